@@ -1,0 +1,115 @@
+//! Small productions that several grammars share: separators, numbers, tokens.
+//!
+//! All of them work on complete input and take their bounds from the caller's line.
+
+use std::time::Duration;
+
+use nom::{
+    IResult, Parser as _,
+    branch::alt,
+    bytes::complete::{tag, take, take_while_m_n, take_while1},
+    character::complete::u64 as number,
+    combinator::opt,
+    multi::fold_many0,
+    sequence::preceded,
+};
+
+/// What is left, and the value; errors carry no text of their own, because a record that fails
+/// becomes a value with a reason.
+pub(crate) type Parsed<'a, T> = IResult<&'a [u8], T>;
+
+/// `, key=` in front of a value.
+pub(crate) fn key<'a>(name: &'static str) -> impl Fn(&'a [u8]) -> Parsed<'a, ()> {
+    move |input| {
+        let (rest, _) = (tag(", "), tag(name), tag("=")).parse(input)?;
+        Ok((rest, ()))
+    }
+}
+
+/// Seconds with an optional fraction: `0`, `0.01`, `432001` (`log_adhoc.c`, `format_delay`).
+///
+/// At most ten digits before the point; digits beyond nanoseconds are read and dropped.
+pub(crate) fn seconds(input: &[u8]) -> Parsed<'_, Duration> {
+    let (rest, whole) = digits(1, 10).parse(input)?;
+    let (rest, fraction) = opt(preceded(tag("."), digits(1, 18))).parse(rest)?;
+    let (_, whole) = number(whole)?;
+    Ok((rest, Duration::new(whole, fraction.map_or(0, nanoseconds))))
+}
+
+/// The digits behind a decimal point of seconds, as nanoseconds. Digits beyond the ninth are
+/// dropped.
+pub(crate) fn nanoseconds(fraction: &[u8]) -> u32 {
+    let digits = fraction.iter().map(|digit| u32::from(digit.saturating_sub(b'0')));
+    digits.chain(std::iter::repeat(0)).take(9).fold(0, |sum, digit| sum * 10 + digit % 10)
+}
+
+/// Between `min` and `max` ASCII digits.
+pub(crate) fn digits<'a>(min: usize, max: usize) -> impl Fn(&'a [u8]) -> Parsed<'a, &'a [u8]> {
+    move |input| take_while_m_n(min, max, |byte: u8| byte.is_ascii_digit()).parse(input)
+}
+
+/// Up to the quote that no backslash precedes: a value of RFC 5424 §6.3, a string of RFC 8259 §7.
+pub(crate) fn quoted_body(input: &[u8]) -> Parsed<'_, ()> {
+    let escaped = preceded(tag("\\"), take(1_usize));
+    let plain = take_while1(|byte| byte != b'"' && byte != b'\\');
+    fold_many0(alt((escaped, plain)), || (), |(), _| ()).parse(input)
+}
+
+/// A word up to the next space or comma.
+pub(crate) fn word(input: &[u8]) -> Parsed<'_, &[u8]> {
+    take_while1(|byte| byte != b' ' && byte != b',').parse(input)
+}
+
+/// The value of a short run of ASCII digits; none when it is empty, no number or does not fit.
+pub(crate) fn small_number<T: TryFrom<u64>>(digits: &[u8]) -> Option<T> {
+    if digits.len() > 10 {
+        return None;
+    }
+    T::try_from(large_number(digits)?).ok()
+}
+
+/// The value of a run of ASCII digits; none when it is empty, no number or does not fit.
+pub(crate) fn large_number(digits: &[u8]) -> Option<u64> {
+    if digits.is_empty() {
+        return None;
+    }
+    digits.iter().try_fold(0_u64, |sum, byte| {
+        let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0'))?;
+        sum.checked_mul(10)?.checked_add(digit)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn seconds_are_read_as_postfix_prints_them() {
+        for (text, expected) in [
+            ("0", Duration::ZERO),
+            ("0.01", Duration::from_millis(10)),
+            ("1.5", Duration::from_millis(1500)),
+            ("432001", Duration::from_secs(432_001)),
+            ("0.1234567899", Duration::from_nanos(123_456_789)),
+        ] {
+            assert_eq!(seconds(text.as_bytes()).unwrap(), (&b""[..], expected), "{text}");
+        }
+        for text in ["", ".5", "-1", "x"] {
+            assert!(seconds(text.as_bytes()).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn numbers_that_do_not_fit_are_none() {
+        assert_eq!(small_number::<u16>(b"65535"), Some(65535));
+        assert_eq!(small_number::<u16>(b"65536"), None);
+        assert_eq!(small_number::<u32>(b""), None);
+        assert_eq!(small_number::<u32>(b"1x"), None);
+        assert_eq!(small_number::<u32>(b"99999999999"), None);
+        assert_eq!(large_number(b"18446744073709551615"), Some(u64::MAX));
+        assert_eq!(large_number(b"18446744073709551616"), None);
+        assert_eq!(large_number(b""), None);
+    }
+}

@@ -1,0 +1,243 @@
+//! What the logging system puts in front of a text, or around it: stamp, host, tag, PID.
+//!
+//! Lines of text have one of three layouts, told apart by their first bytes: RFC 5424
+//! (`<22>1 2026-…`), and the traditional one with any stamp of [`crate::time`], with or without a
+//! leading `<PRI>`. Two kinds of wrappers enclose a text altogether: container runtimes put a line
+//! of text into one of theirs, and journald and rsyslog write JSON objects with the fields apart.
+//!
+//! A line of text inside a container's line says itself who wrote it and when. Only when its own
+//! stamp lacks zone or year, the runtime's takes its place: it was made when the line was read,
+//! at once.
+
+mod container;
+mod journald;
+mod members;
+mod process;
+mod rsyslog;
+mod syslog;
+
+pub use process::Process;
+
+use crate::{
+    json::Room,
+    record::Reason,
+    time::{self, Stamp},
+};
+
+use members::Enclosed;
+
+/// Splits lines.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Splitter {
+    /// The previous stamps: mostly the next one's, too.
+    stamps: time::Memo,
+    /// What was split, and has not ended yet.
+    parts: container::Parts,
+    /// For texts that were escaped: nothing before the first JSON object, then [`OBJECT_BYTES`].
+    memory: Vec<u8>,
+}
+
+/// Bytes of the longest JSON object that is looked into. Sources cut lines there anyway, which
+/// leaves no whole object; Postfix's texts end at 2,000 bytes.
+const OBJECT_BYTES: usize = 64 * 1024;
+
+/// A line without its prefix.
+#[derive(Debug)]
+pub(crate) struct Header<'a> {
+    /// When it was logged.
+    pub(crate) stamp: Stamp,
+    /// Host as logged; may be empty.
+    pub(crate) host: &'a [u8],
+    /// Tag and PID.
+    pub(crate) process: Process<'a>,
+    /// The program is one of Postfix.
+    pub(crate) is_postfix: bool,
+    /// All that follows.
+    pub(crate) text: &'a [u8],
+}
+
+impl Splitter {
+    /// Splits `line`; a reason when it has no known prefix.
+    pub(crate) fn split<'a>(&'a mut self, line: &'a [u8]) -> Result<Header<'a>, Reason> {
+        let Self { stamps, parts, memory } = self;
+        let entry = if line.first() == Some(&b'{') {
+            let room = &mut lend(memory, line).ok_or(Reason::Header)?;
+            match members::read(stamps, line, room).ok_or(Reason::Header)? {
+                Enclosed::Whole(header) => return Ok(header),
+                Enclosed::Container(entry) => entry,
+            }
+        } else if let Some(entry) = container::cri(stamps, line) {
+            entry
+        } else {
+            return plain(stamps, line);
+        };
+        if parts.has(&entry) {
+            return Err(Reason::Partial);
+        }
+        let header = plain(stamps, entry.text)?;
+        let stamp = match header.stamp {
+            Stamp::Exact(_) => header.stamp,
+            _ => entry.stamp,
+        };
+        Ok(Header { stamp, ..header })
+    }
+
+    /// The next line is not the one behind the previous line.
+    pub(crate) fn turn(&mut self) {
+        self.parts = container::Parts::default();
+    }
+}
+
+/// A line of text.
+fn plain<'a>(stamps: &mut time::Memo, line: &'a [u8]) -> Result<Header<'a>, Reason> {
+    let (_, header) = syslog::header(stamps, line).map_err(|_| Reason::Header)?;
+    Ok(header)
+}
+
+/// Room for all texts of `line`; none when it is too long.
+fn lend<'a>(memory: &'a mut Vec<u8>, line: &[u8]) -> Option<Room<'a>> {
+    if memory.is_empty() {
+        *memory = vec![0; OBJECT_BYTES];
+    }
+    (line.len() <= OBJECT_BYTES).then_some(Room::new(memory))
+}
+
+/// Unfolds `message repeated 3 times: [ TEXT]`: how often, and the text.
+///
+/// rsyslog writes it with `RepeatedMsgReduction`, under the tag of the repeated line. The
+/// `last message repeated 3 times` of older loggers has neither tag nor text: it is nobody's
+/// line, and can only be counted.
+pub(crate) fn unfold(text: &[u8]) -> (u32, &[u8]) {
+    if let Ok((inner, times)) = syslog::repeated(text) {
+        return (times, inner.strip_suffix(b"]").unwrap_or(inner));
+    }
+    syslog::repeated_last(text).map_or((1, text), |(nothing, times)| (times, nothing))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    /// Host, tag, PID and text.
+    type Split<'a> = (&'a str, &'a str, Option<u32>, &'a str);
+
+    #[track_caller]
+    fn assert_split(line: &str, expected: Option<Split<'_>>) {
+        let mut splitter = Splitter::default();
+        let text = |bytes| std::str::from_utf8(bytes).unwrap();
+        let split = splitter.split(line.as_bytes()).ok().map(|header| {
+            let process = header.process;
+            (text(header.host), text(process.tag), process.pid, text(header.text))
+        });
+        assert_eq!(split, expected, "{line}");
+    }
+
+    #[test]
+    fn every_layout_gives_the_same_fields() {
+        for line in [
+            "Nov 21 01:28:22 vm postfix/smtp[337]: connect to x",
+            "<22>Nov 21 01:28:22 vm postfix/smtp[337]: connect to x",
+            "2026-11-21T01:28:22.522880+00:00 vm postfix/smtp[337]: connect to x",
+            "2026-11-21T01:28:22+0000 vm postfix/smtp[337]: connect to x",
+            "Sat 2026-11-21 01:28:22 UTC vm postfix/smtp[337]: connect to x",
+            "Nov 21 01:28:22 vm mail.info postfix/smtp[337]: connect to x",
+            "Nov 21 01:28:22 <mail.info> vm postfix/smtp[337]: connect to x",
+            "Nov 21 01:28:22 <2.6> vm postfix/smtp[337]: connect to x",
+            "Nov 21 01:28:22 vm postfix/smtp[337]: [ID 197553 mail.info] connect to x",
+            "<22>1 2026-11-21T01:28:22.522880+00:00 vm postfix/smtp 337 - -  connect to x",
+            "<22>1 2026-11-21T01:28:22Z vm postfix/smtp 337 - - \u{feff}connect to x",
+            "<22>1 - vm postfix/smtp 337 ID7 [a@1 b=\"\\\"] \"][c] connect to x",
+        ] {
+            assert_split(line, Some(("vm", "postfix/smtp", Some(337), "connect to x")));
+        }
+    }
+
+    #[test]
+    fn what_only_resembles_a_column_stays_where_it_is() {
+        assert_split(
+            "Nov 21 01:28:22 mail.info postfix/smtp[337]: a",
+            Some(("mail.info", "postfix/smtp", Some(337), "a")),
+        );
+        assert_split("Nov 21 01:28:22 vm mail.info: a", Some(("vm", "mail.info", None, "a")));
+        for text in ["[ID x mail.info] a", "[ID 1 mail] a", "[ID 1 mail.info]a"] {
+            let line = format!("Nov 21 01:28:22 vm a: {text}");
+            assert_split(&line, Some(("vm", "a", None, text)));
+        }
+    }
+
+    /// rsyslog `RSYSLOG_SyslogProtocol23Format` with its default `permitSlashInProgramName`.
+    #[test]
+    fn an_app_name_that_was_cut_at_the_slash_has_no_daemon() {
+        let line = b"<22>1 2026-11-21T01:28:22.522880+00:00 vm postfix 330 - -  connect from x";
+        let mut splitter = Splitter::default();
+        let header = splitter.split(line).unwrap();
+        assert!(header.is_postfix);
+        assert_eq!(header.process.service, b"");
+        assert_eq!(header.text, b"connect from x");
+    }
+
+    /// The daemons of an instance whose `syslog_name` does not begin with `postfix`, as the same
+    /// template logs them.
+    #[test]
+    fn a_text_of_postfix_under_a_tag_that_was_cut_is_postfix() {
+        let is_postfix = |line: &str| {
+            let mut splitter = Splitter::default();
+            let header = splitter.split(line.as_bytes()).unwrap();
+            header.is_postfix
+        };
+        let structured = |priority, app, text| {
+            format!("<{priority}>1 2026-11-21T01:28:22.522880+00:00 vm {app} 330 - -  {text}")
+        };
+        let removed = "4jWZN668XQzn0b1: removed";
+        assert!(is_postfix(&structured(22, "mail", removed)), "mail/eu/postfix-sub/qmgr");
+        assert!(!is_postfix(&structured(30, "mail", removed)), "not the facility of mail");
+        assert!(!is_postfix(&structured(22, "a/b", removed)), "a tag that was not cut");
+        let signed = "4jWZN668XQzn0b1: DKIM-Signature field added (s=mail, d=lab.test)";
+        assert!(!is_postfix(&structured(22, "opendkim", signed)), "words of another program");
+    }
+
+    #[test]
+    fn tags_may_lack_pid_and_colon() {
+        assert_split("Nov 21 01:28:22 vm sudo: root", Some(("vm", "sudo", None, "root")));
+        let text = "last message repeated 2 times";
+        assert_split(&format!("Nov 21 01:28:22 vm {text}"), Some(("vm", "", None, text)));
+        assert_split("Nov 21 01:28:22 vm a[99999999999]:", Some(("vm", "a", None, "")));
+    }
+
+    #[test]
+    fn lines_without_a_known_prefix_are_none() {
+        for line in [
+            "",
+            "Nov 21 01:28:22",
+            "Nov 21 01:28:22 vm",
+            "postfix/smtp[337]: connect to x",
+            "{\"host\":\"vm\"}",
+            "<192>Nov 21 01:28:22 vm a: b",
+            "<22>2 2026-11-21T01:28:22Z vm postfix 330 - - x",
+            "<22>1 2026-11-21T01:28:22Z vm postfix 330 - [a",
+        ] {
+            assert_split(line, None);
+        }
+    }
+
+    #[test]
+    fn a_folded_repetition_gives_its_text_and_count() {
+        assert_eq!(
+            unfold(b"message repeated 3 times: [ connect from x]"),
+            (3, &b"connect from x"[..])
+        );
+        assert_eq!(unfold(b"message repeated 3 times: [ a[b]]"), (3, &b"a[b]"[..]));
+        assert_eq!(unfold(b"message repeated 3 times: [ cut"), (3, &b"cut"[..]));
+        assert_eq!(unfold(b"last message repeated 3 times"), (3, &b""[..]));
+        for text in [
+            "last message repeated 3 times:",
+            "message repeated 0 times: [ a]",
+            "message repeated 4294967296 times: [ a]",
+            "a",
+        ] {
+            assert_eq!(unfold(text.as_bytes()), (1, text.as_bytes()));
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! The grammars of the two syslog layouts, with the columns that some loggers add.
+
+use nom::{
+    IResult, Parser as _,
+    branch::alt,
+    bytes::complete::{tag, take_till, take_till1, take_while1},
+    character::complete::{digit1, u8 as byte_number, u32 as number},
+    combinator::{eof, map, opt, recognize, rest, success, verify},
+    multi::fold_many1,
+    sequence::{delimited, preceded, separated_pair, terminated},
+};
+
+use super::{Header, process::tagged};
+use crate::{
+    Body,
+    fields::{Parsed, quoted_body, small_number},
+    postfix,
+    time::{self, Stamp},
+};
+
+/// A line in any layout.
+pub(super) fn header<'a>(memo: &mut time::Memo, line: &'a [u8]) -> Parsed<'a, Header<'a>> {
+    let (line, priority) = opt(priority).parse(line)?;
+    match line.strip_prefix(b"1 ") {
+        Some(rest) if let Some(priority) = priority => structured(memo, rest, priority),
+        _ => traditional(memo, line),
+    }
+}
+
+/// `<22>`: eight times the facility, and the severity (RFC 5424 §6.2.1), which nobody needs:
+/// Postfix repeats it as a word.
+fn priority(input: &[u8]) -> Parsed<'_, u8> {
+    verify(delimited(tag("<"), byte_number, tag(">")), |priority| *priority <= 191).parse(input)
+}
+
+/// `Nov 21 01:28:22 mx postfix/smtp[337]: TEXT`, with either stamp.
+///
+/// RFC 3164 §4.1; rsyslog `RSYSLOG_TraditionalFileFormat` and `RSYSLOG_FileFormat`; Postfix
+/// `msg_logger.c`, `msg_logger_print()`.
+fn traditional<'a>(memo: &mut time::Memo, line: &'a [u8]) -> Parsed<'a, Header<'a>> {
+    let (line, stamp) = memo.stamp(line)?;
+    let (line, _) = (tag(" "), opt(bracketed_column)).parse(line)?;
+    let (line, host) = terminated(token, tag(" ")).parse(line)?;
+    let (line, _) = opt(column).parse(line)?;
+    let (line, (tag, pid)) = alt((program, success((&b""[..], None)))).parse(line)?;
+    let (text, _) = opt(message_id).parse(line)?;
+    let (process, is_postfix) = tagged(tag, pid);
+    Ok((b"", Header { stamp, host, process, is_postfix, text }))
+}
+
+/// `postfix/smtp[337]: `, also without PID. A line without a colon behind the tag has none.
+fn program(input: &[u8]) -> Parsed<'_, Program<'_>> {
+    terminated(name_and_pid, (tag(":"), opt(tag(" ")))).parse(input)
+}
+
+/// A tag that stands alone, as in a member of a JSON object: `postfix/smtp[337]:`.
+pub(super) fn whole_tag(input: &[u8]) -> Parsed<'_, Program<'_>> {
+    terminated(name_and_pid, (opt(tag(":")), eof)).parse(input)
+}
+
+/// Tag and PID.
+type Program<'a> = (&'a [u8], Option<u32>);
+
+fn name_and_pid(input: &[u8]) -> Parsed<'_, Program<'_>> {
+    let name = take_while1(|byte: u8| byte.is_ascii_graphic() && byte != b'[' && byte != b':');
+    let pid = delimited(tag("["), take_till(|byte| byte == b']' || byte == b' '), tag("]"));
+    let (rest, (name, pid)) = (name, opt(pid)).parse(input)?;
+    Ok((rest, (name, pid.and_then(small_number))))
+}
+
+/// `mail.info ` between host and tag: busybox `syslogd.c`, `timestamp_and_log()`; syslog-ng
+/// templates with `$FACILITY.$LEVEL`. No tag looks so, because a colon ends it.
+fn column(input: &[u8]) -> Parsed<'_, ()> {
+    map((facility_and_severity, tag(" ")), |_| ()).parse(input)
+}
+
+/// `<mail.info> ` or `<2.6> ` between stamp and host: FreeBSD `syslogd -v`.
+fn bracketed_column(input: &[u8]) -> Parsed<'_, ()> {
+    map((tag("<"), facility_and_severity, tag("> ")), |_| ()).parse(input)
+}
+
+/// `[ID 197553 mail.info] ` before the text: Solaris `syslogd`, msgid(1M).
+fn message_id(input: &[u8]) -> Parsed<'_, ()> {
+    map((tag("[ID "), digit1, tag(" "), facility_and_severity, tag("] ")), |_| ()).parse(input)
+}
+
+fn facility_and_severity(input: &[u8]) -> Parsed<'_, (&[u8], &[u8])> {
+    let word = || take_while1(|byte: u8| byte.is_ascii_alphanumeric());
+    separated_pair(word(), tag("."), word()).parse(input)
+}
+
+/// `2026-11-21T01:28:22.522880+00:00 vm postfix 330 - -  TEXT` (RFC 5424 §6; rsyslog
+/// `RSYSLOG_SyslogProtocol23Format`), behind priority and version.
+///
+/// rsyslog cuts APP-NAME at the first slash, so the daemon may be lost.
+fn structured<'a>(memo: &mut time::Memo, line: &'a [u8], priority: u8) -> Parsed<'a, Header<'a>> {
+    let (line, stamp) = match line.strip_prefix(b"- ") {
+        Some(line) => (line, Stamp::Missing),
+        None => time::internet(memo, line).and_then(|(line, stamp)| {
+            let (line, _) = tag(" ").parse(line)?;
+            Ok((line, stamp))
+        })?,
+    };
+    let field = || terminated(token, tag(" "));
+    let (line, (host, app, pid, _msgid)) = (field(), field(), field(), field()).parse(line)?;
+    let (line, ()) = structured_data(line)?;
+    let (_, text) = preceded(opt(tag(" ")), map(rest, unpadded)).parse(line)?;
+    let (process, by_name) = tagged(nil(app), small_number(pid));
+    let is_postfix = by_name || (process.service.is_empty() && is_mail(priority) && speaks(text));
+    Ok((b"", Header { stamp, host: nil(host), process, is_postfix, text }))
+}
+
+/// Of the facility that Postfix logs to unless told otherwise (`syslog_facility`).
+fn is_mail(priority: u8) -> bool {
+    priority / 8 == 2
+}
+
+/// The text is one of Postfix's own. Tells it from other programs where `syslog_name` does not
+/// begin with `postfix` and was cut: `mail/eu/postfix-sub/smtp` is logged as `mail`.
+fn speaks(text: &[u8]) -> bool {
+    matches!(postfix::read(b"", text), Body::Postfix(_))
+}
+
+/// `-`, or elements such as `[meta x="a\]b"]` (RFC 5424 §6.3).
+fn structured_data(input: &[u8]) -> Parsed<'_, ()> {
+    let quoted = delimited(tag("\""), quoted_body, tag("\""));
+    let plain = take_while1(|byte| byte != b'"' && byte != b']');
+    let body = fold_many1(alt((recognize(quoted), plain)), || (), |(), _| ());
+    let elements = fold_many1(delimited(tag("["), body, tag("]")), || (), |(), ()| ());
+    alt((map(tag("-"), |_| ()), elements)).parse(input)
+}
+
+/// Without the byte order mark that marks UTF-8 (RFC 5424 §6.4), and the space that rsyslog keeps
+/// from behind the colon of a tag.
+pub(super) fn unpadded(text: &[u8]) -> &[u8] {
+    const BOM: &[u8] = b"\xEF\xBB\xBF";
+    let text = text.strip_prefix(BOM).unwrap_or(text);
+    let text = text.strip_prefix(b" ").unwrap_or(text);
+    text.strip_prefix(BOM).unwrap_or(text)
+}
+
+fn nil(field: &[u8]) -> &[u8] {
+    if field == b"-" { b"" } else { field }
+}
+
+fn token(input: &[u8]) -> Parsed<'_, &[u8]> {
+    take_till1(|byte| byte == b' ').parse(input)
+}
+
+/// `last message repeated 3 times`, and how often.
+pub(super) fn repeated_last(text: &[u8]) -> IResult<&[u8], u32, ()> {
+    delimited(tag("last message repeated "), number, (tag(" times"), eof)).parse(text)
+}
+
+/// `message repeated 3 times: [ `, and how often.
+pub(super) fn repeated(text: &[u8]) -> IResult<&[u8], u32, ()> {
+    delimited(tag("message repeated "), verify(number, |times| *times > 0), tag(" times: [ "))
+        .parse(text)
+}

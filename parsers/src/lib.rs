@@ -1,0 +1,40 @@
+//! Total, zero-copy parsers for what mail servers write into their logs.
+//!
+//! Bytes in, values out: no IO, no clock, no threads, no panic, and no allocation but for the one
+//! buffer of 64 KiB that a [`Parser`] gets at the first line of JSON. Any line gives a
+//! [`LogRecord`]; a line that nothing here understands gives [`Body::Unrecognised`] with the
+//! reason, which is a value and not an error.
+//!
+//! * [`header`] splits off what the logging system put in front or around (stamp, host, tag, PID),
+//! * [`time`] reads time stamps and resolves those that carry no year,
+//! * [`postfix`] reads the text of each Postfix daemon,
+//! * [`filters`] reads the verdicts of spam and virus filters and policy servers,
+//! * [`address`] scans envelope addresses, quote- and bracket-aware,
+//! * [`gap`] knows the marks that logging systems leave where they lost lines,
+//! * [`status`] reads reply codes and enhanced status codes.
+//!
+//! What a record means for a message is not decided here: that is `mailherald::correlate`.
+//!
+//! ```
+//! use mailherald_parsers::{Body, Parser, postfix::Entry};
+//!
+//! let line = b"Nov 21 01:28:22 mx postfix/qmgr[334]: 97C0A53F4D6: removed";
+//! let mut parser = Parser::new();
+//! let record = parser.parse(line);
+//! assert_eq!(record.process.service, b"qmgr");
+//! assert!(matches!(record.body, Body::Postfix(Entry::Removed(_))));
+//! ```
+
+pub mod address;
+mod fields;
+pub mod filters;
+pub mod gap;
+pub mod header;
+mod json;
+pub mod postfix;
+pub mod record;
+pub mod status;
+pub mod time;
+
+pub use gap::Gap;
+pub use record::{Body, LogRecord, Parser, Process, Reason};

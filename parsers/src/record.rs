@@ -1,0 +1,127 @@
+//! The value that every line becomes, and the parser that makes it.
+//!
+//! A [`Parser`] remembers the previous line's stamp, because consecutive lines mostly share it, and
+//! owns the memory that escaped texts are written to. The answer for a line does not depend on what
+//! was parsed before, but for one case: the parts of a line that a container runtime split belong
+//! together, and none of them is read as a line ([`Reason::Partial`]).
+
+pub use crate::header::Process;
+use crate::{filters, gap, header, postfix, time::Stamp};
+
+/// One line of a log, split into its fields. Borrows from the line and the parser.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LogRecord<'a> {
+    /// When it was logged, as far as the line says.
+    pub stamp: Stamp,
+    /// Host name as logged; empty when the line has none.
+    pub host: &'a [u8],
+    /// Who logged it.
+    pub process: Process<'a>,
+    /// How many identical occurrences the logging system folded into this line
+    /// (`message repeated N times: [ … ]`); 1 for an ordinary line. An ignored line may stand for
+    /// earlier ones that it does not name (`last message repeated N times`).
+    pub repeated: u32,
+    /// What it says.
+    pub body: Body<'a>,
+}
+
+/// What a line says.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Body<'a> {
+    /// A line of a Postfix daemon that tells something about a message or a client.
+    Postfix(postfix::Entry<'a>),
+    /// The logging system lost lines here, of whichever program.
+    Gap(crate::Gap),
+    /// What a filter or a policy server says about a message.
+    Filter(filters::Verdict<'a>),
+    /// Known, and on purpose without meaning for any message: `connect from`, `statistics:`, TLS
+    /// lines, lines of other programs.
+    Ignored,
+    /// Not understood.
+    Unrecognised(Reason),
+}
+
+/// Why a line was not understood.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Reason {
+    /// No known logging prefix.
+    Header,
+    /// A part of a line that a container runtime split.
+    Partial,
+    /// A Postfix tag, but a text that fits none of its shapes.
+    Text,
+    /// It begins like a delivery status line, and breaks off or breaks the grammar.
+    DeliveryStatus,
+    /// It begins like a refusal, and breaks the grammar.
+    Reject,
+    /// It begins like a filter's verdict, and breaks the grammar.
+    Filter,
+}
+
+/// Parses lines. Cheap to make; keep one for each stream to profit from its memory.
+#[derive(Debug, Clone, Default)]
+pub struct Parser {
+    header: header::Splitter,
+}
+
+impl Parser {
+    /// A parser with an empty memory.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Parses one line, given without its line end. Never fails, never panics.
+    ///
+    /// What the record borrows lies in the line, or in the parser where the line had it escaped.
+    pub fn parse<'a>(&'a mut self, line: &'a [u8]) -> LogRecord<'a> {
+        let header = match self.header.split(line) {
+            Ok(header) => header,
+            Err(Reason::Partial) => return LogRecord::without_header(Reason::Partial),
+            Err(reason) => {
+                return filters::own_file(line)
+                    .unwrap_or_else(|| LogRecord::without_header(reason));
+            }
+        };
+        let (repeated, text) = header::unfold(header.text);
+        let body = if header.is_postfix {
+            postfix::read(header.process.service, text)
+        } else {
+            other_program(&header.process, text)
+        };
+        LogRecord {
+            stamp: header.stamp,
+            host: header.host,
+            process: header.process,
+            repeated,
+            body,
+        }
+    }
+
+    /// Tells that the next line does not follow the previous one: it is of another file, or lines
+    /// were left out.
+    pub fn turn(&mut self) {
+        self.header.turn();
+    }
+}
+
+impl LogRecord<'_> {
+    fn without_header(reason: Reason) -> Self {
+        Self {
+            stamp: Stamp::Missing,
+            host: b"",
+            process: Process::default(),
+            repeated: 1,
+            body: Body::Unrecognised(reason),
+        }
+    }
+}
+
+/// A line that is not of Postfix: of a filter, or about lines that were lost.
+fn other_program<'a>(process: &Process<'a>, text: &'a [u8]) -> Body<'a> {
+    match gap::read(process.tag, text) {
+        Some(gap) => Body::Gap(gap),
+        None => filters::read(process, text),
+    }
+}

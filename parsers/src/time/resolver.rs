@@ -1,0 +1,337 @@
+//! Gives year and zone to stamps that have neither.
+
+use jiff::{
+    SignedDuration, Timestamp,
+    civil::{Date, DateTime, Time},
+    tz::{AmbiguousOffset, TimeZone},
+};
+
+use super::Stamp;
+
+/// How far a resolved time can be trusted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Quality {
+    /// The line gave instant and fraction.
+    Exact,
+    /// The line gave whole seconds, and the zone, mostly also the year, was supplied by us.
+    Second,
+    /// The line had no stamp, or one that no calendar has: it is the time of reading.
+    ReadTime,
+}
+
+/// Gives year and zone to the stamps of one stream of lines, in order.
+///
+/// The year of the first stamp is the latest one that does not put it more than a day after
+/// `anchor`; from then on the year rises when the month falls by more than six. So a live file
+/// (anchor: now) and its archive (anchor: its modification time) resolve alike. A late line of
+/// December that comes after the first of January stays in the old year, because the new one
+/// would put it more than a day after `anchor`.
+///
+/// In the hour that the end of summer time repeats, order decides: the first pass is summer time,
+/// and once the clock falls back by more than a minute it is winter time. An hour that the
+/// beginning of summer time skips is shifted forward.
+#[derive(Debug, Clone)]
+pub struct Resolver {
+    zone: TimeZone,
+    /// Year and month of the last stamp without a zone.
+    last: Option<(i16, u8)>,
+    /// Instant of the last stamp without a zone of this run; tells the passes of a repeated hour apart.
+    latest: Option<Timestamp>,
+}
+
+/// How far lines may stray from their order. Postfix's daemons write their `maillog_file` through
+/// separate sockets, and stay within about one second of each other.
+const DISORDER: SignedDuration = SignedDuration::from_secs(60);
+
+/// How far a stamp may lie after the anchor: clocks differ, and an anchor may be a day's end.
+const LEEWAY: SignedDuration = SignedDuration::from_hours(24);
+
+/// Leap years are at most this far apart (1896 and 1904, 2096 and 2104).
+const LONGEST_LEAP_GAP: i16 = 8;
+
+impl Resolver {
+    /// A resolver for stamps written in `zone`.
+    #[must_use]
+    pub fn new(zone: TimeZone) -> Self {
+        Self::resume(zone, None)
+    }
+
+    /// Continues where a former run stopped: year and month of its last yearless stamp.
+    #[must_use]
+    pub fn resume(zone: TimeZone, last: Option<(i16, u8)>) -> Self {
+        Self { zone, last, latest: None }
+    }
+
+    /// What [`Resolver::resume`] needs.
+    #[must_use]
+    pub fn state(&self) -> Option<(i16, u8)> {
+        self.last
+    }
+
+    /// The instant that `stamp` means. `anchor` is now for a live line and the modification time
+    /// for an archive; it also stands in for a missing stamp.
+    pub fn resolve(&mut self, stamp: Stamp, anchor: Timestamp) -> (Timestamp, Quality) {
+        match stamp {
+            Stamp::Missing => (anchor, Quality::ReadTime),
+            Stamp::Exact(at) => (at, Quality::Exact),
+            Stamp::Local(civil) => match self.settle(civil) {
+                Some(at) => (at, Quality::Second),
+                None => (anchor, Quality::ReadTime),
+            },
+            Stamp::Yearless { month, day, hour, minute, second } => {
+                let clock = Clock { month, day, hour, minute, second };
+                match self.date(clock, anchor) {
+                    Some(at) => (at, Quality::Second),
+                    None => (anchor, Quality::ReadTime),
+                }
+            }
+        }
+    }
+
+    fn date(&mut self, clock: Clock, anchor: Timestamp) -> Option<Timestamp> {
+        let Some((year, month)) = self.last else {
+            return self.first_date(clock, anchor);
+        };
+        let year = if month > clock.month + 6 { year.checked_add(1)? } else { year };
+        match clock.in_year(year) {
+            Some(at) if clock.month > month + 6 && at > self.civil_limit(anchor)? => {
+                self.instant(clock.in_year(year - 1)?)
+            }
+            Some(at) => self.settle(at),
+            // 29 February proves that the year was wrong.
+            None => self.first_date(clock, anchor),
+        }
+    }
+
+    fn first_date(&mut self, clock: Clock, anchor: Timestamp) -> Option<Timestamp> {
+        let limit = self.civil_limit(anchor)?;
+        self.settle(clock.latest_until(limit)?)
+    }
+
+    fn civil_limit(&self, anchor: Timestamp) -> Option<DateTime> {
+        let limit = anchor.checked_add(LEEWAY).ok()?;
+        Some(self.zone.to_datetime(limit))
+    }
+
+    /// Fixes the year for the lines to come.
+    fn settle(&mut self, at: DateTime) -> Option<Timestamp> {
+        let instant = self.instant(at)?;
+        self.last = Some((at.year(), u8::try_from(at.month()).ok()?));
+        self.latest = Some(instant);
+        Some(instant)
+    }
+
+    fn instant(&self, at: DateTime) -> Option<Timestamp> {
+        let ambiguous = self.zone.to_ambiguous_timestamp(at);
+        if !matches!(ambiguous.offset(), AmbiguousOffset::Fold { .. }) {
+            return ambiguous.compatible().ok();
+        }
+        let first_pass = ambiguous.earlier().ok()?;
+        match self.latest {
+            Some(latest) if first_pass.duration_until(latest) > DISORDER => ambiguous.later().ok(),
+            _ => Some(first_pass),
+        }
+    }
+}
+
+/// A stamp without its year.
+#[derive(Debug, Clone, Copy)]
+struct Clock {
+    month: u8,
+    day: u8,
+    hour: u8,
+    minute: u8,
+    second: u8,
+}
+
+impl Clock {
+    /// The civil time in `year`; none for a day that year does not have.
+    fn in_year(self, year: i16) -> Option<DateTime> {
+        let date =
+            Date::new(year, i8::try_from(self.month).ok()?, i8::try_from(self.day).ok()?).ok()?;
+        let (hour, minute) = (i8::try_from(self.hour).ok()?, i8::try_from(self.minute).ok()?);
+        let second = i8::try_from(self.second.min(59)).ok()?;
+        let time = Time::new(hour, minute, second, 0).ok()?;
+        Some(date.to_datetime(time))
+    }
+
+    /// The last such time until `limit`. 29 February only falls into leap years.
+    fn latest_until(self, limit: DateTime) -> Option<DateTime> {
+        (0..=LONGEST_LEAP_GAP)
+            .filter_map(|back| self.in_year(limit.year() - back))
+            .find(|at| *at <= limit)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Berlin's rules, written out so that no time zone database is needed.
+    fn berlin() -> TimeZone {
+        TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap()
+    }
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn yearless(at: DateTime) -> Stamp {
+        let part = |value: i8| u8::try_from(value).unwrap();
+        Stamp::Yearless {
+            month: part(at.month()),
+            day: part(at.day()),
+            hour: part(at.hour()),
+            minute: part(at.minute()),
+            second: part(at.second()),
+        }
+    }
+
+    /// What `clocks` resolve to when read in order.
+    fn resolve(zone: TimeZone, anchor: &str, clocks: &[&str]) -> Vec<String> {
+        let mut resolver = Resolver::new(zone);
+        let clocks = clocks.iter().map(|clock| format!("2000-{clock}").parse().unwrap());
+        clocks.map(|clock| resolver.resolve(yearless(clock), at(anchor)).0.to_string()).collect()
+    }
+
+    #[test]
+    fn the_first_year_is_the_latest_that_is_not_in_the_future() {
+        let year = |anchor, clock| resolve(TimeZone::UTC, anchor, &[clock]).remove(0);
+        assert_eq!(year("2027-01-01T00:00:10Z", "12-31T23:59:59"), "2026-12-31T23:59:59Z");
+        assert_eq!(year("2026-12-31T23:59:59Z", "01-01T00:00:02"), "2027-01-01T00:00:02Z");
+        assert_eq!(year("2026-12-30T00:00:00Z", "01-01T00:00:02"), "2026-01-01T00:00:02Z");
+    }
+
+    #[test]
+    fn the_year_rises_at_new_year_and_late_lines_stay_in_the_old_one() {
+        let clocks = ["12-31T23:59:58", "01-01T00:00:00", "12-31T23:59:59", "01-01T00:00:01"];
+        assert_eq!(
+            resolve(TimeZone::UTC, "2027-01-01T00:00:05Z", &clocks),
+            [
+                "2026-12-31T23:59:58Z",
+                "2027-01-01T00:00:00Z",
+                "2026-12-31T23:59:59Z",
+                "2027-01-01T00:00:01Z"
+            ]
+        );
+    }
+
+    #[test]
+    fn the_29th_of_february_only_falls_into_leap_years() {
+        let leap = |anchor| resolve(TimeZone::UTC, anchor, &["02-29T12:00:00"]).remove(0);
+        assert_eq!(leap("2026-11-21T00:00:00Z"), "2024-02-29T12:00:00Z");
+        assert_eq!(leap("2103-06-01T00:00:00Z"), "2096-02-29T12:00:00Z");
+    }
+
+    #[test]
+    fn a_day_that_no_year_has_is_the_time_of_reading() {
+        let stamp = Stamp::Yearless { month: 2, day: 30, hour: 0, minute: 0, second: 0 };
+        let mut resolver = Resolver::new(TimeZone::UTC);
+        let anchor = at("2026-11-21T00:00:00Z");
+        assert_eq!(resolver.resolve(stamp, anchor), (anchor, Quality::ReadTime));
+        assert_eq!(resolver.resolve(Stamp::Missing, anchor), (anchor, Quality::ReadTime));
+    }
+
+    #[test]
+    fn a_repeated_hour_is_summer_time_first_and_winter_time_once_the_clock_fell_back() {
+        let clocks = [
+            "10-25T01:59:59",
+            "10-25T02:30:01",
+            "10-25T02:30:00",
+            "10-25T02:59:59",
+            "10-25T02:00:00",
+            "10-25T02:30:00",
+            "10-25T03:00:00",
+        ];
+        assert_eq!(
+            resolve(berlin(), "2026-10-25T12:00:00Z", &clocks),
+            [
+                "2026-10-24T23:59:59Z",
+                "2026-10-25T00:30:01Z",
+                "2026-10-25T00:30:00Z",
+                "2026-10-25T00:59:59Z",
+                "2026-10-25T01:00:00Z",
+                "2026-10-25T01:30:00Z",
+                "2026-10-25T02:00:00Z"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_stamp_that_only_lacks_its_zone_keeps_its_year() {
+        let civil: DateTime = "2019-07-01T12:00:00".parse().unwrap();
+        let resolved =
+            Resolver::new(berlin()).resolve(Stamp::Local(civil), at("2026-11-21T00:00:00Z"));
+        assert_eq!(resolved, (at("2019-07-01T10:00:00Z"), Quality::Second));
+    }
+
+    #[test]
+    fn a_skipped_hour_is_shifted_forward() {
+        let clocks = ["03-29T02:30:00"];
+        assert_eq!(resolve(berlin(), "2026-04-01T00:00:00Z", &clocks), ["2026-03-29T01:30:00Z"]);
+    }
+
+    #[test]
+    fn a_resumed_resolver_continues_as_the_first_would_have() {
+        let anchor = at("2027-01-02T00:00:00Z");
+        let stamp = |text: &str| yearless(text.parse().unwrap());
+        let mut first = Resolver::new(TimeZone::UTC);
+        first.resolve(stamp("2000-12-31T23:59:59"), anchor);
+        let mut second = Resolver::resume(TimeZone::UTC, first.state());
+        let next = stamp("2000-01-01T00:00:00");
+        assert_eq!(first.resolve(next, anchor), second.resolve(next, anchor));
+    }
+
+    proptest! {
+        /// Lines in order, never months apart, written by Berlin's clock: every one comes back as
+        /// the instant it was written at, whether read live or from the archive.
+        #[test]
+        fn stamps_in_order_come_back_as_the_instants_they_were_made_from(
+            start in 0_i64..4_000_000_000,
+            steps in prop::collection::vec(0_i64..6_000_000, 1..80),
+        ) {
+            let zone = berlin();
+            let mut live = Resolver::new(zone.clone());
+            let mut second = start;
+            let mut written = Vec::new();
+            for step in steps {
+                second += step;
+                let instant = Timestamp::from_second(second).unwrap();
+                let clock = zone.to_datetime(instant);
+                let ambiguous = zone.to_ambiguous_timestamp(clock).is_ambiguous();
+                if ambiguous {
+                    continue;
+                }
+                prop_assert_eq!(live.resolve(yearless(clock), instant).0, instant);
+                written.push((instant, clock));
+            }
+            let within_a_year = |from: Timestamp, to: Timestamp| {
+                from.duration_until(to) < SignedDuration::from_hours(24 * 363)
+            };
+            if let (Some(first), Some(last)) = (written.first(), written.last())
+                && within_a_year(first.0, last.0)
+            {
+                let mut archive = Resolver::new(zone);
+                for (instant, clock) in &written {
+                    prop_assert_eq!(archive.resolve(yearless(*clock), last.0).0, *instant);
+                }
+            }
+        }
+
+        #[test]
+        fn any_stamp_resolves(
+            month in 1_u8..=12, day in 1_u8..=31, hour in 0_u8..24, minute in 0_u8..60,
+            second in 0_u8..=60, anchor in any::<i64>(), year in any::<i16>(), last in 1_u8..=12,
+        ) {
+            let range = Timestamp::MIN.as_second()..=Timestamp::MAX.as_second();
+            let anchor = anchor.clamp(*range.start(), *range.end());
+            let anchor = Timestamp::from_second(anchor).unwrap();
+            let mut resolver = Resolver::resume(berlin(), Some((year, last)));
+            resolver.resolve(Stamp::Yearless { month, day, hour, minute, second }, anchor);
+        }
+    }
+}
