@@ -1,0 +1,162 @@
+//! Queue IDs, short and long (`mail_queue.h`, `mail_queue.c`, `mail_queue_enter()`).
+
+use jiff::Timestamp;
+use nom::{
+    Parser as _,
+    bytes::complete::{tag, take_while1},
+    combinator::map_opt,
+    sequence::terminated,
+};
+
+use crate::fields::Parsed;
+
+/// A queue ID as logged. Unique only for a host, an instance and a time.
+///
+/// * Short: the microsecond of arrival in five upper-case hexadecimal digits, then the inode in
+///   as many as it takes. Neither says which second, so the ID soon recurs.
+/// * Long (`enable_long_queue_ids`): seconds in base 52 (six digits or more), microseconds in
+///   base 52 (four digits), a `z`, the inode in base 51.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct QueueId<'a>(&'a str);
+
+/// Microseconds of a short ID.
+const SHORT_MICROSECONDS: usize = 5;
+/// Digits of a 64-bit inode in base 16, and in base 51.
+const MAX_SHORT_INODE: usize = 16;
+const MAX_LONG_INODE: usize = 12;
+/// Seconds of a long ID: padded to six digits, which last until the year 2596.
+const LONG_SECONDS: std::ops::RangeInclusive<usize> = 6..=7;
+const LONG_MICROSECONDS: usize = 4;
+/// `safe_ultostr.c`: digits and letters without vowels. `z` is the 52nd and also separates.
+const LONG_DIGITS: &[u8; 52] = b"0123456789BCDFGHJKLMNPQRSTVWXYZbcdfghjklmnpqrstvwxyz";
+const MICROSECONDS_PER_SECOND: u64 = 1_000_000;
+
+impl<'a> QueueId<'a> {
+    /// The whole of `text`, if it has the shape of a queue ID.
+    #[must_use]
+    pub fn parse(text: &'a [u8]) -> Option<Self> {
+        if !is_short(text) && decode(text).is_none() {
+            return None;
+        }
+        std::str::from_utf8(text).ok().map(Self)
+    }
+
+    /// The ID: ASCII letters and digits.
+    #[must_use]
+    pub fn as_str(self) -> &'a str {
+        self.0
+    }
+
+    /// When the message arrived; only long IDs tell (`enable_long_queue_ids`).
+    #[must_use]
+    pub fn arrival(self) -> Option<Timestamp> {
+        let (second, microsecond) = decode(self.0.as_bytes())?;
+        let nanosecond = i32::try_from(microsecond).ok()?.checked_mul(1000)?;
+        Timestamp::new(i64::try_from(second).ok()?, nanosecond).ok()
+    }
+}
+
+/// `97C0A53F4D6: ` in front of a text.
+pub(super) fn leading(text: &[u8]) -> Parsed<'_, QueueId<'_>> {
+    terminated(queue_id, tag(": ")).parse(text)
+}
+
+/// A word that is a queue ID.
+pub(super) fn queue_id(input: &[u8]) -> Parsed<'_, QueueId<'_>> {
+    map_opt(take_while1(|byte: u8| byte.is_ascii_alphanumeric()), QueueId::parse).parse(input)
+}
+
+fn is_short(text: &[u8]) -> bool {
+    let Some((microseconds, inode)) = text.split_at_checked(SHORT_MICROSECONDS) else {
+        return false;
+    };
+    (1..=MAX_SHORT_INODE).contains(&inode.len())
+        && text.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'A'..=b'F'))
+        // Upper-case hexadecimal digits of equal length compare like the numbers they write.
+        && microseconds <= b"F423F".as_slice()
+}
+
+/// Second and microsecond of a long ID.
+fn decode(text: &[u8]) -> Option<(u64, u64)> {
+    // `z` is a digit of the time as well, but none of the inode.
+    let (time, inode) = text.split_at_checked(memchr::memrchr(b'z', text)?)?;
+    let inode = inode.strip_prefix(b"z")?;
+    let seconds = time.len().checked_sub(LONG_MICROSECONDS)?;
+    if !LONG_SECONDS.contains(&seconds)
+        || !(1..=MAX_LONG_INODE).contains(&inode.len())
+        || !inode.iter().all(|byte| digit(*byte).is_some())
+    {
+        return None;
+    }
+    let (second, microsecond) = time.split_at_checked(seconds)?;
+    let (second, microsecond) = (number(second)?, number(microsecond)?);
+    (microsecond < MICROSECONDS_PER_SECOND).then_some((second, microsecond))
+}
+
+/// At most seven digits come here, so nothing overflows.
+fn number(digits: &[u8]) -> Option<u64> {
+    digits.iter().try_fold(0, |sum, byte| Some(sum * 52 + digit(*byte)?))
+}
+
+fn digit(byte: u8) -> Option<u64> {
+    let index = memchr::memchr(byte, LONG_DIGITS)?;
+    u64::try_from(index).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn short_ids_are_microsecond_and_inode() {
+        for id in ["1A20E52E14A", "0000010", "F423F0", "97C0A53F4D6", "00000FFFFFFFFFFFFFFFF"] {
+            assert_eq!(QueueId::parse(id.as_bytes()).map(QueueId::as_str), Some(id));
+        }
+        for text in ["", "12345", "F42400", "1a20e52e14a", "1A20E52E14G", "00000FFFFFFFFFFFFFFFF0"]
+        {
+            assert_eq!(QueueId::parse(text.as_bytes()), None, "{text}");
+        }
+    }
+
+    /// Postfix 3.7.11, `enable_long_queue_ids = yes`.
+    #[test]
+    fn a_long_id_tells_when_the_message_arrived() {
+        let id = QueueId::parse(b"4jWZ7v40tkzmwDG").unwrap();
+        assert_eq!(id.arrival().unwrap().as_microsecond(), 1_795_223_867_564_862);
+    }
+
+    #[test]
+    fn the_last_z_of_a_long_id_separates() {
+        let id = QueueId::parse(b"4jWZzv40zkzmwDG").unwrap();
+        assert_eq!(id.arrival().unwrap().as_second(), 1_795_226_155);
+    }
+
+    #[test]
+    fn a_short_id_does_not_tell_when() {
+        assert_eq!(QueueId::parse(b"1A20E52E14A").unwrap().arrival(), None);
+    }
+
+    #[test]
+    fn words_that_resemble_a_long_id_are_none() {
+        for text in [
+            "4jWZ7v40tkmwDG",
+            "4jWZ740tkzmwDG",
+            "4jWZ7v40tkz",
+            "4jWZ7vyyyyzmwDG",
+            "4jWZ7v40tkzmwEA",
+        ] {
+            assert_eq!(QueueId::parse(text.as_bytes()), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_id_leads_a_text_only_before_colon_and_space() {
+        assert!(leading(b"1A20E52E14A: removed").is_ok());
+        assert!(leading(b"1A20E52E14A removed").is_err());
+        assert!(leading(b"1A20E52E14A:removed").is_err());
+        assert!(leading(b"statistics: max").is_err());
+        assert!(leading(b"NOQUEUE: reject").is_err());
+    }
+}
