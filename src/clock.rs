@@ -1,0 +1,34 @@
+//! Wall time behind a trait, so that tests own it.
+//!
+//! Waiting is tokio's business (`tokio::time`, which tests pause); this is only for "what time
+//! is it". Nothing else in the crate may ask the system (see `.clippy.toml`).
+
+use std::{fmt::Debug, sync::Arc};
+
+use jiff::Timestamp;
+
+/// Tells wall time.
+pub trait Clock: Debug + Send + Sync {
+    /// Now, by the system's clock. May step in either direction.
+    fn now(&self) -> Timestamp;
+}
+
+/// A clock handed from room to room.
+pub type SharedClock = Arc<dyn Clock>;
+
+/// The machine's clock.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that asks the system")]
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+}
+
+/// The machine's clock, ready to share.
+#[must_use]
+pub fn system() -> SharedClock {
+    Arc::new(SystemClock)
+}

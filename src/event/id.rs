@@ -1,0 +1,113 @@
+//! Identity from content: the same line gives the same ids, live, archived or replayed.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// Crockford's base32 in lower case: no i, l, o, u.
+const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+
+/// Identity of an event: the first 128 bits of a SHA-256.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
+pub struct EventId(pub [u8; 16]);
+
+/// Identity of a message, across all its queue IDs.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
+pub struct MessageUid(pub [u8; 16]);
+
+impl EventId {
+    /// Hashes `parts`, each prefixed with its length as eight big-endian bytes.
+    #[must_use]
+    pub fn of(parts: &[&[u8]]) -> Self {
+        Self(digest(parts))
+    }
+
+    /// The same 128 bits as a UUID of version 8 (RFC 9562 §5.8).
+    #[must_use]
+    pub fn to_uuid(self) -> String {
+        uuid(self.0)
+    }
+}
+
+impl MessageUid {
+    /// Hashes `parts`, each prefixed with its length as eight big-endian bytes.
+    #[must_use]
+    pub fn of(parts: &[&[u8]]) -> Self {
+        Self(digest(parts))
+    }
+}
+
+impl fmt::Display for EventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "evt_{}", base32(self.0))
+    }
+}
+
+impl fmt::Debug for EventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Display for MessageUid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "msg_{}", base32(self.0))
+    }
+}
+
+impl fmt::Debug for MessageUid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+fn digest(parts: &[&[u8]]) -> [u8; 16] {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    let full = hash.finalize();
+    let mut first = [0; 16];
+    first.copy_from_slice(full.get(..16).unwrap_or(&[0; 16]));
+    first
+}
+
+/// 26 characters: the 128 bits as one big-endian number, the first character holding three bits.
+fn base32(bytes: [u8; 16]) -> String {
+    let number = u128::from_be_bytes(bytes);
+    (0..26)
+        .rev()
+        .filter_map(|place| ALPHABET.get((number >> (place * 5)) as usize & 31))
+        .map(|&byte| char::from(byte))
+        .collect()
+}
+
+fn uuid(mut bytes: [u8; 16]) -> String {
+    bytes[6] = (bytes[6] & 0x0f) | 0x80;
+    bytes[8] = (bytes[8] & 0x3f) | 0x80;
+    let hex = data_encoding::HEXLOWER.encode(&bytes);
+    [hex.get(..8), hex.get(8..12), hex.get(12..16), hex.get(16..20), hex.get(20..)]
+        .map(Option::unwrap_or_default)
+        .join("-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_prints_as_26_characters_and_as_a_uuid_of_version_8() {
+        let id = EventId([0xff; 16]);
+        assert_eq!(id.to_string(), "evt_7zzzzzzzzzzzzzzzzzzzzzzzzz");
+        assert_eq!(id.to_uuid(), "ffffffff-ffff-8fff-bfff-ffffffffffff");
+        assert_eq!(EventId::default().to_string(), format!("evt_{}", "0".repeat(26)));
+    }
+
+    #[test]
+    fn parts_are_length_prefixed_so_their_borders_matter() {
+        assert_ne!(EventId::of(&[b"ab", b"c"]), EventId::of(&[b"a", b"bc"]));
+        assert_eq!(EventId::of(&[b"ab", b"c"]), EventId::of(&[b"ab", b"c"]));
+    }
+}

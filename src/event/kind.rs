@@ -1,0 +1,107 @@
+//! The closed list of event types.
+
+use serde::{Deserialize, Serialize};
+
+/// Which way a message goes, as receivers know it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Service {
+    /// From us to the world.
+    Outbound,
+    /// From the world to us.
+    Inbound,
+}
+
+impl Service {
+    /// `outbound` or `inbound`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Outbound => "outbound",
+            Self::Inbound => "inbound",
+        }
+    }
+}
+
+macro_rules! event_types {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal, $service:ident, $seed:literal;)*) => {
+        /// What happened. Closed, apart from operational events.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        pub enum EventType { $($(#[$doc])* $variant,)* }
+
+        impl EventType {
+            /// Every type, in the order of the documentation.
+            pub const ALL: &[Self] = &[$(Self::$variant),*];
+
+            /// Canonical name, `outbound.bounced`.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name),* }
+            }
+
+            /// Direction of the message it is about.
+            #[must_use]
+            pub fn service(self) -> Service {
+                match self { $(Self::$variant => Service::$service),* }
+            }
+
+            /// Is among the fifteen types that `*` means.
+            #[must_use]
+            pub fn is_common(self) -> bool {
+                match self { $(Self::$variant => $seed),* }
+            }
+        }
+    };
+}
+
+event_types! {
+    /// Complete in the queue.
+    OutboundQueued = "outbound.queued", Outbound, true;
+    /// Entered the active queue; once for each time, for the message.
+    OutboundSending = "outbound.sending", Outbound, false;
+    /// The final hop accepted the recipient.
+    OutboundDelivered = "outbound.delivered", Outbound, true;
+    /// An attempt failed for now.
+    OutboundDeferred = "outbound.deferred", Outbound, true;
+    /// Failed for good.
+    OutboundBounced = "outbound.bounced", Outbound, true;
+    /// The remote refused it for policy.
+    OutboundRejected = "outbound.rejected", Outbound, true;
+    /// We ended it.
+    OutboundDropped = "outbound.dropped", Outbound, true;
+    /// A local filter says spam.
+    OutboundSpam = "outbound.spam", Outbound, true;
+    /// A local filter says virus.
+    OutboundVirus = "outbound.virus", Outbound, true;
+    /// A feedback report came back.
+    OutboundComplaint = "outbound.complaint", Outbound, true;
+    /// A tracking hit: opened.
+    OutboundOpened = "outbound.opened", Outbound, true;
+    /// A tracking hit: clicked.
+    OutboundClicked = "outbound.clicked", Outbound, true;
+    /// Complete in the queue.
+    InboundReceived = "inbound.received", Inbound, true;
+    /// Handed to the mailbox or to the internal next hop.
+    InboundDelivered = "inbound.delivered", Inbound, true;
+    /// A filter says spam.
+    InboundSpam = "inbound.spam", Inbound, true;
+    /// Refused before acceptance.
+    InboundBlocked = "inbound.blocked", Inbound, true;
+    /// Handing over failed for now.
+    InboundDeferred = "inbound.deferred", Inbound, false;
+    /// Handing over failed for good.
+    InboundBounced = "inbound.bounced", Inbound, false;
+    /// A filter says virus.
+    InboundVirus = "inbound.virus", Inbound, false;
+    /// We ended it.
+    InboundDropped = "inbound.dropped", Inbound, false;
+    /// Asked for by a person.
+    WebhookTest = "webhook.test", Outbound, false;
+}
+
+impl EventType {
+    /// The type of that canonical name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|kind| kind.name() == name)
+    }
+}

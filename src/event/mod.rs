@@ -1,0 +1,211 @@
+//! The public event model: what an event is, its types and its identity.
+//!
+//! How an event is rendered for a receiver is `deliver`'s business, when one is due is
+//! `correlate`'s. The model is fixed by `contrib/docs/events.md`.
+
+pub mod bounce;
+pub mod id;
+pub mod kind;
+pub mod text;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+pub use id::{EventId, MessageUid};
+pub use kind::{EventType, Service};
+
+/// One fact about one recipient of one message. Immutable.
+///
+/// Stored as it is (postcard), so fields are only ever added together with a new format version.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// Identity, from the content of the line that gave the event.
+    pub id: EventId,
+    /// What happened.
+    pub kind: EventType,
+    /// When it happened by the log, microseconds since the epoch, UTC.
+    pub at_us: i64,
+    /// How exact that is.
+    pub time_quality: TimeQuality,
+    /// All that is known about it.
+    pub data: EventData,
+}
+
+impl Event {
+    /// When it happened by the log.
+    #[must_use]
+    pub fn at(&self) -> Timestamp {
+        Timestamp::from_microsecond(self.at_us).unwrap_or(Timestamp::UNIX_EPOCH)
+    }
+}
+
+/// How exact an event's time is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum TimeQuality {
+    /// The line gave the instant with a fraction.
+    #[default]
+    Exact,
+    /// Whole seconds; year and zone were supplied.
+    Second,
+    /// Exact digits, but the zone was supplied.
+    NoZone,
+    /// The line had no stamp: time of reading.
+    ReadTime,
+}
+
+/// The `data` object. `None` is "not known", and is left out when rendered.
+///
+/// Text is bounded and free of control characters ([`crate::limits`]).
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct EventData {
+    /// The message, across queue IDs. Always known.
+    pub uid: MessageUid,
+    /// Queue ID of the line that gave the event.
+    pub queue_id: Option<String>,
+    /// Message-ID header, with its brackets.
+    pub message_id: Option<String>,
+    /// Envelope sender; empty for the null reverse-path.
+    pub from: Option<String>,
+    /// Envelope recipient.
+    pub to: Option<String>,
+    /// Recipient before alias expansion, when it differs.
+    pub orig_to: Option<String>,
+    /// Subject header.
+    pub subject: Option<String>,
+    /// Authenticated or local user that submitted the message.
+    pub user: Option<String>,
+    /// Domain of `to`.
+    pub domain: Option<String>,
+    /// Outbound: name of the server that answered.
+    pub mx: Option<String>,
+    /// Outbound: its address (its name when there is none). Inbound: the client's name.
+    pub host: Option<String>,
+    /// Port of the server that answered.
+    pub port: Option<u16>,
+    /// Outbound: our sending address. Inbound: the client's address.
+    pub ip: Option<String>,
+    /// What the server said.
+    pub response: Option<String>,
+    /// Reply code at the head of the response.
+    pub smtp_code: Option<u16>,
+    /// Enhanced status code.
+    pub dsn: Option<String>,
+    /// SMTP stage of a refusal: `RCPT TO`.
+    pub stage: Option<String>,
+    /// Hard or soft.
+    pub bounce_type: Option<BounceType>,
+    /// Why it bounced, or was deferred.
+    pub bounce_category: Option<BounceCategory>,
+    /// Microseconds from arrival to the outcome.
+    pub delay_us: Option<u64>,
+    /// Microseconds before the queue, in it, connecting, transmitting.
+    pub delays_us: Option<[u64; 4]>,
+    /// Number of this delivery attempt, from 1.
+    pub attempt: Option<u32>,
+    /// Bytes.
+    pub size: Option<u64>,
+    /// Number of recipients of the message.
+    pub nrcpt: Option<u32>,
+    /// HELO name of the client.
+    pub helo: Option<String>,
+    /// Verified name of the client.
+    pub client_name: Option<String>,
+    /// The refusal was for now (4xx).
+    pub temporary: bool,
+    /// Spam score.
+    pub score: Option<f64>,
+    /// Spam rules, comma-separated.
+    pub rules: Option<String>,
+    /// The filter that judged it.
+    pub engine: Option<String>,
+    /// What a filter did with the message.
+    pub action: Option<String>,
+    /// Identical occurrences that syslog folded into one line, when more than one.
+    pub repeated: Option<u32>,
+    /// Some text was not UTF-8.
+    pub lossy: bool,
+    /// The message's beginning was not in the log.
+    pub incomplete: bool,
+}
+
+/// Whether the address is to blame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum BounceType {
+    /// Refused for good.
+    Hard,
+    /// Gave up, or a reason that says nothing against the address.
+    Soft,
+}
+
+impl BounceType {
+    /// `hard` or `soft`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Hard => "hard",
+            Self::Soft => "soft",
+        }
+    }
+}
+
+/// Why a delivery failed (events.md §5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs, reason = "the names are the documentation; the table is in events.md §5")]
+pub enum BounceCategory {
+    InvalidRecipient,
+    InactiveMailbox,
+    MailboxFull,
+    InvalidDomain,
+    NoMx,
+    Connection,
+    Timeout,
+    Dns,
+    Tls,
+    Policy,
+    SpamBlock,
+    Reputation,
+    Authentication,
+    RateLimited,
+    Greylisted,
+    MessageTooLarge,
+    Content,
+    Protocol,
+    RelayDenied,
+    Loop,
+    MailSystem,
+    Expired,
+    Other,
+}
+
+impl BounceCategory {
+    /// The name on the wire.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::InvalidRecipient => "invalid_recipient",
+            Self::InactiveMailbox => "inactive_mailbox",
+            Self::MailboxFull => "mailbox_full",
+            Self::InvalidDomain => "invalid_domain",
+            Self::NoMx => "no_mx",
+            Self::Connection => "connection",
+            Self::Timeout => "timeout",
+            Self::Dns => "dns",
+            Self::Tls => "tls",
+            Self::Policy => "policy",
+            Self::SpamBlock => "spam_block",
+            Self::Reputation => "reputation",
+            Self::Authentication => "authentication",
+            Self::RateLimited => "rate_limited",
+            Self::Greylisted => "greylisted",
+            Self::MessageTooLarge => "message_too_large",
+            Self::Content => "content",
+            Self::Protocol => "protocol",
+            Self::RelayDenied => "relay_denied",
+            Self::Loop => "loop",
+            Self::MailSystem => "mail_system",
+            Self::Expired => "expired",
+            Self::Other => "other",
+        }
+    }
+}

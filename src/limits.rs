@@ -1,0 +1,45 @@
+//! Every bound in the system that is not a configuration key, with its reason.
+
+/// Messages followed at once in one mail system; beyond it the most silent ones are forgotten.
+/// About 1 KB each.
+pub const LIVE_MESSAGES: usize = 1_000_000;
+
+/// Bytes kept of one log line; the rest up to the line end is skipped and the line marked.
+/// Postfix cuts its records at 2,000 bytes, so only foreign lines come near.
+pub const LINE_BYTES: usize = 64 * 1024;
+
+/// Bytes of lines in one batch from a source: enough to amortise a channel hop, small enough
+/// that four waiting batches stay under 5 MB.
+pub const BATCH_BYTES: usize = 1024 * 1024;
+
+/// Batches that may wait for the writer, for each source.
+pub const BATCHES_WAITING: usize = 4;
+
+/// Bytes kept of a server's answer in an event (events.md §1).
+pub const RESPONSE_BYTES: usize = 2048;
+
+/// Bytes kept of any other text from a stranger in an event: Message-ID, subject, name
+/// (RFC 5322 §2.1.1 line length).
+pub const TEXT_BYTES: usize = 998;
+
+/// Bytes of one stored chunk of events. A sled leaf holds up to 16 values and moves to an
+/// unsynced file of its own beyond 128 kB, so values stay far below 8 kB.
+pub const CHUNK_BYTES: usize = 4096;
+
+/// Removals in one atomic commit. sled 0.34 never frees leaves that a larger batch emptied.
+pub const REMOVES_PER_COMMIT: usize = 250;
+
+/// Bytes of a webhook request body.
+pub const BODY_BYTES: usize = 256 * 1024;
+
+/// Bytes read of a receiver's answer before the connection is closed.
+pub const ANSWER_READ_BYTES: usize = 64 * 1024;
+
+/// Bytes stored of a receiver's answer.
+pub const ANSWER_KEPT_BYTES: usize = 8 * 1024;
+
+/// Recent lines whose occurrence count is stored with each commit of a source.
+pub const OCCURRENCES_STORED: usize = 256;
+
+/// Delivery attempts under way at once, over all webhooks.
+pub const ATTEMPTS_AT_ONCE: usize = 256;
