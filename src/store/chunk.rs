@@ -1,0 +1,200 @@
+//! Events packed many to a value: one key per event would cost several times the time and never
+//! give its space back (sled frees no emptied leaves).
+//!
+//! ```text
+//! version: u8 = 1 | crc32 of the rest: u32 | { length: u32 | event in postcard }*
+//! ```
+//!
+//! Numbers are big-endian. The key holds the sequence number of the first event; the others
+//! follow without gaps. The writer keeps the newest chunk open and puts it again under the same
+//! key, longer each time, until it is full.
+
+use crate::{event::Event, limits::CHUNK_BYTES};
+
+use super::CodecError;
+
+/// The one format so far.
+const VERSION: u8 = 1;
+
+/// Version byte and checksum.
+const HEADER_BYTES: usize = 5;
+
+/// Length in front of each event.
+const LENGTH_BYTES: usize = 4;
+
+/// Why a chunk cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("read the event chunk that begins with sequence number {first_seq}")]
+pub struct ChunkError {
+    first_seq: u64,
+    #[source]
+    kind: CodecError,
+}
+
+/// A chunk that is being filled.
+#[derive(Debug, Clone)]
+pub struct ChunkBuilder {
+    first_seq: u64,
+    count: u64,
+    /// What is behind the header.
+    body: Vec<u8>,
+}
+
+impl ChunkBuilder {
+    /// An empty chunk whose first event will have the sequence number `first_seq`.
+    #[must_use]
+    pub fn new(first_seq: u64) -> Self {
+        Self { first_seq, count: 0, body: Vec::new() }
+    }
+
+    /// Appends `event`. False, and nothing changed, when the chunk would exceed
+    /// [`CHUNK_BYTES`]; an event larger than that still fits alone.
+    #[must_use]
+    pub fn push(&mut self, event: &Event) -> bool {
+        let bytes = super::codec::encode(VERSION, event);
+        let packed = bytes.get(1..).unwrap_or_default();
+        let size = HEADER_BYTES + self.body.len() + LENGTH_BYTES + packed.len();
+        let Ok(length) = u32::try_from(packed.len()) else { return false };
+        if size > CHUNK_BYTES && !self.is_empty() {
+            return false;
+        }
+        self.body.extend_from_slice(&length.to_be_bytes());
+        self.body.extend_from_slice(packed);
+        self.count += 1;
+        true
+    }
+
+    /// The value to store under [`super::Key::chunk`] of [`ChunkBuilder::first_seq`].
+    #[must_use]
+    pub fn value(&self) -> Vec<u8> {
+        let mut value = Vec::with_capacity(HEADER_BYTES + self.body.len());
+        value.push(VERSION);
+        value.extend_from_slice(&crc32fast::hash(&self.body).to_be_bytes());
+        value.extend_from_slice(&self.body);
+        value
+    }
+
+    /// Sequence number of its first event.
+    #[must_use]
+    pub fn first_seq(&self) -> u64 {
+        self.first_seq
+    }
+
+    /// Sequence number that the next pushed event gets.
+    #[must_use]
+    pub fn next_seq(&self) -> u64 {
+        self.first_seq.saturating_add(self.count)
+    }
+
+    /// Holds no event yet.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+}
+
+/// The events of a chunk with their sequence numbers, in order.
+///
+/// # Errors
+///
+/// [`ChunkError`] when the version is not known, the checksum is wrong or the content is not
+/// events.
+pub fn decode(first_seq: u64, value: &[u8]) -> Result<Vec<(u64, Event)>, ChunkError> {
+    events(value)
+        .map(|events| (first_seq..).zip(events).collect())
+        .map_err(|kind| ChunkError { first_seq, kind })
+}
+
+fn events(value: &[u8]) -> Result<Vec<Event>, CodecError> {
+    const WHAT: &str = "event chunk";
+    let malformed = CodecError::Malformed { what: WHAT };
+    let (&found, rest) = value.split_first().ok_or(CodecError::Empty { what: WHAT })?;
+    if found != VERSION {
+        return Err(CodecError::UnknownVersion { what: WHAT, found, supported: VERSION });
+    }
+    let (crc, mut body) = rest.split_first_chunk::<4>().ok_or(malformed.clone())?;
+    if crc32fast::hash(body) != u32::from_be_bytes(*crc) {
+        return Err(malformed);
+    }
+    let mut events = Vec::new();
+    while let Some((length, rest)) = body.split_first_chunk::<LENGTH_BYTES>() {
+        let length = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX);
+        let (packed, rest) = rest.split_at_checked(length).ok_or(malformed.clone())?;
+        events.push(postcard::from_bytes(packed).map_err(|_| malformed.clone())?);
+        body = rest;
+    }
+    if body.is_empty() { Ok(events) } else { Err(malformed) }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+
+    use super::*;
+    use crate::event::{EventData, EventId, EventType, MessageUid, TimeQuality};
+
+    fn event(number: u8, response_bytes: usize) -> Event {
+        Event {
+            id: EventId([number; 16]),
+            kind: EventType::OutboundBounced,
+            at_us: 1_700_000_000_000_000 + i64::from(number),
+            time_quality: TimeQuality::Exact,
+            data: EventData {
+                uid: MessageUid([number; 16]),
+                response: Some("x".repeat(response_bytes)),
+                score: Some(4.5),
+                ..EventData::default()
+            },
+        }
+    }
+
+    #[test]
+    fn events_come_back_with_consecutive_sequence_numbers_at_every_length_of_the_chunk() {
+        let mut chunk = ChunkBuilder::new(41);
+        for number in 0..5 {
+            assert!(chunk.push(&event(number, 20)));
+            let read = decode(41, &chunk.value()).unwrap();
+            assert_eq!(read.len(), usize::from(number) + 1);
+            let (seq, last) = read.last().unwrap();
+            assert_eq!((*seq, last), (41 + u64::from(number), &event(number, 20)));
+        }
+        assert_eq!(chunk.next_seq(), 46);
+    }
+
+    #[test]
+    fn a_full_chunk_refuses_and_stays_as_it_was() {
+        let mut chunk = ChunkBuilder::new(0);
+        let mut pushed = 0;
+        while chunk.push(&event(1, 300)) {
+            pushed += 1;
+        }
+        assert!(pushed > 5);
+        assert!(chunk.value().len() <= CHUNK_BYTES);
+        assert_eq!(decode(0, &chunk.value()).unwrap().len(), pushed);
+    }
+
+    #[test]
+    fn an_event_larger_than_a_chunk_still_fits_alone() {
+        let mut chunk = ChunkBuilder::new(9);
+        assert!(chunk.push(&event(1, CHUNK_BYTES * 2)));
+        assert!(!chunk.push(&event(2, 1)));
+        assert_eq!(decode(9, &chunk.value()).unwrap(), vec![(9, event(1, CHUNK_BYTES * 2))]);
+    }
+
+    #[test]
+    fn every_flipped_byte_and_every_cut_is_noticed() {
+        let mut chunk = ChunkBuilder::new(7);
+        assert!(chunk.push(&event(1, 5)) && chunk.push(&event(2, 5)));
+        let value = chunk.value();
+        for place in 0..value.len() {
+            let mut damaged = value.clone();
+            damaged[place] ^= 0x41;
+            assert!(decode(7, &damaged).is_err(), "byte {place} flipped");
+            assert!(decode(7, &value[..place]).is_err(), "cut at {place}");
+        }
+        let mut newer = value;
+        newer[0] = 2;
+        let error = std::error::Error::source(&decode(7, &newer).unwrap_err()).unwrap().to_string();
+        assert_eq!(error, "a stored event chunk has format 2, but this version reads format 1");
+    }
+}

@@ -1,0 +1,71 @@
+//! The durable state: one sled database, one tree, one atomic commit at a time.
+//!
+//! This room is the only one that names `sled` (0.34.7). It knows keys, versioned values, atomic
+//! commits and what "durable" takes; it does not know what the values mean, who is due when, or
+//! what to do when the store is lost. Exactly one thread writes (the writer); readers call it from
+//! threads of their own, never from async workers, because a batch write blocks every reader of
+//! the process.
+//!
+//! # Layout
+//!
+//! One tree, so that one `apply_batch` covers everything that belongs together. A key is a table
+//! tag, then the fields: numbers big-endian, so that key order is number order; variable-length
+//! parts behind their length, so that no two keys ever collide ([`key`]).
+//!
+//! | tag | table | key | value |
+//! |---|---|---|---|
+//! | `m` | meta | name | format marker and other singletons |
+//! | `o` | position | source, fingerprint | how far a generation of a log has been read |
+//! | `s` | source state | source | what the writer remembers of a source |
+//! | `l` | live | host, instance, queue ID, generation | a message under way |
+//! | `e` | chunk | first sequence number | packed events ([`chunk`]) |
+//! | `c` | cursor | webhook | below this sequence number all is done |
+//! | `r` | retry | webhook, due, sequence number | a delivery that failed and waits |
+//! | `d` | dead | webhook, sequence number | a delivery that was given up |
+//! | `a` | attempt | | reserved for the attempt history |
+//! | `b` | offered | webhook, page | bitmap: older events that a replay offered to it |
+//! | `x` | posting | hour, part | lookup postings of one hour of log time |
+//!
+//! Every value opens with a format version byte ([`codec`], [`chunk`]), so none is empty. An empty
+//! value is a tombstone and reads as absent.
+//!
+//! # Commit protocol
+//!
+//! 1. One `apply_batch`: every put, the first [`crate::limits::REMOVES_PER_COMMIT`] removes in key
+//!    order, and a tombstone over every remove beyond that.
+//! 2. The tombstones are removed in further batches, in key order: larger batches of removes, or
+//!    random order, leave leaves that sled never frees.
+//! 3. `flush()`, which on Linux is only `sync_file_range`.
+//! 4. `fdatasync` through our own handle on `<dir>/store/db`. Only now the commit is durable.
+//!
+//! A crash keeps a prefix of these batches. The first one alone is the whole commit as readers
+//! see it; what a lost later batch leaves behind are tombstones, and a marker written with the
+//! first batch tells the next opening to sweep them.
+//!
+//! # Failures
+//!
+//! A failed commit poisons the store ([`StoreErrorKind::Poisoned`]): the process must end and
+//! start anew from what is on disk. Repairs at opening are described in `open`.
+
+pub mod chunk;
+pub mod codec;
+mod commit;
+mod database;
+mod disk;
+mod error;
+pub mod key;
+mod lock;
+mod open;
+mod poison;
+
+#[cfg(test)]
+mod crash_tests;
+#[cfg(test)]
+mod tests;
+
+pub use chunk::{ChunkBuilder, ChunkError};
+pub use codec::CodecError;
+pub use commit::Commit;
+pub use database::{Entry, Store};
+pub use error::{StoreError, StoreErrorKind};
+pub use key::{Key, Prefix};
