@@ -1,0 +1,167 @@
+//! Lists what the patterns match. Looks at no content.
+
+use std::{
+    collections::{BTreeSet, HashSet},
+    fs::{File, Metadata, OpenOptions},
+    io,
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
+    path::{Component, Path, PathBuf},
+};
+
+use glob::Pattern;
+use jiff::Timestamp;
+use rustix::fs::OFlags;
+
+use super::SourceError;
+
+/// Names that editors and copying programs use for what is not yet or no longer a log.
+const PASSED_OVER: [&str; 3] = [".swp", ".tmp", "~"];
+
+/// A file as the file system knows it. Only valid while somebody holds it open: inode numbers
+/// are reused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct FileId {
+    device: u64,
+    inode: u64,
+}
+
+/// A file at one moment: while all of this is equal, its content is taken to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Version {
+    id: FileId,
+    size: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+/// One matching file.
+#[derive(Debug, Clone)]
+pub(super) struct Found {
+    pub(super) path: PathBuf,
+    pub(super) id: FileId,
+    pub(super) version: Version,
+    pub(super) size: u64,
+    pub(super) modified: Timestamp,
+}
+
+/// Everything the patterns match.
+#[derive(Debug, Default)]
+pub(super) struct Listing {
+    /// Oldest first, each file once.
+    pub(super) files: Vec<Found>,
+    /// What could not be looked at.
+    pub(super) failures: Vec<(PathBuf, io::Error)>,
+}
+
+impl FileId {
+    pub(super) fn of(metadata: &Metadata) -> Self {
+        Self { device: metadata.dev(), inode: metadata.ino() }
+    }
+}
+
+impl Version {
+    pub(super) fn of(metadata: &Metadata) -> Self {
+        Self {
+            id: FileId::of(metadata),
+            size: metadata.len(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        }
+    }
+}
+
+/// Checks the patterns.
+///
+/// # Errors
+///
+/// [`SourceError::Pattern`] for the first that is wrong.
+pub(super) fn check(patterns: &[String]) -> Result<(), SourceError> {
+    for pattern in patterns {
+        Pattern::new(pattern)
+            .map_err(|error| SourceError::Pattern { pattern: pattern.clone(), error })?;
+    }
+    Ok(())
+}
+
+/// Lists the regular files that match `patterns`; links are followed.
+pub(super) fn list(patterns: &[String]) -> Listing {
+    let mut listing = Listing::default();
+    let mut seen = HashSet::new();
+    for entry in patterns.iter().filter_map(|pattern| glob::glob(pattern).ok()).flatten() {
+        match entry {
+            Ok(path) if is_passed_over(&path) => {}
+            Ok(path) => match std::fs::metadata(&path) {
+                Ok(metadata) if !metadata.is_file() || !seen.insert(FileId::of(&metadata)) => {}
+                Ok(metadata) => listing.files.push(Found::new(path, &metadata)),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => listing.failures.push((path, error)),
+            },
+            Err(error) => listing.failures.push((error.path().to_owned(), error.into())),
+        }
+    }
+    listing.files.sort_by(oldest_first);
+    listing
+}
+
+/// Opens a file for reading; never waits, even if it has become a pipe meanwhile.
+pub(super) fn open(path: &Path) -> io::Result<(File, Metadata)> {
+    let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or(0);
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    let metadata = file.metadata()?;
+    if metadata.is_file() {
+        Ok((file, metadata))
+    } else {
+        Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"))
+    }
+}
+
+/// The directories in which something about these files can change: where the patterns look, and
+/// where links lead.
+pub(super) fn directories(patterns: &[String], files: &[Found]) -> BTreeSet<PathBuf> {
+    let mut directories: BTreeSet<PathBuf> =
+        patterns.iter().filter_map(|pattern| base_of(Path::new(pattern))).collect();
+    for file in files {
+        directories.extend(file.path.parent().map(Path::to_owned));
+        let target = file.path.canonicalize();
+        directories.extend(target.iter().filter_map(|target| target.parent().map(Path::to_owned)));
+    }
+    directories
+}
+
+/// The deepest existing directory that a pattern names without wildcards.
+fn base_of(pattern: &Path) -> Option<PathBuf> {
+    let is_literal =
+        |part: &Component<'_>| !part.as_os_str().to_string_lossy().contains(['*', '?', '[']);
+    let literal: PathBuf = pattern.parent()?.components().take_while(is_literal).collect();
+    let here = || Path::new(".").to_owned();
+    let base = literal.ancestors().find(|base| base.is_dir()).map(Path::to_owned);
+    if literal.is_relative() { base.or_else(|| Some(here())) } else { base }
+}
+
+impl Found {
+    pub(super) fn new(path: PathBuf, metadata: &Metadata) -> Self {
+        Self {
+            path,
+            id: FileId::of(metadata),
+            version: Version::of(metadata),
+            size: metadata.len(),
+            modified: modified(metadata),
+        }
+    }
+}
+
+/// The modification time.
+pub(super) fn modified(metadata: &Metadata) -> Timestamp {
+    let nanoseconds = i32::try_from(metadata.mtime_nsec()).unwrap_or(0);
+    Timestamp::new(metadata.mtime(), nanoseconds).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+/// By modification time; of the same moment, `mail.log.2` before `mail.log.1` before `mail.log`.
+fn oldest_first(one: &Found, two: &Found) -> std::cmp::Ordering {
+    one.modified.cmp(&two.modified).then_with(|| two.path.cmp(&one.path))
+}
+
+fn is_passed_over(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+    PASSED_OVER.iter().any(|end| name.ends_with(end.as_bytes()))
+}

@@ -1,0 +1,283 @@
+//! One open plain file.
+
+use std::{
+    fs::{File, Metadata},
+    io,
+    ops::ControlFlow,
+    os::unix::fs::{FileExt, MetadataExt},
+    path::PathBuf,
+    time::Duration,
+};
+
+use jiff::Timestamp;
+
+use super::{
+    outbox::Outbox,
+    positions::Positions,
+    scan::{FileId, Found, modified},
+};
+use crate::source::{
+    Fingerprint,
+    batching::Origin,
+    head::{self, Head, ReadAt},
+    lines::Cutter,
+};
+
+/// A file that was written to within this time is live: the year of its stamps is this year's.
+const LIVE_WITHIN: Duration = Duration::from_hours(24);
+
+/// An open plain file, from which new lines may come.
+#[derive(Debug)]
+pub(super) struct Tail {
+    pub(super) file: File,
+    pub(super) id: FileId,
+    /// Where it was last seen; None when no matching path leads to it any more.
+    pub(super) path: Option<PathBuf>,
+    /// Orders the generations.
+    pub(super) order: Timestamp,
+    /// None until its first line tells which generation it is.
+    pub(super) named: Option<Named>,
+    /// The generation that it was before it was truncated.
+    pub(super) not: Option<Fingerprint>,
+    /// When it last gave bytes, or was opened.
+    pub(super) busy_at: Timestamp,
+    /// There are so many later files that it is closed once it is read.
+    pub(super) is_surplus: bool,
+}
+
+/// A tail whose generation is known.
+#[derive(Debug)]
+pub(super) struct Named {
+    pub(super) fingerprint: Fingerprint,
+    pub(super) head: Head,
+    pub(super) cutter: Cutter,
+}
+
+/// How reading a tail ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Drained {
+    /// All there is was read.
+    AtEnd,
+    /// It is no longer the generation that it was.
+    Truncated,
+}
+
+/// One read.
+enum Piece {
+    Bytes(usize),
+    End,
+    Truncated,
+}
+
+impl Tail {
+    /// A tail that does not know its generation yet.
+    pub(super) fn new(file: File, found: &Found, now: Timestamp) -> Self {
+        Self {
+            file,
+            id: found.id,
+            path: Some(found.path.clone()),
+            order: found.modified,
+            named: None,
+            not: None,
+            busy_at: now,
+            is_surplus: false,
+        }
+    }
+
+    /// From here on it reads that generation, on from its position.
+    pub(super) fn name(&mut self, fingerprint: Fingerprint, head: Head, positions: &Positions) {
+        let (offset, line_count) =
+            positions.get(fingerprint).map_or((0, 0), |at| (at.offset, at.line_count));
+        let mut cutter = Cutter::new(offset, line_count);
+        if offset == 0 {
+            cutter.skip_nul(head.start);
+        }
+        self.named = Some(Named { fingerprint, head, cutter });
+    }
+
+    /// It was truncated: a new generation begins in it.
+    pub(super) fn forget(&mut self, metadata: &Metadata) {
+        self.order = modified(metadata);
+        self.not = self.named.take().map(|named| named.fingerprint);
+    }
+
+    /// Its generation, if known.
+    pub(super) fn fingerprint(&self) -> Option<Fingerprint> {
+        self.named.as_ref().map(|named| named.fingerprint)
+    }
+
+    /// Nobody can reach it by a name any more.
+    pub(super) fn is_unlinked(&self) -> io::Result<bool> {
+        Ok(self.file.metadata()?.nlink() == 0)
+    }
+
+    /// Reads to the end and hands out the whole lines. A tail without a name has none.
+    pub(super) fn drain(
+        &mut self,
+        source: usize,
+        now: Timestamp,
+        positions: &mut Positions,
+        buffer: &mut [u8],
+        out: &mut Outbox<'_>,
+    ) -> io::Result<ControlFlow<(), Drained>> {
+        let Some(named) = &mut self.named else {
+            return Ok(ControlFlow::Continue(Drained::AtEnd));
+        };
+        let anchor = anchor(modified(&self.file.metadata()?), now);
+        let mut at_end = Drained::AtEnd;
+        loop {
+            let count = match named.read(&self.file, buffer)? {
+                Piece::Bytes(count) => count,
+                Piece::End => break,
+                Piece::Truncated => {
+                    at_end = Drained::Truncated;
+                    break;
+                }
+            };
+            self.busy_at = now;
+            let read = buffer.get(..count).unwrap_or_default();
+            if named.feed(read, source, anchor, now, positions, out).is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        Ok(named.flush(source, anchor, now, positions, out).map_continue(|()| at_end))
+    }
+}
+
+impl Named {
+    /// One read, with a look at the head before and after: between two reads a file can be
+    /// truncated and grow beyond where we were.
+    fn read(&mut self, file: &impl ReadAt, buffer: &mut [u8]) -> io::Result<Piece> {
+        let at = self.cutter.read_at();
+        if file.size()? < at || !self.head.is_still_in(file)? {
+            return Ok(Piece::Truncated);
+        }
+        let count = file.read_some(buffer, at)?;
+        if count == 0 {
+            return Ok(Piece::End);
+        }
+        if self.head.bytes.len() < head::HEAD_BYTES {
+            self.head.extend(file)?;
+        }
+        Ok(if self.head.is_still_in(file)? { Piece::Bytes(count) } else { Piece::Truncated })
+    }
+
+    fn feed(
+        &mut self,
+        read: &[u8],
+        source: usize,
+        anchor: Timestamp,
+        now: Timestamp,
+        positions: &mut Positions,
+        out: &mut Outbox<'_>,
+    ) -> ControlFlow<()> {
+        let (fingerprint, head) = (self.fingerprint, &self.head);
+        let origin = Origin { source, fingerprint, head, anchor, now };
+        self.cutter.feed(read, &mut |cut| {
+            out.tally.nul_bytes += cut.nul_bytes;
+            let batch = origin.batch(cut);
+            positions.set(batch.position.clone());
+            out.push(batch)
+        })
+    }
+
+    fn flush(
+        &mut self,
+        source: usize,
+        anchor: Timestamp,
+        now: Timestamp,
+        positions: &mut Positions,
+        out: &mut Outbox<'_>,
+    ) -> ControlFlow<()> {
+        let (fingerprint, head) = (self.fingerprint, &self.head);
+        let Some(cut) = self.cutter.take() else { return ControlFlow::Continue(()) };
+        out.tally.nul_bytes += cut.nul_bytes;
+        let batch = Origin { source, fingerprint, head, anchor, now }.batch(cut);
+        positions.set(batch.position.clone());
+        out.push(batch)
+    }
+}
+
+/// Reference for the year of a plain file's stamps.
+pub(super) fn anchor(modified: Timestamp, now: Timestamp) -> Timestamp {
+    let is_live = now.duration_since(modified).unsigned_abs() < LIVE_WITHIN;
+    if is_live { now } else { modified }
+}
+
+/// Offset behind the last line end of a file, 0 when it has none.
+pub(super) fn last_line_end(file: &File, size: u64, buffer: &mut [u8]) -> io::Result<u64> {
+    let mut end = size;
+    while end > 0 {
+        let start = end.saturating_sub(buffer.len() as u64);
+        let length = usize::try_from(end - start).unwrap_or(usize::MAX);
+        let Some(room) = buffer.get_mut(..length) else { return Ok(0) };
+        file.read_exact_at(room, start)?;
+        if let Some(place) = memchr::memrchr(b'\n', room) {
+            return Ok(start + place as u64 + 1);
+        }
+        end = start;
+    }
+    Ok(0)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+
+    use std::cell::{Cell, RefCell};
+
+    use super::*;
+
+    /// A file that is truncated and grows again right before its n-th read.
+    struct Overtaken {
+        content: RefCell<&'static [u8]>,
+        later: &'static [u8],
+        reads_before: Cell<usize>,
+    }
+
+    impl ReadAt for Overtaken {
+        fn read_some(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+            match self.reads_before.get().checked_sub(1) {
+                Some(fewer) => self.reads_before.set(fewer),
+                None => *self.content.borrow_mut() = self.later,
+            }
+            let content = self.content.borrow();
+            let rest = content.get(usize::try_from(offset).unwrap()..).unwrap_or_default();
+            let count = rest.len().min(buffer.len());
+            buffer[..count].copy_from_slice(&rest[..count]);
+            Ok(count)
+        }
+
+        fn size(&self) -> io::Result<u64> {
+            Ok(self.content.borrow().len() as u64)
+        }
+    }
+
+    #[test]
+    fn row_8_a_read_that_a_truncation_overtakes_at_any_moment_is_discarded() {
+        let (old, new) = (
+            b"first
+second
+third
+",
+            b"other
+much longer than before
+",
+        );
+        for reads_before in 0..10 {
+            let content = RefCell::new(old.as_slice());
+            let later = new.as_slice();
+            let file = Overtaken { content, later, reads_before: Cell::new(reads_before) };
+            let head = Head::of_text(
+                "first
+",
+            );
+            let fingerprint = head.fingerprint(0).unwrap();
+            let mut named = Named { fingerprint, head, cutter: Cutter::new(6, 1) };
+            let mut buffer = [0; 100];
+            if let Piece::Bytes(count) = named.read(&file, &mut buffer).unwrap() {
+                assert_eq!(&buffer[..count], b"second\nthird\n", "overtaken at {reads_before}");
+            }
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! One compressed generation, from where its plain file was left.
+//!
+//! An archive is read twice: first to its end, which proves that it is complete and its checksums
+//! are right, then for its lines. So nothing comes from an archive that is still being written,
+//! or damaged.
+
+use std::{fs::File, io, ops::ControlFlow};
+
+use jiff::Timestamp;
+
+use super::{outbox::Outbox, positions::Positions, scan::Found};
+use crate::source::{
+    Fingerprint,
+    archive::{self, Compression},
+    batching::Origin,
+    head::Head,
+    lines::Cutter,
+};
+
+/// A compressed generation whose identity is known.
+#[derive(Debug)]
+pub(super) struct Archive<'a> {
+    pub(super) found: &'a Found,
+    pub(super) file: &'a File,
+    pub(super) compression: Compression,
+    pub(super) fingerprint: Fingerprint,
+    pub(super) head: &'a Head,
+}
+
+/// The beginning of what is in an archive.
+pub(super) fn head(file: &File, found: &Found, compression: Compression) -> io::Result<Head> {
+    Head::of_stream(&mut *rewound(file, found, compression)?)
+}
+
+impl Archive<'_> {
+    /// Proves the archive, hands out the lines behind its position and marks it as finished.
+    pub(super) fn unpack(
+        &self,
+        source: usize,
+        now: Timestamp,
+        positions: &mut Positions,
+        buffer: &mut [u8],
+        out: &mut Outbox<'_>,
+    ) -> io::Result<ControlFlow<()>> {
+        let (fingerprint, head, anchor) = (self.fingerprint, self.head, self.found.modified);
+        let origin = Origin { source, fingerprint, head, anchor, now };
+        let (offset, line_count) =
+            positions.get(fingerprint).map_or((0, 0), |at| (at.offset, at.line_count));
+        let size = self.prove(buffer)?;
+        let mut cutter = Cutter::new(offset, line_count);
+        if size > offset && self.read(&mut cutter, &origin, positions, buffer, out)?.is_break() {
+            return Ok(ControlFlow::Break(()));
+        }
+        let last = cutter.take().map(|cut| {
+            out.tally.nul_bytes += cut.nul_bytes;
+            origin.batch(cut)
+        });
+        let position = origin.position(cutter.offset(), cutter.line_count(), true);
+        positions.set(position.clone());
+        let mut batch = last.unwrap_or_else(|| origin.mark(position.clone()));
+        batch.position = position;
+        Ok(out.push(batch))
+    }
+
+    /// Reads to the end without looking; the decompressed size.
+    fn prove(&self, buffer: &mut [u8]) -> io::Result<u64> {
+        let mut stream = rewound(self.file, self.found, self.compression)?;
+        let mut size = 0;
+        loop {
+            match stream.read(buffer)? {
+                0 => return Ok(size),
+                count => size += count as u64,
+            }
+        }
+    }
+
+    fn read(
+        &self,
+        cutter: &mut Cutter,
+        origin: &Origin<'_>,
+        positions: &mut Positions,
+        buffer: &mut [u8],
+        out: &mut Outbox<'_>,
+    ) -> io::Result<ControlFlow<()>> {
+        let mut stream = rewound(self.file, self.found, self.compression)?;
+        io::copy(&mut io::Read::take(&mut stream, cutter.offset()), &mut io::sink())?;
+        loop {
+            let count = stream.read(buffer)?;
+            if count == 0 {
+                return Ok(ControlFlow::Continue(()));
+            }
+            let flow = cutter.feed(buffer.get(..count).unwrap_or_default(), &mut |cut| {
+                out.tally.nul_bytes += cut.nul_bytes;
+                let batch = origin.batch(cut);
+                positions.set(batch.position.clone());
+                out.push(batch)
+            });
+            if flow.is_break() {
+                return Ok(flow);
+            }
+        }
+    }
+}
+
+fn rewound<'a>(
+    mut file: &'a File,
+    found: &Found,
+    compression: Compression,
+) -> io::Result<Box<dyn io::Read + 'a>> {
+    io::Seek::rewind(&mut file)?;
+    archive::reader(file, compression, found.size)
+}

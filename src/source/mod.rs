@@ -1,0 +1,101 @@
+//! Bytes in: where log lines come from, in batches with their exact position.
+//!
+//! A source reads, cuts at line ends and knows where it is; it does not parse, and it does not
+//! keep its position: that is committed by the writer together with the effects of the lines.
+//!
+//! * [`mod@file`]: log files that grow and rotate, followed for ever.
+//! * [`replay`]: log files that are read once, plain or compressed.
+//! * [`stdin`]: one stream.
+
+mod archive;
+mod batching;
+pub mod file;
+mod head;
+mod lines;
+pub mod replay;
+pub mod stdin;
+
+pub use archive::Compression;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// Lines of one generation of one source, in order.
+///
+/// May hold no line at all, when only the position has something to say (a generation is finished,
+/// or was marked as seen).
+#[derive(Debug)]
+pub struct Batch {
+    /// Index of the source in the configuration.
+    pub source: usize,
+    /// The raw bytes; `lines` point into them.
+    pub bytes: Vec<u8>,
+    /// The lines, without their ends (`\n`, and one `\r` before it).
+    pub lines: Vec<LineSpan>,
+    /// Where to continue once these lines' effects are durable.
+    pub position: Position,
+    /// Reference for stamps without a year: now for a live file, the modification time of an
+    /// archive.
+    pub anchor: Timestamp,
+    /// The first batch of a generation: year inference starts anew.
+    pub first_of_generation: bool,
+    /// All that there is for now has been read: commit without waiting for more.
+    pub idle: bool,
+}
+
+/// One line in a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LineSpan {
+    /// First byte in [`Batch::bytes`].
+    pub start: u32,
+    /// Behind its last byte.
+    pub end: u32,
+    /// Offset of the line in its generation (decompressed bytes).
+    pub offset: u64,
+    /// It is not whole: it was longer than [`crate::limits::LINE_BYTES`], or a replayed input
+    /// ended without a line end.
+    pub cut: bool,
+}
+
+/// How far a generation has been read. Stored under (source, fingerprint).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Position {
+    /// Which generation.
+    pub fingerprint: Fingerprint,
+    /// Decompressed bytes read; always behind a line end, or the end of a finished generation.
+    pub offset: u64,
+    /// Lines read.
+    pub line_count: u64,
+    /// The generation was read to its verified end and will not grow.
+    pub finished: bool,
+    /// When it was last seen, seconds since the epoch, to forget it one day. A file that still
+    /// exists renews it once a day.
+    pub seen_at: i64,
+    /// What the beginning of the generation looks like, at lengths from 256 bytes to 64 KiB that
+    /// double: tells generations with the same first line apart.
+    pub heads: Heads,
+}
+
+/// Hashes of ever longer beginnings of a generation; unused ones have the length 0.
+pub type Heads = [HeadHash; 9];
+
+/// Hash of the beginning of a generation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct HeadHash {
+    /// Bytes that were hashed, from the first one that is not NUL. Never more than were read.
+    pub len: u32,
+    /// The first 64 bits of their SHA-256.
+    pub hash: u64,
+}
+
+/// Identity of a log file generation: the first 128 bits of the SHA-256 of its first complete
+/// line (at most 1 KiB of it, without leading NULs), decompressed. A later generation with the
+/// same first line gets one derived from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Fingerprint(pub [u8; 16]);
+
+impl Fingerprint {
+    /// No generation. A tailed source marks with such a position that it has applied its `start`
+    /// rule; standard input has no other.
+    pub const NONE: Self = Self([0; 16]);
+}

@@ -1,0 +1,142 @@
+//! Which files a replay reads, and in which order.
+
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+};
+
+use glob::Pattern;
+use jiff::Timestamp;
+
+use super::{Input, Planned, ReplayError};
+use crate::source::{
+    Compression, Fingerprint, archive,
+    head::{self, Head},
+};
+
+/// Reads the stamp of a line. The second argument is the reference for stamps without a year.
+pub type StampOf<'a> = &'a dyn Fn(&[u8], Timestamp) -> Option<Timestamp>;
+
+/// First lines that are asked for a stamp: Haraka begins its log with some that have none.
+const STAMPLESS_LINES: usize = 32;
+
+/// One file before twins are dropped.
+struct Candidate {
+    planned: Planned,
+    head: Head,
+}
+
+/// Finds the logs that `patterns` name: files, directories (the files in them), glob patterns,
+/// and `-` for standard input. Of files with the same content one is kept, a plain one before a
+/// compressed one. The order is that of the first stamps, or of the modification times where
+/// there is none; standard input comes last.
+///
+/// # Errors
+///
+/// [`ReplayError::Missing`] for a name under which nothing is found,
+/// [`ReplayError::Pattern`] for a wrong pattern, [`ReplayError::Read`] for a file whose beginning
+/// cannot be read.
+pub fn plan(patterns: &[String], stamp_of: StampOf<'_>) -> Result<Vec<Planned>, ReplayError> {
+    let mut candidates = Vec::new();
+    for path in files(patterns)? {
+        candidates.push(look_at(path, stamp_of)?);
+    }
+    // A stream and a twin that comes first wins, so the plain and larger ones go first.
+    let is_packed = |planned: &Planned| planned.compression != Compression::Plain;
+    candidates
+        .sort_by_key(|one| (is_packed(&one.planned), std::cmp::Reverse(one.planned.size_bytes)));
+    let mut planned: Vec<_> =
+        without_twins(candidates).into_iter().map(|candidate| candidate.planned).collect();
+    planned.sort_by(|one, two| {
+        let key = |planned: &Planned| planned.first_stamp.unwrap_or(planned.modified);
+        key(one).cmp(&key(two)).then_with(|| two.input.path().cmp(one.input.path()))
+    });
+    planned.extend(patterns.iter().find(|pattern| *pattern == "-").map(|_| stdin()));
+    Ok(planned)
+}
+
+fn stdin() -> Planned {
+    Planned {
+        input: Input::Stdin,
+        fingerprint: Fingerprint::NONE,
+        size_bytes: 0,
+        compression: Compression::Plain,
+        modified: Timestamp::UNIX_EPOCH,
+        first_stamp: None,
+    }
+}
+
+/// Every file named, each once.
+fn files(patterns: &[String]) -> Result<Vec<PathBuf>, ReplayError> {
+    let mut files = Vec::new();
+    for pattern in patterns.iter().filter(|pattern| *pattern != "-") {
+        let path = Path::new(pattern);
+        let before = files.len();
+        if path.is_dir() {
+            files.extend(files_in(path)?);
+        } else if path.exists() {
+            files.push(path.to_owned());
+        } else {
+            let matches = glob::glob(pattern)
+                .map_err(|error| ReplayError::Pattern { pattern: pattern.clone(), error })?;
+            files.extend(matches.filter_map(Result::ok).filter(|path| path.is_file()));
+        }
+        if files.len() == before {
+            return Err(ReplayError::Missing(pattern.clone()));
+        }
+    }
+    files.sort();
+    files.dedup();
+    Ok(files)
+}
+
+fn files_in(directory: &Path) -> Result<Vec<PathBuf>, ReplayError> {
+    let all = Path::new(&Pattern::escape(&directory.to_string_lossy())).join("*");
+    let all = all.to_string_lossy().into_owned();
+    let matches =
+        glob::glob(&all).map_err(|error| ReplayError::Pattern { pattern: all.clone(), error })?;
+    Ok(matches.filter_map(Result::ok).filter(|path| path.is_file()).collect())
+}
+
+fn look_at(path: PathBuf, stamp_of: StampOf<'_>) -> Result<Candidate, ReplayError> {
+    let open = || -> std::io::Result<_> {
+        let file = File::open(&path)?;
+        let metadata = file.metadata()?;
+        let compression = head::detect(&file)?;
+        let mut stream = archive::reader(&file, compression, metadata.len())?;
+        let head = Head::of_stream(&mut *stream)?;
+        Ok((head, compression, metadata))
+    };
+    let (head, compression, metadata) = open().map_err(ReplayError::read(&path))?;
+    let modified = metadata.modified().ok().and_then(|time| Timestamp::try_from(time).ok());
+    let modified = modified.unwrap_or(Timestamp::UNIX_EPOCH);
+    let mut lines = head.bytes.split(|&byte| byte == b'\n').take(STAMPLESS_LINES);
+    let planned = Planned {
+        input: Input::File(path),
+        fingerprint: head.final_fingerprint(0).unwrap_or(Fingerprint::NONE),
+        size_bytes: metadata.len(),
+        compression,
+        modified,
+        first_stamp: lines.find_map(|line| stamp_of(line, modified)),
+    };
+    Ok(Candidate { planned, head })
+}
+
+/// Drops files whose content is in an earlier one; gives different files with the same first
+/// line different fingerprints.
+fn without_twins(candidates: Vec<Candidate>) -> Vec<Candidate> {
+    let mut kept: Vec<Candidate> = Vec::new();
+    for mut candidate in candidates {
+        let first = candidate.head.final_fingerprint(0);
+        let mut alike = kept.iter().filter(|other| other.head.final_fingerprint(0) == first);
+        if first.is_some() && alike.clone().any(|other| other.head.agrees_with(&candidate.head)) {
+            tracing::debug!(path = %candidate.planned.input.path().display(), "A twin is left out");
+            continue;
+        }
+        let slot = alike.by_ref().count();
+        let fingerprint = candidate.head.final_fingerprint(u8::try_from(slot).unwrap_or(u8::MAX));
+        candidate.planned.fingerprint = fingerprint.unwrap_or(Fingerprint::NONE);
+        kept.push(candidate);
+    }
+    kept
+}
