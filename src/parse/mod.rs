@@ -1,0 +1,272 @@
+//! A thin adapter: batches of raw lines in, records with a resolved time and an occurrence out.
+//!
+//! It counts what it saw and did not understand; it decides nothing. What must survive a restart
+//! ([`State`]) is committed by the writer together with the position of the lines.
+
+mod occurrence;
+
+use std::collections::HashMap;
+
+use jiff::{Timestamp, tz::TimeZone};
+use mailherald_parsers::{
+    Body, LogRecord, Parser,
+    filters::Part,
+    postfix::Entry,
+    time::{Quality, Resolver},
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    event::TimeQuality,
+    source::{Batch, Fingerprint},
+};
+
+pub use occurrence::Occurrences;
+
+/// One line, as the correlator wants it.
+#[derive(Debug)]
+pub struct Line<'a> {
+    /// The line without its end: the identity of the events it gives.
+    pub bytes: &'a [u8],
+    /// How many identical lines came before it.
+    pub occurrence: u64,
+    /// When it was logged, microseconds since the epoch.
+    pub at_us: i64,
+    /// How exact that is.
+    pub quality: TimeQuality,
+    /// What it says.
+    pub record: &'a LogRecord<'a>,
+}
+
+/// Lines by what became of them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// All lines.
+    pub lines: u64,
+    /// Lines that tell something about a message, a client, or the log itself.
+    pub recognised: u64,
+    /// Known lines without meaning for any message.
+    pub ignored: u64,
+    /// Lines that nothing here understands.
+    pub unrecognised: u64,
+}
+
+/// What must survive a restart, for one source.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct State {
+    /// Year and month of the last stamp without a year.
+    pub year: Option<(i16, u8)>,
+    /// The recent lines that were counted.
+    pub occurrences: Occurrences,
+    /// Events before this time are not wanted (`start = "24h"`), microseconds. Fixed at the first
+    /// start, so that a later one does not drop what it has to catch up on.
+    pub since_us: Option<i64>,
+}
+
+/// Reads the batches of one source.
+#[derive(Debug)]
+pub struct Reader {
+    parser: Parser,
+    /// What the previous batch was of.
+    generation: Option<Fingerprint>,
+    zone: TimeZone,
+    resolvers: HashMap<Fingerprint, Resolver>,
+    state: State,
+    counts: Counts,
+}
+
+impl Reader {
+    /// A reader that continues from `state`. Stamps without a zone are in `zone`.
+    #[must_use]
+    pub fn new(zone: TimeZone, state: State) -> Self {
+        Self {
+            parser: Parser::new(),
+            generation: None,
+            zone,
+            resolvers: HashMap::new(),
+            state,
+            counts: Counts::default(),
+        }
+    }
+
+    /// Gives each line of `batch` to `each`, in order.
+    pub fn read(&mut self, batch: &Batch, mut each: impl FnMut(&Line<'_>)) {
+        self.turn_to(batch.position.fingerprint);
+        let mut resolver = self.resolver(batch);
+        for span in &batch.lines {
+            let Some(bytes) = batch.bytes.get(span.start as usize..span.end as usize) else {
+                continue;
+            };
+            let record = self.parser.parse(bytes);
+            self.counts.add(&record.body);
+            let (at, quality) = resolver.resolve(record.stamp, batch.anchor);
+            let at_us = at.as_microsecond();
+            let occurrence = if gives_events(&record.body) {
+                self.state.occurrences.count(bytes, at.as_second())
+            } else {
+                0
+            };
+            let quality = time_quality(quality);
+            each(&Line { bytes, occurrence, at_us, quality, record: &record });
+        }
+        self.state.year = resolver.state();
+        self.resolvers.insert(batch.position.fingerprint, resolver);
+    }
+
+    /// What must be committed with the position of the lines read so far.
+    #[must_use]
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Is an event of this time wanted?
+    #[must_use]
+    pub fn wants(&self, at_us: i64) -> bool {
+        self.state.since_us.is_none_or(|since| at_us >= since)
+    }
+
+    /// What was seen so far.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    fn turn_to(&mut self, generation: Fingerprint) {
+        if self.generation.replace(generation) != Some(generation) {
+            self.parser.turn();
+        }
+    }
+
+    /// A generation that was not read from its head in this run continues with the stored year.
+    fn resolver(&mut self, batch: &Batch) -> Resolver {
+        if batch.first_of_generation {
+            return Resolver::new(self.zone.clone());
+        }
+        let known = self.resolvers.remove(&batch.position.fingerprint);
+        known.unwrap_or_else(|| Resolver::resume(self.zone.clone(), self.state.year))
+    }
+}
+
+impl std::iter::Sum for Counts {
+    fn sum<I: Iterator<Item = Self>>(counts: I) -> Self {
+        counts.fold(Self::default(), |sum, one| Self {
+            lines: sum.lines + one.lines,
+            recognised: sum.recognised + one.recognised,
+            ignored: sum.ignored + one.ignored,
+            unrecognised: sum.unrecognised + one.unrecognised,
+        })
+    }
+}
+
+impl Counts {
+    fn add(&mut self, body: &Body<'_>) {
+        self.lines += 1;
+        match body {
+            Body::Postfix(_) | Body::Filter(_) | Body::Gap(_) => self.recognised += 1,
+            Body::Ignored => self.ignored += 1,
+            Body::Unrecognised(_) => self.unrecognised += 1,
+        }
+    }
+}
+
+/// Only lines that can give an event need an occurrence; by their content alone, so that every
+/// reading counts alike.
+fn gives_events(body: &Body<'_>) -> bool {
+    let entry = match body {
+        Body::Postfix(entry) => entry,
+        Body::Filter(verdict) => return verdict.part != Part::Repeat,
+        Body::Ignored | Body::Gap(_) | Body::Unrecognised(_) => return false,
+    };
+    match entry {
+        Entry::Removed(removed) => removed.by_operator,
+        Entry::QueueActive(_)
+        | Entry::Expired(_)
+        | Entry::Delivery(_)
+        | Entry::Verdict(_)
+        | Entry::ContentCheck(_)
+        | Entry::Refused(_)
+        | Entry::ProxyAnswer(_)
+        | Entry::RateLimit(_)
+        | Entry::Corrupt(_)
+        | Entry::OperationTotal(_) => true,
+        _ => false,
+    }
+}
+
+fn time_quality(quality: Quality) -> TimeQuality {
+    match quality {
+        Quality::Exact => TimeQuality::Exact,
+        Quality::Second => TimeQuality::Second,
+        Quality::ReadTime => TimeQuality::ReadTime,
+    }
+}
+
+/// The instant of the first stamp of a log line, for ordering files; None when it has none.
+#[must_use]
+pub fn first_stamp(line: &[u8], zone: &TimeZone, anchor: Timestamp) -> Option<Timestamp> {
+    let stamp = Parser::new().parse(line).stamp;
+    let (at, quality) = Resolver::new(zone.clone()).resolve(stamp, anchor);
+    (quality != Quality::ReadTime).then_some(at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::{Heads, LineSpan, Position};
+
+    /// One line, at the end of what was read of its generation.
+    fn batch(line: &str, generation: u8) -> Batch {
+        let end = u32::try_from(line.len()).expect("a short line");
+        Batch {
+            source: 0,
+            bytes: line.into(),
+            lines: vec![LineSpan { start: 0, end, offset: 0, cut: false }],
+            position: Position {
+                fingerprint: Fingerprint([generation; 16]),
+                offset: 0,
+                line_count: 1,
+                finished: false,
+                seen_at: 0,
+                heads: Heads::default(),
+            },
+            anchor: Timestamp::UNIX_EPOCH,
+            first_of_generation: false,
+            idle: true,
+        }
+    }
+
+    #[test]
+    fn a_line_that_a_runtime_split_ends_in_the_next_batch_of_its_file_and_in_no_other() {
+        let line = |mark: &str| {
+            format!(
+                "2026-11-21T01:28:22Z stdout {mark} Nov 21 01:28:22 vm postfix/qmgr[1]: \
+                4jWZN668XQzn0b1: removed"
+            )
+        };
+        let recognised = |lines: [(&str, u8); 2]| {
+            let mut reader = Reader::new(TimeZone::UTC, State::default());
+            for (mark, generation) in lines {
+                reader.read(&batch(&line(mark), generation), |_| {});
+            }
+            reader.counts().recognised
+        };
+        assert_eq!(recognised([("P", 1), ("F", 1)]), 0);
+        assert_eq!(recognised([("P", 1), ("F", 2)]), 1);
+        assert_eq!(recognised([("F", 1), ("F", 1)]), 2);
+    }
+
+    /// amavis logs one verdict several times, and only one of these lines may give events.
+    #[test]
+    fn a_filter_verdict_can_give_events_and_its_repeat_cannot() {
+        for (line, expected) in [
+            ("Passed CLEAN {RelayedInbound}, [192.0.2.7]:1 <a@x> -> <b@y>, Hits: 1, size: 3", true),
+            ("Passed CLEAN, <a@x> -> <b@y>, Hits: 1, tag=1, tag2=5, kill=7, 0/0/0/0", false),
+            ("Checking: uH9lMB7_zMz6 [192.0.2.7] <a@x> -> <b@y>", false),
+        ] {
+            let line = format!("Nov 21 01:44:45 vm amavis[1]: (1-01) {line}");
+            let mut parser = Parser::new();
+            let record = parser.parse(line.as_bytes());
+            assert_eq!(gives_events(&record.body), expected, "{line}");
+        }
+    }
+}
