@@ -1,0 +1,253 @@
+//! How a message comes into the queue: client, pickup, Message-ID, active queue, DSN links.
+
+use mailherald_parsers::postfix::{
+    Client, MessageId, Notification, Pickup, QueueActive, QueueId, Relay,
+};
+
+use super::{
+    Step,
+    direction::is_loopback,
+    emit::{bounded, message_data},
+    hold::Held,
+    lineage::Lineage,
+    message::{Class, Message, Origin, Trigger},
+};
+use crate::event::EventType;
+
+/// Lines of different daemons may swap places within this time.
+const SWAP_US: i64 = 2_000_000;
+
+/// Local part of the address that Postfix sends probes and double bounces from
+/// (`double_bounce_sender`).
+const PROBE_SENDER: &str = "double-bounce@";
+
+impl Step<'_> {
+    /// smtpd opened a queue file.
+    pub(crate) fn client(&mut self, client: &Client<'_>) {
+        let Some(queue_id) = client.queue_id else { return };
+        let mut message = self.begin(queue_id, Origin::Network);
+        let mut lossy = false;
+        message.user = client.sasl_username.map(|user| bounded(user, &mut lossy));
+        message.client_name = Some(bounded(client.peer.name, &mut lossy));
+        message.client_address = match client.peer.address {
+            b"unknown" | b"" => None,
+            address => Some(bounded(address, &mut lossy)),
+        };
+        message.submitted = self.direction.is_submission(self.line.record.process.tag)
+            || (client.sasl_method.is_some() && message.user.is_none());
+        message.lossy |= lossy;
+        if let Some(parent) = client.orig_queue_id {
+            self.inherit(queue_id, &mut message, parent);
+        }
+        self.put(queue_id, message);
+    }
+
+    /// pickup took a local submission, or a requeued message under a new ID.
+    pub(crate) fn pickup(&mut self, pickup: &Pickup<'_>) {
+        let requeued = pickup.orig_id.and_then(|old| self.take(old));
+        let message = requeued.unwrap_or_else(|| {
+            let mut message = self.begin(pickup.queue_id, Origin::Local);
+            let mut lossy = false;
+            message.user = Some(bounded(pickup.uid, &mut lossy));
+            message.sender = Some(bounded(pickup.sender, &mut lossy));
+            message.lossy |= lossy;
+            message
+        });
+        self.put(pickup.queue_id, message);
+    }
+
+    /// cleanup saw the Message-ID. The first one counts; `<>` stands for a message without one,
+    /// and is nobody's identity.
+    pub(crate) fn message_id(&mut self, header: &MessageId<'_>) {
+        let is_new = self.known(header.queue_id).is_none_or(|message| {
+            message.closed || (message.queue_line.is_some() && message.message_id.is_some())
+        });
+        let mut message = if is_new {
+            self.new_message(header.queue_id)
+        } else {
+            self.take_or_new(header.queue_id)
+        };
+        let is_missing = matches!(header.value, b"" | b"<>");
+        if message.message_id.is_none() && !is_missing {
+            let mut lossy = false;
+            message.message_id = Some(bounded(header.value, &mut lossy));
+            message.lossy |= lossy;
+        }
+        self.look_for_story(header.queue_id, &mut message);
+        let (host, instance) = (&self.system.host, &self.system.instance);
+        self.directory.note(host, instance, header.queue_id.as_str(), &message);
+        self.put(header.queue_id, message);
+    }
+
+    /// What comes over loopback with the Message-ID of an open message may be that message, back
+    /// from a content filter: its lines wait for the one that tells.
+    fn look_for_story(&mut self, queue_id: QueueId<'_>, message: &mut Message) {
+        let Some(message_id) = &message.message_id else { return };
+        let is_loopback = message.client_address.as_deref().is_some_and(is_loopback);
+        if message.origin != Origin::Network || !is_loopback || message.queue_line.is_some() {
+            return;
+        }
+        let (host, instance) = (&self.system.host, &self.system.instance);
+        let story = self.directory.story(host, instance, queue_id.as_str(), message_id);
+        let Some(held) = story.map(|story| Held::new(story.clone(), self.line.at_us)) else {
+            return;
+        };
+        self.directory.note_stage(host, queue_id.as_str(), held.story.uid);
+        self.system.held.push((held.until_us, queue_id.as_str().into()));
+        message.held = Some(Box::new(held));
+    }
+
+    /// qmgr opened the message: the first time it is queued, later it is another attempt.
+    pub(crate) fn queue_active(&mut self, active: &QueueActive<'_>) {
+        let is_new = self.known(active.queue_id).is_none_or(|message| message.closed);
+        let mut message = if is_new {
+            self.new_message(active.queue_id)
+        } else {
+            self.take_or_new(active.queue_id)
+        };
+        let mut lossy = false;
+        message.sender = Some(bounded(active.sender, &mut lossy));
+        message.lossy |= lossy;
+        message.size = Some(active.size);
+        message.nrcpt = Some(active.nrcpt);
+        if message.queue_line.is_none() {
+            self.settle_origin(active.queue_id, &mut message);
+            message.queue_line = Some(Trigger::from(self.line));
+            self.announce_known(active.queue_id, &mut message);
+        }
+        self.sending(active.queue_id, &message);
+        self.put(active.queue_id, message);
+    }
+
+    /// The bounce daemon says which message carries its notification.
+    pub(crate) fn notification(&mut self, notification: &Notification<'_>) {
+        let mut child = if self.known(notification.child).is_some_and(|child| !child.closed) {
+            self.take_or_new(notification.child)
+        } else {
+            self.new_message(notification.child)
+        };
+        child.origin = Origin::Internal;
+        self.put(notification.child, child);
+    }
+
+    /// A message that neither smtpd nor pickup brought was made by our own MTA: of another message
+    /// (the same Message-ID, as local(8) forwards it), or for itself (null sender). When not even
+    /// its Message-ID was logged, its beginning is missing, and nothing is sure.
+    fn settle_origin(&self, queue_id: QueueId<'_>, message: &mut Message) {
+        if message.origin != Origin::Unknown {
+            return;
+        }
+        let sender = message.sender.as_deref().unwrap_or_default();
+        if sender.starts_with(PROBE_SENDER) {
+            message.origin = Origin::Internal;
+            return;
+        }
+        let Some(message_id) = &message.message_id else { return };
+        let (host, instance) = (&self.system.host, &self.system.instance);
+        let story = self.directory.story(host, instance, queue_id.as_str(), message_id);
+        if let Some(story) = story {
+            story.adopt(message);
+        } else if sender.is_empty() {
+            message.origin = Origin::Internal;
+        }
+    }
+
+    /// Announces recipients whose status line overtook the queue line.
+    fn announce_known(&mut self, queue_id: QueueId<'_>, message: &mut Message) {
+        let Some(class) = message.class else { return };
+        let keys: Vec<_> = message.recipients.keys().cloned().collect();
+        for (to, original) in keys {
+            self.announce(queue_id.as_str(), message, original.as_deref().unwrap_or(&to), class);
+        }
+    }
+
+    /// Takes over what the message was before a content filter, when that is known.
+    fn inherit(&mut self, queue_id: QueueId<'_>, message: &mut Message, parent: QueueId<'_>) {
+        if let Some(parent) = self.known(parent) {
+            Lineage::of(parent).adopt(message);
+            self.directory.note_stage(&self.system.host, queue_id.as_str(), message.uid);
+        }
+    }
+
+    /// `outbound.sending`: once for each time that the message enters the active queue.
+    fn sending(&mut self, queue_id: QueueId<'_>, message: &Message) {
+        let Some(class) = self.class_without_recipient(message) else { return };
+        if self.sending && class == Class::Outbound {
+            let data = message_data(message, queue_id.as_str(), class);
+            let trigger = Trigger::from(self.line);
+            let event = self.system.event(EventType::OutboundSending, &trigger, "", data);
+            self.events.push(event);
+        }
+    }
+
+    /// The class, where it does not depend on a recipient.
+    fn class_without_recipient(&self, message: &Message) -> Option<Class> {
+        match message.origin {
+            Origin::Internal => None,
+            Origin::Unknown => message.class,
+            _ => Some(
+                message.class.unwrap_or_else(|| self.direction.class(message, "", Relay::None)),
+            ),
+        }
+    }
+
+    /// A new message, unless lines that swapped places with this one already began it.
+    fn begin(&mut self, queue_id: QueueId<'_>, origin: Origin) -> Message {
+        let began = self.known(queue_id).is_some_and(|message| {
+            message.origin == Origin::Unknown
+                && !message.closed
+                && message.recipients.is_empty()
+                && (self.line.at_us - message.seen_us).abs() <= SWAP_US
+        });
+        let mut message =
+            if began { self.take_or_new(queue_id) } else { self.new_message(queue_id) };
+        message.origin = origin;
+        message
+    }
+
+    /// A message of which this is the first line. An older one under the same queue ID is over:
+    /// short IDs are reused, and its last line was lost.
+    pub(crate) fn new_message(&mut self, queue_id: QueueId<'_>) -> Message {
+        let stored_parts = self.known(queue_id).map_or(0, |message| message.stored_parts);
+        let uid = self.system.uid(queue_id, self.line);
+        Message { uid, stored_parts, seen_us: self.line.at_us, ..Message::default() }
+    }
+
+    pub(crate) fn known(&self, queue_id: QueueId<'_>) -> Option<&Message> {
+        self.system.messages.get(queue_id.as_str())
+    }
+
+    /// The known message, to be changed and [`Step::put`] back; a new one if there is none.
+    pub(crate) fn take_or_new(&mut self, queue_id: QueueId<'_>) -> Message {
+        match self.system.messages.get_mut(queue_id.as_str()) {
+            Some(message) => std::mem::take(message),
+            None => self.new_message(queue_id),
+        }
+    }
+
+    /// Takes a message away from its queue ID, which ends there.
+    fn take(&mut self, queue_id: QueueId<'_>) -> Option<Message> {
+        let message = self.system.messages.get_mut(queue_id.as_str())?;
+        let mut taken = std::mem::take(message);
+        message.stored_parts = std::mem::take(&mut taken.stored_parts);
+        message.changed = std::mem::take(&mut taken.changed);
+        self.system.close(queue_id.as_str());
+        Some(taken)
+    }
+
+    pub(crate) fn put(&mut self, queue_id: QueueId<'_>, mut message: Message) {
+        message.seen_us = message.seen_us.max(self.line.at_us);
+        let queue_id = queue_id.as_str();
+        match self.system.messages.get_mut(queue_id) {
+            Some(place) => {
+                // What waits to be stored is known by its queue ID, whichever message that is now.
+                message.changed |= place.changed;
+                *place = message;
+            }
+            None => {
+                self.system.messages.insert(queue_id.into(), message);
+            }
+        }
+        self.system.mark_changed(queue_id);
+    }
+}

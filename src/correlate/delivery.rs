@@ -1,0 +1,260 @@
+//! What a delivery status line does: the fate of one recipient in one attempt.
+
+use mailherald_parsers::postfix::{Delivery, Peer, QueueId, Relay, Response, Status, response};
+
+use super::{
+    Link, Step,
+    direction::is_loopback,
+    emit::{bounded, message_data, set_recipient},
+    finding::filter_outcome,
+    lineage::Lineage,
+    message::{Class, Deferral, Message, Origin, Recipient, Trigger},
+};
+use crate::{
+    event::{BounceType, EventData, EventType, bounce, text},
+    limits,
+};
+
+impl Step<'_> {
+    pub(crate) fn delivery(&mut self, delivery: &Delivery<'_>) {
+        let mut message = self.take_or_new(delivery.queue_id);
+        if delivery.status == Status::Probe || is_own_notice(&message, delivery) {
+            message.origin = Origin::Internal;
+        }
+        if message.origin != Origin::Internal {
+            self.fate(delivery, &mut message);
+        }
+        self.put(delivery.queue_id, message);
+    }
+
+    fn fate(&mut self, delivery: &Delivery<'_>, message: &mut Message) {
+        let mut lossy = false;
+        let to = bounded(delivery.recipient, &mut lossy);
+        let original = delivery.orig_recipient.map(|original| bounded(original, &mut lossy));
+        message.lossy |= lossy;
+        let class = self.class(message, &to, delivery.relay);
+        let queue_id = delivery.queue_id.as_str();
+        self.announce(queue_id, message, original.as_deref().unwrap_or(&to), class);
+
+        let answer = response(delivery.text);
+        let key = (to, original);
+        let (done, deferrals) =
+            message.recipients.get(&key).map_or((false, 0), |known| (known.done, known.deferrals));
+        if done {
+            return;
+        }
+        if self.lives_on(message, delivery, &answer) {
+            message.recipients.entry(key).or_default().done = true;
+            return;
+        }
+        let mut data = message_data(message, queue_id, class);
+        set_recipient(&mut data, &key.0, key.1.as_deref());
+        fill(&mut data, delivery, &answer, class);
+        data.attempt = Some(deferrals + 1);
+        data.repeated = Some(self.line.record.repeated).filter(|&times| times > 1);
+        let kind = filter_outcome(message, delivery, &answer, class, &mut data)
+            .unwrap_or_else(|| self.kind(delivery, &answer, class, &mut data));
+        let event = self.system.event(kind, &Trigger::from(self.line), &key.0, data);
+        note_outcome(message.recipients.entry(key).or_default(), delivery.status, &event.data);
+        self.events.push(event);
+    }
+
+    /// The class of a message; decided now if it was not before, and then kept.
+    pub(crate) fn class(&self, message: &mut Message, to: &str, relay: Relay<'_>) -> Class {
+        let class = message.class.unwrap_or_else(|| self.direction.class(message, to, relay));
+        message.class = Some(class);
+        class
+    }
+
+    /// `queued` or `received`, with the first line that names the original recipient; its time and
+    /// identity are those of the queue line. Not when the message's beginning was not in the log.
+    pub(crate) fn announce(
+        &mut self,
+        queue_id: &str,
+        message: &mut Message,
+        original: &str,
+        class: Class,
+    ) {
+        let Some(trigger) = message.queue_line.clone() else { return };
+        if !message.origin.is_from_outside() || !message.announced.insert(original.to_owned()) {
+            return;
+        }
+        let kind = match class {
+            Class::Outbound => EventType::OutboundQueued,
+            Class::Inbound => EventType::InboundReceived,
+        };
+        let mut data = message_data(message, queue_id, class);
+        set_recipient(&mut data, original, None);
+        let event = self.system.event(kind, &trigger, original, data);
+        self.events.push(event);
+    }
+
+    /// local(8) made a new message of this one: the recipient's story goes on there.
+    fn follow(&mut self, parent: &Message, child: QueueId<'_>) {
+        let is_open = self.known(child).is_some_and(|child| !child.closed || child.is_incomplete());
+        let mut message = if is_open { self.take_or_new(child) } else { return };
+        if message.origin != Origin::Child {
+            Lineage::of(parent).adopt(&mut message);
+        }
+        self.put(child, message);
+    }
+
+    /// Does the recipient's story go on under another queue ID?
+    fn lives_on(
+        &mut self,
+        message: &Message,
+        delivery: &Delivery<'_>,
+        answer: &Response<'_>,
+    ) -> bool {
+        match (delivery.status, answer.forwarded_as) {
+            (Status::Sent, Some(child)) => {
+                self.follow(message, child);
+                true
+            }
+            _ => self.is_handed_over(message, delivery, answer),
+        }
+    }
+
+    /// Did a content filter or another instance on this host take it, whose queue ID continues the
+    /// story? Only an address of this machine can be one; any remote may say `queued as`.
+    fn is_handed_over(
+        &mut self,
+        message: &Message,
+        delivery: &Delivery<'_>,
+        answer: &Response<'_>,
+    ) -> bool {
+        let (Status::Sent, Relay::Host(relay)) = (delivery.status, delivery.relay) else {
+            return false;
+        };
+        let is_here = std::str::from_utf8(relay.address).is_ok_and(is_loopback);
+        let Some(next) = answer.queued_as.filter(|_| is_here) else { return false };
+        let is_stage = self.directory.is_stage(&self.system.host, next.as_str(), message.uid);
+        if is_stage {
+            self.links.push(Link { queue_id: next.as_str().into(), lineage: Lineage::of(message) });
+        }
+        is_stage
+    }
+
+    fn kind(
+        &self,
+        delivery: &Delivery<'_>,
+        answer: &Response<'_>,
+        class: Class,
+        data: &mut EventData,
+    ) -> EventType {
+        use EventType as T;
+        match delivery.status {
+            Status::Sent if self.line.record.process.service == b"discard" => {
+                by_class(class, T::OutboundDropped, T::InboundDropped)
+            }
+            Status::Sent | Status::Probe => {
+                by_class(class, T::OutboundDelivered, T::InboundDelivered)
+            }
+            Status::Deferred | Status::SoftBounce => {
+                explain_failure(data, delivery, BounceType::Soft);
+                by_class(class, T::OutboundDeferred, T::InboundDeferred)
+            }
+            Status::Bounced => {
+                let category = explain_failure(data, delivery, BounceType::Hard);
+                let by_remote = answer.peer.is_some();
+                if by_remote && bounce::is_policy(delivery.dsn, category) {
+                    by_class(class, T::OutboundRejected, T::InboundBounced)
+                } else {
+                    by_class(class, T::OutboundBounced, T::InboundBounced)
+                }
+            }
+        }
+    }
+}
+
+/// A message without a known beginning that goes out with the null sender is a DSN of our own.
+fn is_own_notice(message: &Message, delivery: &Delivery<'_>) -> bool {
+    let has_null_sender = message.sender.as_deref() == Some("");
+    let goes_out = matches!(delivery.relay, Relay::Host(_) | Relay::None);
+    message.is_incomplete() && has_null_sender && goes_out
+}
+
+/// What an attempt leaves behind for its recipient.
+fn note_outcome(recipient: &mut Recipient, status: Status, data: &EventData) {
+    if is_deferral(status) {
+        recipient.deferrals += 1;
+        recipient.last_deferral = Some(deferral(data));
+    } else {
+        recipient.done = true;
+        recipient.last_deferral = None;
+    }
+}
+
+fn is_deferral(status: Status) -> bool {
+    matches!(status, Status::Deferred | Status::SoftBounce)
+}
+
+pub(crate) fn by_class(class: Class, outbound: EventType, inbound: EventType) -> EventType {
+    match class {
+        Class::Outbound => outbound,
+        Class::Inbound => inbound,
+    }
+}
+
+/// Says why it failed; a failure for good has `bounce_type`.
+fn explain_failure(
+    data: &mut EventData,
+    delivery: &Delivery<'_>,
+    worst: BounceType,
+) -> crate::event::BounceCategory {
+    let words = data.response.as_deref().unwrap_or_default();
+    let category = bounce::category(delivery.dsn, words);
+    data.bounce_category = Some(category);
+    data.bounce_type = match worst {
+        BounceType::Hard => Some(bounce::bounce_type(delivery.dsn, category)),
+        BounceType::Soft => Some(BounceType::Soft),
+    };
+    category
+}
+
+/// What the status line itself tells.
+fn fill(data: &mut EventData, delivery: &Delivery<'_>, answer: &Response<'_>, class: Class) {
+    let reply = text::bounded(answer.reply, limits::RESPONSE_BYTES);
+    data.lossy |= reply.lossy;
+    data.response = Some(reply.value);
+    data.smtp_code = answer.codes.code;
+    data.dsn = Some(delivery.dsn.to_string());
+    data.stage = answer.stage.map(|stage| text::bounded(stage, limits::TEXT_BYTES).value);
+    data.delay_us = micros(delivery.delay);
+    let delays = delivery.delays.map(|delay| micros(delay).unwrap_or(u64::MAX));
+    data.delays_us = Some(delays);
+    if let (Class::Outbound, Some(peer)) = (class, server(delivery, answer)) {
+        let known = |bytes: &[u8]| {
+            Some(text::bounded(bytes, limits::TEXT_BYTES).value).filter(|text| !text.is_empty())
+        };
+        data.mx = known(peer.name);
+        data.host = known(peer.address).or_else(|| data.mx.clone());
+        data.port = peer.port;
+    }
+}
+
+/// The server that answered: the relay, or when none took the mail, the one that the text names.
+/// `delivery temporarily suspended: …` repeats what another recipient met, so it names nobody.
+fn server<'a>(delivery: &Delivery<'a>, answer: &Response<'a>) -> Option<Peer<'a>> {
+    match delivery.relay {
+        Relay::Host(peer) => Some(peer),
+        Relay::None => answer.peer,
+        Relay::Agent(_) => None,
+    }
+}
+
+fn micros(duration: std::time::Duration) -> Option<u64> {
+    u64::try_from(duration.as_micros()).ok()
+}
+
+fn deferral(data: &EventData) -> Deferral {
+    Deferral {
+        response: data.response.clone().unwrap_or_default(),
+        smtp_code: data.smtp_code,
+        dsn: data.dsn.clone().unwrap_or_default(),
+        stage: data.stage.clone(),
+        mx: data.mx.clone(),
+        host: data.host.clone(),
+        port: data.port,
+    }
+}

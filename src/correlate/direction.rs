@@ -1,0 +1,75 @@
+//! Outbound or inbound (events.md §4).
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use mailherald_parsers::postfix::Relay;
+
+use super::message::{Class, Message, Origin};
+use crate::event::text;
+
+/// What the mail host knows about itself.
+#[derive(Debug, Clone, Default)]
+pub struct Direction {
+    /// Domains whose mailboxes are here, lower case.
+    pub local_domains: Vec<String>,
+    /// Networks whose clients submit outbound mail.
+    pub mynetworks: Vec<IpNet>,
+    /// Components of a syslog tag that mark a submission service.
+    pub submission_services: Vec<String>,
+}
+
+impl Direction {
+    /// The class of a message, from the first of its recipients that a line names. First match
+    /// wins, in the order of events.md §4; a child's class was set when it was linked.
+    #[must_use]
+    pub fn class(&self, message: &Message, recipient: &str, relay: Relay<'_>) -> Class {
+        let is_submission =
+            message.user.is_some() || message.origin == Origin::Local || message.submitted;
+        if is_submission {
+            return Class::Outbound;
+        }
+        match &message.client_address {
+            Some(address) => self.class_of_client(address),
+            None if self.is_local(recipient) || is_local_agent(relay) => Class::Inbound,
+            None => Class::Outbound,
+        }
+    }
+
+    /// The class of what a client at `address` sends.
+    #[must_use]
+    pub fn class_of_client(&self, address: &str) -> Class {
+        let known = address.parse::<IpAddr>().ok();
+        if known.is_some_and(|ip| self.mynetworks.iter().any(|net| net.contains(&ip))) {
+            Class::Outbound
+        } else {
+            Class::Inbound
+        }
+    }
+
+    /// Does a syslog tag such as `postfix/submission/smtpd` name a submission service?
+    #[must_use]
+    pub fn is_submission(&self, tag: &[u8]) -> bool {
+        tag.split(|&byte| byte == b'/').any(|component| {
+            self.submission_services.iter().any(|service| service.as_bytes() == component)
+        })
+    }
+
+    fn is_local(&self, recipient: &str) -> bool {
+        text::domain(recipient).is_some_and(|domain| self.local_domains.contains(&domain))
+    }
+}
+
+/// Agents that put mail into mailboxes here. An lmtp socket shows as a path instead of an address.
+fn is_local_agent(relay: Relay<'_>) -> bool {
+    match relay {
+        Relay::Agent(_) => true,
+        Relay::Host(peer) => peer.address.first() == Some(&b'/') || peer.name.contains(&b'/'),
+        Relay::None => false,
+    }
+}
+
+/// An address of this machine.
+pub(crate) fn is_loopback(address: &str) -> bool {
+    address.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
+}

@@ -1,0 +1,109 @@
+//! Makes events: identity from the line, data from the message and the line.
+
+use jiff::Timestamp;
+use mailherald_parsers::postfix::QueueId;
+
+use super::{
+    message::{Class, Message, Trigger},
+    system::System,
+};
+use crate::{
+    event::{Event, EventData, EventId, EventType, MessageUid, text},
+    limits,
+    parse::Line,
+};
+
+/// Version of the recipe of event ids and message uids. A change makes every event a new one.
+const IDENTITY: &[u8] = b"v1";
+
+impl From<&Line<'_>> for Trigger {
+    fn from(line: &Line<'_>) -> Self {
+        Self {
+            line: line.bytes.to_vec(),
+            occurrence: line.occurrence,
+            at_us: line.at_us,
+            quality: line.quality,
+        }
+    }
+}
+
+impl System {
+    /// An event of type `kind` that `trigger` gave for `recipient` (empty when there is none).
+    pub(crate) fn event(
+        &self,
+        kind: EventType,
+        trigger: &Trigger,
+        recipient: &str,
+        data: EventData,
+    ) -> Event {
+        let id = EventId::of(&[
+            IDENTITY,
+            &self.host,
+            &self.instance,
+            &trigger.line,
+            &trigger.occurrence.to_be_bytes(),
+            kind.name().as_bytes(),
+            recipient.as_bytes(),
+        ]);
+        Event { id, kind, at_us: trigger.at_us, time_quality: trigger.quality, data }
+    }
+
+    /// The uid of a message whose first line is `line`. A long queue ID knows its own arrival.
+    pub(crate) fn uid(&self, queue_id: QueueId<'_>, line: &Line<'_>) -> MessageUid {
+        let arrival =
+            queue_id.arrival().map_or(line.at_us.div_euclid(1_000_000), Timestamp::as_second);
+        MessageUid::of(&[
+            IDENTITY,
+            &self.host,
+            &self.instance,
+            queue_id.as_str().as_bytes(),
+            &arrival.to_be_bytes(),
+        ])
+    }
+
+    /// The uid of what a refused client tried to send: it never got a queue ID.
+    pub(crate) fn uid_of_refusal(&self, line: &Line<'_>) -> MessageUid {
+        let occurrence = line.occurrence.to_be_bytes();
+        MessageUid::of(&[IDENTITY, &self.host, &self.instance, b"NOQUEUE", line.bytes, &occurrence])
+    }
+}
+
+/// Text for an event field; notes when it had to be repaired.
+pub(crate) fn bounded(bytes: &[u8], lossy: &mut bool) -> String {
+    let text = text::bounded(bytes, limits::TEXT_BYTES);
+    *lossy |= text.lossy;
+    text.value
+}
+
+/// What every event of a message carries.
+pub(crate) fn message_data(message: &Message, queue_id: &str, class: Class) -> EventData {
+    let mut data = EventData {
+        uid: message.uid,
+        queue_id: Some(queue_id.to_owned()),
+        message_id: message.message_id.clone(),
+        subject: message.subject.clone(),
+        from: message.sender.clone(),
+        user: message.user.clone(),
+        size: message.size,
+        nrcpt: message.nrcpt,
+        lossy: message.lossy,
+        incomplete: message.is_incomplete(),
+        ..EventData::default()
+    };
+    let name = message.client_name.clone().filter(|name| name != "unknown");
+    match class {
+        Class::Outbound => data.client_name = name,
+        Class::Inbound => {
+            data.host = name;
+            data.ip.clone_from(&message.client_address);
+        }
+    }
+    data
+}
+
+/// Names the recipient in `data`.
+pub(crate) fn set_recipient(data: &mut EventData, recipient: &str, original: Option<&str>) {
+    data.domain = text::domain(recipient);
+    data.to = Some(recipient.to_owned());
+    data.orig_to = original.map(str::to_owned);
+}

@@ -1,0 +1,58 @@
+//! Messages whose beginning could be another message's next stage.
+//!
+//! A content filter or a second instance hands a message back over loopback. Where it tells no
+//! original queue ID (XFORWARD), the new queue ID looks like a message of its own, until the old
+//! one's status line says `queued as` it, which comes last. Until then its lines are held: at most
+//! `HOLD_US` of log time and `LINES` lines, after which it is a message of its own (mailing
+//! list software does send copies with one Message-ID over loopback).
+
+use serde::{Deserialize, Serialize};
+
+use super::lineage::Lineage;
+use crate::event::TimeQuality;
+
+/// Log time that the answer of the stage before may take.
+pub(crate) const HOLD_US: i64 = 10 * 1_000_000;
+
+/// Lines that are held of one message.
+const LINES: usize = 256;
+
+/// The lines of a message that may turn out to be a stage of another story.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Held {
+    /// The story that it may belong to.
+    pub story: Lineage,
+    /// When it is a message of its own after all, log time in microseconds.
+    pub until_us: i64,
+    /// Its lines since.
+    pub lines: Vec<HeldLine>,
+}
+
+/// A line that waits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldLine {
+    /// The line, without its end.
+    pub bytes: Vec<u8>,
+    /// Identical lines before it.
+    pub occurrence: u64,
+    /// When it was logged, microseconds.
+    pub at_us: i64,
+    /// How exact that is.
+    pub quality: TimeQuality,
+}
+
+impl Held {
+    /// Nothing held yet.
+    pub(crate) fn new(story: Lineage, now_us: i64) -> Self {
+        Self { story, until_us: now_us.saturating_add(HOLD_US), lines: Vec::new() }
+    }
+
+    /// Keeps a line; false when there are too many.
+    pub(crate) fn push(&mut self, line: HeldLine) -> bool {
+        let fits = self.lines.len() < LINES;
+        if fits {
+            self.lines.push(line);
+        }
+        fits
+    }
+}

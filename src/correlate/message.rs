@@ -1,0 +1,168 @@
+//! What is known about one message: where it came from and what became of each recipient.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::{finding::Finding, hold::Held};
+use crate::event::{MessageUid, Service, TimeQuality};
+
+/// One message in a queue, from its first line to its end.
+///
+/// It is moved with every line of it, so what few messages have is boxed.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, not a state in disguise")]
+pub struct Message {
+    /// Identity across queue IDs.
+    pub uid: MessageUid,
+    /// Log time of its latest line, microseconds.
+    pub seen_us: i64,
+    /// How it came into the queue.
+    pub origin: Origin,
+    /// Outbound or inbound, once decided.
+    pub class: Option<Class>,
+    /// Envelope sender; empty for the null reverse-path.
+    pub sender: Option<String>,
+    /// Message-ID header.
+    pub message_id: Option<String>,
+    /// Authenticated or local user.
+    pub user: Option<String>,
+    /// Verified name of the client.
+    pub client_name: Option<String>,
+    /// Address of the client.
+    pub client_address: Option<String>,
+    /// Came in through a submission service.
+    pub submitted: bool,
+    /// Bytes.
+    pub size: Option<u64>,
+    /// Recipients in the queue file.
+    pub nrcpt: Option<u32>,
+    /// The line that put it into the active queue for the first time.
+    pub queue_line: Option<Trigger>,
+    /// Original recipients whose `queued` event was given.
+    pub announced: BTreeSet<String>,
+    /// By (recipient, original recipient).
+    pub recipients: BTreeMap<(String, Option<String>), Recipient>,
+    /// Subject header, undecoded.
+    pub subject: Option<String>,
+    /// The recipient that a content check named last, which may not be the only one.
+    pub last_recipient: Option<String>,
+    /// What a filter has against it.
+    pub finding: Option<Box<Finding>>,
+    /// Its lines wait: it may be a stage of another story.
+    pub held: Option<Box<Held>>,
+    /// Some of its text was not UTF-8.
+    pub lossy: bool,
+    /// It left the queue.
+    pub closed: bool,
+    /// It is on the list of changed messages.
+    #[serde(skip)]
+    pub(crate) changed: bool,
+    /// Keys that hold it in the store now; the writer's business.
+    #[serde(skip)]
+    pub stored_parts: u32,
+}
+
+/// How a message came into the queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum Origin {
+    /// Its beginning was not in the log, or has not been yet.
+    #[default]
+    Unknown,
+    /// From an SMTP client.
+    Network,
+    /// From a local user, through pickup.
+    Local,
+    /// Made of another message by our own MTA: forwarded, requeued, filtered.
+    Child,
+    /// Made by our own MTA for itself: DSN, probe, notice. Gives no events.
+    Internal,
+}
+
+impl Origin {
+    /// It came from outside the mail system.
+    #[must_use]
+    pub fn is_from_outside(self) -> bool {
+        matches!(self, Self::Network | Self::Local)
+    }
+}
+
+/// Stored form of [`Service`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Class {
+    /// From us to the world.
+    Outbound,
+    /// From the world to us.
+    Inbound,
+}
+
+impl From<Class> for Service {
+    fn from(class: Class) -> Self {
+        match class {
+            Class::Outbound => Self::Outbound,
+            Class::Inbound => Self::Inbound,
+        }
+    }
+}
+
+/// What became of one recipient so far.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Recipient {
+    /// Attempts that failed for now.
+    pub deferrals: u32,
+    /// Its final event was given, or it lives on in another message.
+    pub done: bool,
+    /// The last deferral: why, should Postfix give up.
+    pub last_deferral: Option<Deferral>,
+}
+
+/// An attempt that failed for now.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Deferral {
+    /// What the server said.
+    pub response: String,
+    /// Reply code.
+    pub smtp_code: Option<u16>,
+    /// Enhanced status code.
+    pub dsn: String,
+    /// SMTP stage.
+    pub stage: Option<String>,
+    /// Name of the server.
+    pub mx: Option<String>,
+    /// Address of the server.
+    pub host: Option<String>,
+    /// Port of the server.
+    pub port: Option<u16>,
+}
+
+/// The line that an event's identity comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trigger {
+    /// The line, without its end.
+    pub line: Vec<u8>,
+    /// Identical lines before it.
+    pub occurrence: u64,
+    /// When it was logged, microseconds.
+    pub at_us: i64,
+    /// How exact that is.
+    pub quality: TimeQuality,
+}
+
+impl Message {
+    /// Its beginning was not in the log.
+    #[must_use]
+    pub fn is_incomplete(&self) -> bool {
+        self.origin == Origin::Unknown
+    }
+
+    /// Its lines wait.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        self.held.is_some()
+    }
+
+    /// Recipients that wait for another attempt.
+    pub fn pending(&self) -> impl Iterator<Item = &(String, Option<String>)> {
+        self.recipients.iter().filter(|(_, recipient)| !recipient.done).map(|(key, _)| key)
+    }
+}

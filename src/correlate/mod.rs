@@ -1,0 +1,394 @@
+//! Lines in, events out: what the lines of one queue ID tell together.
+//!
+//! A pure state machine: no IO, no clock, no store. Time is the log's own ([`Line::at_us`]), so a
+//! replay gives the same events as the live tail did. State lives in one map for each mail system
+//! (host and instance); the writer keeps it in the store ([`Correlator::drain_changes`]) and brings
+//! it back ([`Correlator::restore`]).
+//!
+//! * [`message`] — what is known about a message and its recipients,
+//! * [`finding`] — what a filter has against a message,
+//! * [`lineage`], [`hold`] — one story across several queue IDs,
+//! * [`direction`] — outbound or inbound,
+//! * `arrival`, `delivery`, `ending`, `refusal` — what each kind of line does to it.
+//!
+//! Invariants: each recipient of a message gets at most one final event; a message that our own
+//! MTA made (DSN, probe) gets none; the class of a message is decided once.
+
+mod arrival;
+mod delivery;
+pub mod direction;
+mod emit;
+mod ending;
+pub mod finding;
+pub mod hold;
+pub mod lineage;
+pub mod message;
+mod refusal;
+mod system;
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+
+use mailherald_parsers::{
+    Body, Parser, filters,
+    postfix::{Entry, QueueId},
+};
+
+use crate::{event::Event, limits, parse::Line};
+
+pub use direction::Direction;
+pub use message::Message;
+
+use hold::HeldLine;
+use lineage::{Directory, Lineage};
+use system::System;
+
+/// Late lines still find a message this long after its end (syslog relays reorder).
+const CLOSED_LINGER_US: i64 = 60 * 1_000_000;
+
+/// A message without a line for this long is forgotten: Postfix gives up after five days by
+/// default (`maximal_queue_lifetime`), and an ID may end without a last line.
+const SILENCE_US: i64 = 7 * 86_400 * 1_000_000;
+
+/// Messages followed at once; tests need not make a million.
+const MOST: usize = if cfg!(test) { 1000 } else { limits::LIVE_MESSAGES };
+
+/// Log time between two searches for silent messages.
+const SWEEP_US: i64 = 3_600 * 1_000_000;
+
+/// Follows all messages of all mail systems in a stream of lines.
+#[derive(Debug)]
+pub struct Correlator {
+    direction: Direction,
+    sending: bool,
+    systems: Vec<System>,
+    /// Index of the system that the last line belonged to: mostly the next one's, too.
+    last_system: usize,
+    /// Latest log time seen; time does not run backwards with a late line.
+    horizon_us: i64,
+    swept_us: i64,
+    /// Ended messages in order of their end.
+    closed: VecDeque<(i64, usize, Box<str>)>,
+    /// Held messages in order of the time until which they are.
+    held: VecDeque<(i64, usize, Box<str>)>,
+    directory: Directory,
+}
+
+/// A queue ID that a status line names as the next stage of a story.
+pub(crate) struct Link {
+    queue_id: Box<str>,
+    lineage: Lineage,
+}
+
+/// One line on its way into one system.
+pub(crate) struct Step<'a> {
+    pub(crate) line: &'a Line<'a>,
+    pub(crate) system: &'a mut System,
+    pub(crate) direction: &'a Direction,
+    pub(crate) sending: bool,
+    pub(crate) directory: &'a mut Directory,
+    pub(crate) links: &'a mut Vec<Link>,
+    pub(crate) events: &'a mut Vec<Event>,
+}
+
+impl Correlator {
+    /// An empty correlator that decides directions by `direction`. `outbound.sending`, which few
+    /// webhooks name, is given only if `sending`.
+    #[must_use]
+    pub fn new(direction: Direction, sending: bool) -> Self {
+        Self {
+            direction,
+            sending,
+            systems: Vec::new(),
+            last_system: 0,
+            horizon_us: i64::MIN,
+            swept_us: i64::MIN,
+            closed: VecDeque::new(),
+            held: VecDeque::new(),
+            directory: Directory::default(),
+        }
+    }
+
+    /// Takes one line in and pushes the events that are due now.
+    pub fn step(&mut self, line: &Line<'_>, events: &mut Vec<Event>) {
+        let entry = match &line.record.body {
+            Body::Postfix(entry) => entry,
+            Body::Filter(verdict) => return self.filter(verdict, line, events),
+            _ => return,
+        };
+        self.horizon_us = self.horizon_us.max(line.at_us);
+        self.release_overdue(self.horizon_us, events);
+        let index = self.system_index(line.record.host, line.record.process.instance);
+        if !self.hold(index, entry, line, events) {
+            self.take_in(index, entry, line, events);
+        }
+        self.forget();
+    }
+
+    /// A filter's verdict, joined to the message of the queue ID that it names, in whichever queue
+    /// of the host. A filter that knows no queue ID is left to Postfix's own lines.
+    fn filter(&mut self, verdict: &filters::Verdict<'_>, line: &Line<'_>, events: &mut Vec<Event>) {
+        let Some(queue_id) = verdict.queue_id.filter(|_| verdict.part == filters::Part::Verdict)
+        else {
+            return;
+        };
+        let is_it = |system: &System| {
+            system.host == line.record.host && system.messages.contains_key(queue_id.as_str())
+        };
+        let Some(index) = self.systems.iter().position(is_it) else { return };
+        self.with_step(index, line, events, |step| step.finding(queue_id, verdict));
+    }
+
+    /// Ends all waiting for lines that might still come: the log has ended, or has been silent.
+    pub fn release_all(&mut self, events: &mut Vec<Event>) {
+        self.release_overdue(i64::MAX, events);
+    }
+
+    /// Lines of some message wait.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        !self.held.is_empty()
+    }
+
+    /// The effects of one line, then of the links that it makes.
+    fn take_in(
+        &mut self,
+        index: usize,
+        entry: &Entry<'_>,
+        line: &Line<'_>,
+        events: &mut Vec<Event>,
+    ) {
+        self.with_step(index, line, events, |step| step.entry(entry));
+    }
+
+    /// Lets `act` change one system, and settles what comes of it elsewhere.
+    fn with_step(
+        &mut self,
+        index: usize,
+        line: &Line<'_>,
+        events: &mut Vec<Event>,
+        act: impl FnOnce(&mut Step<'_>),
+    ) {
+        let Some(system) = self.systems.get_mut(index) else { return };
+        let (direction, sending, directory) = (&self.direction, self.sending, &mut self.directory);
+        let mut made = Vec::new();
+        let links = &mut made;
+        act(&mut Step { line, system, direction, sending, directory, links, events });
+        for queue_id in system.ended.drain(..) {
+            self.closed.push_back((self.horizon_us, index, queue_id));
+        }
+        for (until_us, queue_id) in system.held.drain(..) {
+            self.held.push_back((until_us, index, queue_id));
+        }
+        for link in made {
+            self.follow(line.record.host, &link, events);
+        }
+    }
+
+    /// Keeps the line of a message whose story is not sure yet. A line that begins another message
+    /// under the same queue ID, and one too many, settle it.
+    fn hold(
+        &mut self,
+        index: usize,
+        entry: &Entry<'_>,
+        line: &Line<'_>,
+        events: &mut Vec<Event>,
+    ) -> bool {
+        let Some(queue_id) = holdable(entry) else { return false };
+        let message = self.systems.get_mut(index).and_then(|system| {
+            system.messages.get_mut(queue_id.as_str()).filter(|message| message.is_held())
+        });
+        let Some(held) = message.and_then(|message| message.held.as_mut()) else { return false };
+        let begins_anew = matches!(entry, Entry::Client(_) | Entry::Pickup(_));
+        if begins_anew || !held.push(HeldLine::from(line)) {
+            self.release(index, queue_id.as_str(), None, events);
+            return false;
+        }
+        if let Some(system) = self.systems.get_mut(index) {
+            system.mark_changed(queue_id.as_str());
+        }
+        true
+    }
+
+    /// A status line named `link` as the next stage: wherever on this host it is held, it goes on
+    /// as that.
+    fn follow(&mut self, host: &[u8], link: &Link, events: &mut Vec<Event>) {
+        let is_it = |system: &System| {
+            system.host == host
+                && system.messages.get(&*link.queue_id).is_some_and(Message::is_held)
+        };
+        if let Some(index) = self.systems.iter().position(is_it) {
+            self.release(index, &link.queue_id, Some(&link.lineage), events);
+        }
+    }
+
+    fn release_overdue(&mut self, now_us: i64, events: &mut Vec<Event>) {
+        while self.held.front().is_some_and(|(until_us, ..)| *until_us < now_us)
+            && let Some((_, index, queue_id)) = self.held.pop_front()
+        {
+            self.release(index, &queue_id, None, events);
+        }
+    }
+
+    /// Takes the held lines of a message in: as a stage of `lineage`, or as a message of its own.
+    fn release(
+        &mut self,
+        index: usize,
+        queue_id: &str,
+        lineage: Option<&Lineage>,
+        events: &mut Vec<Event>,
+    ) {
+        let Some(system) = self.systems.get_mut(index) else { return };
+        let Some(message) = system.messages.get_mut(queue_id) else { return };
+        let Some(held) = message.held.take() else { return };
+        match lineage {
+            Some(lineage) => lineage.adopt(message),
+            None => self.directory.note(&system.host, &system.instance, queue_id, message),
+        }
+        system.mark_changed(queue_id);
+        for line in &held.lines {
+            let mut parser = Parser::new();
+            let record = parser.parse(&line.bytes);
+            let Body::Postfix(entry) = &record.body else { continue };
+            let line = Line {
+                bytes: &line.bytes,
+                occurrence: line.occurrence,
+                at_us: line.at_us,
+                quality: line.quality,
+                record: &record,
+            };
+            self.take_in(index, entry, &line, events);
+        }
+    }
+
+    /// Gives each message that changed since the last call to `each`, with host, instance and
+    /// queue ID. `each` keeps [`Message::stored_parts`] true.
+    pub fn drain_changes(&mut self, mut each: impl FnMut(&[u8], &[u8], &str, &mut Message)) {
+        for system in &mut self.systems {
+            for queue_id in system.changed.drain(..) {
+                if let Some(message) = system.messages.get_mut(&queue_id) {
+                    message.changed = false;
+                    each(&system.host, &system.instance, &queue_id, message);
+                }
+            }
+        }
+    }
+
+    /// Brings back a message that an earlier run stored.
+    pub fn restore(&mut self, host: &[u8], instance: &[u8], queue_id: &str, message: Message) {
+        self.horizon_us = self.horizon_us.max(message.seen_us);
+        let index = self.system_index(host, instance);
+        if let Some(held) = &message.held {
+            self.held.push_back((held.until_us, index, queue_id.into()));
+            self.directory.note_stage(host, queue_id, held.story.uid);
+        } else if message.origin == message::Origin::Child {
+            self.directory.note_stage(host, queue_id, message.uid);
+        }
+        self.directory.note(host, instance, queue_id, &message);
+        if let Some(system) = self.systems.get_mut(index) {
+            system.messages.insert(queue_id.into(), message);
+        }
+    }
+
+    /// Messages in memory.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.systems.iter().map(|system| system.messages.len()).sum()
+    }
+
+    /// No message is in memory.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn system_index(&mut self, host: &[u8], instance: &[u8]) -> usize {
+        let is_it = |system: &System| system.host == host && system.instance == instance;
+        if self.systems.get(self.last_system).is_some_and(is_it) {
+            return self.last_system;
+        }
+        self.last_system = self.systems.iter().position(is_it).unwrap_or_else(|| {
+            let (host, instance) = (host.to_vec(), instance.to_vec());
+            self.systems.push(System { host, instance, ..System::default() });
+            self.systems.len() - 1
+        });
+        self.last_system
+    }
+
+    /// Drops what ended a while ago, and now and then what fell silent.
+    fn forget(&mut self) {
+        while let Some((closed_at, ..)) = self.closed.front()
+            && closed_at + CLOSED_LINGER_US < self.horizon_us
+            && let Some((_, index, queue_id)) = self.closed.pop_front()
+        {
+            if let Some(system) = self.systems.get_mut(index) {
+                system.forget(&queue_id, &mut self.directory);
+            }
+        }
+        let due = self.swept_us.saturating_add(SWEEP_US) <= self.horizon_us;
+        if due || self.systems.iter().any(|system| system.messages.len() > system.crowded_above) {
+            self.sweep();
+        }
+    }
+
+    /// Ends messages without a line for too long; when there are too many, the most silent ones.
+    fn sweep(&mut self) {
+        self.swept_us = self.horizon_us;
+        let silent_before = self.horizon_us.saturating_sub(SILENCE_US);
+        for (index, system) in self.systems.iter_mut().enumerate() {
+            system.end_silent(silent_before);
+            for queue_id in system.ended.drain(..) {
+                self.closed.push_back((self.horizon_us, index, queue_id));
+            }
+        }
+    }
+}
+
+impl Step<'_> {
+    fn entry(&mut self, entry: &Entry<'_>) {
+        match entry {
+            Entry::Client(client) => self.client(client),
+            Entry::Pickup(pickup) => self.pickup(pickup),
+            Entry::MessageId(message_id) => self.message_id(message_id),
+            Entry::QueueActive(active) => self.queue_active(active),
+            Entry::Notification(notification) => self.notification(notification),
+            Entry::Delivery(delivery) => self.delivery(delivery),
+            Entry::Expired(expired) => self.expired(expired),
+            Entry::Removed(removed) => self.removed(removed),
+            Entry::Verdict(verdict) => self.verdict(verdict),
+            Entry::ContentCheck(check) => self.content_check(check),
+            Entry::Refused(refused) => self.refused(refused),
+            Entry::RateLimit(limit) => self.rate_limit(limit),
+            Entry::Corrupt(corrupt) => self.corrupt(corrupt),
+            Entry::OperationTotal(total) => self.operation_total(*total),
+            _ => {}
+        }
+    }
+}
+
+/// The queue ID of an entry that a held message makes wait.
+fn holdable<'a>(entry: &Entry<'a>) -> Option<QueueId<'a>> {
+    match entry {
+        Entry::Client(client) => client.queue_id,
+        Entry::Pickup(pickup) => Some(pickup.queue_id),
+        Entry::QueueActive(active) => Some(active.queue_id),
+        Entry::Delivery(delivery) => Some(delivery.queue_id),
+        Entry::Expired(expired) => Some(expired.queue_id),
+        Entry::Removed(removed) => Some(removed.queue_id),
+        Entry::Notification(notification) => Some(notification.parent),
+        Entry::Verdict(verdict) => verdict.queue_id,
+        _ => None,
+    }
+}
+
+impl From<&Line<'_>> for HeldLine {
+    fn from(line: &Line<'_>) -> Self {
+        Self {
+            bytes: line.bytes.to_vec(),
+            occurrence: line.occurrence,
+            at_us: line.at_us,
+            quality: line.quality,
+        }
+    }
+}
