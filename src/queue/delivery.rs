@@ -1,0 +1,93 @@
+//! What passes between the queue and its senders: a delivery to make, and what became of it.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::event::Event;
+
+/// One event that a sender is to POST to its webhook now. Claimed in memory only: a crash makes
+/// it due again with the same attempt number.
+#[derive(Debug, Clone)]
+pub struct Claim {
+    /// Place of the event in the store.
+    pub seq: u64,
+    /// What to send.
+    pub event: Arc<Event>,
+    /// Number of this attempt, from 1.
+    pub attempt: u32,
+    /// Key of the waiting retry that this claim takes, milliseconds; None for a first attempt.
+    pub due_ms: Option<u64>,
+}
+
+/// What became of a claimed delivery.
+#[derive(Debug, Clone)]
+pub struct Finished {
+    /// The claim.
+    pub seq: u64,
+    /// As in the claim.
+    pub due_ms: Option<u64>,
+    /// Where it goes from here.
+    pub fate: Fate,
+}
+
+/// Where a delivery goes after an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fate {
+    /// The receiver has it.
+    Delivered,
+    /// Another attempt at this time, milliseconds since the epoch.
+    Retry {
+        /// When.
+        due_ms: u64,
+        /// What the store remembers meanwhile.
+        waiting: Waiting,
+    },
+    /// It ended badly, and is kept.
+    Ended(DeadLetter),
+}
+
+/// A delivery that failed and waits for its next attempt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waiting {
+    /// Attempts made.
+    pub attempts: u32,
+    /// What the last one met.
+    pub last_error: String,
+}
+
+/// A delivery that ended badly. Kept for the operator.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeadLetter {
+    /// Why it ended.
+    pub state: EndState,
+    /// Attempts made.
+    pub attempts: u32,
+    /// What the last one met.
+    pub last_error: String,
+    /// When it ended, milliseconds since the epoch.
+    pub ended_ms: u64,
+}
+
+/// Bad ends of a delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum EndState {
+    /// All attempts were used up.
+    Dead,
+    /// The receiver's answer was final.
+    Discarded,
+    /// We may not send there; the configuration must change.
+    Blocked,
+}
+
+impl EndState {
+    /// One word, for people and programs.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Dead => "dead",
+            Self::Discarded => "discarded",
+            Self::Blocked => "blocked",
+        }
+    }
+}

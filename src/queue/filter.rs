@@ -1,0 +1,320 @@
+//! Which events a webhook wants.
+//!
+//! A [`TypeSet`] is what its `events` list means, a [`Subscription`] adds the filters by user and
+//! domain. What happens to a webhook without a list is the configuration's business.
+
+use thiserror::Error;
+
+use crate::{
+    event::{BounceType, Event, EventType, Service},
+    profile::Profile,
+};
+
+/// The wildcards of an `events` list.
+const WILDCARDS: [&str; 3] = ["*", "outbound.*", "inbound.*"];
+
+/// Soft bounces, which lettermint names apart from hard ones. The bit of
+/// [`EventType::OutboundBounced`] itself then means the hard ones.
+const SOFT_BOUNCES: u32 = 1 << 31;
+
+const _: () = assert!(EventType::ALL.len() < 31, "one bit for each type, and one of its own");
+
+/// Edits beyond which a known name is no longer worth suggesting.
+const SUGGESTION_EDITS: usize = 4;
+
+/// A set of event types.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TypeSet(u32);
+
+/// An entry of an `events` list that means nothing to its profile.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum TypeNameError {
+    /// No such type, in any spelling the profile knows.
+    #[error("unknown event type `{name}`{}", suggest(*nearest))]
+    Unknown {
+        /// As it was given.
+        name: String,
+        /// The nearest known name, when one is near.
+        nearest: Option<&'static str>,
+    },
+    /// The type exists, but the profile has no word for it, so it would never be sent.
+    #[error("profile {} does not carry `{name}`", profile.name())]
+    NotCarried {
+        /// As it was given.
+        name: String,
+        /// The profile that was asked.
+        profile: Profile,
+    },
+}
+
+fn suggest(nearest: Option<&str>) -> String {
+    nearest.map(|name| format!(" (nearest known name: `{name}`)")).unwrap_or_default()
+}
+
+impl TypeSet {
+    /// No type at all.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self(0)
+    }
+
+    /// What a list of names means: canonical names, the profile's own names (webhooks.md §1.7)
+    /// and the wildcards of events.md §2. A wildcard means what the profile carries of it.
+    ///
+    /// # Errors
+    /// The first name that is unknown, or that adds nothing the profile could send.
+    pub fn parse<'a>(
+        names: impl IntoIterator<Item = &'a str>,
+        profile: Profile,
+    ) -> Result<Self, TypeNameError> {
+        let mut set = Self::empty();
+        for name in names {
+            set.0 |= Self::of_name(name, profile)?.0;
+        }
+        Ok(set)
+    }
+
+    /// Adds one type.
+    pub fn insert(&mut self, kind: EventType) {
+        self.0 |= bits(kind, BounceType::Hard) | bits(kind, BounceType::Soft);
+    }
+
+    /// Is that type, or some part of it, in the set?
+    #[must_use]
+    pub fn contains(self, kind: EventType) -> bool {
+        self.0 & (bits(kind, BounceType::Hard) | bits(kind, BounceType::Soft)) != 0
+    }
+
+    /// Does the set hold events like this one? Sharper than [`Self::contains`] for bounces.
+    #[must_use]
+    pub fn contains_event(self, event: &Event) -> bool {
+        let bounce = event.data.bounce_type.unwrap_or(BounceType::Soft);
+        self.0 & bits(event.kind, bounce) != 0
+    }
+
+    fn of_name(name: &str, profile: Profile) -> Result<Self, TypeNameError> {
+        let canonical = EventType::from_name(name);
+        let is_wildcard = WILDCARDS.contains(&name);
+        let set = Self::carried(profile, |kind, bounce| match canonical {
+            Some(named) => kind == named,
+            None if profile.only_if_named(kind) => false,
+            None if is_wildcard => wildcard_means(name, kind),
+            None => profile.wire_name(kind, Some(bounce)) == Some(name),
+        });
+        if set != Self::empty() {
+            Ok(set)
+        } else if canonical.is_some() || is_wildcard {
+            Err(TypeNameError::NotCarried { name: name.to_owned(), profile })
+        } else {
+            Err(TypeNameError::Unknown { name: name.to_owned(), nearest: nearest(name, profile) })
+        }
+    }
+
+    /// What the profile carries and `wanted` picks.
+    fn carried(profile: Profile, wanted: impl Fn(EventType, BounceType) -> bool) -> Self {
+        let mut set = Self::empty();
+        for &kind in EventType::ALL {
+            for bounce in [BounceType::Hard, BounceType::Soft] {
+                if profile.wire_name(kind, Some(bounce)).is_some() && wanted(kind, bounce) {
+                    set.0 |= bits(kind, bounce);
+                }
+            }
+        }
+        set
+    }
+}
+
+/// The bit of a type; `bounce` only matters for outbound bounces.
+fn bits(kind: EventType, bounce: BounceType) -> u32 {
+    match (kind, bounce) {
+        (EventType::OutboundBounced, BounceType::Soft) => SOFT_BOUNCES,
+        _ => 1 << kind as u32,
+    }
+}
+
+fn wildcard_means(wildcard: &str, kind: EventType) -> bool {
+    match wildcard {
+        "*" => kind.is_common(),
+        _ => {
+            kind != EventType::OutboundSending
+                && wildcard.strip_suffix('*').is_some_and(|prefix| kind.name().starts_with(prefix))
+        }
+    }
+}
+
+fn nearest(name: &str, profile: Profile) -> Option<&'static str> {
+    let spellings = EventType::ALL.iter().flat_map(|&kind| {
+        [
+            Some(kind.name()),
+            profile.wire_name(kind, Some(BounceType::Hard)),
+            profile.wire_name(kind, None),
+        ]
+    });
+    spellings
+        .flatten()
+        .chain(WILDCARDS)
+        .map(|known| (strsim::damerau_levenshtein(name, known), known))
+        .filter(|&(edits, known)| edits <= SUGGESTION_EDITS && edits < known.len())
+        .min_by_key(|&(edits, _)| edits)
+        .map(|(_, known)| known)
+}
+
+/// Everything that decides whether a webhook is told of an event.
+#[derive(Debug, Clone, Copy)]
+pub struct Subscription<'a> {
+    types: TypeSet,
+    users: &'a [String],
+    domains: &'a [String],
+}
+
+impl<'a> Subscription<'a> {
+    /// A subscription to `types`, outbound ones only of `users`, inbound ones only for `domains`
+    /// (lower case). None and the empty list mean all (webhooks.md D12, C18).
+    #[must_use]
+    pub fn new(types: TypeSet, users: Option<&'a [String]>, domains: Option<&'a [String]>) -> Self {
+        Self { types, users: users.unwrap_or_default(), domains: domains.unwrap_or_default() }
+    }
+
+    /// Is the webhook to be told? An event whose user or domain is not known passes no filter.
+    #[must_use]
+    pub fn wants(&self, event: &Event) -> bool {
+        self.types.contains_event(event) && self.passes_filters(event)
+    }
+
+    fn passes_filters(&self, event: &Event) -> bool {
+        let data = &event.data;
+        match event.kind.service() {
+            _ if event.kind == EventType::WebhookTest => true,
+            Service::Outbound => passes(self.users, data.user.as_deref(), |a, b| a == b),
+            Service::Inbound => {
+                passes(self.domains, data.domain.as_deref(), str::eq_ignore_ascii_case)
+            }
+        }
+    }
+}
+
+fn passes(list: &[String], value: Option<&str>, same: impl Fn(&str, &str) -> bool) -> bool {
+    list.is_empty() || value.is_some_and(|value| list.iter().any(|listed| same(listed, value)))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use crate::event::{EventData, EventId, TimeQuality};
+
+    fn event(kind: EventType, data: EventData) -> Event {
+        Event { id: EventId::default(), kind, at_us: 0, time_quality: TimeQuality::Exact, data }
+    }
+
+    fn names(profile: Profile, list: &[&str]) -> Vec<&'static str> {
+        let set = TypeSet::parse(list.iter().copied(), profile).unwrap();
+        EventType::ALL.iter().filter(|&&kind| set.contains(kind)).map(|kind| kind.name()).collect()
+    }
+
+    fn bounce(bounce_type: BounceType) -> Event {
+        let data = EventData { bounce_type: Some(bounce_type), ..EventData::default() };
+        event(EventType::OutboundBounced, data)
+    }
+
+    #[test]
+    fn the_star_means_the_fifteen_common_types() {
+        let all = names(Profile::Standard, &["*"]);
+        assert_eq!(all.len(), 15);
+        assert!(!all.contains(&"outbound.sending") && !all.contains(&"inbound.deferred"));
+        assert!(!all.contains(&"webhook.test"));
+    }
+
+    #[test]
+    fn a_prefix_wildcard_means_all_of_that_prefix_but_sending() {
+        let outbound = names(Profile::Jetemail, &["outbound.*"]);
+        assert_eq!(outbound.len(), 11);
+        assert!(!outbound.contains(&"outbound.sending"));
+        let inbound = names(Profile::Jetemail, &["inbound.*"]);
+        assert_eq!(inbound.len(), 8);
+        assert!(inbound.contains(&"inbound.dropped"));
+    }
+
+    #[test]
+    fn generic_sends_deferrals_as_bounces_only_to_those_who_name_them() {
+        for list in [&["*"][..], &["outbound.*"], &["bounced"]] {
+            let got = names(Profile::Generic, list);
+            assert!(!got.contains(&"outbound.deferred"), "{list:?}");
+            assert!(got.contains(&"outbound.rejected"), "{list:?}");
+        }
+        assert_eq!(names(Profile::Generic, &["outbound.deferred"]), ["outbound.deferred"]);
+    }
+
+    #[test]
+    fn lettermint_hard_bounces_and_failures_are_subscribed_apart() {
+        let hard = TypeSet::parse(["message.hard_bounced"], Profile::Lettermint).unwrap();
+        assert!(hard.contains_event(&bounce(BounceType::Hard)));
+        assert!(!hard.contains_event(&bounce(BounceType::Soft)));
+        assert!(hard.contains(EventType::OutboundRejected));
+        let failed = TypeSet::parse(["message.failed"], Profile::Lettermint).unwrap();
+        assert!(!failed.contains_event(&bounce(BounceType::Hard)));
+        assert!(failed.contains_event(&bounce(BounceType::Soft)));
+    }
+
+    #[test]
+    fn a_canonical_name_means_both_kinds_of_bounce_in_every_profile() {
+        for &profile in Profile::ALL {
+            let set = TypeSet::parse(["outbound.bounced"], profile).unwrap();
+            assert!(set.contains_event(&bounce(BounceType::Hard)));
+            assert!(set.contains_event(&bounce(BounceType::Soft)));
+        }
+    }
+
+    #[test]
+    fn an_unknown_name_is_refused_with_the_nearest_known_one() {
+        let error = TypeSet::parse(["outbound.delivred"], Profile::Standard).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "unknown event type `outbound.delivred` (nearest known name: `outbound.delivered`)"
+        );
+        let error = TypeSet::parse(["message.opend"], Profile::Lettermint).unwrap_err();
+        assert!(error.to_string().contains("`message.opened`"), "{error}");
+        let error = TypeSet::parse(["zebra crossing"], Profile::Standard).unwrap_err();
+        assert_eq!(error.to_string(), "unknown event type `zebra crossing`");
+        assert!(TypeSet::parse(["delivered"], Profile::Standard).is_err());
+    }
+
+    #[test]
+    fn a_type_that_the_profile_cannot_send_is_refused_when_named() {
+        for name in ["inbound.delivered", "inbound.*", "outbound.dropped"] {
+            let error = TypeSet::parse([name], Profile::Generic).unwrap_err();
+            assert!(matches!(error, TypeNameError::NotCarried { .. }), "{name}");
+        }
+    }
+
+    #[test]
+    fn users_filter_only_outbound_and_domains_only_inbound() {
+        let all = TypeSet::parse(["*"], Profile::Standard).unwrap();
+        let users = ["alice".to_owned()];
+        let domains = ["example.com".to_owned()];
+        let picky = Subscription::new(all, Some(&users), Some(&domains));
+        let by = |user: Option<&str>, domain: Option<&str>| EventData {
+            user: user.map(str::to_owned),
+            domain: domain.map(str::to_owned),
+            ..EventData::default()
+        };
+        let outbound = |data| event(EventType::OutboundDelivered, data);
+        let inbound = |data| event(EventType::InboundDelivered, data);
+
+        assert!(picky.wants(&outbound(by(Some("alice"), Some("other.test")))));
+        assert!(!picky.wants(&outbound(by(Some("bob"), Some("example.com")))));
+        assert!(!picky.wants(&outbound(by(None, None))));
+        assert!(picky.wants(&inbound(by(Some("bob"), Some("Example.COM")))));
+        assert!(!picky.wants(&inbound(by(Some("alice"), Some("other.test")))));
+        assert!(!picky.wants(&inbound(by(None, None))));
+    }
+
+    #[test]
+    fn an_empty_filter_list_means_all_like_none() {
+        let all = TypeSet::parse(["*"], Profile::Standard).unwrap();
+        let open = event(EventType::InboundDelivered, EventData::default());
+        assert!(Subscription::new(all, None, None).wants(&open));
+        assert!(Subscription::new(all, Some(&[]), Some(&[])).wants(&open));
+    }
+}

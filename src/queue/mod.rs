@@ -1,0 +1,8 @@
+//! The life of a delivery: which events a webhook wants, when an attempt is due, what its result
+//! means. Pure policy: no IO, no clock, no store.
+
+pub mod delivery;
+pub mod filter;
+pub mod outcome;
+pub mod progress;
+pub mod schedule;

@@ -1,0 +1,338 @@
+//! How far one webhook has come in the numbered stream of events.
+//!
+//! Everything below [`Progress::low`] is done; between it and the next number never claimed,
+//! only what is listed as open is not. So success costs no write of its own: the few bytes of a
+//! `Progress` go into the next commit, whatever was settled since the last one. A claim needs no
+//! write at all. After a restart the durable `Progress` hands out again exactly what it does not
+//! hold as done.
+//!
+//! *Done* means that the cursor need not come back: delivered, not wanted, or kept elsewhere in
+//! the same commit (waiting for a retry, dead, discarded).
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// Most numbers open at once. It bounds the stored form (under 6 kB, typically a few bytes), and
+/// stands far above any number of attempts under way.
+pub const OPEN_MAX: usize = 512;
+
+/// The bookkeeping of one webhook. Its serialised form is what survives a restart.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "Stored", try_from = "Stored")]
+pub struct Progress {
+    /// The next number never claimed; everything below it is done or open.
+    next: u64,
+    /// Claimed at some time and not done.
+    open: BTreeSet<u64>,
+    /// The part of `open` that is under way now. Memory only.
+    under_way: BTreeSet<u64>,
+    /// Ranges at or above `next` that are not for this webhook, ends exclusive, ascending. One for
+    /// each replay to other webhooks that this one has not come to yet.
+    skips: Vec<(u64, u64)>,
+}
+
+/// The serialised form.
+#[derive(Clone, Serialize, Deserialize)]
+struct Stored {
+    next: u64,
+    open: Vec<u64>,
+    skips: Vec<(u64, u64)>,
+}
+
+/// A stored progress that no run of this code wrote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum ProgressError {
+    /// More open numbers than can ever be.
+    #[error("progress lists {0} open events, more than {OPEN_MAX}")]
+    TooManyOpen(usize),
+    /// An open number that was never claimed.
+    #[error("progress lists event {0} as open, which was never claimed")]
+    NeverClaimed(u64),
+}
+
+impl Progress {
+    /// A webhook that is told of everything from event `first` on.
+    #[must_use]
+    pub fn starting_at(first: u64) -> Self {
+        Self { next: first, open: BTreeSet::new(), under_way: BTreeSet::new(), skips: Vec::new() }
+    }
+
+    /// Passes over the numbers from `from` up to and without `to`, which are the newest: they are
+    /// not for this webhook.
+    pub fn skip(&mut self, from: u64, to: u64) {
+        match self.skips.last_mut() {
+            Some(last) if last.1 == from => last.1 = to,
+            _ if from < to => self.skips.push((from, to)),
+            _ => {}
+        }
+        self.pass_skips();
+    }
+
+    /// The number that [`Self::claim`] would hand out next if it is stored already.
+    #[must_use]
+    pub fn next(&self) -> u64 {
+        self.waiting().unwrap_or(self.next)
+    }
+
+    /// Everything below this number is done: the webhook no longer needs those events.
+    #[must_use]
+    pub fn low(&self) -> u64 {
+        self.open.first().copied().unwrap_or(self.next)
+    }
+
+    /// Claims the lowest number below `end` that is neither done nor under way. None when there
+    /// is none, or when [`OPEN_MAX`] are open.
+    pub fn claim(&mut self, end: u64) -> Option<u64> {
+        let seq = self.next();
+        let is_new = seq == self.next;
+        if seq >= end || (is_new && self.open.len() >= OPEN_MAX) {
+            return None;
+        }
+        if is_new {
+            self.open.insert(seq);
+            self.next += 1;
+            self.pass_skips();
+        }
+        self.under_way.insert(seq);
+        Some(seq)
+    }
+
+    /// Marks a claimed number as done, in any order. False, and without effect, when it is not
+    /// under way.
+    pub fn done(&mut self, seq: u64) -> bool {
+        self.under_way.remove(&seq) && self.open.remove(&seq)
+    }
+
+    /// Numbers under way.
+    #[must_use]
+    pub fn under_way(&self) -> usize {
+        self.under_way.len()
+    }
+
+    fn pass_skips(&mut self) {
+        while let Some(&(from, to)) = self.skips.first()
+            && from <= self.next
+        {
+            self.next = self.next.max(to);
+            self.skips.remove(0);
+        }
+    }
+
+    /// The lowest open number that is not under way: left over from before a restart.
+    fn waiting(&self) -> Option<u64> {
+        if self.open.len() == self.under_way.len() {
+            return None;
+        }
+        self.open.difference(&self.under_way).next().copied()
+    }
+}
+
+impl From<Progress> for Stored {
+    fn from(progress: Progress) -> Self {
+        let open = progress.open.into_iter().collect();
+        Self { next: progress.next, open, skips: progress.skips }
+    }
+}
+
+impl TryFrom<Stored> for Progress {
+    type Error = ProgressError;
+
+    fn try_from(stored: Stored) -> Result<Self, ProgressError> {
+        if stored.open.len() > OPEN_MAX {
+            return Err(ProgressError::TooManyOpen(stored.open.len()));
+        }
+        if let Some(&seq) = stored.open.iter().find(|&&seq| seq >= stored.next) {
+            return Err(ProgressError::NeverClaimed(seq));
+        }
+        let open = stored.open.into_iter().collect();
+        Ok(Self { next: stored.next, open, under_way: BTreeSet::new(), skips: stored.skips })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use proptest::{prelude::*, sample::Index};
+
+    use super::*;
+
+    fn restarted(snapshot: &[u8]) -> Progress {
+        postcard::from_bytes(snapshot).unwrap()
+    }
+
+    fn snapshot(progress: &Progress) -> Vec<u8> {
+        postcard::to_allocvec(progress).unwrap()
+    }
+
+    #[test]
+    fn numbers_are_claimed_in_order_up_to_the_end_and_once() {
+        let mut progress = Progress::starting_at(5);
+        assert_eq!(progress.claim(5), None);
+        assert_eq!(
+            [progress.claim(7), progress.claim(7), progress.claim(7)],
+            [Some(5), Some(6), None]
+        );
+        assert_eq!(progress.next(), 7);
+    }
+
+    #[test]
+    fn the_low_mark_waits_for_the_oldest_that_is_not_done() {
+        let mut progress = Progress::starting_at(0);
+        for _ in 0..3 {
+            progress.claim(3);
+        }
+        assert!(progress.done(2) && progress.done(1));
+        assert_eq!(progress.low(), 0);
+        assert!(progress.done(0));
+        assert_eq!(progress.low(), 3);
+    }
+
+    #[test]
+    fn done_twice_or_unclaimed_has_no_effect() {
+        let mut progress = Progress::starting_at(0);
+        progress.claim(9);
+        assert!(!progress.done(1));
+        assert!(progress.done(0) && !progress.done(0));
+        assert_eq!(progress.low(), 1);
+    }
+
+    #[test]
+    fn a_restart_hands_out_again_only_what_was_not_done() {
+        let mut progress = Progress::starting_at(0);
+        for _ in 0..4 {
+            progress.claim(10);
+        }
+        progress.done(0);
+        progress.done(2);
+        let mut after = restarted(&snapshot(&progress));
+        let claims: Vec<_> = std::iter::from_fn(|| after.claim(6)).collect();
+        assert_eq!(claims, [1, 3, 4, 5]);
+    }
+
+    #[test]
+    fn claims_stop_at_the_bound_and_the_stored_form_stays_small() {
+        let first = u64::MAX / 2;
+        let mut progress = Progress::starting_at(first);
+        let claims = std::iter::from_fn(|| progress.claim(u64::MAX)).count();
+        assert_eq!(claims, OPEN_MAX);
+        assert!(snapshot(&progress).len() < 6 * 1024);
+        assert!(progress.done(first));
+        assert!(progress.claim(u64::MAX).is_some());
+    }
+
+    #[test]
+    fn what_is_for_other_webhooks_is_passed_over_and_nothing_else() {
+        let mut progress = Progress::starting_at(0);
+        progress.skip(2, 4);
+        progress.skip(4, 5);
+        progress.skip(7, 9);
+        let mut progress = restarted(&snapshot(&progress));
+        let claims: Vec<_> = std::iter::from_fn(|| progress.claim(10)).collect();
+        assert_eq!(claims, [0, 1, 5, 6, 9]);
+        progress.skip(10, 10);
+        progress.skip(10, 12);
+        assert_eq!((progress.claim(12), progress.next()), (None, 12));
+    }
+
+    #[test]
+    fn a_damaged_snapshot_is_refused() {
+        let damaged =
+            |next, open| postcard::to_allocvec(&Stored { next, open, skips: Vec::new() }).unwrap();
+        assert!(postcard::from_bytes::<Progress>(&damaged(3, vec![3])).is_err());
+        assert!(postcard::from_bytes::<Progress>(&damaged(9999, (0..600).collect())).is_err());
+        assert!(postcard::from_bytes::<Progress>(&damaged(3, vec![2])).is_ok());
+    }
+
+    #[derive(Debug, Clone)]
+    enum Action {
+        /// More events are stored.
+        Grow(u8),
+        Claim,
+        /// One of those under way is done.
+        Done(Index),
+        /// A commit: what is done now stays done.
+        Commit,
+        /// A crash: back to the last commit.
+        Crash,
+    }
+
+    fn actions() -> impl Strategy<Value = Vec<Action>> {
+        let action = prop_oneof![
+            2 => (0u8..20).prop_map(Action::Grow),
+            8 => Just(Action::Claim),
+            6 => any::<Index>().prop_map(Action::Done),
+            2 => Just(Action::Commit),
+            1 => Just(Action::Crash),
+        ];
+        prop::collection::vec(action, 1..300)
+    }
+
+    /// The obvious bookkeeping: one flag for each event.
+    #[derive(Default)]
+    struct Model {
+        end: u64,
+        done: BTreeSet<u64>,
+        under_way: BTreeSet<u64>,
+        durable: BTreeSet<u64>,
+    }
+
+    impl Model {
+        fn expected_claim(&self) -> Option<u64> {
+            (0..self.end).find(|seq| !self.done.contains(seq) && !self.under_way.contains(seq))
+        }
+
+        fn low(&self) -> u64 {
+            (0..self.end).find(|seq| !self.done.contains(seq)).unwrap_or(self.end)
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_is_lost_and_nothing_handed_out_twice(actions in actions()) {
+            let mut model = Model::default();
+            let mut progress = Progress::starting_at(0);
+            let mut durable = snapshot(&progress);
+            for action in actions {
+                match action {
+                    Action::Grow(count) => model.end += u64::from(count),
+                    Action::Claim => {
+                        let claimed = progress.claim(model.end);
+                        prop_assert_eq!(claimed, model.expected_claim());
+                        model.under_way.extend(claimed);
+                    }
+                    Action::Done(which) if !model.under_way.is_empty() => {
+                        let seq = *which.get(&model.under_way.iter().copied().collect::<Vec<_>>());
+                        prop_assert!(progress.done(seq));
+                        model.under_way.remove(&seq);
+                        model.done.insert(seq);
+                    }
+                    Action::Done(_) => {}
+                    Action::Commit => {
+                        durable = snapshot(&progress);
+                        model.durable.clone_from(&model.done);
+                    }
+                    Action::Crash => {
+                        progress = restarted(&durable);
+                        model.done.clone_from(&model.durable);
+                        model.under_way.clear();
+                    }
+                }
+                prop_assert_eq!(progress.low(), model.low());
+                prop_assert_eq!(progress.under_way(), model.under_way.len());
+            }
+            // Run to the end: every event is done exactly once more.
+            for seq in std::mem::take(&mut model.under_way) {
+                prop_assert!(progress.done(seq));
+                model.done.insert(seq);
+            }
+            while let Some(seq) = progress.claim(model.end) {
+                prop_assert!(progress.done(seq));
+                prop_assert!(model.done.insert(seq));
+            }
+            prop_assert_eq!(model.done, (0..model.end).collect::<BTreeSet<_>>());
+        }
+    }
+}
