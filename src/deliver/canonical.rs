@@ -1,0 +1,280 @@
+//! The canonical JSON of an event (events.md §1), which every dialect is made from.
+//!
+//! `replay --dry-run` prints it as it is; [`super::envelope`] dresses it for a receiver.
+
+use jiff::Timestamp;
+use serde_json::{Map, Number, Value};
+
+use super::json;
+use crate::event::{BounceCategory, BounceType, Event, EventData, EventType, TimeQuality};
+
+/// Microseconds in a second.
+const SECOND: f64 = 1e6;
+
+/// The event as an object: `id`, `service`, `type`, `created_at`, `data`.
+#[must_use]
+pub fn canonical(event: &Event) -> Value {
+    json::object([
+        ("id", event.id.to_string().into()),
+        ("service", event.kind.service().name().into()),
+        ("type", event.kind.name().into()),
+        ("created_at", created_at(event).into()),
+        ("data", data(event).into()),
+    ])
+}
+
+/// The event as one line of JSON, without its line end.
+#[must_use]
+pub fn canonical_bytes(event: &Event) -> Vec<u8> {
+    json::to_bytes(&canonical(event))
+}
+
+/// When it happened, RFC 3339 in UTC, with the fraction that the log has: none, milliseconds or
+/// microseconds.
+#[must_use]
+pub fn created_at(event: &Event) -> String {
+    let at = event.at();
+    let whole_seconds = event.time_quality == TimeQuality::Second || event.at_us % 1_000_000 == 0;
+    match event.at_us % 1_000 {
+        _ if whole_seconds => format!("{at:.0}"),
+        0 => milliseconds(at),
+        _ => format!("{at:.6}"),
+    }
+}
+
+/// RFC 3339 in UTC with exactly three digits of a second, as JavaScript's `toISOString`.
+#[must_use]
+pub fn milliseconds(at: Timestamp) -> String {
+    format!("{at:.3}")
+}
+
+/// The `data` object, what is not known left out.
+#[must_use]
+pub fn data(event: &Event) -> Map<String, Value> {
+    let mut fields = Fields(Map::new());
+    message(&mut fields, &event.data);
+    answer(&mut fields, &event.data);
+    timing(&mut fields, &event.data);
+    further(&mut fields, event);
+    fields.0
+}
+
+/// An object under construction.
+struct Fields(Map<String, Value>);
+
+impl Fields {
+    fn put(&mut self, key: &str, value: Option<impl Into<Value>>) {
+        if let Some(value) = value {
+            self.0.insert(key.to_owned(), value.into());
+        }
+    }
+
+    fn flag(&mut self, key: &str, is_set: bool) {
+        self.put(key, is_set.then_some(true));
+    }
+}
+
+fn message(fields: &mut Fields, data: &EventData) {
+    fields.put("uid", Some(data.uid.to_string()));
+    fields.put("queue_id", data.queue_id.as_deref());
+    fields.put("message_id", data.message_id.as_deref());
+    fields.put("from", data.from.as_deref());
+    fields.put("to", data.to.as_deref());
+    fields.put("subject", data.subject.as_deref());
+    fields.put("user", data.user.as_deref());
+    fields.put("domain", data.domain.as_deref());
+}
+
+fn answer(fields: &mut Fields, data: &EventData) {
+    fields.put("mx", data.mx.as_deref());
+    fields.put("host", data.host.as_deref());
+    fields.put("port", data.port);
+    fields.put("ip", data.ip.as_deref());
+    fields.put("response", data.response.as_deref());
+    fields.put("smtp_code", data.smtp_code);
+    fields.put("dsn", data.dsn.as_deref());
+    fields.put("stage", data.stage.as_deref());
+    fields.put("bounce_type", data.bounce_type.map(BounceType::name));
+    fields.put("bounce_category", data.bounce_category.map(BounceCategory::name));
+}
+
+fn timing(fields: &mut Fields, data: &EventData) {
+    fields.put("delay", data.delay_us.map(seconds));
+    let delays = data.delays_us.map(|[before_queue, in_queue, connect, transmit]| {
+        json::object([
+            ("before_queue", seconds(before_queue).into()),
+            ("in_queue", seconds(in_queue).into()),
+            ("connect", seconds(connect).into()),
+            ("transmit", seconds(transmit).into()),
+        ])
+    });
+    fields.put("delays", delays);
+    fields.put("attempt", data.attempt);
+}
+
+fn further(fields: &mut Fields, event: &Event) {
+    let data = &event.data;
+    fields.put("orig_to", data.orig_to.as_deref());
+    fields.put("nrcpt", data.nrcpt);
+    fields.put("size", data.size);
+    fields.put("helo", data.helo.as_deref());
+    fields.put("client_name", data.client_name.as_deref());
+    fields.flag("temporary", data.temporary);
+    verdict(fields, event);
+    fields.put("engine", data.engine.as_deref());
+    fields.put("action", data.action.as_deref());
+    fields.put("repeated", data.repeated);
+    fields.flag("lossy", data.lossy);
+    fields.flag("incomplete", data.incomplete);
+    fields.put("time_quality", quality(event.time_quality));
+}
+
+/// Spam events carry both spellings of the verdict (webhooks.md C15).
+fn verdict(fields: &mut Fields, event: &Event) {
+    let score = event.data.score.and_then(Number::from_f64);
+    let rules = event.data.rules.as_deref();
+    fields.put("score", score.clone());
+    fields.put("rules", rules);
+    if matches!(event.kind, EventType::OutboundSpam | EventType::InboundSpam) {
+        fields.put("spam_score", score);
+        fields.put("spam_report", rules);
+    }
+}
+
+fn quality(quality: TimeQuality) -> Option<&'static str> {
+    match quality {
+        TimeQuality::Exact => None,
+        TimeQuality::Second => Some("second"),
+        TimeQuality::NoZone => Some("no_zone"),
+        TimeQuality::ReadTime => Some("read_time"),
+    }
+}
+
+/// Microseconds as seconds. A double holds them exactly for 285 years.
+#[expect(clippy::cast_precision_loss, reason = "delays are far below 2^53 microseconds")]
+fn seconds(us: u64) -> f64 {
+    us as f64 / SECOND
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use crate::event::{EventId, MessageUid};
+
+    /// The example of events.md §1.
+    pub(in crate::deliver) fn bounced() -> Event {
+        Event {
+            id: EventId::of(&[b"bounced"]),
+            kind: EventType::OutboundBounced,
+            at_us: "2026-11-21T01:17:30.084512Z".parse::<Timestamp>().unwrap().as_microsecond(),
+            time_quality: TimeQuality::Exact,
+            data: EventData {
+                uid: MessageUid::of(&[b"message"]),
+                queue_id: Some("4jWZ7Z08W0zmwBB".into()),
+                message_id: Some("<a@b>".into()),
+                from: Some("bob@sender.test".into()),
+                to: Some("nouser@good.test".into()),
+                subject: Some("Hello".into()),
+                user: Some("api-user".into()),
+                domain: Some("good.test".into()),
+                mx: Some("mx1.good.test".into()),
+                host: Some("127.0.1.1".into()),
+                port: Some(25),
+                ip: Some("192.0.2.9".into()),
+                response: Some("550 5.1.1 User unknown".into()),
+                smtp_code: Some(550),
+                dsn: Some("5.1.1".into()),
+                stage: Some("RCPT TO".into()),
+                bounce_type: Some(BounceType::Hard),
+                bounce_category: Some(BounceCategory::InvalidRecipient),
+                delay_us: Some(80_000),
+                delays_us: Some([20_000, 20_000, 0, 40_000]),
+                attempt: Some(1),
+                ..EventData::default()
+            },
+        }
+    }
+
+    fn text(event: &Event) -> String {
+        String::from_utf8(canonical_bytes(event)).unwrap()
+    }
+
+    #[test]
+    fn the_documented_example_has_its_documented_order() {
+        let event = bounced();
+        let expected = format!(
+            concat!(
+                r#"{{"id":"{}","service":"outbound","type":"outbound.bounced","#,
+                r#""created_at":"2026-11-21T01:17:30.084512Z","data":{{"uid":"{}","#,
+                r#""queue_id":"4jWZ7Z08W0zmwBB","message_id":"<a@b>","from":"bob@sender.test","#,
+                r#""to":"nouser@good.test","subject":"Hello","user":"api-user","#,
+                r#""domain":"good.test","mx":"mx1.good.test","host":"127.0.1.1","port":25,"#,
+                r#""ip":"192.0.2.9","response":"550 5.1.1 User unknown","smtp_code":550,"#,
+                r#""dsn":"5.1.1","stage":"RCPT TO","bounce_type":"hard","#,
+                r#""bounce_category":"invalid_recipient","delay":0.08,"delays":"#,
+                r#"{{"before_queue":0.02,"in_queue":0.02,"connect":0,"transmit":0.04}},"attempt":1}}}}"#
+            ),
+            event.id, event.data.uid
+        );
+        assert_eq!(text(&event), expected);
+    }
+
+    #[test]
+    fn what_is_not_known_is_left_out() {
+        let event = Event { data: EventData::default(), ..bounced() };
+        let data = data(&event);
+        assert_eq!(data.keys().collect::<Vec<_>>(), ["uid"]);
+    }
+
+    #[test]
+    fn the_time_has_the_fraction_of_the_log_and_says_when_it_is_not_exact() {
+        let at = |text: &str, time_quality| {
+            let at_us = text.parse::<Timestamp>().unwrap().as_microsecond();
+            let event = Event { at_us, time_quality, ..bounced() };
+            (created_at(&event), data(&event).remove("time_quality"))
+        };
+        let micro = "2026-11-21T01:17:30.084510Z";
+        assert_eq!(at(micro, TimeQuality::Exact), (micro.into(), None));
+        let milli = "2026-11-21T01:17:30.120Z";
+        assert_eq!(at(milli, TimeQuality::NoZone), (milli.into(), Some("no_zone".into())));
+        let whole = "2026-11-21T01:17:30Z";
+        assert_eq!(at(whole, TimeQuality::Second), (whole.into(), Some("second".into())));
+        assert_eq!(at(whole, TimeQuality::ReadTime), (whole.into(), Some("read_time".into())));
+    }
+
+    #[test]
+    fn spam_events_carry_both_spellings_and_scores_without_a_point_when_whole() {
+        for kind in [EventType::InboundSpam, EventType::OutboundSpam] {
+            let data = EventData {
+                score: Some(15.0),
+                rules: Some("BAYES_99".into()),
+                action: Some("tagged".into()),
+                ..EventData::default()
+            };
+            let text = text(&Event { kind, data, ..bounced() });
+            let verdict = concat!(
+                r#""score":15,"rules":"BAYES_99","spam_score":15,"#,
+                r#""spam_report":"BAYES_99","action":"tagged""#
+            );
+            assert!(text.contains(verdict), "{text}");
+        }
+    }
+
+    #[test]
+    fn flags_appear_only_when_set_and_the_null_sender_is_empty() {
+        let data = EventData {
+            from: Some(String::new()),
+            temporary: true,
+            lossy: true,
+            incomplete: true,
+            repeated: Some(4),
+            ..EventData::default()
+        };
+        let text = text(&Event { data, ..bounced() });
+        assert!(text.contains(r#""from":"""#), "{text}");
+        let flags = r#""temporary":true,"repeated":4,"lossy":true,"incomplete":true"#;
+        assert!(text.contains(flags), "{text}");
+    }
+}
