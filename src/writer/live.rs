@@ -1,0 +1,70 @@
+//! Open messages in the store: one value each, cut into parts where it is long.
+//!
+//! sled keeps values beyond a quarter of its segment in files of their own that it never syncs,
+//! so no value may grow with the number of recipients.
+
+use super::{error::WriterError, stage::Stage};
+use crate::{
+    correlate::{Correlator, Message},
+    store::{Key, Prefix, Store, codec, key},
+};
+
+/// Version of the stored form of a message.
+const VERSION: u8 = 1;
+
+/// Bytes of one part.
+const PART_BYTES: usize = 6 * 1024;
+
+/// Stages the changed messages; without a stage they are only marked as seen.
+pub(super) fn stage(correlator: &mut Correlator, stage: Option<&mut Stage>) {
+    let Some(stage) = stage else {
+        return correlator.drain_changes(|_, _, _, _| {});
+    };
+    correlator.drain_changes(|host, instance, queue_id, message| {
+        let parts = if message.closed { Vec::new() } else { codec::encode(VERSION, message) };
+        let mut count = 0;
+        for part in parts.chunks(PART_BYTES) {
+            stage.put(Key::live(host, instance, queue_id.as_bytes(), count), part.to_vec());
+            count += 1;
+        }
+        for surplus in count..message.stored_parts {
+            stage.remove(Key::live(host, instance, queue_id.as_bytes(), surplus));
+        }
+        message.stored_parts = count;
+    });
+}
+
+/// Gives all stored messages back to the correlator.
+pub(super) fn restore(store: &Store, correlator: &mut Correlator) -> Result<(), WriterError> {
+    let mut parts = Parts::default();
+    for entry in store.scan(&Prefix::live())? {
+        let (key, bytes) = entry?;
+        if key::parse_live(&key).is_some_and(|live| live.part == 0) {
+            parts.restore(correlator)?;
+            parts = Parts { first_key: key, value: bytes, count: 1 };
+        } else {
+            parts.value.extend_from_slice(&bytes);
+            parts.count += 1;
+        }
+    }
+    parts.restore(correlator)
+}
+
+/// The parts of one message, in key order.
+#[derive(Default)]
+struct Parts {
+    first_key: Vec<u8>,
+    value: Vec<u8>,
+    count: u32,
+}
+
+impl Parts {
+    fn restore(&self, correlator: &mut Correlator) -> Result<(), WriterError> {
+        let Some(live) = key::parse_live(&self.first_key) else { return Ok(()) };
+        let mut message: Message = codec::decode("message", VERSION, &self.value)?;
+        message.stored_parts = self.count;
+        let queue_id = String::from_utf8_lossy(live.queue_id);
+        correlator.restore(live.host, live.instance, &queue_id, message);
+        Ok(())
+    }
+}

@@ -1,0 +1,125 @@
+//! Which events the store holds, by hour of log time: the answer to "was this one stored before?",
+//! which is asked for what happened before the writer was started.
+//!
+//! A posting is a pair of the first eight bytes of an event id and the event's sequence number.
+//! The postings of an hour lie packed in values of at most [`PER_VALUE`], each named by its first
+//! sequence number; the last one stays open, as the event chunk does.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::{error::WriterError, stage::Stage};
+use crate::{
+    event::Event,
+    store::{Key, Prefix, Store, codec},
+};
+
+/// Version of the stored form.
+const VERSION: u8 = 1;
+/// Postings in one value: 4 KiB of 16 bytes.
+const PER_VALUE: usize = 256;
+/// Hours whose postings are held in memory.
+const HOURS_LOADED: usize = 4;
+
+type Posting = (u64, u64);
+
+/// Postings being written and postings being asked for.
+#[derive(Debug, Default)]
+pub(super) struct Postings {
+    /// The open value of each hour that this run wrote to.
+    open: BTreeMap<u32, Open>,
+    /// What was added since the last commit, which the store cannot show yet.
+    uncommitted: HashMap<u64, u64>,
+    /// Postings of the hours that were asked for.
+    loaded: HashMap<u32, HashMap<u64, u64>>,
+}
+
+#[derive(Debug)]
+struct Open {
+    number: u64,
+    postings: Vec<Posting>,
+    changed: bool,
+}
+
+impl Postings {
+    /// Notes a new event.
+    pub(super) fn add(&mut self, event: &Event, seq: u64, stage: &mut Stage) {
+        let (hour, head) = (hour(event), head(event));
+        self.uncommitted.insert(head, seq);
+        if let Some(loaded) = self.loaded.get_mut(&hour) {
+            loaded.insert(head, seq);
+        }
+        // A value is numbered by its first event, so that one of an earlier run is never
+        // overwritten.
+        let open = self.open.entry(hour).or_insert_with(|| Open::new(seq));
+        if open.postings.len() >= PER_VALUE {
+            open.stage(hour, stage);
+            *open = Open::new(seq);
+        }
+        open.postings.push((head, seq));
+        open.changed = true;
+    }
+
+    /// Puts what grew into the next commit.
+    pub(super) fn stage(&mut self, stage: &mut Stage) {
+        for (&hour, open) in &mut self.open {
+            open.stage(hour, stage);
+        }
+        while self.open.len() > HOURS_LOADED {
+            self.open.pop_first();
+        }
+    }
+
+    /// All that was staged is in the store.
+    pub(super) fn committed(&mut self) {
+        self.uncommitted.clear();
+    }
+
+    /// The sequence number under which the store, or what is staged for it, holds this event.
+    pub(super) fn find(
+        &mut self,
+        event: &Event,
+        store: &Store,
+    ) -> Result<Option<u64>, WriterError> {
+        let (hour, head) = (hour(event), head(event));
+        if let Some(&seq) = self.uncommitted.get(&head) {
+            return Ok(Some(seq));
+        }
+        if !self.loaded.contains_key(&hour) {
+            if self.loaded.len() >= HOURS_LOADED {
+                self.loaded.clear();
+            }
+            self.loaded.insert(hour, load(hour, store)?);
+        }
+        Ok(self.loaded.get(&hour).and_then(|postings| postings.get(&head).copied()))
+    }
+}
+
+impl Open {
+    fn new(number: u64) -> Self {
+        Self { number, postings: Vec::new(), changed: false }
+    }
+
+    fn stage(&mut self, hour: u32, stage: &mut Stage) {
+        if std::mem::take(&mut self.changed) {
+            stage.put(Key::posting(hour, self.number), codec::encode(VERSION, &self.postings));
+        }
+    }
+}
+
+fn load(hour: u32, store: &Store) -> Result<HashMap<u64, u64>, WriterError> {
+    let mut found = HashMap::new();
+    for entry in store.scan(&Prefix::postings(hour))? {
+        let postings: Vec<Posting> = codec::decode("posting", VERSION, &entry?.1)?;
+        found.extend(postings);
+    }
+    Ok(found)
+}
+
+/// Hours since the epoch.
+fn hour(event: &Event) -> u32 {
+    u32::try_from(event.at_us.div_euclid(3_600_000_000)).unwrap_or(0)
+}
+
+fn head(event: &Event) -> u64 {
+    event.id.0.first_chunk().map_or(0, |head| u64::from_be_bytes(*head))
+}

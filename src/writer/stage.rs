@@ -1,0 +1,94 @@
+//! What the next commit will hold.
+
+use std::collections::BTreeMap;
+
+use tokio::time::Instant;
+
+use super::error::WriterError;
+use crate::{
+    limits,
+    parse::State,
+    source::{Batch, Fingerprint, Position},
+    store::{Commit, Key, Prefix, Store, codec},
+};
+
+/// Version of the stored positions, source states and cursors.
+const VERSION: u8 = 1;
+
+/// Effects that wait for the next commit.
+#[derive(Debug, Default)]
+pub(super) struct Stage {
+    commit: Commit,
+    /// Latest position of each generation, by source name.
+    positions: BTreeMap<(String, Fingerprint), Position>,
+    states: BTreeMap<String, State>,
+    /// Lines staged.
+    pub(super) lines: u64,
+    /// Bytes of those lines.
+    pub(super) bytes: usize,
+    /// Since when something waits.
+    pub(super) since: Option<Instant>,
+}
+
+impl Stage {
+    /// Nothing waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.since.is_none()
+    }
+
+    /// Something waits from now on.
+    pub(super) fn touch(&mut self) {
+        self.since.get_or_insert_with(Instant::now);
+    }
+
+    pub(super) fn put(&mut self, key: Key, value: Vec<u8>) {
+        self.touch();
+        self.commit.put(key, value);
+    }
+
+    pub(super) fn remove(&mut self, key: Key) {
+        self.touch();
+        self.commit.remove(key);
+    }
+
+    /// Notes where a source is once this batch is durable.
+    pub(super) fn position(&mut self, source: &str, batch: &Batch, state: &State) {
+        let position = batch.position.clone();
+        self.positions.insert((source.to_owned(), position.fingerprint), position);
+        let occurrences = state.occurrences.newest(limits::OCCURRENCES_STORED);
+        self.states.insert(source.to_owned(), State { occurrences, ..state.clone() });
+    }
+
+    /// The commit, when there is anything to commit.
+    pub(super) fn take(&mut self) -> Option<Commit> {
+        self.since.take()?;
+        self.lines = 0;
+        self.bytes = 0;
+        for ((source, fingerprint), position) in std::mem::take(&mut self.positions) {
+            let key = Key::position(&source, fingerprint);
+            self.commit.put(key, codec::encode(VERSION, &position));
+        }
+        for (source, state) in std::mem::take(&mut self.states) {
+            self.commit.put(Key::source_state(&source), codec::encode(VERSION, &state));
+        }
+        Some(std::mem::take(&mut self.commit))
+    }
+}
+
+/// How far one source has been read.
+///
+/// # Errors
+/// When the store cannot be read, or holds what this version does not understand.
+pub fn positions(store: &Store, source: &str) -> Result<Vec<Position>, WriterError> {
+    let mut positions = Vec::new();
+    for entry in store.scan(&Prefix::positions(source))? {
+        positions.push(codec::decode("position", VERSION, &entry?.1)?);
+    }
+    Ok(positions)
+}
+
+/// Year and recent lines of one source; None at its very first start.
+pub(super) fn source_state(store: &Store, source: &str) -> Result<Option<State>, WriterError> {
+    let stored = store.get(&Key::source_state(source))?;
+    Ok(stored.map(|bytes| codec::decode("source state", VERSION, &bytes)).transpose()?)
+}

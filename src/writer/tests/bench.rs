@@ -1,0 +1,208 @@
+//! A writer without its thread: its steps are called one by one, on a clock of its own.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+};
+
+use jiff::{Timestamp, tz::TimeZone};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::{
+    clock::Clock,
+    config::{Webhook, WebhookId},
+    correlate::Direction,
+    profile::Profile,
+    queue::{
+        delivery::{Claim, DeadLetter, EndState, Fate, Finished, Waiting},
+        filter::TypeSet,
+    },
+    secret::Secret,
+    source::{Batch, Fingerprint, Heads, LineSpan, Position},
+    store::{Key, Store, codec},
+    writer::{Claimed, Command, Feed, Mode, Setup, Writer, positions},
+};
+
+/// Seconds of an hour.
+pub(super) const HOUR_S: i64 = 3600;
+
+/// Time that only moves when it is told to; far behind the stamps of [`line`], so they are new.
+#[derive(Debug)]
+pub(super) struct TestClock(AtomicI64);
+
+impl TestClock {
+    pub(super) fn set_ms(&self, now_ms: i64) {
+        self.0.store(now_ms, Ordering::SeqCst);
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millisecond(self.0.load(Ordering::SeqCst)).unwrap()
+    }
+}
+
+/// A writer on the store of a directory. Dropping it is a crash.
+pub(super) struct Bench {
+    pub(super) writer: Writer,
+    pub(super) clock: Arc<TestClock>,
+    /// Bytes and lines of the log taken in so far.
+    offset: u64,
+    line_count: u64,
+}
+
+impl Bench {
+    pub(super) fn open(dir: &Path, mode: Mode) -> Self {
+        Self::open_with(dir, mode, &["test"])
+    }
+
+    pub(super) fn open_with(dir: &Path, mode: Mode, webhooks: &[&str]) -> Self {
+        Self::open_since(dir, mode, webhooks, None)
+    }
+
+    /// With events wanted from a time on, if this is the first start.
+    pub(super) fn open_since(
+        dir: &Path,
+        mode: Mode,
+        webhooks: &[&str],
+        since_us: Option<i64>,
+    ) -> Self {
+        let store = Store::open(dir).unwrap();
+        let stored = positions(&store, "test").unwrap();
+        let (offset, line_count) = stored.first().map_or((0, 0), |at| (at.offset, at.line_count));
+        let clock = Arc::new(TestClock(AtomicI64::new(0)));
+        let setup = Setup {
+            store,
+            sources: vec![Feed { name: "test".into(), since_us }],
+            webhooks: webhooks.iter().map(|name| Arc::new(webhook(name))).collect(),
+            direction: Direction::default(),
+            zone: TimeZone::UTC,
+            clock: clock.clone(),
+            mode,
+        };
+        let (_batches, inbox) = mpsc::channel(1);
+        let (mut writer, _handle) = Writer::new(setup, inbox).unwrap();
+        // The log lies in the future of the clock, and in the past of the writer.
+        writer.started_us = i64::MAX;
+        writer.commit().unwrap();
+        Self { writer, clock, offset, line_count }
+    }
+
+    /// Where the log goes on after a crash: lines taken in and durable.
+    pub(super) fn durable_lines(&self) -> u64 {
+        self.line_count
+    }
+
+    pub(super) fn webhook_id() -> WebhookId {
+        WebhookId::of_name("test")
+    }
+
+    /// Takes lines in, without a commit unless they are many.
+    pub(super) fn ingest(&mut self, text: &str) {
+        let mut lines = Vec::new();
+        let mut start = 0;
+        for line in text.split_inclusive('\n') {
+            let end = start + line.len();
+            let (from, to) = (u32::try_from(start).unwrap(), u32::try_from(end - 1).unwrap());
+            lines.push(LineSpan { start: from, end: to, offset: self.offset, cut: false });
+            start = end;
+        }
+        self.offset += text.len() as u64;
+        self.line_count += lines.len() as u64;
+        let position = Position {
+            fingerprint: Fingerprint([1; 16]),
+            offset: self.offset,
+            line_count: self.line_count,
+            finished: false,
+            seen_at: 0,
+            heads: Heads::default(),
+        };
+        let batch = Batch {
+            source: 0,
+            bytes: text.as_bytes().to_vec(),
+            lines,
+            position,
+            anchor: Timestamp::UNIX_EPOCH,
+            first_of_generation: false,
+            idle: false,
+        };
+        self.writer.ingest(&batch).unwrap();
+    }
+
+    pub(super) fn claim(&mut self, max: usize) -> Claimed {
+        self.claim_for(0, max)
+    }
+
+    pub(super) fn claim_for(&mut self, endpoint: usize, max: usize) -> Claimed {
+        let (answer, mut claimed) = oneshot::channel();
+        self.writer.command(Command::Claim { endpoint, max, answer }).unwrap();
+        claimed.try_recv().unwrap()
+    }
+
+    pub(super) fn finish(&mut self, claim: &Claim, fate: Fate) {
+        self.finish_for(0, claim, fate);
+    }
+
+    pub(super) fn finish_for(&mut self, endpoint: usize, claim: &Claim, fate: Fate) {
+        let finished = Finished { seq: claim.seq, due_ms: claim.due_ms, fate };
+        self.writer.command(Command::Finish { endpoint, finished }).unwrap();
+    }
+
+    /// Stages a waiting retry that no attempt of this run left behind.
+    pub(super) fn put_retry(&mut self, due_ms: u64, seq: u64) {
+        let waiting = Waiting { attempts: 1, last_error: "x".into() };
+        let key = Key::retry(Self::webhook_id(), due_ms, seq);
+        self.writer.stage.put(key, codec::encode(1, &waiting));
+    }
+}
+
+fn webhook(name: &str) -> Webhook {
+    let profile = Profile::Standard;
+    Webhook {
+        id: WebhookId::of_name(name),
+        name: name.to_owned(),
+        url: "http://127.0.0.1:9/".parse().unwrap(),
+        profile,
+        events: TypeSet::parse(["outbound.*", "inbound.*"], profile).unwrap(),
+        secret: Secret::generate().unwrap(),
+        filter_users: None,
+        filter_domains: None,
+        timeout: profile.timeout(),
+        schedule: profile.schedule().to_vec(),
+        concurrency: 4,
+    }
+}
+
+/// A line that gives exactly one event, whenever it is read: a failed attempt for recipient
+/// `number`, `second` seconds after 2026-03-01T10:00:00Z, of a message whose beginning is not in
+/// the log.
+pub(super) fn line(second: i64, number: usize) -> String {
+    let at = Timestamp::from_second(1_772_359_200 + second).unwrap();
+    format!(
+        "{at} mx postfix/smtp[1]: 3F0B2C8{number:05X}: to=<user{number}@d.test>, relay=none, \
+         delay=1, delays=0/0/1/0, dsn=4.4.1, status=deferred (connect to d.test[192.0.2.1]:25: \
+         Connection timed out)\n"
+    )
+}
+
+/// Sequence number and attempt of each claim.
+pub(super) fn claims_of(claimed: &Claimed) -> Vec<(u64, u32)> {
+    claimed.claims.iter().map(|claim| (claim.seq, claim.attempt)).collect()
+}
+
+pub(super) fn delivered() -> Fate {
+    Fate::Delivered
+}
+
+pub(super) fn retry_at(due_ms: u64, attempts: u32) -> Fate {
+    Fate::Retry { due_ms, waiting: Waiting { attempts, last_error: "HTTP 500".into() } }
+}
+
+pub(super) fn dead() -> Fate {
+    let last_error = "HTTP 410".into();
+    Fate::Ended(DeadLetter { state: EndState::Dead, attempts: 9, last_error, ended_ms: 0 })
+}
