@@ -1,0 +1,63 @@
+//! `[mail]`.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use crate::config::{checked::Mail, problem::Problems, raw::RawMail, value::At};
+
+/// Checks the section; what is left out keeps its default.
+pub(super) fn check(raw: Option<RawMail>, problems: &mut Problems<'_>) -> Mail {
+    let mut mail = Mail::default();
+    let Some(raw) = raw else { return mail };
+    if let Some(local) = raw.local_domains {
+        mail.local_domains = domains(local.value, "mail.local_domains", problems);
+    }
+    if let Some(nets) = raw.mynetworks {
+        mail.mynetworks =
+            nets.value.into_iter().filter_map(|net| network(&net, problems)).collect();
+    }
+    if let Some(services) = raw.submission_services {
+        mail.submission_services = services.value.into_iter().map(|name| name.value).collect();
+    }
+    mail
+}
+
+/// Reads domain names, in lower case.
+pub(super) fn domains(raw: Vec<At<String>>, key: &str, problems: &mut Problems<'_>) -> Vec<String> {
+    raw.into_iter().filter_map(|domain| self::domain(&domain, key, problems)).collect()
+}
+
+fn domain(raw: &At<String>, key: &str, problems: &mut Problems<'_>) -> Option<String> {
+    let name = &raw.value;
+    let shaped = !name.is_empty()
+        && !name.starts_with('.')
+        && !name.contains(|c: char| c == '@' || c == '*' || c.is_whitespace() || c.is_control());
+    if !shaped {
+        let problem = problems.error(&raw.span, key, format!("{name:?} is not a domain"));
+        if let Some((_, domain)) = name.rsplit_once('@') {
+            problem.did_you_mean(Some(domain));
+        }
+        return None;
+    }
+    Some(name.to_lowercase())
+}
+
+/// Reads a network; a bare address is a network of one, and bits behind the prefix are dropped
+/// with a warning, because the author meant one of two things.
+fn network(raw: &At<String>, problems: &mut Problems<'_>) -> Option<IpNet> {
+    const KEY: &str = "mail.mynetworks";
+    let text = raw.value.trim();
+    let read = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+    let Ok(net) = read else {
+        problems
+            .error(&raw.span, KEY, format!("{text:?} is not a network"))
+            .hint("write it like \"192.0.2.0/24\" or \"2001:db8::/32\"");
+        return None;
+    };
+    if net.trunc() != net {
+        let message = format!("{net} has bits behind its prefix; {} is used", net.trunc());
+        problems.warn(&raw.span, KEY, message);
+    }
+    Some(net.trunc())
+}

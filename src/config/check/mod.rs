@@ -1,0 +1,106 @@
+//! From keys as written to a configuration that can be worked with.
+//!
+//! Every rule is checked even when others failed; a [`Config`] comes out only when none did.
+//! Looks at the host only to read secrets and to see which log files exist.
+
+mod mail;
+mod secret_file;
+mod source;
+mod webhook;
+
+use std::{collections::HashMap, path::PathBuf};
+
+use super::{
+    checked::Config,
+    load::Purpose,
+    problem::{Problems, Span, nearest},
+    raw::RawConfig,
+    value::At,
+};
+
+pub use secret_file::SecretFileError;
+pub(super) use secret_file::read as read_secret_file;
+
+/// Where state lives unless said otherwise.
+pub(super) const STATE_DIR: &str = "/var/lib/mailherald";
+
+/// Checks everything. None when an error was found, here or while reading.
+pub(super) fn check(
+    raw: RawConfig,
+    purpose: Purpose,
+    problems: &mut Problems<'_>,
+) -> Option<Config> {
+    let state_dir = state_dir(raw.state_dir, problems);
+    let mail = mail::check(raw.mail.map(|mail| mail.value), problems);
+    let (sources, webhooks) = match purpose {
+        Purpose::DryRun => (Vec::new(), Vec::new()),
+        Purpose::Check | Purpose::Daemon | Purpose::Replay => {
+            if purpose != Purpose::Replay {
+                source::require(raw.source.as_ref(), problems);
+            }
+            if purpose == Purpose::Check {
+                source::warn_of_missing(raw.source.as_ref(), problems);
+            }
+            (source::check(raw.source, problems), webhook::check(raw.webhook, problems))
+        }
+    };
+    (!problems.any_error()).then_some(Config { state_dir, sources, mail, webhooks })
+}
+
+fn state_dir(raw: Option<At<String>>, problems: &mut Problems<'_>) -> PathBuf {
+    let Some(At { span, value }) = raw else { return STATE_DIR.into() };
+    let path = PathBuf::from(value);
+    if !path.is_absolute() {
+        problems.error(&span, "state_dir", "must be an absolute path");
+    }
+    path
+}
+
+/// Reads one of a few words.
+fn choice<T: Copy>(
+    raw: Option<&At<String>>,
+    key: &str,
+    choices: &[(&'static str, T)],
+    problems: &mut Problems<'_>,
+) -> Option<T> {
+    let At { span, value } = raw?;
+    let chosen = choices.iter().find(|(name, _)| name == value);
+    if chosen.is_none() {
+        let names: Vec<_> = choices.iter().map(|(name, _)| *name).collect();
+        problems
+            .error(span, key, format!("{value:?} is none of {}", names.join(", ")))
+            .did_you_mean(nearest(value, names));
+    }
+    chosen.map(|(_, choice)| *choice)
+}
+
+/// Names already given, and where.
+#[derive(Debug, Default)]
+struct Names(HashMap<String, Span>);
+
+impl Names {
+    /// Most characters of a name.
+    const CHARS: usize = 64;
+
+    /// Checks the shape of a name, and that nobody had it before.
+    fn take(&mut self, name: &At<String>, key: &str, problems: &mut Problems<'_>) {
+        let chars = name.value.trim().chars().count();
+        if chars == 0 || chars > Self::CHARS || name.value.contains(char::is_control) {
+            let limit = Self::CHARS;
+            let message = format!("must have 1 to {limit} characters and no control characters");
+            problems.error(&name.span, key, message);
+        } else {
+            self.take_unshaped(&name.value, &name.span, key, problems);
+        }
+    }
+
+    /// The same for a name that nobody typed.
+    fn take_unshaped(&mut self, name: &str, span: &Span, key: &str, problems: &mut Problems<'_>) {
+        let Some(first) = self.0.insert(name.to_owned(), span.clone()) else { return };
+        let message = match problems.line(&first) {
+            Some(line) => format!("{name:?} is already the name of the one in line {line}"),
+            None => format!("{name:?} is the name of another one already"),
+        };
+        problems.error(span, key, message);
+    }
+}

@@ -1,0 +1,78 @@
+//! Files that hold one secret.
+
+use std::{
+    fs::File,
+    io::{self, Read},
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
+
+use thiserror::Error;
+
+/// Bytes of a secret file. A secret has at most 256, so more is another file.
+const BYTES: u64 = 1024;
+
+/// What a secret file held.
+pub(in crate::config) struct SecretText {
+    /// The secret, without white space around it.
+    pub(in crate::config) text: String,
+    /// Its mode lets every user of the host read it.
+    pub(in crate::config) readable_by_others: bool,
+}
+
+/// Why a secret file gives no secret.
+#[derive(Debug, Error)]
+pub enum SecretFileError {
+    /// It could not be read.
+    #[error("cannot be read: {path}: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Too long, or not text.
+    #[error("is not a secret file: {path} holds more than one line of text")]
+    Content {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Neither absolute nor the name of a credential.
+    #[error("must be an absolute path or the name of a systemd credential")]
+    Relative,
+    /// A credential was named, but the service manager gave none.
+    #[error("is the name of a credential, but CREDENTIALS_DIRECTORY is not set")]
+    NoCredentials,
+}
+
+/// The file that `secret_file` means: an absolute path, or a credential that the service manager
+/// laid into `$CREDENTIALS_DIRECTORY` (systemd.exec(5), `LoadCredential=`).
+pub(in crate::config) fn locate(value: &str) -> Result<PathBuf, SecretFileError> {
+    let path = Path::new(value);
+    if path.is_absolute() {
+        return Ok(path.to_owned());
+    }
+    if value.is_empty() || value == ".." || value == "." || value.contains('/') {
+        return Err(SecretFileError::Relative);
+    }
+    let directory = std::env::var_os("CREDENTIALS_DIRECTORY");
+    directory
+        .map(|directory| Path::new(&directory).join(path))
+        .ok_or(SecretFileError::NoCredentials)
+}
+
+/// Reads a secret file.
+pub(in crate::config) fn read(path: &Path) -> Result<SecretText, SecretFileError> {
+    let failed = |source| SecretFileError::Read { path: path.to_owned(), source };
+    let file = File::open(path).map_err(failed)?;
+    let mode = file.metadata().map_err(failed)?.permissions().mode();
+    let mut bytes = Vec::new();
+    file.take(BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
+    let text = String::from_utf8(bytes).ok().map(|text| text.trim().to_owned());
+    match text {
+        Some(text) if text.len() as u64 <= BYTES && !text.contains('\n') => {
+            Ok(SecretText { text, readable_by_others: mode & 0o007 != 0 })
+        }
+        _ => Err(SecretFileError::Content { path: path.to_owned() }),
+    }
+}

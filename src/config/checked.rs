@@ -1,0 +1,141 @@
+//! The configuration that the rooms work with: complete, typed, cross-checked.
+
+use std::{path::PathBuf, time::Duration};
+
+use ipnet::IpNet;
+use sha2::{Digest, Sha256};
+use url::Url;
+
+use crate::{profile::Profile, queue::filter::TypeSet, secret::Secret};
+
+/// Everything that was configured, defaults filled in.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where the store, generated secrets and the control socket live.
+    pub state_dir: PathBuf,
+    /// Where lines come from.
+    pub sources: Vec<Source>,
+    /// What the mail host knows about itself.
+    pub mail: Mail,
+    /// Who is told.
+    pub webhooks: Vec<Webhook>,
+}
+
+/// One `[[source]]`.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// Unique; names the positions in the store. Derived from the include patterns if not given.
+    pub name: String,
+    /// Whose lines these are.
+    pub mta: Mta,
+    /// Where to begin when nothing is stored yet.
+    pub start: Start,
+    /// How to read.
+    pub kind: SourceKind,
+}
+
+/// How a source reads.
+#[derive(Debug, Clone)]
+pub enum SourceKind {
+    /// Log files that grow and rotate.
+    File(FileSource),
+    /// Standard input.
+    Stdin,
+}
+
+/// A `kind = "file"` source.
+#[derive(Debug, Clone)]
+pub struct FileSource {
+    /// Glob patterns: the live file and its rotated generations.
+    pub include: Vec<String>,
+}
+
+/// Whose log lines a source holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mta {
+    /// Decided line by line.
+    #[default]
+    Auto,
+    /// Postfix and the filters around it.
+    Postfix,
+    /// Haraka.
+    Haraka,
+}
+
+/// Where a source begins when nothing is stored for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Start {
+    /// Behind what is already there.
+    #[default]
+    End,
+    /// With the oldest generation.
+    Beginning,
+    /// With the lines of the last so-and-so long.
+    Since(Duration),
+}
+
+/// `[mail]`: what decides the direction of a message.
+#[derive(Debug, Clone)]
+pub struct Mail {
+    /// Domains whose mailboxes are here, lower case.
+    pub local_domains: Vec<String>,
+    /// Networks whose clients submit outbound mail.
+    pub mynetworks: Vec<IpNet>,
+    /// Services (`submission`, `smtps`, …) whose clients submit outbound mail.
+    pub submission_services: Vec<String>,
+}
+
+impl Default for Mail {
+    fn default() -> Self {
+        Self {
+            local_domains: Vec::new(),
+            mynetworks: ["127.0.0.0/8", "::1/128"]
+                .iter()
+                .filter_map(|net| net.parse().ok())
+                .collect(),
+            submission_services: vec!["submission".into(), "submissions".into(), "smtps".into()],
+        }
+    }
+}
+
+/// One `[[webhook]]`.
+#[derive(Debug, Clone)]
+pub struct Webhook {
+    /// Stable identity in the store.
+    pub id: WebhookId,
+    /// Unique among the configured ones.
+    pub name: String,
+    /// Where to POST.
+    pub url: Url,
+    /// Dialect.
+    pub profile: Profile,
+    /// Which types it wants.
+    pub events: TypeSet,
+    /// Signs its requests.
+    pub secret: Secret,
+    /// Outbound events only of these users; None for all.
+    pub filter_users: Option<Vec<String>>,
+    /// Inbound events only for these domains, lower case; None for all.
+    pub filter_domains: Option<Vec<String>>,
+    /// For the whole request.
+    pub timeout: Duration,
+    /// Waits before attempt 2, 3, …, each counted from the end of the attempt before.
+    pub schedule: Vec<Duration>,
+    /// Attempts under way at once.
+    pub concurrency: usize,
+}
+
+/// Identity of a webhook in the store: for one from the file, the hash of its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct WebhookId(pub [u8; 16]);
+
+impl WebhookId {
+    /// The identity of the file webhook of that name.
+    #[must_use]
+    pub fn of_name(name: &str) -> Self {
+        let full = Sha256::digest(name.as_bytes());
+        let mut first = [0; 16];
+        first.copy_from_slice(full.get(..16).unwrap_or(&[0; 16]));
+        Self(first)
+    }
+}

@@ -1,0 +1,30 @@
+//! Configuration: a TOML file (or flags) in, a checked [`Config`] out.
+//!
+//! * `raw` defines every key and reads them, each with its place in the file,
+//! * `check` turns them into what the rooms work with, collecting everything that is wrong,
+//! * [`load`](mod@load) does both for a file, [`flags`] for a command line without one,
+//! * `reference` prints the definition of the keys as documentation.
+
+mod check;
+pub mod checked;
+pub mod endpoint;
+pub mod flags;
+pub mod load;
+pub mod problem;
+mod raw;
+mod reference;
+mod value;
+
+pub use check::SecretFileError;
+pub use checked::{Config, FileSource, Mail, Mta, Source, SourceKind, Start, Webhook, WebhookId};
+pub use endpoint::{UrlError, check_url};
+pub use flags::{Flags, FlagsError, FromFlags, NewSecret};
+pub use load::{ConfigError, Loaded, Purpose, load};
+pub use problem::{Problem, Severity};
+pub use reference::reference;
+
+/// The words that `profile` and `--profile` take.
+pub const PROFILE_NAMES: [&str; 4] = ["standard", "jetemail", "generic", "lettermint"];
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,237 @@
+//! The keys of the file, exactly as written: typed, placed, and not yet judged.
+//!
+//! This is the one definition of every key. The same lines give the structs that are read here,
+//! the list against which unknown keys are recognised, and the reference
+//! (`contrib/docs/config.md`, [`super::reference()`]); none of the three can fall behind.
+
+use std::time::Duration;
+
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
+};
+
+use super::{
+    problem::{Problems, nearest},
+    value::{At, Value, read_at, table},
+};
+
+/// One key of one section.
+#[derive(Debug)]
+pub(super) struct Key {
+    /// As written in the file.
+    pub(super) name: &'static str,
+    /// Type, for people.
+    pub(super) type_name: &'static str,
+    /// What holds when it is left out.
+    pub(super) default: Fallback,
+    /// What it does, a line each.
+    pub(super) doc: &'static [&'static str],
+}
+
+/// What holds when a key is left out.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Fallback {
+    /// This TOML value.
+    Is(&'static str),
+    /// Something that cannot be written as a value; says what.
+    Means(&'static str),
+    /// It may not be left out; says why.
+    Required(&'static str),
+}
+
+/// A table of the file.
+#[derive(Debug)]
+pub(super) struct Section {
+    /// Header as written in the file; empty for the top level.
+    pub(super) header: &'static str,
+    /// What it is for, a line each.
+    pub(super) doc: &'static [&'static str],
+    /// Its keys, in the order of the reference.
+    pub(super) keys: &'static [Key],
+    /// Names that will mean something one day, and are refused until then.
+    pub(super) later: &'static [&'static str],
+}
+
+impl Section {
+    /// The key with its section, as problems name it.
+    pub(super) fn path(&self, key: &str) -> String {
+        match self.header.trim_matches(['[', ']']) {
+            "" => key.to_owned(),
+            section => format!("{section}.{key}"),
+        }
+    }
+
+    fn refuse(&self, key: &Spanned<std::borrow::Cow<'_, str>>, problems: &mut Problems<'_>) {
+        let name = key.get_ref();
+        let path = self.path(name);
+        if self.later.contains(&name.as_ref()) {
+            problems.error(&key.span(), path, "not in this version").hint("remove it");
+        } else {
+            let known = self.keys.iter().map(|key| key.name);
+            problems.error(&key.span(), path, "unknown key").did_you_mean(nearest(name, known));
+        }
+    }
+}
+
+/// Defines a section: the struct with every key optional, its reader, and its [`Section`].
+macro_rules! section {
+    (
+        $(#[doc = $about:literal])*
+        $name:ident $header:literal, later $later:tt
+        $($(#[doc = $doc:literal])* $key:ident: $type:ty, $default:expr;)*
+    ) => {
+        $(#[doc = $about])*
+        #[derive(Debug, Clone)]
+        pub(super) struct $name {
+            $($(#[doc = $doc])* pub(super) $key: Option<At<$type>>,)*
+        }
+
+        impl $name {
+            /// Its definition.
+            pub(super) const SECTION: Section = Section {
+                header: $header,
+                doc: &[$($about),*],
+                keys: &[$(Key {
+                    name: stringify!($key),
+                    type_name: <$type as Value>::ONE,
+                    default: $default,
+                    doc: &[$($doc),*],
+                }),*],
+                later: &$later,
+            };
+
+            /// A table without any key.
+            pub(super) fn empty() -> Self {
+                Self { $($key: None),* }
+            }
+
+            /// Reads all keys, known and unknown.
+            pub(super) fn from_table(table: DeTable<'_>, problems: &mut Problems<'_>) -> Self {
+                let mut read = Self::empty();
+                for (key, value) in table {
+                    let path = Self::SECTION.path(key.get_ref());
+                    match key.get_ref().as_ref() {
+                        $(stringify!($key) => read.$key = read_at(value, &path, problems),)*
+                        _ => Self::SECTION.refuse(&key, problems),
+                    }
+                }
+                read
+            }
+        }
+
+        impl Value for $name {
+            const ONE: &'static str = concat!("table, written ", $header);
+            const MANY: &'static str = concat!("array of tables, each written ", $header);
+
+            fn read(
+                raw: Spanned<DeValue<'_>>,
+                key: &str,
+                problems: &mut Problems<'_>,
+            ) -> Option<Self> {
+                table::<Self>(raw, key, problems).map(|table| Self::from_table(table, problems))
+            }
+        }
+    };
+}
+
+section! {
+    /// The whole file.
+    RawConfig "", later ["api", "egress", "route"]
+
+    /// Directory of the store and of generated secrets. Absolute. Created, readable only by its
+    /// owner, when it does not exist.
+    state_dir: String, Fallback::Is("\"/var/lib/mailherald\"");
+    /// Where log lines come from.
+    source: Vec<At<RawSource>>, Fallback::Required("without one there is nothing to read");
+    /// What the mail host knows about itself.
+    mail: RawMail, Fallback::Means("its defaults");
+    /// Who is told.
+    webhook: Vec<At<RawWebhook>>, Fallback::Means("nobody is told; `check` warns");
+}
+
+section! {
+    /// Where log lines come from. At least one; no two may read the same file.
+    RawSource "[[source]]", later ["listen"]
+
+    /// Names the source in messages and its positions in the store, so keep it when `include`
+    /// changes. Unique; 1 to 64 characters.
+    name: String, Fallback::Means("the `include` patterns, or `stdin`");
+    /// `file` or `stdin`.
+    kind: String, Fallback::Is("\"file\"");
+    /// Glob patterns of the live file and its rotated generations, absolute paths. Rotated files
+    /// may be compressed (gzip, zstd, xz, bzip2).
+    include: Vec<At<String>>, Fallback::Required("for `file`; `stdin` has none");
+    /// Whose lines these are: `auto` (decided line by line) or `postfix`.
+    mta: String, Fallback::Is("\"auto\"");
+    /// Where to begin when nothing is stored for the source yet: `end`, `beginning` (the oldest
+    /// generation) or a duration, for the lines of the last so-and-so long. `stdin` has none.
+    start: String, Fallback::Is("\"end\"");
+}
+
+section! {
+    /// What the mail host knows about itself. Decides which messages are outbound and which are
+    /// inbound.
+    RawMail "[mail]", later ["metadata_headers", "tag_header"]
+
+    /// Domains whose mailboxes are on this host.
+    local_domains: Vec<At<String>>, Fallback::Is("[]");
+    /// Networks whose clients submit outbound mail, in CIDR notation; a single address is a
+    /// network of one.
+    mynetworks: Vec<At<String>>, Fallback::Is("[\"127.0.0.0/8\", \"::1/128\"]");
+    /// Services of the MTA whose clients submit outbound mail, as the syslog tag names them.
+    submission_services: Vec<At<String>>,
+        Fallback::Is("[\"submission\", \"submissions\", \"smtps\"]");
+}
+
+section! {
+    /// A receiver of events.
+    RawWebhook "[[webhook]]", later [
+        "ca_file", "circuit", "deferrals", "extra_signatures", "final_codes", "headers",
+        "include_machine_events", "ordering", "privacy", "rate", "retry_codes", "routes", "subject"
+    ]
+
+    /// Identifies the webhook: what was sent to it is remembered under this name. Unique; 1 to 64
+    /// characters.
+    name: String, Fallback::Required("a renamed webhook is a new one");
+    /// Where events are sent, by POST. `https`; `http` only to loopback, or with the profiles
+    /// `jetemail` and `generic`.
+    url: String, Fallback::Required("there is no receiver without it");
+    /// Payload, headers, signature, retry schedule and response classes: `standard`, `jetemail`,
+    /// `generic` or `lettermint`.
+    profile: String, Fallback::Is("\"standard\"");
+    /// Event types by their canonical or the profile's own names; `*`, `outbound.*` and
+    /// `inbound.*` are wildcards.
+    events: Vec<At<String>>, Fallback::Is("[\"*\"]");
+    /// Signs the requests. `whsec_` and base64 for `standard`; any 16 to 256 printable characters
+    /// for the others. Exactly one of `secret` and `secret_file` is required.
+    secret: String, Fallback::Means("`secret_file` gives it");
+    /// File that holds the secret: an absolute path, or the name of a systemd credential. Keep it
+    /// unreadable for other users.
+    secret_file: String, Fallback::Means("`secret` gives it");
+    /// Outbound events only of messages that these users submitted; empty for all.
+    filter_users: Vec<At<String>>, Fallback::Is("[]");
+    /// Inbound events only of messages to these domains; empty for all.
+    filter_domains: Vec<At<String>>, Fallback::Is("[]");
+    /// For one whole request, 1s to 60s.
+    timeout: Duration, Fallback::Means("the profile's");
+    /// Waits before attempt 2, 3, …, each counted from the end of the attempt before. At most 50,
+    /// each at most 7d. Empty for a single attempt.
+    schedule: Vec<At<Duration>>, Fallback::Means("the profile's");
+    /// Attempts under way at once, 1 to 256.
+    concurrency: usize, Fallback::Is("16");
+}
+
+/// Every section, in the order of the reference.
+pub(super) const SECTIONS: &[&Section] =
+    &[&RawConfig::SECTION, &RawSource::SECTION, &RawMail::SECTION, &RawWebhook::SECTION];
+
+/// Reads a whole text, going on after each mistake as far as the syntax allows.
+pub(super) fn read(text: &str, problems: &mut Problems<'_>) -> RawConfig {
+    let (root, syntax) = DeTable::parse_recoverable(text);
+    for error in syntax {
+        let message = error.message().replace('\n', ", ");
+        problems.error(&error.span().unwrap_or_default(), "", message);
+    }
+    RawConfig::from_table(root.into_inner(), problems)
+}

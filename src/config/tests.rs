@@ -1,0 +1,573 @@
+//! One test for each thing that can be wrong with a configuration: message, place and hint.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests")]
+
+use std::{fs, os::unix::fs::PermissionsExt, path::Path, time::Duration};
+
+use tempfile::TempDir;
+
+use super::{
+    load::{Loaded, check_text},
+    raw::{Fallback, SECTIONS},
+    *,
+};
+
+const SECRET: &str = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+
+/// Lines that are right, for the section that a test is not about.
+const SOURCE: &str = "[[source]]\ninclude = [\"/\"]\n";
+
+fn good_webhook() -> String {
+    format!("[[webhook]]\nname = \"w\"\nurl = \"https://example.com/\"\nsecret = \"{SECRET}\"\n")
+}
+
+fn good(text: &str) -> Loaded {
+    check_text(text, Purpose::Check, false)
+        .unwrap_or_else(|problems| panic!("{text}\n{}", shown(&problems)))
+}
+
+fn shown(problems: &[Problem]) -> String {
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+fn all(text: &str) -> Vec<Problem> {
+    match check_text(text, Purpose::Check, false) {
+        Ok(loaded) => loaded.warnings,
+        Err(problems) => problems,
+    }
+}
+
+/// The problems of `text`, each as it is printed.
+#[track_caller]
+fn assert_problems(text: &str, expected: &[&str]) {
+    assert_eq!(shown(&all(text)), expected.join("\n"), "in:\n{text}");
+}
+
+/// The problems of a `[[source]]` with these lines; the first one is line 2.
+#[track_caller]
+fn assert_source(lines: &str, expected: &[&str]) {
+    assert_problems(&format!("[[source]]\n{lines}\n{}", good_webhook()), expected);
+}
+
+/// The problems of a `[[webhook]]` with these lines; the first one is line 5.
+#[track_caller]
+fn assert_webhook(lines: &str, expected: &[&str]) {
+    let text = format!("{SOURCE}[[webhook]]\nname = \"w\"\n{lines}\n");
+    assert_problems(&text, expected);
+}
+
+fn webhook_with(lines: &str) -> Webhook {
+    good(&format!("{SOURCE}{}{lines}\n", good_webhook())).config.webhooks.remove(0)
+}
+
+#[test]
+fn the_smallest_configuration_gets_every_default() {
+    let Config { state_dir, sources, mail, webhooks } =
+        good(&format!("{SOURCE}{}", good_webhook())).config;
+    assert_eq!(state_dir, Path::new("/var/lib/mailherald"));
+    assert_eq!(sources[0].name, "/");
+    assert_eq!((sources[0].mta, sources[0].start), (Mta::Auto, Start::End));
+    assert!(mail.local_domains.is_empty());
+    assert_eq!(mail.mynetworks.len(), 2);
+    assert_eq!(webhooks[0].id, WebhookId::of_name("w"));
+    assert_eq!(webhooks[0].concurrency, 16);
+    assert_eq!(webhooks[0].timeout, webhooks[0].profile.timeout());
+    assert_eq!(webhooks[0].schedule, webhooks[0].profile.schedule());
+    assert!(webhooks[0].filter_users.is_none() && webhooks[0].filter_domains.is_none());
+}
+
+#[test]
+fn each_documented_default_is_what_leaving_the_key_out_means() {
+    for section in SECTIONS {
+        for key in section.keys {
+            let Fallback::Is(default) = key.default else { continue };
+            let line = format!("{} = {default}\n", key.name);
+            let with = match section.header {
+                "" => format!("{line}{SOURCE}{}", good_webhook()),
+                "[[source]]" => format!("{SOURCE}{line}{}", good_webhook()),
+                "[[webhook]]" => format!("{SOURCE}{}{line}", good_webhook()),
+                header => format!("{header}\n{line}{SOURCE}{}", good_webhook()),
+            };
+            let without = format!("{SOURCE}{}", good_webhook());
+            let (with, without) = (good(&with).config, good(&without).config);
+            assert_eq!(format!("{with:?}"), format!("{without:?}"), "{line}");
+        }
+    }
+}
+
+#[test]
+fn an_unknown_key_is_an_error_with_the_nearest_known_one() {
+    assert_problems(
+        &format!("stat_dir = \"/x\"\n{SOURCE}start_at = 1\n{}evnts = []\n", good_webhook()),
+        &[
+            "1:1: error: stat_dir: unknown key\n    hint: did you mean `state_dir`?",
+            "4:1: error: source.start_at: unknown key\n    hint: did you mean `start`?",
+            "9:1: error: webhook.evnts: unknown key\n    hint: did you mean `events`?",
+        ],
+    );
+    assert_problems(
+        &format!("colour = \"red\"\n{SOURCE}{}", good_webhook()),
+        &["1:1: error: colour: unknown key"],
+    );
+}
+
+#[test]
+fn what_comes_later_is_refused_by_name_and_not_ignored() {
+    let text = format!("{SOURCE}{}[api]\nlisten = \"x\"\n[egress]\n[[route]]\n", good_webhook());
+    assert_problems(
+        &text,
+        &[
+            "7:2: error: api: not in this version\n    hint: remove it",
+            "9:2: error: egress: not in this version\n    hint: remove it",
+            "10:3: error: route: not in this version\n    hint: remove it",
+        ],
+    );
+    let hint = "\n    hint: use \"file\" or \"stdin\"";
+    for kind in ["journald", "milter", "haraka-plugin"] {
+        assert_source(
+            &format!("kind = \"{kind}\""),
+            &[&format!("2:8: error: source.kind: \"{kind}\" is not in this version{hint}")],
+        );
+    }
+    assert_source(
+        "include = [\"/\"]\nmta = \"haraka\"",
+        &[
+            "3:7: error: source.mta: \"haraka\" is not in this version\n    hint: use \"auto\" or \"postfix\"",
+        ],
+    );
+}
+
+#[test]
+fn a_value_of_the_wrong_type_is_named_where_it_stands() {
+    assert_problems(
+        &format!("state_dir = 1\n{SOURCE}mta = true\n[mail]\nmynetworks = [1]\n{}", good_webhook()),
+        &[
+            "1:13: error: state_dir: must be of type string, but is of type integer",
+            "4:7: error: source.mta: must be of type string, but is of type boolean",
+            "6:15: error: mail.mynetworks: must be of type string, but is of type integer",
+        ],
+    );
+    assert_problems(
+        &format!("[source]\ninclude = [\"/\"]\n{}", good_webhook()),
+        &[
+            "1:1: error: source: must be of type array of tables, each written [[source]], but is of type table",
+        ],
+    );
+}
+
+#[test]
+fn broken_toml_is_a_problem_with_a_place() {
+    let problems = all(&format!("{SOURCE}{}x = \n", good_webhook()));
+    assert_eq!((problems[0].line, problems[0].severity), (Some(7), Severity::Error));
+}
+
+#[test]
+fn all_problems_are_found_at_once_in_the_order_of_the_file() {
+    let text = "state_dir = \"here\"\n[[webhook]]\nurl = \"nowhere\"\n[[source]]\nmta = \"exim\"\n";
+    let lines: Vec<_> = all(text).into_iter().filter_map(|problem| problem.line).collect();
+    assert_eq!(lines, [1, 2, 2, 3, 4, 5], "{}", shown(&all(text)));
+}
+
+#[test]
+fn without_a_source_there_is_nothing_to_read() {
+    assert_problems(
+        &good_webhook(),
+        &[
+            "1:1: error: source: there is nothing to read\n    hint: add a [[source]] with include = [\"/var/log/mail.log*\"]",
+        ],
+    );
+}
+
+#[test]
+fn a_dry_run_needs_neither_sources_nor_secrets_but_the_rest_right() {
+    let webhook =
+        "[[webhook]]\nname = \"w\"\nurl = \"https://a.test/\"\nsecret_file = \"/nowhere\"\n";
+    let text = format!("[mail]\nmynetworks = []\n{webhook}");
+    let loaded = check_text(&text, Purpose::DryRun, false).unwrap();
+    assert!(loaded.config.mail.mynetworks.is_empty() && loaded.warnings.is_empty());
+    assert!(check_text(&text, Purpose::Replay, false).is_err(), "a replay signs");
+    assert!(check_text("[mail]\nmynets = []\n", Purpose::DryRun, false).is_err());
+}
+
+#[test]
+fn a_replay_needs_no_source() {
+    assert!(check_text(&good_webhook(), Purpose::Replay, false).unwrap().warnings.is_empty());
+}
+
+#[test]
+fn without_a_webhook_there_is_a_warning() {
+    let loaded = good(SOURCE);
+    assert_eq!(
+        shown(&loaded.warnings),
+        "1:1: warning: webhook: nobody is told about the events\n    hint: add a [[webhook]] with name, url and secret_file"
+    );
+}
+
+#[test]
+fn a_source_of_files_needs_patterns() {
+    let hint = "\n    hint: name the log and its rotated generations: [\"/var/log/mail.log*\"]";
+    assert_source("", &[&format!("1:1: error: source.include: is missing{hint}")]);
+    assert_source("include = []", &["2:11: error: source.include: names no file"]);
+    assert_source(
+        "include = [\"/a[\"]",
+        &["2:12: error: source.include: \"/a[\" is not a pattern: invalid range pattern"],
+    );
+    assert_source(
+        "include = [\"mail.log\"]",
+        &["2:12: error: source.include: \"mail.log\" must be an absolute path"],
+    );
+}
+
+#[test]
+fn a_log_that_is_not_there_yet_is_waited_for_with_a_warning() {
+    assert_source(
+        "include = [\"/nowhere/mail.log*\"]",
+        &[
+            "2:11: warning: source.include: no file matches /nowhere/mail.log* now; it will be waited for",
+        ],
+    );
+}
+
+#[test]
+fn standard_input_has_neither_files_nor_a_beginning() {
+    assert_source(
+        "kind = \"stdin\"\ninclude = [\"/\"]\nstart = \"end\"",
+        &[
+            "3:11: error: source.include: standard input has no files",
+            "4:9: error: source.start: standard input is read from where it is",
+        ],
+    );
+    assert_source(
+        "kind = \"stdin\"\n[[source]]\nname = \"again\"\nkind = \"stdin\"",
+        &["3:1: error: source.kind: standard input is read already"],
+    );
+}
+
+#[test]
+fn a_source_starts_at_an_end_or_some_time_back() {
+    let start = |text: &str| good(&format!("{SOURCE}start = \"{text}\"")).config.sources[0].start;
+    assert_eq!(start("end"), Start::End);
+    assert_eq!(start("beginning"), Start::Beginning);
+    assert_eq!(start("24h"), Start::Since(Duration::from_hours(24)));
+    assert_source(
+        "include = [\"/\"]\nstart = \"middle\"",
+        &[
+            "3:9: error: source.start: \"middle\" is not end, beginning or a duration\n    hint: write a number and a unit, as in \"30s\", \"5m\", \"24h\", \"7d\"",
+        ],
+    );
+}
+
+#[test]
+fn a_word_that_is_no_choice_gets_the_nearest_one() {
+    assert_source(
+        "include = [\"/\"]\nmta = \"postifx\"",
+        &[
+            "3:7: error: source.mta: \"postifx\" is none of auto, postfix, haraka\n    hint: did you mean `postfix`?",
+        ],
+    );
+    let text = format!("{SOURCE}{}profile = \"standart\"", good_webhook());
+    assert_problems(
+        &text,
+        &[
+            "7:11: error: webhook.profile: \"standart\" is none of standard, jetemail, generic, lettermint\n    hint: did you mean `standard`?",
+        ],
+    );
+}
+
+#[test]
+fn names_are_unique_and_short() {
+    let two = format!("{SOURCE}name = \"a\"\n[[source]]\nname = \"a\"\nkind = \"stdin\"\n");
+    assert_problems(
+        &format!("{two}{}", good_webhook()),
+        &["5:8: error: source.name: \"a\" is already the name of the one in line 3"],
+    );
+    assert_problems(
+        &format!("{SOURCE}{}{}", good_webhook(), good_webhook()),
+        &["8:8: error: webhook.name: \"w\" is already the name of the one in line 4"],
+    );
+    let empty = good_webhook().replace("\"w\"", "\" \"");
+    let long = good_webhook().replace("\"w\"", &format!("\"{}\"", "w".repeat(65)));
+    let shape = "must have 1 to 64 characters and no control characters";
+    for webhook in [empty, long] {
+        assert_problems(
+            &format!("{SOURCE}{webhook}"),
+            &[&format!("4:8: error: webhook.name: {shape}")],
+        );
+    }
+}
+
+#[test]
+fn two_sources_for_the_same_files_are_refused() {
+    let hint = "\n    hint: two sources for the same lines would report every message twice";
+    let dir = TempDir::new().unwrap();
+    let log = dir.path().join("mail.log");
+    fs::write(&log, "").unwrap();
+    let dir = dir.path().display();
+    let text = format!(
+        "[[source]]\ninclude = [\"{dir}/*.log\"]\n[[source]]\ninclude = [\"{dir}/mail.*\"]\n{}",
+        good_webhook()
+    );
+    let log = log.canonicalize().unwrap();
+    assert_problems(
+        &text,
+        &[&format!(
+            "3:1: error: source.include: {} is read by the source in line 1 already{hint}",
+            log.display()
+        )],
+    );
+    let text =
+        "[[source]]\ninclude = [\"/nowhere/a.log\"]\n[[source]]\ninclude = [\"/nowhere/*.log\"]\n";
+    let problems = all(&format!("{text}{}", good_webhook()));
+    let overlap = problems.iter().find(|problem| problem.severity == Severity::Error).unwrap();
+    assert_eq!(
+        overlap.message, "/nowhere/a.log is read by the source in line 1 already",
+        "also before the files exist"
+    );
+}
+
+#[test]
+fn networks_are_cidr_or_an_address() {
+    let nets = |text: &str| {
+        let loaded = good(&format!("{SOURCE}[mail]\nmynetworks = [{text}]"));
+        loaded.config.mail.mynetworks.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        nets("\"10.0.0.0/8\", \"192.0.2.1\", \"::1\""),
+        ["10.0.0.0/8", "192.0.2.1/32", "::1/128"]
+    );
+    assert_problems(
+        &format!(
+            "{SOURCE}[mail]\nmynetworks = [\"10.0.0.0/33\", \"10.1.2.3/8\"]\n{}",
+            good_webhook()
+        ),
+        &[
+            "4:15: error: mail.mynetworks: \"10.0.0.0/33\" is not a network\n    hint: write it like \"192.0.2.0/24\" or \"2001:db8::/32\"",
+            "4:30: warning: mail.mynetworks: 10.1.2.3/8 has bits behind its prefix; 10.0.0.0/8 is used",
+        ],
+    );
+}
+
+#[test]
+fn domains_are_kept_in_lower_case_and_are_no_addresses() {
+    let loaded = good(&format!("{SOURCE}[mail]\nlocal_domains = [\"Example.COM\"]"));
+    assert_eq!(loaded.config.mail.local_domains, ["example.com"]);
+    assert_problems(
+        &format!(
+            "{SOURCE}[mail]\nlocal_domains = [\"me@a.test\", \"*.a.test\"]\n{}",
+            good_webhook()
+        ),
+        &[
+            "4:18: error: mail.local_domains: \"me@a.test\" is not a domain\n    hint: did you mean `a.test`?",
+            "4:31: error: mail.local_domains: \"*.a.test\" is not a domain",
+        ],
+    );
+}
+
+#[test]
+fn a_webhook_needs_a_name_a_url_and_one_secret() {
+    let hint = "\n    hint: make one: (printf whsec_; head -c 32 /dev/urandom | base64) > FILE";
+    assert_problems(
+        &format!("{SOURCE}[[webhook]]\n"),
+        &[
+            "3:1: error: webhook.name: is missing",
+            "3:1: error: webhook.url: is missing",
+            &format!("3:1: error: webhook.secret_file: is missing, and so is `secret`{hint}"),
+        ],
+    );
+    assert_webhook(
+        &format!("url = \"https://example.com/\"\nsecret = \"{SECRET}\"\nsecret_file = \"/x\""),
+        &["7:15: error: webhook.secret_file: `secret` is given, too\n    hint: keep one of them"],
+    );
+}
+
+#[test]
+fn a_url_is_parsed_and_held_against_the_profile() {
+    let with = |url: &str, more: &str| {
+        all(&format!("{SOURCE}{}{more}", good_webhook().replace("https://example.com/", url)))
+    };
+    assert_eq!(
+        shown(&with("example.com/hook", "")),
+        "5:7: error: webhook.url: is not a URL: relative URL without a base\n    hint: write it like \"https://example.com/webhook\""
+    );
+    let refused = with("http://example.com/", "");
+    assert_eq!((refused[0].line, refused[0].key.as_str()), (Some(5), "webhook.url"));
+    assert!(refused[0].message.starts_with("is refused: "), "{}", refused[0].message);
+    assert!(with("http://127.0.0.1:8080/", "").is_empty(), "loopback is exempt");
+    assert!(with("http://example.com/", "profile = \"generic\"").is_empty());
+}
+
+#[test]
+fn each_profile_name_is_a_profile() {
+    for name in PROFILE_NAMES {
+        assert!(crate::profile::Profile::from_name(name).is_some(), "{name}");
+    }
+}
+
+#[test]
+fn an_unknown_event_name_is_reported_where_it_stands() {
+    let text = format!("{SOURCE}{}events = [\"inbound.*\", \"outbound.bounce\"]\n", good_webhook());
+    let problems = all(&text);
+    assert_eq!((problems[0].line, problems[0].column), (Some(7), Some(24)));
+    assert!(problems[0].message.contains("`outbound.bounce`"), "{}", problems[0].message);
+    assert_problems(
+        &format!("{SOURCE}{}events = []\n", good_webhook()),
+        &[
+            "7:10: error: webhook.events: names no event type\n    hint: leave it out for all of them",
+        ],
+    );
+}
+
+#[test]
+fn event_names_add_up() {
+    use crate::event::EventType;
+    let events = webhook_with("events = [\"outbound.bounced\", \"inbound.*\"]").events;
+    assert!(events.contains(EventType::OutboundBounced));
+    assert!(events.contains(EventType::InboundSpam));
+    assert!(!events.contains(EventType::OutboundDelivered));
+}
+
+#[test]
+fn an_empty_filter_is_no_filter_and_domains_are_lower_case() {
+    let webhook = webhook_with("filter_users = []\nfilter_domains = [\"A.test\"]");
+    assert_eq!(webhook.filter_users, None);
+    assert_eq!(webhook.filter_domains, Some(vec!["a.test".to_owned()]));
+}
+
+#[test]
+fn timing_has_units_and_bounds() {
+    let webhook = webhook_with("timeout = \"5s\"\nschedule = [\"1s\", \"1h\"]\nconcurrency = 3");
+    assert_eq!(webhook.timeout, Duration::from_secs(5));
+    assert_eq!(webhook.schedule, [Duration::from_secs(1), Duration::from_hours(1)]);
+    assert_eq!(webhook.concurrency, 3);
+    let lines = "timeout = 5\nschedule = [\"soon\", \"8d\"]\nconcurrency = 0";
+    assert_problems(
+        &format!("{SOURCE}{}{lines}\n", good_webhook()),
+        &[
+            "7:11: error: webhook.timeout: a duration needs a unit\n    hint: write \"5s\" for seconds",
+            "8:13: error: webhook.schedule: \"soon\" is not a duration\n    hint: write a number and a unit, as in \"30s\", \"5m\", \"24h\", \"7d\"",
+            "8:21: error: webhook.schedule: is longer than 7d",
+            "9:15: error: webhook.concurrency: must be from 1 to 256",
+        ],
+    );
+    assert_problems(
+        &format!("{SOURCE}{}timeout = \"2m\"\nconcurrency = -1\n", good_webhook()),
+        &[
+            "7:11: error: webhook.timeout: must be from 1s to 60s",
+            "8:15: error: webhook.concurrency: -1 is out of range",
+        ],
+    );
+}
+
+/// A file with `content` and `mode` in a directory that lives as long as the answer.
+fn secret_file(content: &str, mode: u32) -> (TempDir, String) {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("s");
+    fs::write(&path, content).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+    let path = path.display().to_string();
+    (dir, path)
+}
+
+#[test]
+fn a_secret_file_gives_the_secret_without_its_line_end() {
+    let (_dir, path) = secret_file(&format!("{SECRET}\n"), 0o600);
+    let lines = format!("url = \"https://example.com/\"\nsecret_file = \"{path}\"\n");
+    let loaded = good(&format!("{SOURCE}[[webhook]]\nname = \"w\"\n{lines}"));
+    assert_eq!(loaded.config.webhooks[0].secret.reveal_once(), SECRET);
+    assert!(loaded.warnings.is_empty());
+}
+
+#[test]
+fn a_secret_file_that_everybody_can_read_is_a_warning() {
+    let (_dir, path) = secret_file(SECRET, 0o644);
+    assert_webhook(
+        &format!("url = \"https://example.com/\"\nsecret_file = \"{path}\""),
+        &[&format!(
+            "6:15: warning: webhook.secret_file: can be read by every user of this host\n    hint: chmod o-rwx {path}"
+        )],
+    );
+}
+
+#[test]
+fn a_secret_file_that_holds_no_secret_is_an_error() {
+    let url = "url = \"https://example.com/\"";
+    let (_dir, path) = secret_file("a\nb", 0o600);
+    assert_webhook(
+        &format!("{url}\nsecret_file = \"{path}\""),
+        &[&format!(
+            "6:15: error: webhook.secret_file: is not a secret file: {path} holds more than one line of text"
+        )],
+    );
+    assert_webhook(
+        &format!("{url}\nsecret_file = \"/nowhere/s\""),
+        &[
+            "6:15: error: webhook.secret_file: cannot be read: /nowhere/s: No such file or directory (os error 2)",
+        ],
+    );
+    assert_webhook(
+        &format!("{url}\nsecret_file = \"./s\""),
+        &[
+            "6:15: error: webhook.secret_file: must be an absolute path or the name of a systemd credential",
+        ],
+    );
+    let (_dir, path) = secret_file("not a secret", 0o600);
+    let problems =
+        all(&format!("{SOURCE}[[webhook]]\nname = \"w\"\n{url}\nsecret_file = \"{path}\""));
+    assert!(problems[0].message.starts_with("is refused: "), "{}", shown(&problems));
+    assert!(!shown(&problems).contains("not a secret\""), "the content is not repeated");
+}
+
+#[test]
+fn a_secret_in_a_file_that_everybody_can_read_is_a_warning() {
+    let loaded = check_text(&format!("{SOURCE}{}", good_webhook()), Purpose::Daemon, true).unwrap();
+    assert_eq!(
+        shown(&loaded.warnings),
+        "6:10: warning: webhook.secret: every user of this host can read this file\n    hint: chmod o-rwx the file, or use secret_file"
+    );
+}
+
+#[test]
+fn a_file_that_is_not_text_is_a_problem_and_a_missing_one_an_error() {
+    let (_dir, path) = secret_file("", 0o600);
+    fs::write(&path, b"a = 1\n\xff").unwrap();
+    let Err(ConfigError::Invalid { problems, .. }) = load(Path::new(&path), Purpose::Daemon) else {
+        panic!()
+    };
+    assert_eq!(shown(&problems), "2:1: error: is not UTF-8 text");
+    assert!(matches!(load(Path::new("/nowhere"), Purpose::Daemon), Err(ConfigError::Read { .. })));
+}
+
+#[test]
+fn the_reference_names_every_key_and_is_fresh() {
+    let text = reference();
+    for key in SECTIONS.iter().flat_map(|section| section.keys) {
+        assert!(text.contains(&format!("| `{}` |", key.name)), "{}", key.name);
+    }
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/contrib/docs/config.md");
+    if std::env::var_os("MAILHERALD_BLESS").is_some() {
+        fs::write(path, &text).unwrap();
+    }
+    let committed = fs::read_to_string(path).unwrap_or_default();
+    assert!(committed == text, "stale: MAILHERALD_BLESS=1 cargo test --lib reference");
+}
+
+/// The first TOML example in a document is right, but for the secret file, which is not here.
+#[track_caller]
+fn assert_example(document: &str) {
+    let example = document.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next());
+    let problems = all(example.unwrap());
+    let errors: Vec<_> =
+        problems.iter().filter(|problem| problem.severity == Severity::Error).collect();
+    assert_eq!(errors.len(), 1, "{}", shown(&problems));
+    assert_eq!(errors[0].key, "webhook.secret_file");
+}
+
+#[test]
+fn the_example_of_the_reference_is_right() {
+    assert_example(&reference());
+}
+
+#[test]
+fn the_example_of_the_readme_is_right() {
+    assert_example(include_str!("../../README.md"));
+}
