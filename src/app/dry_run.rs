@@ -1,0 +1,107 @@
+//! History to standard output: every event that the lines give, and nothing else happens.
+
+use std::{collections::BTreeMap, io::Write, ops::ControlFlow};
+
+use jiff::{Timestamp, tz::TimeZone};
+use serde::Serialize;
+
+use super::{AppError, pipeline::direction};
+use crate::{
+    clock,
+    config::Mail,
+    correlate::Correlator,
+    deliver::canonical::canonical_bytes,
+    event::Event,
+    parse::{Counts, Reader, State, first_stamp},
+    source::{Batch, replay},
+};
+
+/// What to read, and how.
+#[derive(Debug)]
+pub struct DryRun {
+    /// Files, globs, directories, `-`.
+    pub files: Vec<String>,
+    /// Reference for stamps without a year, instead of each file's modification time.
+    pub anchor: Option<Timestamp>,
+    /// Earliest time of an event.
+    pub since: Option<Timestamp>,
+    /// Behind the latest time of an event.
+    pub until: Option<Timestamp>,
+    /// What decides the direction of a message.
+    pub mail: Mail,
+    /// Also `outbound.sending`.
+    pub sending: bool,
+}
+
+/// What was seen.
+#[derive(Debug, Default, Serialize)]
+pub struct DrySummary {
+    /// Lines by outcome.
+    #[serde(flatten)]
+    pub counts: Counts,
+    /// Events by type.
+    pub events: BTreeMap<&'static str, u64>,
+}
+
+/// Prints one canonical event a line to `out`.
+///
+/// # Errors
+/// When a file cannot be read or `out` cannot be written.
+pub fn dry_run(options: &DryRun, out: &mut impl Write) -> Result<DrySummary, AppError> {
+    let (zone, clock) = (TimeZone::system(), clock::system());
+    let stamp = |line: &[u8], anchor| first_stamp(line, &zone, options.anchor.unwrap_or(anchor));
+    let mut run = Run {
+        reader: Reader::new(zone.clone(), State::default()),
+        correlator: Correlator::new(direction(&options.mail), options.sending),
+        fresh: Vec::new(),
+        summary: DrySummary::default(),
+        options,
+    };
+    for planned in replay::plan(&options.files, &stamp)? {
+        let mut result = Ok(());
+        let _whole = replay::read(&planned, 0, None, clock.now(), &mut |batch, _| {
+            result = run.batch(batch, out);
+            if result.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        })?;
+        result?;
+    }
+    run.correlator.release_all(&mut run.fresh);
+    run.print(out)?;
+    run.summary.counts = run.reader.counts();
+    out.flush().map_err(AppError::Output)?;
+    Ok(run.summary)
+}
+
+struct Run<'a> {
+    reader: Reader,
+    correlator: Correlator,
+    fresh: Vec<Event>,
+    summary: DrySummary,
+    options: &'a DryRun,
+}
+
+impl Run<'_> {
+    fn batch(&mut self, mut batch: Batch, out: &mut impl Write) -> Result<(), AppError> {
+        batch.anchor = self.options.anchor.unwrap_or(batch.anchor);
+        let (correlator, fresh) = (&mut self.correlator, &mut self.fresh);
+        self.reader.read(&batch, |line| correlator.step(line, fresh));
+        self.correlator.drain_changes(|_, _, _, _| {});
+        self.print(out)
+    }
+
+    /// Prints the fresh events that are wanted.
+    fn print(&mut self, out: &mut impl Write) -> Result<(), AppError> {
+        for event in self.fresh.drain(..) {
+            let at = event.at();
+            let too_early = self.options.since.is_some_and(|since| at < since);
+            if too_early || self.options.until.is_some_and(|until| at >= until) {
+                continue;
+            }
+            *self.summary.events.entry(event.kind.name()).or_default() += 1;
+            let mut line = canonical_bytes(&event);
+            line.push(b'\n');
+            out.write_all(&line).map_err(AppError::Output)?;
+        }
+        Ok(())
+    }
+}

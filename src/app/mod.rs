@@ -1,0 +1,24 @@
+//! The composition root: opens the store, makes the channels, starts the rooms and ends them in
+//! order. Only here the whole line from source to endpoint is known.
+//!
+//! * `run` — the daemon: `source` → writer → senders, until a signal;
+//! * `replay` — history into the same store and queue, until all is sent;
+//! * `dry_run` — history to standard output, without store and network;
+//! * `demo` — the whole way on this machine.
+
+mod complaints;
+mod demo;
+mod dispatch;
+mod dry_run;
+mod error;
+mod fate;
+mod pipeline;
+mod replay;
+mod run;
+mod signals;
+
+pub use demo::{Demo, DemoSummary, demo};
+pub use dry_run::{DryRun, DrySummary, dry_run};
+pub use error::AppError;
+pub use replay::{Replay, Replayed, plan as replay_plan, replay};
+pub use run::run;

@@ -1,0 +1,155 @@
+//! Writer and senders, started together and ended in order.
+
+use std::{num::NonZeroU32, path::Path, sync::Arc, thread::JoinHandle};
+
+use jiff::tz::TimeZone;
+use tokio::{
+    runtime::Runtime,
+    sync::{Semaphore, mpsc},
+    task::JoinSet,
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    AppError,
+    dispatch::{End, Pace, Shared, serve},
+};
+use crate::{
+    clock::SharedClock,
+    config::{Mail, Webhook},
+    correlate::Direction,
+    deliver::Client,
+    limits,
+    source::Batch,
+    store::Store,
+    writer::{Feed, Mode, Setup, Summary, Writer, WriterError, WriterHandle},
+};
+
+/// Writer and senders at work.
+#[derive(Debug)]
+pub(super) struct Pipeline {
+    writer: JoinHandle<Result<Summary, WriterError>>,
+    handle: WriterHandle,
+    senders: JoinSet<End>,
+    stop_senders: CancellationToken,
+    input_ended: CancellationToken,
+    /// Cancelled when the writer has ended, for whatever reason.
+    pub(super) writer_ended: CancellationToken,
+}
+
+/// What a pipeline is made of.
+pub(super) struct Parts<'a> {
+    pub(super) store: Store,
+    pub(super) mail: &'a Mail,
+    pub(super) webhooks: Vec<Arc<Webhook>>,
+    /// The sources, by index.
+    pub(super) sources: Vec<Feed>,
+    pub(super) clock: SharedClock,
+    pub(super) mode: Mode,
+    /// Attempts a second at most, over all webhooks.
+    pub(super) rate: Option<NonZeroU32>,
+}
+
+impl Pipeline {
+    /// Starts the writer's thread and a sender for each webhook. The channel takes the batches of
+    /// all sources.
+    pub(super) fn start(
+        parts: Parts<'_>,
+        runtime: &Runtime,
+    ) -> Result<(Self, mpsc::Sender<Batch>), AppError> {
+        let Parts { store, mail, webhooks, sources, clock, mode, rate } = parts;
+        let only = mode.only();
+        // Timers are made here that need to know their runtime.
+        let _context = runtime.enter();
+        let waiting = limits::BATCHES_WAITING * sources.len().max(1);
+        let (batches, inbox) = mpsc::channel(waiting);
+        let client = Client::new()?;
+        let setup = Setup {
+            store,
+            sources,
+            webhooks: webhooks.clone(),
+            direction: direction(mail),
+            zone: TimeZone::system(),
+            clock: Arc::clone(&clock),
+            mode,
+        };
+        let (writer, handle) = Writer::new(setup, inbox)?;
+        let writer_ended = CancellationToken::new();
+        let writer = spawn_writer(writer, runtime, writer_ended.clone())?;
+        let shared = Shared {
+            writer: handle.clone(),
+            client,
+            clock,
+            slots: Arc::new(Semaphore::new(limits::ATTEMPTS_AT_ONCE)),
+            pace: rate.map(|rate| Arc::new(Pace::new(rate))),
+            stop: CancellationToken::new(),
+            input_ended: CancellationToken::new(),
+        };
+        let mut senders = JoinSet::new();
+        for (index, webhook) in webhooks.into_iter().enumerate() {
+            if only.is_some_and(|only| only != index) {
+                continue;
+            }
+            senders.spawn_on(serve(index, webhook, shared.clone()), runtime.handle());
+        }
+        let (stop_senders, input_ended) = (shared.stop, shared.input_ended);
+        Ok((Self { writer, handle, senders, stop_senders, input_ended, writer_ended }, batches))
+    }
+
+    /// Commits all that was read, then waits until nothing is left to send but what waits for a
+    /// retry. Gives whether something does.
+    pub(super) async fn drain(&mut self) -> bool {
+        // An error means that the writer ended; its own error is told by `finish`.
+        self.handle.flush().await.ok();
+        self.input_ended.cancel();
+        let mut retries_wait = false;
+        while let Some(end) = self.senders.join_next().await {
+            retries_wait |= matches!(end, Ok(End::Drained { retries_wait: true }));
+        }
+        retries_wait
+    }
+
+    /// Ends in order: commit what was read, start no attempt, wait for those under way, commit
+    /// their results. The sources must have ended.
+    pub(super) async fn finish(mut self) -> Result<Summary, AppError> {
+        self.handle.flush().await.ok();
+        self.stop_senders.cancel();
+        while self.senders.join_next().await.is_some() {}
+        self.handle.stop().await;
+        match tokio::task::spawn_blocking(move || self.writer.join()).await {
+            Ok(Ok(summary)) => Ok(summary?),
+            _ => Err(AppError::Panic("writer")),
+        }
+    }
+}
+
+/// How messages are classed on this host.
+pub(super) fn direction(mail: &Mail) -> Direction {
+    Direction {
+        local_domains: mail.local_domains.clone(),
+        mynetworks: mail.mynetworks.clone(),
+        submission_services: mail.submission_services.clone(),
+    }
+}
+
+/// Opens the store, saying where it is.
+pub(super) fn open_store(state_dir: &Path) -> Result<Store, AppError> {
+    let store = Store::open(state_dir)?;
+    tracing::debug!(path = %state_dir.display(), "store is open");
+    Ok(store)
+}
+
+fn spawn_writer(
+    writer: Writer,
+    runtime: &Runtime,
+    ended: CancellationToken,
+) -> Result<JoinHandle<Result<Summary, WriterError>>, AppError> {
+    let handle = runtime.handle().clone();
+    std::thread::Builder::new()
+        .name("writer".into())
+        .spawn(move || {
+            let _ended = ended.drop_guard();
+            writer.run(&handle)
+        })
+        .map_err(AppError::system("start the writer's thread"))
+}

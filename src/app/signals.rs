@@ -1,0 +1,43 @@
+//! SIGTERM and Ctrl-C: the first asks to end, the second ends.
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::AppError;
+
+/// Exit status after a second signal: killed, in the shell's convention for SIGTERM.
+const SECOND_SIGNAL_EXIT: i32 = 128 + 15;
+
+/// Listens from the moment it is made.
+#[derive(Debug)]
+pub(super) struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// Installs the handlers. Must be called on a runtime.
+    pub(super) fn install() -> Result<Self, AppError> {
+        let handler = |kind| signal(kind).map_err(AppError::system("install a signal handler"));
+        let terminate = handler(SignalKind::terminate())?;
+        let interrupt = handler(SignalKind::interrupt())?;
+        Ok(Self { terminate, interrupt })
+    }
+
+    /// The next signal.
+    pub(super) async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+
+    /// From now on a signal ends the process at once: what is under way is due again at the next
+    /// start.
+    pub(super) fn exit_on_next(mut self) {
+        tokio::spawn(async move {
+            self.next().await;
+            tracing::warn!("second signal: exit at once");
+            std::process::exit(SECOND_SIGNAL_EXIT);
+        });
+    }
+}
