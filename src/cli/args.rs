@@ -1,0 +1,220 @@
+//! The arguments, as typed: no file is touched and nothing is decided here.
+
+use std::path::{Path, PathBuf};
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use ipnet::IpNet;
+use jiff::{Timestamp, civil::Date};
+
+use super::failure;
+use crate::config::PROFILE_NAMES;
+
+/// Where the configuration is, unless said otherwise.
+pub const CONFIG_FILE: &str = "/etc/mailherald/mailherald.toml";
+
+/// Delivery webhooks for self-hosted mail servers.
+///
+/// Reads the logs of a mail server beside which it runs, turns every queued, delivered, deferred,
+/// bounced and refused message into an event, and POSTs the events, signed, to your webhooks. No
+/// event is lost over restarts and log rotation, and none is made up.
+#[derive(Debug, Parser)]
+#[command(name = "mailherald", version, after_long_help = failure::exit_codes_help())]
+#[command(max_term_width = 100, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Arguments that every command has.
+#[derive(Debug, Clone, Args)]
+pub struct Global {
+    /// The configuration file, instead of /etc/mailherald/mailherald.toml.
+    #[arg(long, global = true, value_name = "FILE", env = "MAILHERALD_CONFIG")]
+    pub config: Option<PathBuf>,
+
+    /// Print results and logs as JSON, one object a line.
+    #[arg(long, global = true)]
+    pub json: bool,
+
+    /// Say more; twice for everything.
+    ///
+    /// The environment variable `MAILHERALD_LOG` chooses in detail, as in
+    /// `info,mailherald::deliver=debug`.
+    #[arg(short, long, global = true, action = ArgAction::Count, conflicts_with = "quiet")]
+    pub verbose: u8,
+
+    /// Say less: only warnings; twice for errors only.
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub quiet: u8,
+}
+
+impl Global {
+    /// The configuration file: the one that was named, else the usual one.
+    #[must_use]
+    pub fn config_path(&self) -> &Path {
+        self.config.as_deref().unwrap_or(Path::new(CONFIG_FILE))
+    }
+
+    /// Above 0 to say more, below to say less.
+    #[must_use]
+    pub fn verbosity(&self) -> i16 {
+        i16::from(self.verbose) - i16::from(self.quiet)
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the daemon.
+    ///
+    /// Without a configuration file, `run --log FILE --webhook URL` is enough: the secret is made,
+    /// kept in the state directory and printed once, and a log that does not exist yet is waited
+    /// for.
+    Run(RunArgs),
+    /// Show the whole way on this machine: a real log, a receiver, verified signatures.
+    ///
+    /// Plays a bundled log line by line into a file in a temporary directory, tails it, stores,
+    /// signs and sends what happened to a receiver on loopback, and prints each event as it
+    /// arrives there. Needs nothing installed and ends by itself.
+    Demo(DemoArgs),
+    /// Read historical logs, rotated and compressed ones too.
+    ///
+    /// Sends what they tell through the same store and queue as the daemon, so events that were
+    /// sent already are not sent again. With --dry-run nothing is stored or sent: every event is
+    /// printed as one JSON object a line.
+    Replay(ReplayArgs),
+    /// Show what each line of a log is understood as, one JSON object a line.
+    ///
+    /// A line that is not understood gives an object with "unrecognised", why, and "line".
+    Parse(ParseArgs),
+    /// Say everything that is wrong with the configuration.
+    ///
+    /// Exits with 1 when there is an error in it. Warnings do not count.
+    Check,
+    /// Print the completions for a shell.
+    Completions(CompletionsArgs),
+    /// Print the manual page.
+    Man,
+}
+
+/// Arguments of `run`.
+#[derive(Debug, Clone, Args)]
+pub struct RunArgs {
+    /// A live log; its rotated generations are found beside it. Instead of a configuration file.
+    #[arg(long, value_name = "FILE", requires = "webhook", num_args = 1..)]
+    pub log: Vec<PathBuf>,
+
+    /// Where to send events. Instead of a configuration file.
+    #[arg(long, value_name = "URL", requires = "log")]
+    pub webhook: Option<String>,
+
+    /// The file that holds the secret; one is made without it.
+    #[arg(long, value_name = "FILE", requires = "webhook")]
+    pub secret_file: Option<PathBuf>,
+
+    /// How the receiver wants to be spoken to.
+    #[arg(long, value_name = "PROFILE", requires = "webhook", value_parser = PROFILE_NAMES)]
+    pub profile: Option<String>,
+
+    /// Directory of the store and of the generated secret.
+    #[arg(long, value_name = "DIR", requires = "webhook")]
+    pub state: Option<PathBuf>,
+}
+
+/// Arguments of `demo`.
+#[derive(Debug, Clone, Args)]
+pub struct DemoArgs {
+    /// Leave everything running at the end, until it is interrupted.
+    #[arg(long)]
+    pub keep: bool,
+}
+
+/// Arguments of `replay`.
+#[derive(Debug, Clone, Args)]
+pub struct ReplayArgs {
+    /// Logs: plain, gzip, zstd, xz or bzip2; globs; "-" for standard input.
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+
+    /// Store and send nothing; print every event as one JSON object a line.
+    #[arg(long)]
+    pub dry_run: bool,
+
+    /// Only show which files would be read, in which order.
+    #[arg(long, conflicts_with = "dry_run")]
+    pub plan: bool,
+
+    /// Only events from then on, as in 2026-03-01T00:00:00Z.
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<Timestamp>,
+
+    /// Only events before then.
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<Timestamp>,
+
+    /// Only to the webhook of that name. To a new one, what the others were told before, too.
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["dry_run", "plan"])]
+    pub webhook: Option<String>,
+
+    /// Send at most so many events a second.
+    #[arg(long, value_name = "N", conflicts_with_all = ["dry_run", "plan"])]
+    pub rate: Option<std::num::NonZeroU32>,
+
+    /// Send again what was sent before.
+    #[arg(long, conflicts_with_all = ["dry_run", "plan"])]
+    pub resend: bool,
+
+    /// Whose lines these are.
+    #[arg(long, value_enum, default_value_t)]
+    pub mta: MtaChoice,
+
+    /// Stamps without a year are not later than this day. Default: when the file was written.
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    pub year_of: Option<Date>,
+
+    /// Domains whose mailboxes are here; instead of the configured ones.
+    #[arg(long, value_name = "DOMAIN", value_delimiter = ',')]
+    pub local_domains: Option<Vec<String>>,
+
+    /// Networks whose clients submit outbound mail; instead of the configured ones.
+    #[arg(long, value_name = "CIDR", value_delimiter = ',')]
+    pub mynetworks: Option<Vec<IpNet>>,
+}
+
+/// Whose log lines are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum MtaChoice {
+    /// Decide line by line.
+    #[default]
+    Auto,
+    /// Postfix and the filters around it.
+    Postfix,
+}
+
+/// Arguments of `parse`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ParseArgs {
+    /// Logs: plain, gzip, zstd, xz or bzip2; globs; "-" for standard input.
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+}
+
+/// Arguments of `completions`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct CompletionsArgs {
+    /// The shell.
+    pub(crate) shell: clap_complete::Shell,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,47 @@
+//! `check`: everything that is wrong with the configuration.
+
+use std::{
+    io::{self, Write},
+    path::Path,
+};
+
+use super::{Failure, args::Global};
+use crate::config::{self, ConfigError, Problem, Purpose, Severity};
+
+/// Reads the configuration and prints its problems: on standard output, because they are the
+/// result.
+pub(super) fn run(global: &Global) -> Result<(), Failure> {
+    let (problems, usable) = match config::load(global.config_path(), Purpose::Check) {
+        Ok(loaded) => (loaded.warnings, true),
+        Err(ConfigError::Invalid { problems, .. }) => (problems, false),
+        Err(error @ ConfigError::Read { .. }) => return Err(error.into()),
+    };
+    let mut out = io::stdout().lock();
+    print(&mut out, global.config_path(), &problems, global.json).map_err(Failure::Output)?;
+    if usable { Ok(()) } else { Err(Failure::ProblemsFound) }
+}
+
+fn print(out: &mut impl Write, path: &Path, problems: &[Problem], json: bool) -> io::Result<()> {
+    for problem in problems {
+        if json {
+            serde_json::to_writer(&mut *out, problem)?;
+            writeln!(out)?;
+        } else {
+            writeln!(out, "{}:{problem}", path.display())?;
+        }
+    }
+    if !json {
+        writeln!(out, "{}: {}", path.display(), verdict(problems))?;
+    }
+    out.flush()
+}
+
+fn verdict(problems: &[Problem]) -> String {
+    let count = |severity| problems.iter().filter(|found| found.severity == severity).count();
+    match (count(Severity::Error), count(Severity::Warning)) {
+        (0, 0) => "ok".to_owned(),
+        (0, warnings) => format!("ok, {warnings} to look at"),
+        (errors, 0) => format!("{errors} to mend"),
+        (errors, warnings) => format!("{errors} to mend, {warnings} to look at"),
+    }
+}

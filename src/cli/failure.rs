@@ -1,0 +1,319 @@
+//! Every way in which a command can end other than well, with its words and its exit code.
+
+use std::{
+    error::Error,
+    fmt::Write as _,
+    io::{self, ErrorKind, Write},
+    path::Path,
+};
+
+use thiserror::Error;
+
+use crate::{
+    app::AppError,
+    config::{ConfigError, FlagsError, Problem},
+    source::replay::ReplayError,
+    store::{StoreError, StoreErrorKind},
+    writer::WriterError,
+};
+
+/// Ran well, and found problems.
+const FOUND: u8 = 1;
+/// `EX_USAGE` of sysexits.h; clap's errors.
+pub(super) const USAGE: u8 = 64;
+/// `EX_DATAERR`.
+const DATA: u8 = 65;
+/// `EX_NOINPUT`.
+const NO_INPUT: u8 = 66;
+/// `EX_SOFTWARE`.
+const SOFTWARE: u8 = 70;
+/// `EX_CANTCREAT`.
+const CANNOT_CREATE: u8 = 73;
+/// `EX_IOERR`.
+const IO: u8 = 74;
+/// `EX_TEMPFAIL`.
+const TRY_AGAIN: u8 = 75;
+/// `EX_NOPERM`.
+const PERMISSION: u8 = 77;
+/// `EX_CONFIG`.
+const CONFIG: u8 = 78;
+
+/// Every exit code and what it means, as the help documents it.
+pub const EXIT_CODES: &[(u8, &str)] = &[
+    (0, "All went well"),
+    (FOUND, "check: ran well, and found errors"),
+    (USAGE, "Wrong arguments"),
+    (DATA, "The data of an input is unusable"),
+    (NO_INPUT, "An input does not exist"),
+    (SOFTWARE, "A bug in mailherald: please report it"),
+    (CANNOT_CREATE, "A file or directory could not be made"),
+    (IO, "Reading or writing failed"),
+    (TRY_AGAIN, "Not now: another process has the store, or deliveries wait for a retry"),
+    (PERMISSION, "No permission"),
+    (CONFIG, "The configuration is wrong"),
+];
+
+/// The part of the long help about exit codes.
+pub(super) fn exit_codes_help() -> String {
+    let mut text = String::from("Exit codes:\n");
+    for (code, meaning) in EXIT_CODES {
+        // Writing to a String cannot fail.
+        let _never_fails = writeln!(text, "  {code:<3} {meaning}");
+    }
+    text
+}
+
+/// One variant for each situation.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum Failure {
+    /// `check` found errors, and has printed them.
+    #[error("the configuration has errors")]
+    ProblemsFound,
+    /// The configuration cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The flags that stand for a configuration cannot be used.
+    #[error(transparent)]
+    Flags(#[from] FlagsError),
+    /// A result cannot be written. A closed pipe is not a failure: the reader has enough.
+    #[error("write the result")]
+    Output(#[source] io::Error),
+    /// The store, a source or the machine failed under way.
+    #[error(transparent)]
+    App(#[from] AppError),
+    /// A replay ended before everything was delivered; nothing is lost.
+    #[error("not everything is delivered yet")]
+    DeliveriesWait,
+    /// A broken invariant, noticed in time.
+    #[error("{0}: this is a bug")]
+    Software(&'static str),
+}
+
+impl Failure {
+    /// The exit code, by sysexits.h.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::ProblemsFound => FOUND,
+            Self::Config(ConfigError::Invalid { .. }) | Self::Flags(FlagsError::Invalid(_)) => {
+                CONFIG
+            }
+            Self::Config(ConfigError::Read { source, .. }) => of_reading(source),
+            Self::Flags(FlagsError::Path { .. }) => USAGE,
+            Self::Flags(FlagsError::Keep { source, .. }) => of_creating(source),
+            Self::Output(source) if source.kind() == ErrorKind::BrokenPipe => 0,
+            Self::Flags(FlagsError::Kept(_) | FlagsError::Generate(_)) | Self::Output(_) => IO,
+            Self::App(error) => of_app(error),
+            Self::DeliveriesWait => TRY_AGAIN,
+            Self::Software(_) => SOFTWARE,
+        }
+    }
+
+    /// Says it: `error:`, each `caused by:`, and a `hint:` when there is one.
+    pub fn print(&self, to: &mut impl Write) {
+        if self.exit_code() == 0 || matches!(self, Self::ProblemsFound) {
+            return;
+        }
+        // There is nobody left to tell when standard error is closed.
+        let _closed = to.write_all(self.words().as_bytes());
+    }
+
+    fn words(&self) -> String {
+        let mut text = format!("error: {self}\n");
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            // Writing to a String cannot fail.
+            let _never_fails = writeln!(text, "  caused by: {error}");
+            cause = error.source();
+        }
+        for problem in self.problems() {
+            let _never_fails = writeln!(text, "  {problem}");
+        }
+        if let Some(hint) = self.hint() {
+            let _never_fails = writeln!(text, "hint: {hint}");
+        }
+        text
+    }
+
+    fn problems(&self) -> &[Problem] {
+        match self {
+            Self::Config(ConfigError::Invalid { problems, .. })
+            | Self::Flags(FlagsError::Invalid(problems)) => problems,
+            _ => &[],
+        }
+    }
+
+    /// The next thing to do, when it can be said.
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Config(ConfigError::Read { path, source }) => match source.kind() {
+                ErrorKind::NotFound => Some(
+                    "write one (contrib/docs/config.md), or start without: \
+                     mailherald run --log /var/log/mail.log --webhook URL"
+                        .to_owned(),
+                ),
+                ErrorKind::PermissionDenied => Some(permission_hint(path)),
+                _ => None,
+            },
+            Self::Config(ConfigError::Invalid { path, .. }) => {
+                Some(format!("mailherald check --config {}", path.display()))
+            }
+            Self::Flags(FlagsError::Keep { .. }) => {
+                Some("choose another state directory with --state DIR or state_dir".to_owned())
+            }
+            Self::DeliveriesWait => {
+                Some("they are in the store; send them with: mailherald run".to_owned())
+            }
+            Self::App(error) => app_hint(error),
+            _ => None,
+        }
+    }
+}
+
+fn of_app(error: &AppError) -> u8 {
+    match error {
+        AppError::Store(store) => of_store(store),
+        AppError::Writer(WriterError::Store(store)) => match store.kind() {
+            StoreErrorKind::Corrupt(_) => DATA,
+            _ => IO,
+        },
+        AppError::Writer(_) => DATA,
+        AppError::Replay(ReplayError::Missing(_)) => NO_INPUT,
+        AppError::Replay(ReplayError::Read { error, .. }) => of_reading(error),
+        AppError::Replay(_) | AppError::UnknownWebhook { .. } => USAGE,
+        AppError::Output(error) if error.kind() == ErrorKind::BrokenPipe => 0,
+        AppError::System { source, .. } => of_creating(source),
+        AppError::Output(_) | AppError::Stdin(_) => IO,
+        AppError::Source(_) => CONFIG,
+        AppError::Client(_) | AppError::Panic(_) => SOFTWARE,
+    }
+}
+
+fn of_store(error: &StoreError) -> u8 {
+    match error.kind() {
+        StoreErrorKind::Locked(_) => TRY_AGAIN,
+        StoreErrorKind::Corrupt(_) | StoreErrorKind::FormatTooNew { .. } => DATA,
+        StoreErrorKind::Io(error) => of_creating(error),
+        _ => IO,
+    }
+}
+
+fn app_hint(error: &AppError) -> Option<String> {
+    match error {
+        AppError::Store(store) => store_hint(store),
+        AppError::Writer(WriterError::Store(store)) => Some(format!(
+            "nothing is lost; see to the disk under {} and start again",
+            store.path().display()
+        )),
+        AppError::Replay(ReplayError::Read { path, error })
+            if error.kind() == ErrorKind::PermissionDenied =>
+        {
+            Some(permission_hint(path))
+        }
+        _ => None,
+    }
+}
+
+fn store_hint(store: &StoreError) -> Option<String> {
+    match store.kind() {
+        StoreErrorKind::Locked(_) => {
+            Some("stop the other one first: systemctl stop mailherald".to_owned())
+        }
+        StoreErrorKind::Corrupt(_) => Some(format!(
+            "move {} away and start again: events of the logs that are still there get the same ids",
+            store.path().display()
+        )),
+        StoreErrorKind::FormatTooNew { .. } => {
+            Some("run the version of mailherald that wrote it, or a later one".to_owned())
+        }
+        StoreErrorKind::Io(_) => {
+            Some("choose another state directory with --state DIR or state_dir".to_owned())
+        }
+        _ => None,
+    }
+}
+
+fn permission_hint(path: &Path) -> String {
+    format!("see who may read it: ls -l {}", path.display())
+}
+
+fn of_reading(error: &io::Error) -> u8 {
+    match error.kind() {
+        ErrorKind::NotFound => NO_INPUT,
+        ErrorKind::PermissionDenied => PERMISSION,
+        // A damaged archive, each of the libraries in its own words.
+        ErrorKind::UnexpectedEof | ErrorKind::InvalidData | ErrorKind::InvalidInput => DATA,
+        _ => IO,
+    }
+}
+
+fn of_creating(error: &io::Error) -> u8 {
+    match error.kind() {
+        ErrorKind::PermissionDenied => PERMISSION,
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => IO,
+        _ => CANNOT_CREATE,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn input(kind: ErrorKind) -> Failure {
+        let (path, error) = ("mail.log".into(), kind.into());
+        Failure::App(AppError::Replay(ReplayError::Read { path, error }))
+    }
+
+    fn keep(kind: ErrorKind) -> Failure {
+        Failure::Flags(FlagsError::Keep { path: "s".into(), source: kind.into() })
+    }
+
+    fn printed(failure: &Failure) -> String {
+        let mut text = Vec::new();
+        failure.print(&mut text);
+        String::from_utf8_lossy(&text).into_owned()
+    }
+
+    #[test]
+    fn each_situation_has_its_code_and_each_code_is_documented() {
+        let invalid = ConfigError::Invalid { path: "c".into(), problems: Vec::new() };
+        let denied = || ErrorKind::PermissionDenied.into();
+        let cases = [
+            (Failure::ProblemsFound, 1),
+            (Failure::Config(invalid), 78),
+            (Failure::Config(ConfigError::Read { path: "c".into(), source: denied() }), 77),
+            (input(ErrorKind::NotFound), 66),
+            (input(ErrorKind::PermissionDenied), 77),
+            (input(ErrorKind::IsADirectory), 74),
+            (input(ErrorKind::UnexpectedEof), 65),
+            (Failure::Output(ErrorKind::StorageFull.into()), 74),
+            (Failure::Output(ErrorKind::BrokenPipe.into()), 0),
+            (keep(ErrorKind::PermissionDenied), 77),
+            (keep(ErrorKind::NotADirectory), 73),
+            (Failure::DeliveriesWait, 75),
+            (Failure::App(AppError::Panic("writer")), 70),
+            (Failure::App(AppError::Output(ErrorKind::BrokenPipe.into())), 0),
+            (Failure::App(AppError::System { action: "a", source: denied() }), 77),
+            (Failure::Software("x"), 70),
+        ];
+        for (failure, code) in cases {
+            assert_eq!(failure.exit_code(), code, "{failure:?}");
+            assert!(EXIT_CODES.iter().any(|(known, _)| *known == code), "{code} is documented");
+        }
+    }
+
+    #[test]
+    fn a_failure_says_what_why_and_what_next() {
+        assert_eq!(
+            printed(&input(ErrorKind::PermissionDenied)),
+            "error: read the log mail.log\n  caused by: permission denied\n\
+             hint: see who may read it: ls -l mail.log\n"
+        );
+    }
+
+    #[test]
+    fn a_reader_that_has_enough_is_no_failure() {
+        assert_eq!(printed(&Failure::Output(ErrorKind::BrokenPipe.into())), "");
+    }
+}

@@ -1,0 +1,64 @@
+//! The command line: what the operator typed in, an exit code out.
+//!
+//! Results go to standard output, talk goes to standard error. [`args`] holds exactly what was
+//! typed, one file per subcommand does what was asked, and [`Failure`] is every way in which that
+//! can go wrong. What needs the whole daemon is in `app`.
+
+pub mod args;
+mod check;
+mod demo;
+mod failure;
+mod generate;
+mod parse;
+mod record_json;
+mod remark_json;
+mod replay;
+mod run;
+
+use std::{ffi::OsString, io::Write, process::ExitCode};
+
+use clap::Parser;
+
+pub use args::{DemoArgs, Global, MtaChoice, ReplayArgs, RunArgs};
+pub use failure::{EXIT_CODES, Failure};
+
+use args::{Cli, Command};
+
+use crate::telemetry;
+
+/// Parses the arguments, does what they ask, and says how it went.
+pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(answer) => return usage(&answer),
+    };
+    telemetry::init(cli.global.verbosity(), cli.global.json);
+    match dispatch(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            failure.print(&mut std::io::stderr().lock());
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}
+
+fn dispatch(cli: Cli) -> Result<(), Failure> {
+    let global = cli.global;
+    match cli.command {
+        Command::Run(args) => run::run(&args, &global),
+        Command::Demo(args) => demo::run(&args, &global),
+        Command::Replay(args) => replay::run(&args, &global),
+        Command::Parse(args) => parse::run(&args),
+        Command::Check => check::run(&global),
+        Command::Completions(args) => generate::completions(args.shell),
+        Command::Man => generate::man(),
+    }
+}
+
+/// Help and version are answers, everything else that clap says is a mistake in the arguments.
+fn usage(answer: &clap::Error) -> ExitCode {
+    // There is nobody left to tell when these streams are closed.
+    let _closed = answer.print();
+    let _closed = std::io::stdout().flush();
+    if answer.use_stderr() { ExitCode::from(failure::USAGE) } else { ExitCode::SUCCESS }
+}

@@ -1,0 +1,175 @@
+//! `replay`: history into the webhooks, or, dry, onto standard output.
+
+use std::{
+    fmt::Write as _,
+    io::{self, BufWriter, Write},
+    path::PathBuf,
+    time::Duration,
+};
+
+use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
+use jiff::{Timestamp, ToSpan, tz::TimeZone};
+
+use super::{
+    Failure,
+    args::{Global, ReplayArgs},
+    run::say_warnings,
+};
+use crate::{
+    app::{self, DryRun, DrySummary, Replay, Replayed},
+    config::{self, Config, Mail, Purpose},
+};
+
+/// How often the progress bar is drawn anew.
+const REDRAW: Duration = Duration::from_millis(200);
+
+/// Replays as asked.
+pub(super) fn run(args: &ReplayArgs, global: &Global) -> Result<(), Failure> {
+    if args.plan {
+        return show_plan(args);
+    }
+    if args.dry_run {
+        return dry_run(args, global);
+    }
+    let mut config = load(global)?;
+    override_mail(&mut config.mail, args);
+    let (total, files) = size(args)?;
+    let bar = progress_bar(total);
+    let replay = Replay {
+        files: names(&args.files),
+        anchor: anchor(args),
+        since: args.since,
+        until: args.until,
+        webhook: args.webhook.clone(),
+        rate: args.rate,
+        resend: args.resend,
+    };
+    tracing::debug!(files, bytes = total, "replay");
+    let shown = bar.clone();
+    let replayed = app::replay(&config, &replay, move |bytes, lines| {
+        shown.set_position(bytes);
+        shown.set_message(format!("{lines} lines"));
+    });
+    bar.finish_and_clear();
+    report(&replayed?)
+}
+
+fn load(global: &Global) -> Result<Config, Failure> {
+    let loaded = config::load(global.config_path(), Purpose::Replay)?;
+    say_warnings(Some(global.config_path()), &loaded.warnings);
+    Ok(loaded.config)
+}
+
+/// Says what was done; deliveries that wait are not done yet.
+fn report(replayed: &Replayed) -> Result<(), Failure> {
+    let (summary, counts) = (replayed.summary, replayed.summary.counts);
+    say(&format!(
+        "{} lines ({} recognised, {} ignored on purpose, {} unrecognised); {} new events, {} known before, {} \
+         offered again",
+        counts.lines,
+        counts.recognised,
+        counts.ignored,
+        counts.unrecognised,
+        summary.events,
+        summary.known_events,
+        summary.offered_again
+    ));
+    if replayed.retries_wait || replayed.interrupted {
+        Err(Failure::DeliveriesWait)
+    } else {
+        Ok(())
+    }
+}
+
+/// Every event to standard output, the summary to standard error.
+fn dry_run(args: &ReplayArgs, global: &Global) -> Result<(), Failure> {
+    let mut mail = mail(global)?;
+    override_mail(&mut mail, args);
+    let options = DryRun {
+        files: names(&args.files),
+        anchor: anchor(args),
+        since: args.since,
+        until: args.until,
+        mail,
+        sending: true,
+    };
+    let summary = app::dry_run(&options, &mut BufWriter::new(io::stdout().lock()))?;
+    say(&summary_text(&summary, global.json));
+    Ok(())
+}
+
+/// `[mail]` of the configuration; a dry run needs none, but takes the usual one if it is there.
+fn mail(global: &Global) -> Result<Mail, Failure> {
+    if global.config.is_none() && !global.config_path().exists() {
+        return Ok(Mail::default());
+    }
+    Ok(config::load(global.config_path(), Purpose::DryRun)?.config.mail)
+}
+
+fn summary_text(summary: &DrySummary, json: bool) -> String {
+    if json {
+        return serde_json::to_string(summary).unwrap_or_default();
+    }
+    let counts = summary.counts;
+    let mut text = format!(
+        "{} lines: {} recognised, {} ignored on purpose, {} unrecognised",
+        counts.lines, counts.recognised, counts.ignored, counts.unrecognised
+    );
+    for (kind, count) in &summary.events {
+        // Writing to a String cannot fail.
+        let _never_fails = write!(text, "\n{count:>10}  {kind}");
+    }
+    text
+}
+
+/// Files in reading order, with size and first stamp.
+fn show_plan(args: &ReplayArgs) -> Result<(), Failure> {
+    let mut out = BufWriter::new(io::stdout().lock());
+    for file in app::replay_plan(&names(&args.files), anchor(args))? {
+        let first = file.first_stamp.map_or_else(|| "no stamp".to_owned(), |at| at.to_string());
+        let size = HumanBytes(file.size_bytes).to_string();
+        let line = format!("{first:<30} {size:>12}  {}", file.input.path().display());
+        writeln!(out, "{line}").map_err(Failure::Output)?;
+    }
+    out.flush().map_err(Failure::Output)
+}
+
+fn size(args: &ReplayArgs) -> Result<(u64, usize), Failure> {
+    let planned = app::replay_plan(&names(&args.files), anchor(args))?;
+    Ok((planned.iter().map(|file| file.size_bytes).sum(), planned.len()))
+}
+
+/// A bar on standard error, when that is a terminal.
+fn progress_bar(total: u64) -> ProgressBar {
+    let bar = ProgressBar::new(total);
+    let template = "{wide_bar} {bytes}/{total_bytes} {binary_bytes_per_sec} {msg} eta {eta}";
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(REDRAW);
+    bar
+}
+
+/// The end of the day that stamps without a year are not later than.
+fn anchor(args: &ReplayArgs) -> Option<Timestamp> {
+    let day_after = args.year_of?.checked_add(1.day()).ok()?;
+    Some(day_after.to_zoned(TimeZone::system()).ok()?.timestamp())
+}
+
+fn override_mail(mail: &mut Mail, args: &ReplayArgs) {
+    if let Some(domains) = &args.local_domains {
+        mail.local_domains = domains.iter().map(|domain| domain.to_ascii_lowercase()).collect();
+    }
+    if let Some(networks) = &args.mynetworks {
+        mail.mynetworks.clone_from(networks);
+    }
+}
+
+fn names(files: &[PathBuf]) -> Vec<String> {
+    files.iter().map(|file| file.to_string_lossy().into_owned()).collect()
+}
+
+fn say(text: &str) {
+    // Talk that nobody listens to any more is no failure.
+    let _closed = writeln!(io::stderr().lock(), "{text}");
+}

@@ -1,0 +1,61 @@
+//! `run`: from arguments to a configuration, and on to the daemon, which is `app`'s.
+
+use std::{
+    io::{self, Write},
+    path::Path,
+};
+
+use super::{
+    Failure,
+    args::{Global, RunArgs},
+};
+use crate::{
+    app,
+    config::{self, Config, Flags, NewSecret, Problem, Purpose},
+};
+
+/// Runs the daemon until it is told to stop.
+pub(super) fn run(args: &RunArgs, global: &Global) -> Result<(), Failure> {
+    app::run(&config(args, global)?)?;
+    Ok(())
+}
+
+/// The configuration that the flags spell out, or the one in the file. Says what is odd about it,
+/// and shows a secret that was made for it.
+fn config(args: &RunArgs, global: &Global) -> Result<Config, Failure> {
+    let Some(webhook) = &args.webhook else {
+        let loaded = config::load(global.config_path(), Purpose::Daemon)?;
+        say_warnings(Some(global.config_path()), &loaded.warnings);
+        return Ok(loaded.config);
+    };
+    let from_flags = Config::from_flags(&Flags {
+        logs: args.log.clone(),
+        webhook: webhook.clone(),
+        secret_file: args.secret_file.clone(),
+        profile: args.profile.clone(),
+        state: args.state.clone(),
+    })?;
+    say_warnings(None, &from_flags.loaded.warnings);
+    if let Some(new) = &from_flags.new_secret {
+        say_secret(new);
+    }
+    Ok(from_flags.loaded.config)
+}
+
+/// Says what is odd about the configuration in the file `path`, or in the flags.
+pub(super) fn say_warnings(path: Option<&Path>, warnings: &[Problem]) {
+    let place = path.map(|path| format!("{}:", path.display())).unwrap_or_default();
+    let mut to = io::stderr().lock();
+    for warning in warnings {
+        // Talk that nobody listens to any more does not stop the daemon.
+        let _closed = writeln!(to, "{place}{warning}");
+    }
+}
+
+fn say_secret(new: &NewSecret) {
+    let secret = new.secret.reveal_once();
+    let path = new.path.display();
+    let text = format!("newly generated secret, shown this once: {secret}\n    kept in {path}\n");
+    // The secret is in the file as well, so a closed stream loses nothing.
+    let _closed = io::stderr().lock().write_all(text.as_bytes());
+}
