@@ -1,0 +1,43 @@
+//! The built program as a stranger uses it: real processes, real files, real sockets on loopback,
+//! and a receiver that checks signatures by itself. No mail server is needed.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "tests"
+)]
+
+mod bad_input;
+mod program;
+mod receiver;
+mod replay;
+mod run;
+
+use std::time::{Duration, Instant};
+
+/// What one step may take on a machine that does other things, too.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Waits until it is so.
+pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "waited in vain: {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// A line of a real Postfix, for message and recipient `number`: it gives exactly one event.
+pub(crate) fn line(number: usize) -> String {
+    format!(
+        "2026-03-01T10:00:{:02}.{:06}+00:00 mx postfix/smtp[913]: 3F0B2C8{number:05X}: \
+         to=<user{number}@good.test>, relay=mx1.good.test[192.0.2.1]:25, delay=0.08, \
+         delays=0.02/0.02/0/0.04, dsn=2.0.0, status=sent (250 2.0.0 Ok: queued as 1F{number:05X})\n",
+        number / 100_000 % 60,
+        number % 100_000
+    )
+}
+
+pub(crate) fn lines(numbers: std::ops::Range<usize>) -> String {
+    numbers.map(line).collect()
+}

@@ -1,0 +1,123 @@
+//! A webhook receiver as small as one can be: HTTP/1.1 by hand, one thread a connection.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    io::{BufRead, BufReader, Read, Write},
+    net::{TcpListener, TcpStream},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use data_encoding::BASE64;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+/// One request.
+#[derive(Debug, Clone)]
+pub(crate) struct Request {
+    headers: HashMap<String, String>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Request {
+    pub(crate) fn id(&self) -> &str {
+        &self.headers["webhook-id"]
+    }
+
+    /// The signature of the Standard Webhooks scheme is right for this secret.
+    pub(crate) fn is_signed_with(&self, secret: &str) -> bool {
+        let key = BASE64.decode(secret.strip_prefix("whsec_").unwrap().as_bytes()).unwrap();
+        let mut mac = Hmac::<Sha256>::new_from_slice(&key).unwrap();
+        mac.update(format!("{}.{}.", self.id(), self.headers["webhook-timestamp"]).as_bytes());
+        mac.update(&self.body);
+        let expected = format!("v1,{}", BASE64.encode(&mac.finalize().into_bytes()));
+        self.headers["webhook-signature"] == expected
+    }
+}
+
+/// Answers 204 to everything.
+#[derive(Debug, Clone)]
+pub(crate) struct Receiver {
+    pub(crate) port: u16,
+    requests: Arc<Mutex<Vec<Request>>>,
+    answer_after_ms: Arc<AtomicU64>,
+}
+
+impl Receiver {
+    pub(crate) fn start() -> Self {
+        Self::on(0)
+    }
+
+    /// On a port of the caller's choice.
+    pub(crate) fn on(port: u16) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (requests, answer_after_ms) = (Arc::default(), Arc::default());
+        let receiver = Self { port, requests, answer_after_ms };
+        let for_connections = receiver.clone();
+        std::thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let receiver = for_connections.clone();
+                std::thread::spawn(move || receiver.serve(stream));
+            }
+        });
+        receiver
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://127.0.0.1:{}/webhook", self.port)
+    }
+
+    /// From now on each answer takes that long.
+    pub(crate) fn answer_after(&self, wait: Duration) {
+        self.answer_after_ms.store(u64::try_from(wait.as_millis()).unwrap(), Ordering::SeqCst);
+    }
+
+    pub(crate) fn requests(&self) -> Vec<Request> {
+        self.requests.lock().unwrap().clone()
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.requests.lock().unwrap().len()
+    }
+
+    /// Different event ids.
+    pub(crate) fn ids(&self) -> BTreeSet<String> {
+        self.requests().iter().map(|request| request.id().to_owned()).collect()
+    }
+
+    fn serve(&self, stream: TcpStream) {
+        let mut input = BufReader::new(stream.try_clone().unwrap());
+        let mut output = stream;
+        while let Some(request) = read_request(&mut input) {
+            self.requests.lock().unwrap().push(request);
+            std::thread::sleep(Duration::from_millis(self.answer_after_ms.load(Ordering::SeqCst)));
+            // The sender may have gone; then there is nobody to answer.
+            if output.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").is_err() {
+                return;
+            }
+        }
+    }
+}
+
+fn read_request(input: &mut BufReader<TcpStream>) -> Option<Request> {
+    let mut headers = HashMap::new();
+    for number in 0.. {
+        let mut line = String::new();
+        if input.read_line(&mut line).ok()? == 0 {
+            return None;
+        }
+        if line.trim().is_empty() {
+            break;
+        }
+        if let Some((name, value)) = line.split_once(':').filter(|_| number > 0) {
+            headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
+        }
+    }
+    let mut body = vec![0; headers["content-length"].parse().ok()?];
+    input.read_exact(&mut body).ok()?;
+    Some(Request { headers, body })
+}

@@ -1,0 +1,95 @@
+//! `replay`: history into the webhooks, each event once.
+
+use std::{
+    fs::{self, File},
+    io::Write,
+    process::Stdio,
+};
+
+use rustix::process::Signal;
+
+use crate::{
+    lines,
+    program::{Host, output, text},
+    receiver::Receiver,
+};
+
+/// An older generation, packed, and the live file.
+fn logs(host: &Host) -> [String; 2] {
+    let packed = File::create(host.path("mail.log.2.gz")).unwrap();
+    let mut packed = flate2::write::GzEncoder::new(packed, flate2::Compression::fast());
+    packed.write_all(lines(0..40).as_bytes()).unwrap();
+    packed.finish().unwrap();
+    host.append("mail.log", &lines(40..70));
+    [host.text("mail.log"), host.text("mail.log.2.gz")]
+}
+
+#[test]
+fn packed_and_plain_logs_are_sent_once_and_a_second_time_not_at_all() {
+    let (host, receiver) = (Host::new(), Receiver::start());
+    let config = host.configure("kind = \"stdin\"", &receiver, "");
+    let [live, packed] = logs(&host);
+    for (new, known) in [(70, 0), (0, 70)] {
+        let output = output(&["replay", "--config", &config, &live, &packed]);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{said}");
+        assert!(said.contains(&format!("{new} new events, {known} known before")), "{said}");
+        assert_eq!((receiver.count(), receiver.ids().len()), (70, 70));
+    }
+}
+
+/// The live tail once sent again, from the beginning, what a replay had sent.
+#[test]
+fn what_was_replayed_is_not_sent_again_by_the_daemon() {
+    let (host, receiver) = (Host::new(), Receiver::start());
+    let config = host.configure(&host.log_source(), &receiver, "");
+    let [live, _] = logs(&host);
+    assert_eq!(output(&["replay", "--config", &config, &live]).status.code(), Some(0));
+    let daemon = host.run(&config);
+    host.append("mail.log", &lines(70..71));
+    crate::until("the new event", || receiver.ids().len() == 31);
+    daemon.stop(Signal::TERM);
+    assert_eq!(receiver.count(), 31);
+}
+
+/// The last result was not durable yet when the queue was asked whether anything waits.
+#[test]
+fn deliveries_that_wait_are_told_by_75_and_sent_by_the_next_run() {
+    let (host, receiver) = (Host::new(), Receiver::start());
+    let config = host.configure("kind = \"stdin\"", &receiver, "schedule = [\"1s\", \"1s\"]");
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let good = fs::read_to_string(&config).unwrap();
+    let bad = good.replace(&receiver.url(), &format!("http://127.0.0.1:{port}/"));
+    fs::write(&config, bad).unwrap();
+    host.append("mail.log", &lines(0..1));
+    let output = output(&["replay", "--config", &config, &host.text("mail.log")]);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(75), "{said}");
+    assert!(said.contains("hint: they are in the store; send them with: mailherald run"), "{said}");
+}
+
+#[test]
+fn a_replay_of_a_silent_stream_ends_on_a_signal() {
+    let (host, receiver) = (Host::new(), Receiver::start());
+    let config = host.configure("kind = \"stdin\"", &receiver, "");
+    let mut program = host.start(&["replay", "--config", &config, "-"], Stdio::piped());
+    let mut stdin = program.child.stdin.take().unwrap();
+    stdin.write_all(lines(0..1).as_bytes()).unwrap();
+    crate::until("the store", || host.path("state/store/db").exists());
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    program.signal(Signal::TERM);
+    assert_eq!(program.exit_code(), Some(75), "{}", program.said());
+    drop(stdin);
+}
+
+#[test]
+fn the_plan_names_the_files_oldest_first_and_touches_nothing() {
+    let host = Host::new();
+    let [live, packed] = logs(&host);
+    let output = output(&["replay", "--plan", &live, &packed]);
+    let plan = text(&output.stdout);
+    let files: Vec<_> = plan.lines().map(|line| line.rsplit("  ").next().unwrap()).collect();
+    assert_eq!(files, [packed.as_str(), live.as_str()]);
+    assert!(plan.starts_with("2026-03-01T10:00:00Z "), "{plan}");
+    assert!(!host.path("state").exists());
+}
