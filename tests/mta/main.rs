@@ -1,0 +1,30 @@
+//! The whole way, with a real Postfix: mail goes in by SMTP, and webhooks come out.
+//!
+//! Each test has a Postfix of its own ([`postfix`]), a world that it delivers to ([`sink`]), an
+//! authentication server ([`sasl`]) and, where webhooks are the point, a running `mailherald`
+//! ([`herald`]) and a receiver that checks signatures with code that is not ours ([`receiver`]).
+//! Everything is on loopback, in a network of its own where the kernel allows it ([`namespace`]).
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::print_stderr,
+    reason = "tests say what went wrong by panicking"
+)]
+
+mod client;
+mod every_kind;
+mod facts;
+mod herald;
+mod namespace;
+mod needs;
+mod postfix;
+mod receiver;
+mod sasl;
+mod scenario;
+mod sigkill;
+mod sink;
+mod smoke;
+mod wait;
