@@ -1,0 +1,111 @@
+//! What the tests with a real Postfix need of the machine, and how it gets there.
+//!
+//! Debian packages are installed only when they are missing and we are root. A freshly installed
+//! Postfix must not begin to run: it is configured as "No configuration", and `policy-rc.d`
+//! forbids the package to start a service while it is being installed. A machine that has a
+//! Postfix keeps it untouched.
+
+use std::{
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context, Result, bail};
+
+use crate::run;
+
+/// A program, and the Debian package that has it.
+const PROGRAMS: [(&str, &str); 6] = [
+    ("postfix", "postfix"),
+    ("ip", "iproute2"),
+    ("unshare", "util-linux"),
+    ("node", "nodejs"),
+    ("npm", "npm"),
+    ("wc", "coreutils"),
+];
+
+/// Asked by Debian's maintainer scripts before they start a service; 101 means no.
+const POLICY: &str = "/usr/sbin/policy-rc.d";
+
+/// Sees to it that everything is there.
+///
+/// # Errors
+/// Says exactly what is missing when it may not be installed, or why installing failed.
+pub(crate) fn satisfy() -> Result<()> {
+    let missing: Vec<&str> = PROGRAMS
+        .iter()
+        .filter(|(program, _)| !run::is_installed(program))
+        .map(|(_, package)| *package)
+        .collect();
+    if !missing.is_empty() {
+        install(&missing)?;
+    }
+    install_receiver()
+}
+
+fn install(packages: &[&str]) -> Result<()> {
+    let list = packages.join(" ");
+    if !is_root()? || !run::is_installed("apt-get") {
+        bail!(
+            "the tests with a real Postfix need {list}; \
+             install them (Debian: `apt-get install --no-install-recommends {list}`), or run this \
+             task as root on Debian"
+        );
+    }
+    run::check(apt().arg("update"))?;
+    with_services_forbidden(|| {
+        no_postfix_configuration()?;
+        run::check(apt().args(["install", "--yes", "--no-install-recommends"]).args(packages))
+    })
+}
+
+fn apt() -> Command {
+    let mut command = Command::new("apt-get");
+    command.arg("--quiet").env("DEBIAN_FRONTEND", "noninteractive").stdin(Stdio::null());
+    command
+}
+
+/// Answers the package's question beforehand; debconf is part of every Debian.
+fn no_postfix_configuration() -> Result<()> {
+    let answer = "postfix postfix/main_mailer_type select No configuration";
+    let script = format!("echo '{answer}' | debconf-set-selections");
+    run::check(Command::new("sh").args(["-c", &script]))
+}
+
+fn with_services_forbidden(action: impl FnOnce() -> Result<()>) -> Result<()> {
+    let policy = Path::new(POLICY);
+    if policy.exists() {
+        return action();
+    }
+    fs::write(policy, "#!/bin/sh\nexit 101\n").context("forbid services to start")?;
+    fs::set_permissions(policy, Permissions::from_mode(0o755)).context("forbid services")?;
+    let done = action();
+    fs::remove_file(policy).context("allow services to start again")?;
+    done
+}
+
+/// Puts what `contrib/receivers` depends on beside the build, with the versions of its lock file.
+fn install_receiver() -> Result<()> {
+    let (from, to) = (run::root().join("contrib/receivers"), run::target()?.join("receivers"));
+    let lock = from.join("package-lock.json");
+    let installed = to.join("node_modules/standardwebhooks").is_dir();
+    if installed && same(&lock, &to.join("package-lock.json")) {
+        return Ok(());
+    }
+    fs::create_dir_all(&to).with_context(|| format!("create {}", to.display()))?;
+    for name in ["package.json", "package-lock.json"] {
+        fs::copy(from.join(name), to.join(name)).with_context(|| format!("copy {name}"))?;
+    }
+    let quiet = ["ci", "--ignore-scripts", "--no-audit", "--no-fund"];
+    run::check(Command::new("npm").args(quiet).current_dir(to).stdin(Stdio::null()))
+}
+
+fn same(left: &Path, right: &Path) -> bool {
+    matches!((fs::read(left), fs::read(right)), (Ok(left), Ok(right)) if left == right)
+}
+
+fn is_root() -> Result<bool> {
+    Ok(run::read(Command::new("id").arg("-u"))?.trim() == "0")
+}
