@@ -157,7 +157,8 @@ section! {
     /// Names the source in messages and its positions in the store, so keep it when `include`
     /// changes. Unique; 1 to 64 characters.
     name: String, Fallback::Means("the `include` patterns, or `stdin`");
-    /// `file` or `stdin`.
+    /// `file` or `stdin`. A stream cannot be read again: what was taken from it and not committed when
+    /// the program is killed is lost, which never happens to a file.
     kind: String, Fallback::Is("\"file\"");
     /// Glob patterns of the live file and its rotated generations, absolute paths. Rotated files
     /// may be compressed (gzip, zstd, xz, bzip2).
