@@ -10,7 +10,7 @@ use super::{
     emit::{bounded, message_data},
     hold::Held,
     lineage::Lineage,
-    message::{Class, Message, Origin, Trigger},
+    message::{Class, KeptLine, Message, Origin},
 };
 use crate::event::EventType;
 
@@ -112,7 +112,7 @@ impl Step<'_> {
         message.nrcpt = Some(active.nrcpt);
         if message.queue_line.is_none() {
             self.settle_origin(active.queue_id, &mut message);
-            message.queue_line = Some(Trigger::from(self.line));
+            message.queue_line = Some(KeptLine::from(self.line));
             self.announce_known(active.queue_id, &mut message);
         }
         self.sending(active.queue_id, &message);
@@ -171,12 +171,10 @@ impl Step<'_> {
 
     /// `outbound.sending`: once for each time that the message enters the active queue.
     fn sending(&mut self, queue_id: QueueId<'_>, message: &Message) {
-        let Some(class) = self.class_without_recipient(message) else { return };
-        if self.sending && class == Class::Outbound {
-            let data = message_data(message, queue_id.as_str(), class);
-            let trigger = Trigger::from(self.line);
-            let event = self.system.event(EventType::OutboundSending, &trigger, "", data);
-            self.events.push(event);
+        if self.sending && self.class_without_recipient(message) == Some(Class::Outbound) {
+            let data = message_data(message, queue_id.as_str(), Class::Outbound);
+            let kind = EventType::OutboundSending;
+            self.events.push(self.system.event(kind, self.line.into(), "", data));
         }
     }
 

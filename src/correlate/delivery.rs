@@ -8,7 +8,7 @@ use super::{
     emit::{bounded, message_data, set_recipient},
     finding::filter_outcome,
     lineage::Lineage,
-    message::{Class, Deferral, Message, Origin, Recipient, Trigger},
+    message::{Class, Deferral, Message, Origin, Recipient},
 };
 use crate::{
     event::{BounceType, EventData, EventType, bounce, text},
@@ -54,7 +54,7 @@ impl Step<'_> {
         data.repeated = Some(self.line.record.repeated).filter(|&times| times > 1);
         let kind = filter_outcome(message, delivery, &answer, class, &mut data)
             .unwrap_or_else(|| self.kind(delivery, &answer, class, &mut data));
-        let event = self.system.event(kind, &Trigger::from(self.line), &key.0, data);
+        let event = self.system.event(kind, self.line.into(), &key.0, data);
         note_outcome(message.recipients.entry(key).or_default(), delivery.status, &event.data);
         self.events.push(event);
     }
@@ -75,18 +75,18 @@ impl Step<'_> {
         original: &str,
         class: Class,
     ) {
-        let Some(trigger) = message.queue_line.clone() else { return };
-        if !message.origin.is_from_outside() || !message.announced.insert(original.to_owned()) {
+        if !message.origin.is_from_outside() || message.announced.contains(original) {
             return;
         }
+        let Some(queue_line) = &message.queue_line else { return };
         let kind = match class {
             Class::Outbound => EventType::OutboundQueued,
             Class::Inbound => EventType::InboundReceived,
         };
         let mut data = message_data(message, queue_id, class);
         set_recipient(&mut data, original, None);
-        let event = self.system.event(kind, &trigger, original, data);
-        self.events.push(event);
+        self.events.push(self.system.event(kind, queue_line.into(), original, data));
+        message.announced.insert(original.to_owned());
     }
 
     /// local(8) made a new message of this one: the recipient's story goes on there.

@@ -4,11 +4,11 @@ use jiff::Timestamp;
 use mailherald_parsers::postfix::QueueId;
 
 use super::{
-    message::{Class, Message, Trigger},
+    message::{Class, KeptLine, Message},
     system::System,
 };
 use crate::{
-    event::{Event, EventData, EventId, EventType, MessageUid, text},
+    event::{Event, EventData, EventId, EventType, MessageUid, TimeQuality, text},
     limits,
     parse::Line,
 };
@@ -16,14 +16,33 @@ use crate::{
 /// Version of the recipe of event ids and message uids. A change makes every event a new one.
 const IDENTITY: &[u8] = b"v1";
 
-impl From<&Line<'_>> for Trigger {
+/// The line that an event takes its identity and its time from.
+#[derive(Clone, Copy)]
+pub(crate) struct Trigger<'a> {
+    bytes: &'a [u8],
+    occurrence: u64,
+    at_us: i64,
+    quality: TimeQuality,
+}
+
+impl<'a> From<&Line<'a>> for Trigger<'a> {
+    fn from(line: &Line<'a>) -> Self {
+        let Line { bytes, occurrence, at_us, quality, .. } = *line;
+        Self { bytes, occurrence, at_us, quality }
+    }
+}
+
+impl<'a> From<&'a KeptLine> for Trigger<'a> {
+    fn from(line: &'a KeptLine) -> Self {
+        let KeptLine { ref bytes, occurrence, at_us, quality } = *line;
+        Self { bytes, occurrence, at_us, quality }
+    }
+}
+
+impl From<&Line<'_>> for KeptLine {
     fn from(line: &Line<'_>) -> Self {
-        Self {
-            line: line.bytes.to_vec(),
-            occurrence: line.occurrence,
-            at_us: line.at_us,
-            quality: line.quality,
-        }
+        let Line { bytes, occurrence, at_us, quality, .. } = *line;
+        Self { bytes: bytes.to_vec(), occurrence, at_us, quality }
     }
 }
 
@@ -32,7 +51,7 @@ impl System {
     pub(crate) fn event(
         &self,
         kind: EventType,
-        trigger: &Trigger,
+        trigger: Trigger<'_>,
         recipient: &str,
         data: EventData,
     ) -> Event {
@@ -40,7 +59,7 @@ impl System {
             IDENTITY,
             &self.host,
             &self.instance,
-            &trigger.line,
+            trigger.bytes,
             &trigger.occurrence.to_be_bytes(),
             kind.name().as_bytes(),
             recipient.as_bytes(),

@@ -8,7 +8,7 @@ use super::{
     Step,
     delivery::by_class,
     emit::{message_data, set_recipient},
-    message::{Class, Message, Origin, Trigger},
+    message::{Class, Message, Origin},
 };
 use crate::event::{BounceCategory, BounceType, EventData, EventType};
 
@@ -110,7 +110,7 @@ impl Step<'_> {
                 set_recipient(&mut data, to, original.as_deref());
             }
             let kind = describe(class, &message, &mut data, key.as_ref());
-            let event = self.system.event(kind, &Trigger::from(self.line), to, data);
+            let event = self.system.event(kind, self.line.into(), to, data);
             self.events.push(event);
             if let Some(recipient) = key.and_then(|key| message.recipients.get_mut(&key)) {
                 recipient.done = true;

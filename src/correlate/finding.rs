@@ -19,7 +19,7 @@ use super::{
     delivery::by_class,
     direction::is_loopback,
     emit::{bounded, message_data, set_recipient},
-    message::{Class, Message, Origin, Trigger},
+    message::{Class, Message, Origin},
 };
 use crate::event::{EventData, EventType};
 
@@ -83,7 +83,7 @@ impl Step<'_> {
                 let mut data = message_data(&message, queue_id.as_str(), class);
                 set_recipient(&mut data, &to, None);
                 let kind = finding.event(class, fate, &mut data);
-                let event = self.system.event(kind, &Trigger::from(self.line), &to, data);
+                let event = self.system.event(kind, self.line.into(), &to, data);
                 self.events.push(event);
             }
         }

@@ -8,8 +8,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::lineage::Lineage;
-use crate::event::TimeQuality;
+use super::{lineage::Lineage, message::KeptLine};
 
 /// Log time that the answer of the stage before may take.
 pub(crate) const HOLD_US: i64 = 10 * 1_000_000;
@@ -25,20 +24,7 @@ pub struct Held {
     /// When it is a message of its own after all, log time in microseconds.
     pub until_us: i64,
     /// Its lines since.
-    pub lines: Vec<HeldLine>,
-}
-
-/// A line that waits.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HeldLine {
-    /// The line, without its end.
-    pub bytes: Vec<u8>,
-    /// Identical lines before it.
-    pub occurrence: u64,
-    /// When it was logged, microseconds.
-    pub at_us: i64,
-    /// How exact that is.
-    pub quality: TimeQuality,
+    pub lines: Vec<KeptLine>,
 }
 
 impl Held {
@@ -48,7 +34,7 @@ impl Held {
     }
 
     /// Keeps a line; false when there are too many.
-    pub(crate) fn push(&mut self, line: HeldLine) -> bool {
+    pub(crate) fn push(&mut self, line: KeptLine) -> bool {
         let fits = self.lines.len() < LINES;
         if fits {
             self.lines.push(line);

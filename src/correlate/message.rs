@@ -38,7 +38,7 @@ pub struct Message {
     /// Recipients in the queue file.
     pub nrcpt: Option<u32>,
     /// The line that put it into the active queue for the first time.
-    pub queue_line: Option<Trigger>,
+    pub queue_line: Option<KeptLine>,
     /// Original recipients whose `queued` event was given.
     pub announced: BTreeSet<String>,
     /// By (recipient, original recipient).
@@ -135,11 +135,11 @@ pub struct Deferral {
     pub port: Option<u16>,
 }
 
-/// The line that an event's identity comes from.
+/// A line that is needed again: events of later lines take their identity from it, or it waits.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Trigger {
+pub struct KeptLine {
     /// The line, without its end.
-    pub line: Vec<u8>,
+    pub bytes: Vec<u8>,
     /// Identical lines before it.
     pub occurrence: u64,
     /// When it was logged, microseconds.

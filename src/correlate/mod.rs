@@ -40,8 +40,8 @@ use crate::{event::Event, limits, parse::Line};
 pub use direction::Direction;
 pub use message::Message;
 
-use hold::HeldLine;
 use lineage::{Directory, Lineage};
+use message::KeptLine;
 use system::System;
 
 /// Late lines still find a message this long after its end (syslog relays reorder).
@@ -201,7 +201,7 @@ impl Correlator {
         });
         let Some(held) = message.and_then(|message| message.held.as_mut()) else { return false };
         let begins_anew = matches!(entry, Entry::Client(_) | Entry::Pickup(_));
-        if begins_anew || !held.push(HeldLine::from(line)) {
+        if begins_anew || !held.push(KeptLine::from(line)) {
             self.release(index, queue_id.as_str(), None, events);
             return false;
         }
@@ -379,16 +379,5 @@ fn holdable<'a>(entry: &Entry<'a>) -> Option<QueueId<'a>> {
         Entry::Notification(notification) => Some(notification.parent),
         Entry::Verdict(verdict) => verdict.queue_id,
         _ => None,
-    }
-}
-
-impl From<&Line<'_>> for HeldLine {
-    fn from(line: &Line<'_>) -> Self {
-        Self {
-            bytes: line.bytes.to_vec(),
-            occurrence: line.occurrence,
-            at_us: line.at_us,
-            quality: line.quality,
-        }
     }
 }

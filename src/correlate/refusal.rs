@@ -13,7 +13,7 @@ use super::{
     delivery::by_class,
     emit::{bounded, message_data, set_recipient},
     finding::{Fate, Finding},
-    message::{Class, Message, Origin, Trigger},
+    message::{Class, Message, Origin},
 };
 use crate::{
     event::{EventType, text},
@@ -207,7 +207,7 @@ impl Step<'_> {
             (None, true) => by_class(class, EventType::OutboundDropped, EventType::InboundDropped),
             (None, false) => by_class(class, EventType::OutboundDropped, EventType::InboundBlocked),
         };
-        let event = self.system.event(kind, &Trigger::from(self.line), &to, data);
+        let event = self.system.event(kind, self.line.into(), &to, data);
         self.events.push(event);
     }
 
