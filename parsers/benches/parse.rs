@@ -35,9 +35,15 @@ fn mixed_lines(bencher: Bencher<'_, '_>, layout: &str) {
     });
 }
 
-#[divan::bench(args = ["connect", "message-id", "delivery", "reject"])]
+#[divan::bench(args = ["connect", "client", "message-id", "queue active", "delivery", "removed", "reject"])]
 fn one_line(bencher: Bencher<'_, '_>, kind: &str) {
     let text = match kind {
+        "client" => {
+            "4jWZ7v40tkzmwDG: client=mail7.client.test[127.0.2.7], sasl_method=PLAIN, \
+            sasl_username=ivy"
+        }
+        "queue active" => "4jWZ7v40tkzmwDG: from=<a@sender.test>, size=369, nrcpt=1 (queue active)",
+        "removed" => "4jWZ7v40tkzmwDG: removed",
         "message-id" => "97C0A53F4D6: message-id=<1@gen.lab.test>",
         "delivery" => {
             "97C0A53F4D6: to=<two@good.test>, relay=mx1.good.test[127.0.1.1]:25, delay=0.03, \

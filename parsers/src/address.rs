@@ -8,9 +8,9 @@
 //!
 //! Addresses are not validated and not unquoted here.
 
-use nom::{Parser as _, bytes::complete::take, error::ErrorKind};
+use nom::{Parser as _, bytes::complete::take};
 
-use crate::fields::Parsed;
+use crate::fields::{Parsed, failed};
 
 /// The part behind the last `@` outside a quoted local part; none when there is no `@`.
 ///
@@ -29,9 +29,8 @@ pub fn domain(address: &[u8]) -> Option<&[u8]> {
 
 /// `<address>`, giving what stands between the brackets.
 pub(crate) fn angle(input: &[u8]) -> Parsed<'_, &[u8]> {
-    let failed = || nom::Err::Error(nom::error::Error::new(input, ErrorKind::Char));
-    let body = input.strip_prefix(b"<").ok_or_else(failed)?;
-    let end = end(body).ok_or_else(failed)?;
+    let body = input.strip_prefix(b"<").ok_or_else(|| failed(input))?;
+    let end = end(body).ok_or_else(|| failed(input))?;
     let (rest, address) = take(end.at).parse(body)?;
     let (rest, _) = take(1_usize).parse(rest)?;
     Ok((rest, address))
@@ -80,6 +79,11 @@ struct End {
 /// Finds the bracket that closes `body`.
 fn end(body: &[u8]) -> Option<End> {
     let start = if body.first() == Some(&b'"') { quoted_len(body)? } else { 0 };
+    // Without a literal, which is rare, the first bracket is the one.
+    let at = start + memchr::memchr2(b'>', b'[', body.get(start..)?)?;
+    if body.get(at) == Some(&b'>') {
+        return Some(End { at, literal: false });
+    }
     let (mut in_domain, mut in_literal, mut literal) = (false, false, false);
     for (at, &byte) in body.iter().enumerate().skip(start) {
         match byte {

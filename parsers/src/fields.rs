@@ -7,9 +7,8 @@ use std::time::Duration;
 use nom::{
     IResult, Parser as _,
     branch::alt,
-    bytes::complete::{tag, take, take_while_m_n, take_while1},
-    character::complete::u64 as number,
-    combinator::opt,
+    bytes::complete::{tag, take, take_while1},
+    error::{Error, ErrorKind},
     multi::fold_many0,
     sequence::preceded,
 };
@@ -17,6 +16,11 @@ use nom::{
 /// What is left, and the value; errors carry no text of their own, because a record that fails
 /// becomes a value with a reason.
 pub(crate) type Parsed<'a, T> = IResult<&'a [u8], T>;
+
+/// That nothing fits `input`, for a production that is not made of nom's.
+pub(crate) fn failed(input: &[u8]) -> nom::Err<Error<&[u8]>> {
+    nom::Err::Error(Error::new(input, ErrorKind::Verify))
+}
 
 /// `, key=` in front of a value.
 pub(crate) fn key<'a>(name: &'static str) -> impl Fn(&'a [u8]) -> Parsed<'a, ()> {
@@ -30,22 +34,35 @@ pub(crate) fn key<'a>(name: &'static str) -> impl Fn(&'a [u8]) -> Parsed<'a, ()>
 ///
 /// At most ten digits before the point; digits beyond nanoseconds are read and dropped.
 pub(crate) fn seconds(input: &[u8]) -> Parsed<'_, Duration> {
-    let (rest, whole) = digits(1, 10).parse(input)?;
-    let (rest, fraction) = opt(preceded(tag("."), digits(1, 18))).parse(rest)?;
-    let (_, whole) = number(whole)?;
-    Ok((rest, Duration::new(whole, fraction.map_or(0, nanoseconds))))
+    let (rest, whole) = digits(1, 10)(input)?;
+    let whole = large_number(whole).unwrap_or_default();
+    let fraction = rest.strip_prefix(b".").and_then(|rest| digits(1, 18)(rest).ok());
+    Ok(match fraction {
+        Some((rest, fraction)) => (rest, Duration::new(whole, nanoseconds(fraction))),
+        None => (rest, Duration::from_secs(whole)),
+    })
 }
 
 /// The digits behind a decimal point of seconds, as nanoseconds. Digits beyond the ninth are
 /// dropped.
 pub(crate) fn nanoseconds(fraction: &[u8]) -> u32 {
-    let digits = fraction.iter().map(|digit| u32::from(digit.saturating_sub(b'0')));
-    digits.chain(std::iter::repeat(0)).take(9).fold(0, |sum, digit| sum * 10 + digit % 10)
+    let (mut sum, mut worth) = (0, 1_000_000_000);
+    for digit in fraction.iter().take(9) {
+        worth /= 10;
+        sum += u32::from(digit.saturating_sub(b'0') % 10) * worth;
+    }
+    sum
 }
 
 /// Between `min` and `max` ASCII digits.
 pub(crate) fn digits<'a>(min: usize, max: usize) -> impl Fn(&'a [u8]) -> Parsed<'a, &'a [u8]> {
-    move |input| take_while_m_n(min, max, |byte: u8| byte.is_ascii_digit()).parse(input)
+    move |input| {
+        let count = input.iter().take(max).take_while(|byte| byte.is_ascii_digit()).count();
+        match input.split_at_checked(count) {
+            Some((digits, rest)) if count >= min => Ok((rest, digits)),
+            _ => Err(failed(input)),
+        }
+    }
 }
 
 /// Up to the quote that no backslash precedes: a value of RFC 5424 §6.3, a string of RFC 8259 §7.

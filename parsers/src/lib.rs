@@ -1,7 +1,7 @@
 //! Total, zero-copy parsers for what mail servers write into their logs.
 //!
 //! Bytes in, values out: no IO, no clock, no threads, no panic, and no allocation but for the one
-//! buffer of 64 KiB that a [`Parser`] gets at the first line of JSON. Any line gives a
+//! buffer of 128 KiB that a [`Parser`] gets at the first line of JSON. Any line gives a
 //! [`LogRecord`]; a line that nothing here understands gives [`Body::Unrecognised`] with the
 //! reason, which is a value and not an error.
 //!
@@ -9,6 +9,7 @@
 //! * [`time`] reads time stamps and resolves those that carry no year,
 //! * [`postfix`] reads the text of each Postfix daemon,
 //! * [`filters`] reads the verdicts of spam and virus filters and policy servers,
+//! * [`journal`] reads the export format of systemd's journal,
 //! * [`address`] scans envelope addresses, quote- and bracket-aware,
 //! * [`gap`] knows the marks that logging systems leave where they lost lines,
 //! * [`status`] reads reply codes and enhanced status codes.
@@ -30,6 +31,7 @@ mod fields;
 pub mod filters;
 pub mod gap;
 pub mod header;
+pub mod journal;
 mod json;
 pub mod postfix;
 pub mod record;

@@ -11,6 +11,10 @@ use crate::{filters, gap, header, postfix, time::Stamp};
 /// One line of a log, split into its fields. Borrows from the line and the parser.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LogRecord<'a> {
+    /// What the line is known by: the line as given, except for an entry of the journal as JSON.
+    /// The order of its members changes from export to export, so that is its canonical line
+    /// ([`crate::journal`]).
+    pub line: &'a [u8],
     /// When it was logged, as far as the line says.
     pub stamp: Stamp,
     /// Host name as logged; empty when the line has none.
@@ -76,12 +80,12 @@ impl Parser {
     ///
     /// What the record borrows lies in the line, or in the parser where the line had it escaped.
     pub fn parse<'a>(&'a mut self, line: &'a [u8]) -> LogRecord<'a> {
-        let header = match self.header.split(line) {
-            Ok(header) => header,
-            Err(Reason::Partial) => return LogRecord::without_header(Reason::Partial),
+        let header::Split { line, header } = match self.header.split(line) {
+            Ok(split) => split,
+            Err(Reason::Partial) => return LogRecord::without_header(line, Reason::Partial),
             Err(reason) => {
                 return filters::own_file(line)
-                    .unwrap_or_else(|| LogRecord::without_header(reason));
+                    .unwrap_or_else(|| LogRecord::without_header(line, reason));
             }
         };
         let (repeated, text) = header::unfold(header.text);
@@ -91,6 +95,7 @@ impl Parser {
             other_program(&header.process, text)
         };
         LogRecord {
+            line,
             stamp: header.stamp,
             host: header.host,
             process: header.process,
@@ -106,9 +111,10 @@ impl Parser {
     }
 }
 
-impl LogRecord<'_> {
-    fn without_header(reason: Reason) -> Self {
+impl<'a> LogRecord<'a> {
+    fn without_header(line: &'a [u8], reason: Reason) -> Self {
         Self {
+            line,
             stamp: Stamp::Missing,
             host: b"",
             process: Process::default(),

@@ -40,7 +40,8 @@ fn assert_same_but_for_the_stamp(line: &[u8], plain: &[u8]) {
     let (mut parser, mut other) = (Parser::new(), Parser::new());
     let (record, expected) = (parser.parse(line), other.parse(plain));
     let line = String::from_utf8_lossy(line);
-    assert_eq!(LogRecord { stamp: expected.stamp, ..record }, expected, "{line}");
+    let LogRecord { line: known_by, stamp, .. } = expected;
+    assert_eq!(LogRecord { line: known_by, stamp, ..record }, expected, "{line}");
 }
 
 /// Line by line, the same records.
@@ -48,7 +49,8 @@ fn assert_same(log: &str, expected: &str) {
     assert_eq!(log.lines().count(), expected.lines().count());
     let (mut parser, mut other) = (Parser::new(), Parser::new());
     for (line, expected) in log.lines().zip(expected.lines()) {
-        assert_eq!(parser.parse(line.as_bytes()), other.parse(expected.as_bytes()), "{line}");
+        let (record, expected) = (parser.parse(line.as_bytes()), other.parse(expected.as_bytes()));
+        assert_eq!(LogRecord { line: expected.line, ..record }, expected, "{line}");
     }
 }
 
@@ -94,9 +96,17 @@ fn a_json_template_of_rsyslog_gives_the_records_of_its_text() {
     assert_same(RSYSLOG_JSON, RSYSLOG_TEXT);
 }
 
+/// As text it shows when an entry was sent, and in JSON we take when it was received.
 #[test]
 fn the_journal_gives_the_same_records_as_json_and_as_text() {
-    assert_same(JOURNALD_JSON, JOURNALD_TEXT);
+    assert_eq!(JOURNALD_JSON.lines().count(), JOURNALD_TEXT.lines().count());
+    for (line, text) in JOURNALD_JSON.lines().zip(JOURNALD_TEXT.lines()) {
+        assert_same_but_for_the_stamp(line.as_bytes(), text.as_bytes());
+        let (Stamp::Exact(received), Stamp::Exact(sent)) = (stamp(line), stamp(text)) else {
+            panic!("{line}")
+        };
+        assert!((0..10).contains(&received.duration_since(sent).as_millis()), "{line}");
+    }
 }
 
 #[test]
@@ -191,12 +201,12 @@ fn a_message_of_the_journal_may_be_bytes_or_several_or_too_large() {
 }
 
 #[test]
-fn the_journal_s_own_time_stands_in_where_the_sender_s_is_missing() {
+fn the_sender_s_time_stands_in_where_the_journal_s_own_is_missing() {
     let line = journald("postfix/qmgr", "1", &json!("x"));
     assert_eq!(stamp(&line), exact("2026-11-21T01:47:12.930869Z"));
-    let line = line.replace("_SOURCE_REALTIME", "__REALTIME");
-    assert_eq!(stamp(&line), exact("2026-11-21T01:47:12.930869Z"));
-    assert_eq!(stamp(&line.replace("__REALTIME", "_X")), Stamp::Missing);
+    let both = line.replacen('{', r#"{"__REALTIME_TIMESTAMP":1795225632934090,"#, 1);
+    assert_eq!(stamp(&both), exact("2026-11-21T01:47:12.93409Z"));
+    assert_eq!(stamp(&line.replace("_SOURCE_REALTIME", "_X")), Stamp::Missing);
 }
 
 #[test]
@@ -316,6 +326,12 @@ proptest! {
             cri(&plain),
             format!(r#"{{"log":{log},"stream":"stdout","time":"{RECEIVED}"}}"#),
             format!(r#"{{"msg":{msg}, "host":"vm","tag":"postfix\/smtp[339]:"}}"#),
+        ] {
+            assert_same_but_for_the_stamp(line.as_bytes(), plain.as_bytes());
+        }
+        // The line that stands for an entry of the journal has no control characters.
+        let plain = plain.replace(|character: char| character.is_ascii_control(), "?");
+        for line in [
             format!(r#"{{"_HOSTNAME":"vm","MESSAGE":{message},"_PID":"339","SYSLOG_IDENTIFIER":"postfix/smtp"}}"#),
             format!(r#"{{"_HOSTNAME":"vm","MESSAGE":{bytes},"_PID":339,"SYSLOG_IDENTIFIER":"postfix/smtp"}}"#),
         ] {

@@ -84,6 +84,26 @@ fn entry<T>(service: &str, text: &str, check: impl FnOnce(Body<'_>) -> T) -> T {
     check(Parser::new().parse(line.as_bytes()).body)
 }
 
+/// The verdict that a line is.
+fn verdict(service: &str, line: &str, check: impl FnOnce(&Verdict<'_>)) {
+    entry(service, line, |body| match body {
+        Body::Postfix(Entry::Verdict(verdict)) => check(&verdict),
+        other => panic!("{line}: {other:?}"),
+    });
+}
+
+/// As [`verdict`]; the client, sender and recipient are those of every refusal here.
+fn refusal(service: &str, line: &str, check: impl FnOnce(&Verdict<'_>)) {
+    verdict(service, line, |verdict| {
+        assert_eq!(verdict.peer.address, b"192.0.2.1", "{line}");
+        if !verdict.ambiguous {
+            assert_eq!(verdict.sender, Some(&b"a@x.test"[..]), "{line}");
+            assert_eq!(verdict.recipient, Some(&b"b@lab.test"[..]), "{line}");
+        }
+        check(verdict);
+    });
+}
+
 const BOUNCED: &str = "relay=mx1.good.test[127.0.1.1]:25, delay=1, delays=0/0/0/1, dsn=5.1.1, \
     status=bounced";
 
@@ -307,5 +327,123 @@ proptest! {
             "warning: Illegal address syntax from a.test[192.0.2.1] in RCPT command: ",
             "warning: non-SMTP command from a.test[192.0.2.1]: "]);
         entry("smtpd", &format!("{start}{text}"), |body| assert_eq!(body, Body::Ignored));
+    }
+
+    /// What a client may say at HELO: smtpd replaces what could end the name (`smtpd.c`,
+    /// `helo_cmd()`, `neuter()`).
+    #[test]
+    fn a_helo_name_never_changes_a_refusal(text in hostile_text()) {
+        let helo = text.replace(['<', '>', '(', ')', '\\', '"', ';', ':', '@'], "?");
+        refusal("smtpd", &format!("NOQUEUE: reject: RCPT from a.test[192.0.2.1]: 450 4.1.7 no; \
+            from=<a@x.test> to=<b@lab.test> proto=ESMTP helo=<{helo}>"), |verdict| {
+            assert!(!verdict.ambiguous);
+            assert_eq!(verdict.helo, Some(helo.as_bytes()));
+        });
+    }
+
+    /// postscreen takes one word and replaces nothing (`postscreen_smtpd.c`, `psc_helo_cmd()`).
+    #[test]
+    fn a_helo_name_never_changes_a_refusal_of_postscreen(text in hostile_text()) {
+        let helo = text.replace(' ', "");
+        refusal("postscreen", &format!("NOQUEUE: reject: RCPT from [192.0.2.1]:4567: 450 4.3.2 Service \
+            currently unavailable; from=<a@x.test>, to=<b@lab.test>, proto=ESMTP, helo=<{helo}>"), |verdict| {
+            if !verdict.ambiguous {
+                assert_eq!(verdict.helo, Some(helo.as_bytes()));
+            }
+        });
+    }
+
+    /// Named twice: in the reply, and in the list.
+    #[test]
+    fn a_recipient_never_changes_a_refusal_unnoticed(text in hostile_text()) {
+        let to = format!("{}@lab.test", quoted(&text));
+        let line = format!("NOQUEUE: reject: RCPT from a.test[192.0.2.1]: 550 5.1.1 <{to}>: Recipient \
+            address rejected: User unknown; from=<a@x.test> to=<{to}> proto=ESMTP helo=<gen>");
+        verdict("smtpd", &line, |verdict| {
+            assert_eq!(verdict.peer.address, b"192.0.2.1");
+            if !verdict.ambiguous {
+                assert_eq!(verdict.sender, Some(&b"a@x.test"[..]));
+                assert_eq!(verdict.recipient, Some(to.as_bytes()));
+                assert_eq!(verdict.helo, Some(&b"gen"[..]));
+            }
+        });
+    }
+
+    /// Since 3.10 an authenticated client is named behind the list.
+    #[test]
+    fn a_user_name_never_changes_a_refusal_unnoticed(text in hostile_text()) {
+        let line = format!("NOQUEUE: reject: RCPT from a.test[192.0.2.1]: 450 4.1.7 no; from=<a@x.test> \
+            to=<b@lab.test> proto=ESMTP helo=<gen> sasl_method=PLAIN sasl_username=u{text}");
+        verdict("smtpd", &line, |verdict| {
+            assert_eq!(verdict.peer.address, b"192.0.2.1");
+            if !verdict.ambiguous {
+                assert_eq!(verdict.sender, Some(&b"a@x.test"[..]));
+                assert_eq!(verdict.recipient, Some(&b"b@lab.test"[..]));
+            }
+        });
+    }
+
+    #[test]
+    fn what_a_milter_says_never_changes_whom_it_refuses(text in hostile_text()) {
+        refusal("cleanup", &format!("97C0A53F4D6: milter-reject: END-OF-MESSAGE from a.test[192.0.2.1]: \
+            5.7.1 {text}; from=<a@x.test> to=<b@lab.test> proto=ESMTP helo=<gen>"), |verdict| {
+            assert_eq!(verdict.helo, Some(&b"gen"[..]));
+        });
+    }
+
+    /// A name of the DNS, which Postfix has checked (`valid_hostname.c`).
+    #[test]
+    fn a_client_s_name_is_only_a_name(name in "[A-Za-z0-9_.-]{1,80}") {
+        let line = format!("97C0A53F4D6: client={name}[192.0.2.1]");
+        entry("smtpd", &line, |body| {
+            let Body::Postfix(Entry::Client(client)) = body else { panic!("{line}") };
+            assert_eq!((client.peer.name, client.peer.address), (name.as_bytes(), &b"192.0.2.1"[..]));
+        });
+        let line = format!("NOQUEUE: reject: RCPT from {name}[192.0.2.1]: 450 4.1.7 no; from=<a@x.test> \
+            to=<b@lab.test> proto=ESMTP helo=<gen>");
+        verdict("smtpd", &line, |verdict| {
+            assert_eq!((verdict.peer.name, verdict.peer.address), (name.as_bytes(), &b"192.0.2.1"[..]));
+        });
+    }
+
+    #[test]
+    fn a_sender_never_changes_who_submitted_or_what_expired(text in hostile_text()) {
+        let sender = format!("{}@x.test", quoted(&text));
+        let line = format!("97C0A53F4D6: uid=1000 from=<{sender}>");
+        entry("pickup", &line, |body| {
+            let Body::Postfix(Entry::Pickup(pickup)) = body else { panic!("{line}") };
+            assert_eq!((pickup.uid, pickup.sender), (&b"1000"[..], sender.as_bytes()));
+            assert_eq!(pickup.orig_id, None);
+        });
+        let line = format!("97C0A53F4D6: from=<{sender}>, status=expired, returned to sender");
+        entry("qmgr", &line, |body| {
+            let Body::Postfix(Entry::Expired(expired)) = body else { panic!("{line}") };
+            assert_eq!((expired.sender, expired.forced), (sender.as_bytes(), false));
+        });
+    }
+
+    /// What a command, a mailbox or a table of the operator says stands where a reply stands.
+    #[test]
+    fn no_agent_s_words_change_its_outcome(text in hostile_text(), agent in any::<Index>()) {
+        let (service, relay) = *agent.get(&[("local", "local"), ("virtual", "virtual"), ("pipe", "mypipe"),
+            ("error", "none"), ("discard", "none"), ("lmtp", "mx.test[private/lmtp]")]);
+        let line = format!("97C0A53F4D6: to=<a@good.test>, relay={relay}, delay=1, delays=0/0/0/1, \
+            dsn=5.3.0, status=bounced ({text})");
+        entry(service, &line, |body| {
+            let Body::Postfix(Entry::Delivery(delivery)) = body else { panic!("{line}") };
+            let expected = ("97C0A53F4D6".to_owned(), "a@good.test".to_owned(), Status::Bounced);
+            assert_eq!(essence(&delivery), expected);
+            assert_eq!(delivery.text, text.as_bytes());
+        });
+    }
+
+    #[test]
+    fn a_user_name_that_fails_never_changes_the_client(text in hostile_text()) {
+        let line = format!("warning: a.test[192.0.2.1]: SASL PLAIN authentication failed: no, \
+            sasl_username={text}");
+        entry("smtpd", &line, |body| {
+            let Body::Postfix(Entry::AuthFailure(failure)) = body else { panic!("{line}") };
+            assert_eq!((failure.peer.address, failure.mechanism), (&b"192.0.2.1"[..], &b"PLAIN"[..]));
+        });
     }
 }

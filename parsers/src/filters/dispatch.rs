@@ -2,7 +2,7 @@
 
 use super::{
     amavis, clamav, dovecot_lmtp, opendkim, opendmarc, policyd, policyd_spf, postgrey, rspamd,
-    spamd,
+    spamd, spampd,
 };
 use crate::{Body, LogRecord, Process, Reason};
 
@@ -37,6 +37,7 @@ fn grammar(process: &Process<'_>) -> Option<Grammar> {
         b"amavis" | b"amavisd" | b"amavisd-new" => amavis::read,
         b"rspamd" => rspamd::read,
         b"spamd" => spamd::read,
+        b"spampd" => spampd::read,
         b"clamav-milter" => clamav::milter,
         b"clamd" => clamav::clamd,
         b"opendkim" => opendkim::read,

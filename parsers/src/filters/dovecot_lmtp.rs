@@ -38,8 +38,13 @@ fn stored<'a>(agent: &'a [u8], text: &'a [u8]) -> Option<Verdict<'a>> {
 type Filed<'a> = (Option<&'a [u8]>, Option<&'a [u8]>);
 
 /// Both names are left out when a stranger's Message-ID imitates the words between them.
+///
+/// The Pigeonhole of Dovecot 2.3.19 names what a script asked for in front:
+/// `msgid=<1@x.test>: fileinto action: stored mail into mailbox 'Junk'`.
 fn by_sieve(text: &[u8]) -> Option<Filed<'_>> {
-    filed(text.strip_suffix(b"'")?, b": stored mail into mailbox '")
+    let (message_id, mailbox) = filed(text.strip_suffix(b"'")?, b": stored mail into mailbox '")?;
+    let message_id = message_id.map(|id| id.strip_suffix(b": fileinto action").unwrap_or(id));
+    Some((message_id, mailbox))
 }
 
 fn plainly(text: &[u8]) -> Option<Filed<'_>> {
@@ -51,9 +56,16 @@ fn filed<'a>(text: &'a [u8], words: &[u8]) -> Option<Filed<'a>> {
     Some(text::split_only(text, words).unzip())
 }
 
-/// User and session of `lmtp(anna)<2345><SESSION>`, or of the older `lmtp(2345, anna)`.
+/// User and session of `lmtp(anna)<2345><SESSION>`, or of the older `lmtp(2345, anna)`. The session
+/// of `lda(anna)<2345><SESSION>` is in no reply.
 fn agent_names(agent: &[u8]) -> Option<(&[u8], Option<&[u8]>)> {
-    let rest = agent.strip_prefix(b"lmtp(").or(agent.strip_prefix(b"lda("))?;
+    if let Some(rest) = agent.strip_prefix(b"lda(") {
+        return names(rest).map(|(user, _)| (user, None));
+    }
+    names(agent.strip_prefix(b"lmtp(")?)
+}
+
+fn names(rest: &[u8]) -> Option<(&[u8], Option<&[u8]>)> {
     if let Some((user, rest)) = text::split_once(rest, b")<") {
         let (_, session) = text::split_once(rest, b"><")?;
         return Some((user, session.strip_suffix(b">")));
@@ -80,9 +92,20 @@ mod tests {
         assert_eq!((junk.kind, junk.detail), (Kind::Stored, Some(&b"Junk"[..])));
         assert_eq!(junk.scan_id, Some(&b"75YxNGH0AGtCCQAAg+zDdQ"[..]));
         assert_eq!((junk.user, junk.message_id), (Some(&b"anna"[..]), Some(&b"<1@x.test>"[..])));
+        let lda = verdict("lda(anna)<2345><75Yx>: msgid=<1@x.test>: saved mail to INBOX");
+        assert_eq!((lda.user, lda.scan_id), (Some(&b"anna"[..]), None));
         let old =
             verdict("lmtp(1235, user@example.com): msgid=<m@example.com>: saved mail to INBOX");
         assert_eq!((old.user, old.detail), (Some(&b"user@example.com"[..]), Some(&b"INBOX"[..])));
+    }
+
+    #[test]
+    fn the_action_of_a_script_is_no_part_of_the_message_id() {
+        let junk = verdict(
+            "lmtp(anna)<1><s>: sieve: msgid=<1@x.test>: fileinto action: \
+             stored mail into mailbox 'Junk'",
+        );
+        assert_eq!((junk.message_id, junk.detail), (Some(&b"<1@x.test>"[..]), Some(&b"Junk"[..])));
     }
 
     #[test]

@@ -20,6 +20,7 @@ mod policyd_spf;
 mod postgrey;
 mod rspamd;
 mod spamd;
+mod spampd;
 mod text;
 mod verdict;
 

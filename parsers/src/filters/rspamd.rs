@@ -140,7 +140,7 @@ pub(super) fn own_file(line: &[u8]) -> Option<LogRecord<'_>> {
         service: b"",
         pid: Some(small_number(pid)?),
     };
-    Some(LogRecord { stamp, host: b"", process, repeated: 1, body: read(text) })
+    Some(LogRecord { line, stamp, host: b"", process, repeated: 1, body: read(text) })
 }
 
 /// `2026-11-21 01:35:40`, with an optional fraction.

@@ -93,6 +93,8 @@ pub enum Engine {
     Rspamd,
     /// spamd of `SpamAssassin`.
     SpamAssassin,
+    /// spampd, a proxy that asks `SpamAssassin`.
+    Spampd,
     /// clamav-milter.
     ClamavMilter,
     /// clamd of `ClamAV`.
@@ -121,6 +123,7 @@ impl Engine {
             Self::Amavis => "amavis",
             Self::Rspamd => "rspamd",
             Self::SpamAssassin => "spamassassin",
+            Self::Spampd => "spampd",
             Self::ClamavMilter => "clamav-milter",
             Self::Clamd => "clamd",
             Self::OpenDkim => "opendkim",

@@ -60,9 +60,6 @@ impl Parts {
 /// `2026-11-21T01:28:22.522880123Z stdout F TEXT`, or `P` for a part that more follows
 /// (Kubernetes CRI; containerd, CRI-O, podman's `k8s-file`).
 pub(super) fn cri<'a>(stamps: &mut time::Memo, line: &'a [u8]) -> Option<Entry<'a>> {
-    if !looks_like_cri(line) {
-        return None;
-    }
     let (line, stamp) = stamps.stamp(line).ok()?;
     let stream =
         alt((value(Stream::Stdout, tag(" stdout ")), value(Stream::Stderr, tag(" stderr "))));
@@ -70,12 +67,6 @@ pub(super) fn cri<'a>(stamps: &mut time::Memo, line: &'a [u8]) -> Option<Entry<'
     let entry: Parsed<'_, _> = (stream, ends, rest).parse(line);
     let (_, (stream, ends, text)) = entry.ok()?;
     Some(Entry { stream, stamp, text, ends })
-}
-
-/// Spares the lines of everybody else the second look at their stamps.
-fn looks_like_cri(line: &[u8]) -> bool {
-    let rest = memchr::memchr(b' ', line).and_then(|at| line.get(at..));
-    rest.is_some_and(|rest| rest.starts_with(b" stdout ") || rest.starts_with(b" stderr "))
 }
 
 /// `{"log":"TEXT\n","stream":"stdout","time":"2026-11-21T01:28:22.522880123Z"}` (Docker

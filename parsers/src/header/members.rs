@@ -42,6 +42,8 @@ pub(super) enum Enclosed<'a> {
     Container(container::Entry<'a>),
     /// All fields apart.
     Whole(Header<'a>),
+    /// The line that stands for an entry of the journal.
+    Journal(&'a [u8]),
 }
 
 /// Reads `line`; none when it is no whole object, or one that nobody here writes.
@@ -54,7 +56,7 @@ pub(super) fn read<'a>(
     if members.log.is_some() {
         container::docker(stamps, &members, room).map(Enclosed::Container)
     } else if members.message.is_some() {
-        journald::header(&members, room).map(Enclosed::Whole)
+        journald::line(&members, room).map(Enclosed::Journal)
     } else {
         rsyslog::header(stamps, &members, room).map(Enclosed::Whole)
     }

@@ -33,7 +33,8 @@ pub(crate) struct Splitter {
     stamps: time::Memo,
     /// What was split, and has not ended yet.
     parts: container::Parts,
-    /// For texts that were escaped: nothing before the first JSON object, then [`OBJECT_BYTES`].
+    /// For texts that were escaped, and the line made of them: nothing before the first JSON
+    /// object, then twice [`OBJECT_BYTES`].
     memory: Vec<u8>,
 }
 
@@ -56,20 +57,35 @@ pub(crate) struct Header<'a> {
     pub(crate) text: &'a [u8],
 }
 
+/// A line that was split, and what it is known by.
+#[derive(Debug)]
+pub(crate) struct Split<'a> {
+    /// The line as given, or the one that stands for an entry of the journal.
+    pub(crate) line: &'a [u8],
+    pub(crate) header: Header<'a>,
+}
+
 impl Splitter {
     /// Splits `line`; a reason when it has no known prefix.
-    pub(crate) fn split<'a>(&'a mut self, line: &'a [u8]) -> Result<Header<'a>, Reason> {
+    pub(crate) fn split<'a>(&'a mut self, line: &'a [u8]) -> Result<Split<'a>, Reason> {
         let Self { stamps, parts, memory } = self;
         let entry = if line.first() == Some(&b'{') {
             let room = &mut lend(memory, line).ok_or(Reason::Header)?;
             match members::read(stamps, line, room).ok_or(Reason::Header)? {
-                Enclosed::Whole(header) => return Ok(header),
+                Enclosed::Whole(header) => return Ok(Split { line, header }),
+                Enclosed::Journal(line) => return Ok(Split { line, header: plain(stamps, line)? }),
                 Enclosed::Container(entry) => entry,
             }
-        } else if let Some(entry) = container::cri(stamps, line) {
-            entry
         } else {
-            return plain(stamps, line);
+            let header = plain(stamps, line);
+            // A container's line looks like one whose host is the stream, behind a stamp that
+            // begins with the year.
+            let is_stream = matches!(&header, Ok(header) if matches!(header.host, b"stdout" | b"stderr"))
+                && line.first().is_some_and(u8::is_ascii_digit);
+            match is_stream.then(|| container::cri(stamps, line)).flatten() {
+                Some(entry) => entry,
+                None => return Ok(Split { line, header: header? }),
+            }
         };
         if parts.has(&entry) {
             return Err(Reason::Partial);
@@ -79,7 +95,7 @@ impl Splitter {
             Stamp::Exact(_) => header.stamp,
             _ => entry.stamp,
         };
-        Ok(Header { stamp, ..header })
+        Ok(Split { line, header: Header { stamp, ..header } })
     }
 
     /// The next line is not the one behind the previous line.
@@ -97,7 +113,7 @@ fn plain<'a>(stamps: &mut time::Memo, line: &'a [u8]) -> Result<Header<'a>, Reas
 /// Room for all texts of `line`; none when it is too long.
 fn lend<'a>(memory: &'a mut Vec<u8>, line: &[u8]) -> Option<Room<'a>> {
     if memory.is_empty() {
-        *memory = vec![0; OBJECT_BYTES];
+        *memory = vec![0; 2 * OBJECT_BYTES];
     }
     (line.len() <= OBJECT_BYTES).then_some(Room::new(memory))
 }
@@ -108,10 +124,14 @@ fn lend<'a>(memory: &'a mut Vec<u8>, line: &[u8]) -> Option<Room<'a>> {
 /// `last message repeated 3 times` of older loggers has neither tag nor text: it is nobody's
 /// line, and can only be counted.
 pub(crate) fn unfold(text: &[u8]) -> (u32, &[u8]) {
-    if let Ok((inner, times)) = syslog::repeated(text) {
-        return (times, inner.strip_suffix(b"]").unwrap_or(inner));
+    match text.first() {
+        Some(b'm') => syslog::repeated(text)
+            .map_or((1, text), |(inner, times)| (times, inner.strip_suffix(b"]").unwrap_or(inner))),
+        Some(b'l') => {
+            syslog::repeated_last(text).map_or((1, text), |(nothing, times)| (times, nothing))
+        }
+        _ => (1, text),
     }
-    syslog::repeated_last(text).map_or((1, text), |(nothing, times)| (times, nothing))
 }
 
 #[cfg(test)]
@@ -121,13 +141,14 @@ mod tests {
     use super::*;
 
     /// Host, tag, PID and text.
-    type Split<'a> = (&'a str, &'a str, Option<u32>, &'a str);
+    type Fields<'a> = (&'a str, &'a str, Option<u32>, &'a str);
 
     #[track_caller]
-    fn assert_split(line: &str, expected: Option<Split<'_>>) {
+    fn assert_split(line: &str, expected: Option<Fields<'_>>) {
         let mut splitter = Splitter::default();
         let text = |bytes| std::str::from_utf8(bytes).unwrap();
-        let split = splitter.split(line.as_bytes()).ok().map(|header| {
+        let split = splitter.split(line.as_bytes()).ok().map(|split| {
+            let header = split.header;
             let process = header.process;
             (text(header.host), text(process.tag), process.pid, text(header.text))
         });
@@ -155,6 +176,14 @@ mod tests {
     }
 
     #[test]
+    fn a_host_may_be_called_like_a_stream() {
+        assert_split("Nov 21 01:28:22 stdout F a", Some(("stdout", "", None, "F a")));
+        assert_split("2026-11-21T01:28:22Z stdout f: a", Some(("stdout", "f", None, "a")));
+        let line = "2026-11-21T01:28:22Z stdout F Nov 21 01:28:22 vm a[1]: b";
+        assert_split(line, Some(("vm", "a", Some(1), "b")));
+    }
+
+    #[test]
     fn what_only_resembles_a_column_stays_where_it_is() {
         assert_split(
             "Nov 21 01:28:22 mail.info postfix/smtp[337]: a",
@@ -172,7 +201,7 @@ mod tests {
     fn an_app_name_that_was_cut_at_the_slash_has_no_daemon() {
         let line = b"<22>1 2026-11-21T01:28:22.522880+00:00 vm postfix 330 - -  connect from x";
         let mut splitter = Splitter::default();
-        let header = splitter.split(line).unwrap();
+        let header = splitter.split(line).unwrap().header;
         assert!(header.is_postfix);
         assert_eq!(header.process.service, b"");
         assert_eq!(header.text, b"connect from x");
@@ -184,7 +213,7 @@ mod tests {
     fn a_text_of_postfix_under_a_tag_that_was_cut_is_postfix() {
         let is_postfix = |line: &str| {
             let mut splitter = Splitter::default();
-            let header = splitter.split(line.as_bytes()).unwrap();
+            let header = splitter.split(line.as_bytes()).unwrap().header;
             header.is_postfix
         };
         let structured = |priority, app, text| {
@@ -223,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folded_repetition_gives_its_text_and_count() {
+    fn row_24_a_folded_repetition_gives_its_text_and_count() {
         assert_eq!(
             unfold(b"message repeated 3 times: [ connect from x]"),
             (3, &b"connect from x"[..])

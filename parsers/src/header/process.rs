@@ -26,6 +26,9 @@ pub struct Process<'a> {
 /// A policy server that Postfix spawns logs as `postfix/policy-spf`: it shares the instance, but
 /// its words are not Postfix's.
 pub(super) fn tagged(tag: &[u8], pid: Option<u32>) -> (Process<'_>, bool) {
+    if let Some((instance, service)) = plain(tag) {
+        return (Process { tag, instance, service, pid }, is_daemon(service));
+    }
     let Some(last_slash) = memchr::memrchr(b'/', tag) else {
         return (Process { tag, instance: tag, service: b"", pid }, tag.starts_with(PREFIX));
     };
@@ -38,6 +41,13 @@ pub(super) fn tagged(tag: &[u8], pid: Option<u32>) -> (Process<'_>, bool) {
         None => tag,
     };
     (Process { tag, instance, service, pid }, is_postfix)
+}
+
+/// `postfix/smtpd`, as nearly all tags are: read below as well, but not as fast.
+fn plain(tag: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (instance, service) = tag.split_at_checked(PREFIX.len())?;
+    let service = service.strip_prefix(b"/")?;
+    (instance == PREFIX && !service.contains(&b'/')).then_some((instance, service))
 }
 
 /// What `syslog_name` begins with unless an operator renamed the whole instance.
@@ -58,11 +68,15 @@ fn first_component(path: &[u8]) -> &[u8] {
 /// The programs of Postfix (`src/*`, as named by `$process_name`), and master.cf names that log
 /// under another program's name.
 fn is_daemon(service: &[u8]) -> bool {
+    // Most lines are of these four.
+    matches!(service, b"smtpd" | b"smtp" | b"qmgr" | b"cleanup") || is_other_daemon(service)
+}
+
+fn is_other_daemon(service: &[u8]) -> bool {
     matches!(
         service,
         b"anvil"
             | b"bounce"
-            | b"cleanup"
             | b"defer"
             | b"discard"
             | b"dnsblog"
@@ -93,15 +107,12 @@ fn is_daemon(service: &[u8]) -> bool {
             | b"postsuper"
             | b"post-install"
             | b"proxymap"
-            | b"qmgr"
             | b"qmqpd"
             | b"relay"
             | b"retry"
             | b"scache"
             | b"sendmail"
             | b"showq"
-            | b"smtp"
-            | b"smtpd"
             | b"spawn"
             | b"tlsmgr"
             | b"tlsproxy"

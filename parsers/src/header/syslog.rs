@@ -39,6 +39,10 @@ fn priority(input: &[u8]) -> Parsed<'_, u8> {
 /// `msg_logger.c`, `msg_logger_print()`.
 fn traditional<'a>(memo: &mut time::Memo, line: &'a [u8]) -> Parsed<'a, Header<'a>> {
     let (line, stamp) = memo.stamp(line)?;
+    if let Some((host, (tag, pid), text)) = common(line) {
+        let (process, is_postfix) = tagged(tag, pid);
+        return Ok((b"", Header { stamp, host, process, is_postfix, text }));
+    }
     let (line, _) = (tag(" "), opt(bracketed_column)).parse(line)?;
     let (line, host) = terminated(token, tag(" ")).parse(line)?;
     let (line, _) = opt(column).parse(line)?;
@@ -46,6 +50,29 @@ fn traditional<'a>(memo: &mut time::Memo, line: &'a [u8]) -> Parsed<'a, Header<'
     let (text, _) = opt(message_id).parse(line)?;
     let (process, is_postfix) = tagged(tag, pid);
     Ok((b"", Header { stamp, host, process, is_postfix, text }))
+}
+
+/// ` mx postfix/smtp[337]: TEXT`, where the grammar below has nothing to choose: the way nearly all
+/// lines look behind their stamp. Host, tag, PID and text.
+///
+/// Neither column can stand there: the first begins with an angle bracket, and the second has a
+/// space where this has a bracket.
+fn common(line: &[u8]) -> Option<(&[u8], Program<'_>, &[u8])> {
+    let line = line.strip_prefix(b" ")?;
+    let (host, rest) = line.split_at_checked(memchr::memchr(b' ', line)?)?;
+    let rest = rest.strip_prefix(b" ")?;
+    let end = rest.iter().position(|byte| !is_name(*byte))?;
+    let (tag, rest) = rest.split_at_checked(end)?;
+    let rest = rest.strip_prefix(b"[")?;
+    let (pid, rest) =
+        rest.split_at_checked(rest.iter().position(|byte| !byte.is_ascii_digit())?)?;
+    let text = rest.strip_prefix(b"]: ")?;
+    let is_plain = !host.is_empty() && host.first() != Some(&b'<') && !tag.is_empty();
+    (is_plain && !text.starts_with(b"[ID ")).then(|| (host, (tag, small_number(pid)), text))
+}
+
+fn is_name(byte: u8) -> bool {
+    byte.is_ascii_graphic() && byte != b'[' && byte != b':'
 }
 
 /// `postfix/smtp[337]: `, also without PID. A line without a colon behind the tag has none.
@@ -62,7 +89,7 @@ pub(super) fn whole_tag(input: &[u8]) -> Parsed<'_, Program<'_>> {
 type Program<'a> = (&'a [u8], Option<u32>);
 
 fn name_and_pid(input: &[u8]) -> Parsed<'_, Program<'_>> {
-    let name = take_while1(|byte: u8| byte.is_ascii_graphic() && byte != b'[' && byte != b':');
+    let name = take_while1(is_name);
     let pid = delimited(tag("["), take_till(|byte| byte == b']' || byte == b' '), tag("]"));
     let (rest, (name, pid)) = (name, opt(pid)).parse(input)?;
     Ok((rest, (name, pid.and_then(small_number))))

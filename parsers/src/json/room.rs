@@ -2,14 +2,15 @@
 //!
 //! A text never grows by this: the shortest escape for a character of three bytes has six, and an
 //! element of an array has two characters for its byte. So room as large as the line is enough for
-//! all of its texts, and what would not fit is not read at all.
+//! all of its texts, and twice as much for the line that is made of them. What would not fit is not
+//! read at all.
 
 use std::mem;
 
 use memchr::memchr;
 
 use super::scan::{Value, elements};
-use crate::fields::small_number;
+use crate::{fields::small_number, journal::Entry};
 
 /// Memory for the texts of one line.
 #[derive(Debug)]
@@ -45,6 +46,11 @@ impl<'a> Room<'a> {
                 _ => None,
             })
         })
+    }
+
+    /// The line that stands for an entry of the journal.
+    pub(crate) fn entry(&mut self, entry: &Entry<'_>) -> Option<&'a [u8]> {
+        self.keep(|text| entry.write(&mut |piece| text.push(piece)))
     }
 
     fn keep(&mut self, write: impl FnOnce(&mut Text<'_>) -> Option<()>) -> Option<&'a [u8]> {

@@ -6,12 +6,13 @@
 
 use nom::{
     Parser as _,
-    bytes::complete::tag,
+    bytes::complete::{tag, take},
     character::complete::alphanumeric1,
     combinator::{all_consuming, opt, rest, verify},
-    sequence::{delimited, preceded},
+    sequence::preceded,
 };
 
+use super::list_sweep;
 use crate::{
     address,
     fields::{Parsed, word},
@@ -37,32 +38,66 @@ pub(super) struct Found<'a> {
 /// None when the list was begun and does not read to the end. A text without any list is
 /// postscreen's (`all server ports busy`), or was cut before it.
 pub(super) fn find_list(said: &[u8]) -> Option<Found<'_>> {
-    let mut found: Option<Found<'_>> = None;
-    for at in memchr::memrchr_iter(b';', said) {
-        let (text, tail) = said.split_at_checked(at)?;
-        let Ok((_, list)) = all_consuming(list).parse(tail) else {
-            continue;
-        };
-        if let Some(found) = &mut found {
-            found.ambiguous = true;
-            break;
-        }
-        found = Some(Found { text, list, ambiguous: false });
+    let [place, other] = right_most_two(said);
+    if let Some(at) = place {
+        let found = split(said, at, user)?;
+        let ambiguous = other.is_some() || holds_user(found.text);
+        return Some(Found { ambiguous, ..found });
     }
-    found.or_else(|| {
-        let begun = memchr::memmem::find(said, b"; from=<").is_some();
-        (!begun).then(|| Found { text: said, list: List::default(), ambiguous: false })
-    })
+    if memchr::memmem::find(said, b"; from=<").is_some() {
+        // The name of the user looks like a list that breaks off.
+        let [place, _] = list_sweep::right_most_two(said, None);
+        return Some(Found { ambiguous: true, ..split(said, place?, any_user)? });
+    }
+    Some(Found { text: said, list: List::default(), ambiguous: false })
+}
+
+fn split<'a>(
+    said: &'a [u8],
+    at: usize,
+    user: impl Fn(&'a [u8]) -> Parsed<'a, &'a [u8]>,
+) -> Option<Found<'a>> {
+    let (text, tail) = said.split_at_checked(at)?;
+    let (_, list) = all_consuming(list(user)).parse(tail).ok()?;
+    Some(Found { text, list, ambiguous: false })
+}
+
+/// Semicolons that are tried one by one. A genuine line has one or two.
+const FEW: usize = 8;
+
+/// The last two semicolons behind which everything reads to the end.
+///
+/// Each trial may read all that follows, so many semicolons are weighed in one pass.
+fn right_most_two(said: &[u8]) -> [Option<usize>; 2] {
+    if memchr::memchr_iter(b';', said).count() > FEW {
+        return list_sweep::right_most_two(said, memchr::memmem::rfind(said, NO_USER));
+    }
+    let reads = |at: &usize| {
+        said.get(*at..).is_some_and(|tail| all_consuming(list(user)).parse(tail).is_ok())
+    };
+    let mut found = memchr::memrchr_iter(b';', said).filter(reads);
+    [found.next(), found.next()]
+}
+
+/// A list that names a user ends here in front of another list: either a text imitates the
+/// first, or the name the second.
+fn holds_user(text: &[u8]) -> bool {
+    let list = memchr::memmem::find(text, b"; from=<").and_then(|at| text.get(at..));
+    list.is_some_and(|list| memchr::memmem::find(list, b" sasl_username=").is_some())
 }
 
 /// `; from=<S> to=<R> proto=ESMTP helo=<H> sasl_method=PLAIN sasl_username=U sasl_sender=S`, each
 /// part optional, with commas in between in postscreen's form. SASL since 3.10.
-fn list(input: &[u8]) -> Parsed<'_, List<'_>> {
-    let (input, list) = envelope(input)?;
-    let (input, _) = opt(preceded(name("sasl_method"), word)).parse(input)?;
-    let (input, sasl_username) = opt(preceded(name("sasl_username"), user)).parse(input)?;
-    let (input, _) = opt(preceded(name("sasl_sender"), word)).parse(input)?;
-    Ok((input, List { sasl_username, ..list }))
+fn list<'a>(
+    user: impl Fn(&'a [u8]) -> Parsed<'a, &'a [u8]>,
+) -> impl Fn(&'a [u8]) -> Parsed<'a, List<'a>> {
+    move |input| {
+        let (input, list) = envelope(input)?;
+        let (input, _) = opt(preceded(name("sasl_method"), word)).parse(input)?;
+        let (input, sasl_username) = opt(preceded(name("sasl_username"), &user)).parse(input)?;
+        let (input, _) = opt(preceded(name("sasl_sender"), word)).parse(input)?;
+        Ok((input, List { sasl_username, ..list }))
+    }
 }
 
 /// `; from=<S> to=<R> proto=ESMTP helo=<H>`, each part optional.
@@ -83,11 +118,25 @@ fn name<'a>(name: &'static str) -> impl Fn(&'a [u8]) -> Parsed<'a, ()> {
     }
 }
 
-/// smtpd replaces brackets inside the name by question marks (`smtpd.c`, `helo_cmd()`).
+/// Up to the bracket that a space, a table's text or the end follows: smtpd replaces brackets inside the
+/// name by question marks (`smtpd.c`, `helo_cmd()`), and postscreen takes one word as it is
+/// (`postscreen_smtpd.c`, `psc_helo_cmd()`).
 fn helo(input: &[u8]) -> Parsed<'_, &[u8]> {
-    let inner = nom::bytes::complete::take_till(|byte| byte == b'>');
-    delimited(tag("<"), inner, tag(">")).parse(input)
+    let (input, _) = tag("<").parse(input)?;
+    let is_end = |at: &usize| input.get(at + 1..).is_some_and(ends_helo);
+    let end = memchr::memchr_iter(b'>', input).find(is_end);
+    let (rest, name) = take(end.unwrap_or(input.len())).parse(input)?;
+    let (rest, _) = tag(">").parse(rest)?;
+    Ok((rest, name))
 }
+
+/// What may follow the bracket behind a HELO name.
+pub(super) fn ends_helo(rest: &[u8]) -> bool {
+    rest.is_empty() || rest.starts_with(b" ") || rest.starts_with(b": ")
+}
+
+/// What no user name holds.
+const NO_USER: &[u8] = b" proto=";
 
 /// Free text up to the end, or to the authenticated sender behind it; a milter's line has it in
 /// brackets.
@@ -95,13 +144,118 @@ fn helo(input: &[u8]) -> Parsed<'_, &[u8]> {
 /// No other field follows a user name, so a text that holds one is none: otherwise a quoted
 /// address could begin a list of its own and swallow the rest of the real one as its user.
 fn user(input: &[u8]) -> Parsed<'_, &[u8]> {
-    let genuine =
-        |user: &[u8]| !user.is_empty() && memchr::memmem::find(user, b" proto=").is_none();
-    let (rest, user) = verify(rest, genuine).parse(input)?;
+    let genuine = |user: &[u8]| memchr::memmem::find(user, NO_USER).is_none();
+    verify(rest, genuine).parse(input)?;
+    any_user(input)
+}
+
+/// As [`user`], whatever it holds.
+fn any_user(input: &[u8]) -> Parsed<'_, &[u8]> {
+    let (rest, user) = verify(rest, |user: &[u8]| !user.is_empty()).parse(input)?;
     let user = match memchr::memmem::rfind(user, b" sasl_sender=") {
         Some(at) => user.get(..at).unwrap_or(user),
         None => user,
     };
     let bare = user.strip_prefix(b"<").and_then(|user| user.strip_suffix(b">"));
     Ok((rest, bare.unwrap_or(user)))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::{collection::vec, prelude::*, sample::select};
+
+    use super::*;
+
+    /// What each trial by itself gives.
+    fn tried(said: &[u8]) -> [Option<usize>; 2] {
+        let reads = |at: &usize| {
+            said.get(*at..).is_some_and(|tail| all_consuming(list(user)).parse(tail).is_ok())
+        };
+        let mut found = memchr::memrchr_iter(b';', said).filter(reads);
+        [found.next(), found.next()]
+    }
+
+    fn swept(said: &[u8]) -> [Option<usize>; 2] {
+        list_sweep::right_most_two(said, memchr::memmem::rfind(said, NO_USER))
+    }
+
+    const PIECES: [&str; 33] = [
+        ";",
+        "; from=<",
+        ">",
+        " to=<",
+        ", to=<",
+        " proto=",
+        "ESMTP",
+        " helo=<",
+        "> ",
+        ">:",
+        ">: ",
+        "\"",
+        "\\",
+        "@",
+        "[",
+        "]",
+        " sasl_method=",
+        "PLAIN",
+        " sasl_username=",
+        " sasl_sender=",
+        "u",
+        "; from=<a>",
+        " to=<b>",
+        " proto=SMTP",
+        " helo=<h>",
+        "; from=<\"",
+        "@[",
+        "]>",
+        " ",
+        ",",
+        "; helo=<",
+        ", proto=",
+        ", helo=<",
+    ];
+
+    proptest! {
+        #[test]
+        fn one_pass_finds_what_single_trials_find(pieces in vec(select(&PIECES[..]), 0..40)) {
+            let said = pieces.concat();
+            prop_assert_eq!(swept(said.as_bytes()), tried(said.as_bytes()), "{}", said);
+        }
+
+        #[test]
+        fn one_pass_finds_lists_of_any_user(pieces in vec(select(&PIECES[..]), 0..40)) {
+            let said = pieces.concat();
+            let reads = |at: &usize| {
+                said.as_bytes().get(*at..).is_some_and(|tail| all_consuming(list(any_user)).parse(tail).is_ok())
+            };
+            let tried = memchr::memrchr_iter(b';', said.as_bytes()).find(reads);
+            let [swept, _] = list_sweep::right_most_two(said.as_bytes(), None);
+            prop_assert_eq!(swept, tried, "{}", said);
+        }
+
+        #[test]
+        fn one_pass_finds_every_list(
+            text in vec(select(&PIECES[..]), 0..12), quoted in vec(select(&PIECES[..]), 0..6),
+        ) {
+            let quoted = quoted.concat().replace(['\\', '"'], "");
+            let said = format!("{}; from=<\"{quoted}\"@x> to=<b> proto=ESMTP helo=<h>", text.concat());
+            let found = swept(said.as_bytes());
+            prop_assert_eq!(found, tried(said.as_bytes()), "{}", said);
+            prop_assert!(found[0].is_some());
+        }
+    }
+
+    /// 300 semicolons each of which the rest of the line has to be read for.
+    #[test]
+    fn many_semicolons_hide_no_list() {
+        for piece in ["; from=<a@[", "; from=<a", "; helo=<a>b", "; from=<\"", "; sasl_username=a"]
+        {
+            let said =
+                format!("450 no{}>]\"; from=<a> to=<b> proto=SMTP helo=<h>", piece.repeat(300));
+            assert!(
+                find_list(said.as_bytes()).is_some_and(|found| found.list.recipient == Some(b"b")),
+                "{piece}"
+            );
+        }
+    }
 }

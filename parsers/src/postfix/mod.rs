@@ -15,6 +15,7 @@ mod entry;
 mod ignored;
 mod limit;
 mod list;
+mod list_sweep;
 mod master;
 mod peer;
 mod pickup;

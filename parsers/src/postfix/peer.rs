@@ -1,15 +1,7 @@
 //! `name[address]:port`, the way Postfix names a host.
 
-use nom::{
-    Parser as _,
-    bytes::complete::{tag, take_while, take_while1},
-    character::complete::u16 as number,
-    combinator::opt,
-    sequence::{delimited, preceded},
-};
-
 use super::Peer;
-use crate::fields::Parsed;
+use crate::fields::{Parsed, digits, failed, small_number};
 
 /// `mx1.good.test[127.0.1.1]:25`, `localhost[127.0.0.1]`, `::1[::1]:2606`,
 /// `mx.test[private/dovecot-lmtp]`, and postscreen's `[192.0.2.1]:45678`.
@@ -17,11 +9,28 @@ use crate::fields::Parsed;
 /// The name may hold colons, the address neither brackets nor spaces (`smtp_session.c`,
 /// `namaddr`; `smtpd_peer.c`).
 pub(super) fn peer(input: &[u8]) -> Parsed<'_, Peer<'_>> {
-    let name = take_while(|byte: u8| is_plain(byte));
-    let address = delimited(tag("["), take_while1(is_plain), tag("]"));
-    let (rest, (name, address, port)) =
-        (name, address, opt(preceded(tag(":"), number))).parse(input)?;
+    let (name, rest) = plain(input);
+    let (address, rest) = bracketed(rest).ok_or_else(|| failed(input))?;
+    let (port, rest) = port(rest).map_or((None, rest), |(port, rest)| (Some(port), rest));
     Ok((rest, Peer { name, address, port }))
+}
+
+fn bracketed(input: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (address, rest) = plain(input.strip_prefix(b"[")?);
+    let rest = rest.strip_prefix(b"]")?;
+    (!address.is_empty()).then_some((address, rest))
+}
+
+/// `:25`; a number that is no port is not part of the peer.
+fn port(input: &[u8]) -> Option<(u16, &[u8])> {
+    let (rest, digits) = digits(1, usize::MAX)(input.strip_prefix(b":")?).ok()?;
+    Some((small_number(digits)?, rest))
+}
+
+/// What names a host or is its address, and what follows.
+fn plain(input: &[u8]) -> (&[u8], &[u8]) {
+    let length = input.iter().position(|byte| !is_plain(*byte)).unwrap_or(input.len());
+    input.split_at_checked(length).unwrap_or((input, b""))
 }
 
 fn is_plain(byte: u8) -> bool {
@@ -45,6 +54,7 @@ mod tests {
         expect("mx.test[private/dovecot-lmtp]", ("mx.test", "private/dovecot-lmtp"), None, "");
         expect("[192.0.2.1]:45678: x", ("", "192.0.2.1"), Some(45678), ": x");
         expect("a_b.test[192.0.2.1]: x", ("a_b.test", "192.0.2.1"), None, ": x");
+        expect("mx.test[192.0.2.1]:65536", ("mx.test", "192.0.2.1"), None, ":65536");
     }
 
     #[test]

@@ -1,14 +1,9 @@
 //! Queue IDs, short and long (`mail_queue.h`, `mail_queue.c`, `mail_queue_enter()`).
 
 use jiff::Timestamp;
-use nom::{
-    Parser as _,
-    bytes::complete::{tag, take_while1},
-    combinator::map_opt,
-    sequence::terminated,
-};
+use nom::{Parser as _, bytes::complete::tag, sequence::terminated};
 
-use crate::fields::Parsed;
+use crate::fields::{Parsed, failed};
 
 /// A queue ID as logged. Unique only for a host, an instance and a time.
 ///
@@ -29,16 +24,24 @@ const LONG_SECONDS: std::ops::RangeInclusive<usize> = 6..=7;
 const LONG_MICROSECONDS: usize = 4;
 /// `safe_ultostr.c`: digits and letters without vowels. `z` is the 52nd and also separates.
 const LONG_DIGITS: &[u8; 52] = b"0123456789BCDFGHJKLMNPQRSTVWXYZbcdfghjklmnpqrstvwxyz";
+/// What each byte is worth as one of [`LONG_DIGITS`]: asked for every byte of every long ID.
+const LONG_VALUES: [u8; 256] = long_values();
+const NO_DIGIT: u8 = u8::MAX;
+/// What each byte may be part of: asked once for every byte of every ID.
+const KINDS: [u8; 256] = kinds();
+/// A word of ASCII letters and digits.
+const WORD: u8 = 1;
+/// A short ID.
+const SHORT: u8 = 2;
+/// A long ID.
+const LONG: u8 = 4;
 const MICROSECONDS_PER_SECOND: u64 = 1_000_000;
 
 impl<'a> QueueId<'a> {
     /// The whole of `text`, if it has the shape of a queue ID.
     #[must_use]
     pub fn parse(text: &'a [u8]) -> Option<Self> {
-        if !is_short(text) && decode(text).is_none() {
-            return None;
-        }
-        std::str::from_utf8(text).ok().map(Self)
+        word(text).filter(|(_, rest)| rest.is_empty()).map(|(id, _)| id)
     }
 
     /// The ID: ASCII letters and digits.
@@ -50,7 +53,8 @@ impl<'a> QueueId<'a> {
     /// When the message arrived; only long IDs tell (`enable_long_queue_ids`).
     #[must_use]
     pub fn arrival(self) -> Option<Timestamp> {
-        let (second, microsecond) = decode(self.0.as_bytes())?;
+        let (second, microsecond) = time(self.0.as_bytes())?;
+        let (second, microsecond) = (number(second)?, number(microsecond)?);
         let nanosecond = i32::try_from(microsecond).ok()?.checked_mul(1000)?;
         Timestamp::new(i64::try_from(second).ok()?, nanosecond).ok()
     }
@@ -63,34 +67,82 @@ pub(super) fn leading(text: &[u8]) -> Parsed<'_, QueueId<'_>> {
 
 /// A word that is a queue ID.
 pub(super) fn queue_id(input: &[u8]) -> Parsed<'_, QueueId<'_>> {
-    map_opt(take_while1(|byte: u8| byte.is_ascii_alphanumeric()), QueueId::parse).parse(input)
+    word(input).map(|(id, rest)| (rest, id)).ok_or_else(|| failed(input))
 }
 
-fn is_short(text: &[u8]) -> bool {
-    let Some((microseconds, inode)) = text.split_at_checked(SHORT_MICROSECONDS) else {
+/// The letters and digits in front, if they are a queue ID, and what follows.
+fn word(input: &[u8]) -> Option<(QueueId<'_>, &[u8])> {
+    let (mut length, mut common) = (0, SHORT | LONG);
+    for kinds in input.iter().map(|byte| kinds_of(*byte)).take_while(|kinds| kinds & WORD != 0) {
+        length += 1;
+        common &= kinds;
+    }
+    let (text, rest) = input.split_at_checked(length)?;
+    if (common & SHORT != 0 && is_short(text)) || (common & LONG != 0 && is_long(text)) {
+        return Some((QueueId(std::str::from_utf8(text).ok()?), rest));
+    }
+    None
+}
+
+/// Is it one, as digits of a short ID?
+fn is_short(digits: &[u8]) -> bool {
+    let Some((microseconds, inode)) = digits.split_at_checked(SHORT_MICROSECONDS) else {
         return false;
     };
-    (1..=MAX_SHORT_INODE).contains(&inode.len())
-        && text.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'A'..=b'F'))
-        // Upper-case hexadecimal digits of equal length compare like the numbers they write.
-        && microseconds <= b"F423F".as_slice()
+    // Upper-case hexadecimal digits of equal length compare like the numbers they write.
+    (1..=MAX_SHORT_INODE).contains(&inode.len()) && microseconds <= b"F423F".as_slice()
 }
 
-/// Second and microsecond of a long ID.
-fn decode(text: &[u8]) -> Option<(u64, u64)> {
+/// Is it one, as digits of a long ID?
+fn is_long(digits: &[u8]) -> bool {
+    let microsecond = time(digits).and_then(|(_, microsecond)| number(microsecond));
+    microsecond.is_some_and(|microsecond| microsecond < MICROSECONDS_PER_SECOND)
+}
+
+/// Digits of the second and the microsecond of a long ID.
+fn time(digits: &[u8]) -> Option<(&[u8], &[u8])> {
     // `z` is a digit of the time as well, but none of the inode.
-    let (time, inode) = text.split_at_checked(memchr::memrchr(b'z', text)?)?;
+    let (time, inode) = digits.split_at_checked(digits.iter().rposition(|byte| *byte == b'z')?)?;
     let inode = inode.strip_prefix(b"z")?;
     let seconds = time.len().checked_sub(LONG_MICROSECONDS)?;
-    if !LONG_SECONDS.contains(&seconds)
-        || !(1..=MAX_LONG_INODE).contains(&inode.len())
-        || !inode.iter().all(|byte| digit(*byte).is_some())
-    {
+    if !LONG_SECONDS.contains(&seconds) || !(1..=MAX_LONG_INODE).contains(&inode.len()) {
         return None;
     }
-    let (second, microsecond) = time.split_at_checked(seconds)?;
-    let (second, microsecond) = (number(second)?, number(microsecond)?);
-    (microsecond < MICROSECONDS_PER_SECOND).then_some((second, microsecond))
+    time.split_at_checked(seconds)
+}
+
+fn kinds_of(byte: u8) -> u8 {
+    KINDS.get(usize::from(byte)).copied().unwrap_or_default()
+}
+
+const fn kinds() -> [u8; 256] {
+    let mut kinds = [0; 256];
+    let mut byte = 0_u8;
+    while byte.is_ascii() {
+        #[expect(clippy::indexing_slicing, reason = "no byte is out of range")]
+        {
+            let short = if matches!(byte, b'0'..=b'9' | b'A'..=b'F') { SHORT } else { 0 };
+            let long = if LONG_VALUES[byte as usize] == NO_DIGIT { 0 } else { LONG };
+            let word = if byte.is_ascii_alphanumeric() { WORD } else { 0 };
+            kinds[byte as usize] = word | short | long;
+        }
+        byte += 1;
+    }
+    kinds
+}
+
+const fn long_values() -> [u8; 256] {
+    let mut values = [NO_DIGIT; 256];
+    let mut value = 0;
+    while value < LONG_DIGITS.len() {
+        #[expect(clippy::indexing_slicing, reason = "both are in range, or this does not compile")]
+        #[expect(clippy::cast_possible_truncation, reason = "there are 52 digits")]
+        {
+            values[LONG_DIGITS[value] as usize] = value as u8;
+        }
+        value += 1;
+    }
+    values
 }
 
 /// At most seven digits come here, so nothing overflows.
@@ -99,8 +151,8 @@ fn number(digits: &[u8]) -> Option<u64> {
 }
 
 fn digit(byte: u8) -> Option<u64> {
-    let index = memchr::memchr(byte, LONG_DIGITS)?;
-    u64::try_from(index).ok()
+    let value = LONG_VALUES.get(usize::from(byte)).copied().unwrap_or(NO_DIGIT);
+    (value != NO_DIGIT).then_some(u64::from(value))
 }
 
 #[cfg(test)]

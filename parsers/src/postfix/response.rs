@@ -5,11 +5,17 @@
 //! destination's `delivery temporarily suspended: …` quotes the failure of an earlier recipient,
 //! so its server and codes are not this one's, and are left unread.
 
+use std::sync::LazyLock;
+
+use memchr::{
+    memmem::{Finder, FinderRev},
+    memrchr_iter,
+};
 use nom::{
     Parser as _,
     branch::alt,
     bytes::complete::{tag, take_while1},
-    combinator::{opt, value},
+    combinator::{opt, value, verify},
     sequence::{delimited, preceded, terminated},
 };
 
@@ -70,6 +76,11 @@ pub enum FilterOutcome {
     Rejected,
 }
 
+// Made once, because making one takes longer than most searches.
+static IN_REPLY_TO: LazyLock<FinderRev<'_>> = LazyLock::new(|| FinderRev::new(" (in reply to "));
+static SERVICE: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new(" service ("));
+static COMMAND_OUTPUT: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new(" Command output: "));
+
 /// Takes the text of a delivery status line apart.
 #[must_use]
 pub fn response(text: &[u8]) -> Response<'_> {
@@ -125,8 +136,7 @@ fn quoted_reply(text: &[u8]) -> Parsed<'_, (Peer<'_>, Quoted)> {
 ///
 /// Where the record was cut, the suffix is missing or lacks its parenthesis.
 fn split_stage(reply: &[u8]) -> (&[u8], Option<&[u8]>) {
-    const OPENING: &[u8] = b" (in reply to ";
-    let Some(at) = memchr::memmem::rfind(reply, OPENING) else {
+    let Some(at) = IN_REPLY_TO.rfind(reply) else {
         return (reply, None);
     };
     let (head, tail) = reply.split_at(at);
@@ -169,9 +179,12 @@ fn forwarded(text: &[u8]) -> Parsed<'_, QueueId<'_>> {
 /// The last `queued as 5E1B753F4D8` of a reply; the last, because a filter quotes the answer that
 /// it got itself (`smtpd.c`, `data_cmd()`).
 pub(super) fn queued_as(reply: &[u8]) -> Option<QueueId<'_>> {
-    let at = memchr::memmem::rfind(reply, b" queued as ")?;
-    let (_, id) = preceded(tag(" queued as "), queue_id).parse(reply.get(at..)?).ok()?;
-    Some(id)
+    // Nearly every answer is searched, and hardly any has another `q`.
+    let mut behind = memrchr_iter(b'q', reply).filter_map(|at| {
+        let (before, words) = reply.split_at_checked(at)?;
+        before.ends_with(b" ").then(|| words.strip_prefix(b"queued as ")).flatten()
+    });
+    queue_id(behind.next()?).ok().map(|(_, id)| id)
 }
 
 /// `250 2.7.0 Ok, discarded, id=00182-03 - spam`, `250 2.5.0 Ok, id=00183-02-3, BOUNCE`,
@@ -183,7 +196,9 @@ fn filter_reply(reply: &[u8]) -> Parsed<'_, FilterReply<'_>> {
         value(FilterOutcome::Accepted, tag("Ok, id=")),
         value(FilterOutcome::Rejected, tag("Reject, id=")),
     ));
-    let id = take_while1(|byte: u8| byte.is_ascii_digit() || byte == b'-');
+    // Digits with amavis; what imitates its answers has IDs of its own.
+    let id = take_while1(|byte: u8| byte.is_ascii_alphanumeric() || byte == b'-');
+    let id = verify(id, |id: &[u8]| id.contains(&b'-'));
     let (rest, (_, outcome, id)) = (codes, outcome, id).parse(reply)?;
     let outcome = if rest == b", BOUNCE" { FilterOutcome::Bounced } else { outcome };
     Ok((b"", FilterReply { id, outcome, reason: rest.strip_prefix(b" - ") }))
@@ -192,12 +207,12 @@ fn filter_reply(reply: &[u8]) -> Parsed<'_, FilterReply<'_>> {
 /// `delivered via mypipe service (hello)` (`pipe.c`), `Command died with status 1: "x". Command
 /// output: hello` (`pipe_command.c`).
 fn output(text: &[u8]) -> Option<&[u8]> {
-    let (opening, closing): (&[u8], &[u8]) = match text.strip_prefix(b"delivered via ") {
-        Some(_) => (b" service (", b")"),
-        None => (b" Command output: ", b""),
+    let (opening, closing): (&Finder<'_>, &[u8]) = match text.strip_prefix(b"delivered via ") {
+        Some(_) => (&SERVICE, b")"),
+        None => (&COMMAND_OUTPUT, b""),
     };
-    let at = memchr::memmem::find(text, opening)?;
-    let output = text.get(at + opening.len()..)?;
+    let at = opening.find(text)?;
+    let output = text.get(at + opening.needle().len()..)?;
     // Where the record was cut, the parenthesis is missing.
     Some(output.strip_suffix(closing).unwrap_or(output))
 }
@@ -304,6 +319,8 @@ mod tests {
         let text = "250 2.0.0 Ok: queued as 97C0A53F4D6: 250 2.0.0 Ok: queued as 5E1B753F4D8";
         assert_eq!(id(text), Some("5E1B753F4D8"));
         assert_eq!(id("250 2.0.0 Ok: queued as FH3JZ"), None);
+        assert_eq!(id("250 Ok: requeued as 97C0A53F4D6"), None);
+        assert_eq!(id("250 Ok: queued as 97C0A53F4D6 qq"), Some("97C0A53F4D6"));
         assert_eq!(id("250 2.0.0 Ok"), None);
     }
 

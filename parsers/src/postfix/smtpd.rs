@@ -1,5 +1,8 @@
 //! Lines of smtpd about an accepted client. Refusals: [`super::verdict`].
 
+use std::sync::LazyLock;
+
+use memchr::memmem::FinderRev;
 use nom::{
     Parser as _,
     bytes::complete::tag,
@@ -9,6 +12,12 @@ use nom::{
 
 use super::{Client, Peer, QueueId, peer::peer};
 use crate::fields::{Parsed, key, word};
+
+// Made once, because making one takes longer than the search.
+static ORIG_CLIENT: LazyLock<FinderRev<'_>> = LazyLock::new(|| FinderRev::new(", orig_client="));
+static ORIG_QUEUE_ID: LazyLock<FinderRev<'_>> =
+    LazyLock::new(|| FinderRev::new(", orig_queue_id="));
+static SASL_SENDER: LazyLock<FinderRev<'_>> = LazyLock::new(|| FinderRev::new(", sasl_sender="));
 
 /// Reads what follows `QID: ` or `NOQUEUE: `:
 ///
@@ -21,9 +30,20 @@ use crate::fields::{Parsed, key, word};
 /// filter's XFORWARD, so those are taken from the right.
 pub(super) fn client<'a>(queue_id: Option<QueueId<'a>>, text: &'a [u8]) -> Option<Client<'a>> {
     let (list, peer) = preceded(tag("client="), peer).parse(text).map(ended).ok().flatten()?;
-    let (list, orig_client) = trailing(list, b", orig_client=", whole_peer);
-    let (list, orig_queue_id) = trailing(list, b", orig_queue_id=", QueueId::parse);
-    let (list, _) = trailing(list, b", sasl_sender=", single_word);
+    if list.is_empty() {
+        let (sasl_method, sasl_username, orig_queue_id, orig_client) = (None, None, None, None);
+        return Some(Client {
+            queue_id,
+            peer,
+            sasl_method,
+            sasl_username,
+            orig_queue_id,
+            orig_client,
+        });
+    }
+    let (list, orig_client) = trailing(list, &ORIG_CLIENT, whole_peer);
+    let (list, orig_queue_id) = trailing(list, &ORIG_QUEUE_ID, QueueId::parse);
+    let (list, _) = trailing(list, &SASL_SENDER, single_word);
     let (_, (sasl_method, sasl_username)) = all_consuming(sasl).parse(list).ok()?;
     Some(Client { queue_id, peer, sasl_method, sasl_username, orig_queue_id, orig_client })
 }
@@ -36,11 +56,12 @@ fn ended<'a>((list, peer): (&'a [u8], Peer<'a>)) -> Option<(&'a [u8], Peer<'a>)>
 /// Splits the last `key` and its value off `list`, when the value reads to the end.
 fn trailing<'a, T>(
     list: &'a [u8],
-    key: &[u8],
+    key: &FinderRev<'_>,
     value: impl Fn(&'a [u8]) -> Option<T>,
 ) -> (&'a [u8], Option<T>) {
-    let split = memchr::memmem::rfind(list, key).and_then(|at| list.split_at_checked(at));
-    let parsed = split.and_then(|(head, tail)| Some((head, value(tail.strip_prefix(key)?)?)));
+    let split = key.rfind(list).and_then(|at| list.split_at_checked(at));
+    let parsed =
+        split.and_then(|(head, tail)| Some((head, value(tail.strip_prefix(key.needle())?)?)));
     match parsed {
         Some((head, value)) => (head, Some(value)),
         None => (list, None),

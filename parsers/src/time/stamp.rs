@@ -43,11 +43,16 @@ const TRADITIONAL_LEN: usize = 15;
 /// Bytes of `2026-11-21T01:02:03`.
 const CIVIL_LEN: usize = 19;
 
+/// Bytes of `+00:00`.
+const ZONE_LEN: usize = 6;
+
 /// The last stamp of the two common forms.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Memo {
     traditional: Option<([u8; TRADITIONAL_LEN], Traditional)>,
     civil: Option<([u8; CIVIL_LEN], i64)>,
+    /// Seconds east of UTC.
+    zone: Option<([u8; ZONE_LEN], i64)>,
 }
 
 /// A traditional stamp and its length: 14 bytes where a one-digit day is not padded.
@@ -61,8 +66,7 @@ impl Memo {
     /// A stamp of any form, and what follows it.
     pub(crate) fn stamp<'a>(&mut self, line: &'a [u8]) -> Parsed<'a, Stamp> {
         if line.first().is_some_and(u8::is_ascii_digit) {
-            let (rest, seconds) = self.civil(line)?;
-            zoned(rest, seconds)
+            internet(self, line)
         } else {
             self.traditional(line).or_else(|_| full(line))
         }
@@ -95,11 +99,33 @@ impl Memo {
         self.civil = head.map(|head| (*head, seconds));
         Ok((rest, seconds))
     }
+
+    /// `.123456+00:00` behind the civil time, as rsyslog writes it: the form of most lines. None
+    /// when it is another, which [`zoned`] reads, or wrong, which [`zoned`] says.
+    fn microseconds<'a>(&mut self, line: &'a [u8], seconds: i64) -> Option<(Stamp, &'a [u8])> {
+        let (fraction, rest) = line.strip_prefix(b".")?.split_first_chunk::<6>()?;
+        let (zone, after) = rest.split_first_chunk::<ZONE_LEN>()?;
+        let microseconds = fraction.iter().try_fold(0_u32, |sum, byte| {
+            byte.is_ascii_digit().then(|| sum * 10 + u32::from(byte - b'0'))
+        })?;
+        let offset = match &self.zone {
+            Some((known, offset)) if known == zone => *offset,
+            _ => {
+                let (_, offset) = offset(zone).ok().filter(|(left, _)| left.is_empty())?;
+                self.zone = Some((*zone, offset));
+                offset
+            }
+        };
+        Some((at(seconds, offset, microseconds * 1000)?, after))
+    }
 }
 
 /// A whole RFC 3339 stamp, as in the header of RFC 5424.
 pub(crate) fn internet<'a>(memo: &mut Memo, input: &'a [u8]) -> Parsed<'a, Stamp> {
     let (rest, seconds) = memo.civil(input)?;
+    if let Some((stamp, rest)) = memo.microseconds(rest, seconds) {
+        return Ok((rest, stamp));
+    }
     zoned(rest, seconds)
 }
 
@@ -337,6 +363,13 @@ mod tests {
             "Nov  1 01:02:03 y",
             "2026-11-21T01:02:03.5Z",
             "2026-11-21T01:02:03.25+01:00",
+            "2026-11-21T01:02:03.123456+01:00",
+            "2026-11-21T01:02:03.123456-01:00 x",
+            "2026-11-21T01:02:03.123456-01:000",
+            "2026-11-21T01:02:03.1234567+01:00",
+            "2026-11-21T01:02:03.123456+24:00",
+            "2026-11-21T01:02:03.123456Z 01:00",
+            "2026-11-21T01:02:03.12345x+01:00",
             "2026-11-21T01:02:04Z",
             "2026-11-21T01:02:0",
             "Nov 21 01:02:0",
