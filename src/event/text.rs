@@ -15,6 +15,9 @@ pub struct Text {
 /// carry no meaning in any field that we keep.
 #[must_use]
 pub fn bounded(bytes: &[u8], limit: usize) -> Text {
+    if let Some(plain) = plain(bytes).filter(|plain| plain.len() <= limit) {
+        return Text { value: plain.to_owned(), lossy: false };
+    }
     let decoded = String::from_utf8_lossy(bytes);
     let lossy = matches!(decoded, Cow::Owned(_));
     let mut value: String = if decoded.chars().any(char::is_control) {
@@ -24,6 +27,13 @@ pub fn bounded(bytes: &[u8], limit: usize) -> Text {
     };
     value.truncate(value.floor_char_boundary(limit));
     Text { value, lossy }
+}
+
+/// Printable ASCII, which nearly all text is.
+fn plain(bytes: &[u8]) -> Option<&str> {
+    // Without a way out of the loop, so that many bytes are looked at in one step.
+    let is_plain = bytes.iter().fold(true, |all, byte| all & matches!(byte, b' '..=b'~'));
+    is_plain.then(|| std::str::from_utf8(bytes).ok()).flatten()
 }
 
 /// The domain of an address, in lower case: what stands behind its last `@`, where a domain
@@ -52,6 +62,7 @@ mod tests {
     #[test]
     fn a_cut_never_splits_a_character() {
         assert_eq!(bounded("aé".as_bytes(), 2).value, "a");
+        assert_eq!(bounded(b"abc", 2), Text { value: "ab".into(), lossy: false });
         assert!(bounded(b"a\xff", 99).lossy);
     }
 

@@ -1,0 +1,260 @@
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use mailherald_parsers::status::reply_codes;
+
+use super::*;
+
+fn dsn(class: u8, subject: u16, detail: u16) -> Dsn {
+    Dsn { class, subject, detail }
+}
+
+/// What Postfix logs as `dsn=` for a reply: its enhanced code when there is one of the same class
+/// (`src/smtp/smtp_chat.c`), else only the class. Of an example without a reply, its own `dsn=`.
+fn parts(example: &str) -> (Dsn, &str) {
+    if let Some(rest) = example.strip_prefix("dsn=") {
+        let (code, text) = rest.split_once(' ').unwrap();
+        return (Dsn::parse(code.as_bytes()).unwrap(), text);
+    }
+    let codes = reply_codes(example.as_bytes());
+    let class = u8::try_from(codes.code.unwrap() / 100).unwrap();
+    let enhanced = codes.dsn.filter(|dsn| dsn.class == class);
+    (enhanced.unwrap_or(dsn(class, 0, 0)), example)
+}
+
+fn category_of(example: &str) -> Category {
+    let (code, text) = parts(example);
+    category(code, text)
+}
+
+#[track_caller]
+fn assert_categories(expected: Category, examples: &[&str]) {
+    for example in examples {
+        assert_eq!(category_of(example), expected, "{example}");
+    }
+}
+
+/// Every wrong one is named, so that a change of the order can be judged at once.
+#[track_caller]
+fn assert_none(wrong: &[String]) {
+    assert!(wrong.is_empty(), "{} are wrong:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn each_rule_is_the_first_to_match_its_own_examples_and_gives_their_category() {
+    let mut wrong = Vec::new();
+    for rule in &RULES.rules {
+        assert!(!rule.examples.is_empty(), "nobody said {}", rule.pattern);
+        for example in &rule.examples {
+            let (code, text) = parts(example);
+            let first = first_rule(code, text).map(|first| first.pattern.as_str());
+            let found = category_of(example);
+            if first != Some(rule.pattern.as_str()) || found != rule.category {
+                let wanted = rule.category.name();
+                wrong.push(format!("{} not {wanted}, by {first:?}: {example}", found.name()));
+            }
+        }
+    }
+    assert_none(&wrong);
+}
+
+#[test]
+fn no_rule_takes_what_it_must_not() {
+    let mut wrong = Vec::new();
+    for rule in &RULES.rules {
+        for example in &rule.but_not {
+            if category_of(example) == rule.category {
+                wrong.push(format!("{}: {example}", rule.category.name()));
+            }
+        }
+    }
+    assert_none(&wrong);
+}
+
+#[test]
+fn the_enhanced_code_speaks_before_the_words() {
+    assert_eq!(category(dsn(5, 1, 1), "550 spam spam spam"), Category::InvalidRecipient);
+    assert_eq!(category(dsn(5, 0, 0), "550 No such user here"), Category::InvalidRecipient);
+    assert_eq!(category(dsn(5, 0, 0), "550 no"), Category::Other);
+    assert_eq!(category(dsn(5, 7, 1), "550 5.7.1 no"), Category::Policy);
+    let unknown = "550 5.4.1 Recipient address rejected: Access denied";
+    assert_eq!(category(dsn(5, 4, 1), unknown), Category::InvalidRecipient);
+    assert_eq!(category(dsn(4, 2, 2), "452 4.2.2 Connection refused"), Category::MailboxFull);
+}
+
+/// Google says 5.2.1 of a rate, which the registry calls a disabled mailbox; it was once believed.
+#[test]
+fn a_code_that_servers_misuse_leaves_it_to_the_words() {
+    let null_mx = "Domain b.test does not accept mail (nullMX)";
+    assert_eq!(category(dsn(5, 1, 10), null_mx), Category::NoMx);
+    assert_eq!(category(dsn(5, 1, 10), "556 5.1.10 no"), Category::NoMx);
+    assert_eq!(category(dsn(5, 2, 1), "550 5.2.1 no"), Category::InactiveMailbox);
+    assert_eq!(
+        category(dsn(5, 7, 5), "550 5.7.5 Error evaluating DMARC"),
+        Category::Authentication
+    );
+    assert_eq!(category(dsn(4, 7, 5), "no"), Category::Tls);
+    assert_eq!(category(dsn(5, 7, 25), "550 5.7.25 no"), Category::Policy);
+    assert_eq!(category(dsn(4, 4, 2), "no"), Category::Connection);
+    assert_eq!(category(dsn(4, 3, 2), "no"), Category::MailSystem);
+}
+
+/// A mailing list that cannot be expanded, and a feature that is missing, are not about size.
+#[test]
+fn the_neighbours_of_the_codes_for_size_are_not_size() {
+    assert_ne!(category(dsn(5, 2, 4), "550 5.2.4 no"), Category::MessageTooLarge);
+    assert_ne!(category(dsn(5, 3, 3), "550 5.3.3 no"), Category::MessageTooLarge);
+}
+
+#[test]
+fn a_full_mailbox_is_soft_even_where_the_server_says_that_there_is_none() {
+    for example in [
+        "552 5.1.1 Boite du destinataire pleine. Recipient overquota. OFR_417 [417]",
+        "550 5.1.1 <a@b.test> - 192.0.2.1 has sent to too many recipients this hour. IB607",
+    ] {
+        let (code, text) = parts(example);
+        assert_eq!(bounce_type(code, category(code, text)), BounceType::Soft, "{example}");
+    }
+}
+
+/// Servers whose code says it all; the other categories have rules with examples.
+#[test]
+fn codes_without_doubt() {
+    assert_categories(
+        Category::InvalidRecipient,
+        &[
+            "550-5.1.1 The email account that you tried to reach does not exist. Please try 550 5.1.1 double-checking",
+            "550 5.1.1 <a@b.test>: Recipient address rejected: User unknown in virtual mailbox table",
+            "550 5.1.1 RESOLVER.ADR.RecipNotFound; not found",
+            "501 5.1.3 Invalid address [b.test]",
+            "551 5.1.6 User has moved; try elsewhere@good.test",
+            "dsn=5.1.1 unknown user: \"a\"",
+        ],
+    );
+    assert_categories(
+        Category::InvalidDomain,
+        &[
+            "dsn=5.4.4 Host or domain name not found. Name service error for name=b.test type=AAAA: Host not found",
+            "550 5.4.4 Invalid domain",
+        ],
+    );
+    assert_categories(
+        Category::Dns,
+        &[
+            "dsn=4.4.3 Host or domain name not found. Name service error for name=b.test type=MX: Host not found, try again",
+            "dsn=4.4.3 Name service error for name=b.test type=MX: Malformed or unexpected name server reply",
+        ],
+    );
+    assert_categories(
+        Category::MailboxFull,
+        &[
+            "452 4.2.2 <a@b.test>: Mailbox full",
+            "552-5.2.2 The recipient's inbox is out of storage space and inactive. Please 552 5.2.2 direct",
+            "550 5.2.2 STOREDRV.Deliver: mailbox full.",
+            "552 5.2.2 <a@b.test> Quota exceeded (mailbox for user is full)",
+        ],
+    );
+    assert_categories(
+        Category::MessageTooLarge,
+        &[
+            "552-5.2.3 Your message exceeded Google's message size limits.",
+            "550 5.2.3 RESOLVER.RST.RecipSizeLimit; message too large for this recipient",
+            "dsn=5.3.4 message size 30000000 exceeds size limit 10240000 of server mx1.b.test[192.0.2.1]",
+        ],
+    );
+    assert_categories(
+        Category::Loop,
+        &["dsn=5.4.6 mail for b.test loops back to myself", "554 5.4.6 Too many hops"],
+    );
+    assert_categories(Category::Expired, &["554 5.4.7 message expired"]);
+    assert_categories(
+        Category::Authentication,
+        &["550-5.7.26 This mail has been blocked because the sender is unauthenticated."],
+    );
+    assert_categories(Category::RateLimited, &["421 4.7.28 rate limited"]);
+    assert_categories(Category::Tls, &["550 5.7.29 This mail was not sent over a TLS connection."]);
+    assert_categories(Category::Protocol, &["554 5.5.4 HELO refused too"]);
+    assert_categories(Category::Content, &["500 5.6.1 Message content rejected"]);
+    assert_categories(Category::Other, &["554 Transaction failed", "550 Rejected"]);
+}
+
+/// Every category is reached by a real response; a new one is held to that, too.
+#[test]
+fn every_category_has_a_rule_or_a_code() {
+    let by_rule = RULES.rules.iter().map(|rule| rule.category);
+    let code = |n: u16| dsn(5, n / 30, n % 30);
+    let codes = (0..300).map(code).chain((0..300).map(|n| Dsn { class: 4, ..code(n) }));
+    let reached: Vec<_> =
+        by_rule.chain(codes.map(|code| category(code, ""))).map(Category::name).collect();
+    for name in EVERY {
+        assert!(reached.contains(&name), "{name}");
+    }
+}
+
+/// The names of events.md §5.
+const EVERY: [&str; 23] = [
+    "invalid_recipient",
+    "inactive_mailbox",
+    "mailbox_full",
+    "invalid_domain",
+    "no_mx",
+    "connection",
+    "timeout",
+    "dns",
+    "tls",
+    "policy",
+    "spam_block",
+    "reputation",
+    "authentication",
+    "rate_limited",
+    "greylisted",
+    "message_too_large",
+    "content",
+    "protocol",
+    "relay_denied",
+    "loop",
+    "mail_system",
+    "expired",
+    "other",
+];
+
+#[test]
+fn a_permanent_code_is_soft_where_it_says_nothing_against_the_address() {
+    let soft =
+        ["mailbox_full", "message_too_large", "rate_limited", "mail_system", "loop", "expired"];
+    for rule in &RULES.rules {
+        let expected =
+            if soft.contains(&rule.category.name()) { BounceType::Soft } else { BounceType::Hard };
+        assert_eq!(bounce_type(dsn(5, 0, 0), rule.category), expected, "{}", rule.category.name());
+        assert_eq!(bounce_type(dsn(4, 0, 0), rule.category), BounceType::Soft);
+    }
+    assert_eq!(bounce_type(dsn(5, 1, 1), Category::InvalidRecipient), BounceType::Hard);
+    assert_eq!(bounce_type(dsn(4, 1, 1), Category::InvalidRecipient), BounceType::Soft);
+}
+
+/// What a stranger called himself once decided why he was refused.
+#[test]
+fn addresses_are_no_words() {
+    assert_categories(
+        Category::InvalidRecipient,
+        &[
+            "550 <greylist.spam@virus.test>: User unknown",
+            "550 No such user (quota-exceeded@b.test)",
+            "550 unknown user spamhaus@b.test",
+        ],
+    );
+}
+
+#[test]
+fn a_reply_of_many_lines_is_read_as_one_sentence() {
+    let joined =
+        words("550-5.7.1 this message is 550-5.7.1 likely unsolicited 550 5.7.1 mail. 550-x");
+    assert_eq!(joined, "this message is likely unsolicited mail. x");
+    assert_eq!(words("554 30 Sorry, 550 of them"), "554 30 Sorry, 550 of them");
+}
+
+#[test]
+fn only_the_head_is_looked_at_and_never_half_a_character() {
+    let late = format!("550 {} spam", "é".repeat(LOOKED_AT_BYTES));
+    assert_eq!(category(dsn(5, 0, 0), &late), Category::Other);
+    assert!(words(&late).len() <= LOOKED_AT_BYTES);
+}
