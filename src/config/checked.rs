@@ -15,6 +15,8 @@ pub struct Config {
     pub state_dir: PathBuf,
     /// Where lines come from.
     pub sources: Vec<Source>,
+    /// How long history is kept.
+    pub store: StoreSettings,
     /// What the mail host knows about itself.
     pub mail: Mail,
     /// Who is told.
@@ -39,8 +41,17 @@ pub struct Source {
 pub enum SourceKind {
     /// Log files that grow and rotate.
     File(FileSource),
+    /// systemd's journal.
+    Journald(JournaldSource),
     /// Standard input.
     Stdin,
+}
+
+/// A `kind = "journald"` source.
+#[derive(Debug, Clone, Default)]
+pub struct JournaldSource {
+    /// The journal's files; None for the journal of this host.
+    pub directory: Option<PathBuf>,
 }
 
 /// A `kind = "file"` source.
@@ -74,6 +85,54 @@ pub enum Start {
     Since(Duration),
 }
 
+/// `[store]`.
+#[derive(Debug, Clone)]
+pub struct StoreSettings {
+    /// How long what is stored stays.
+    pub retention: Retention,
+    /// Bytes that must be free where the store lies; None for the default.
+    pub min_free: Option<u64>,
+    /// Where file sources begin again after the store was lost.
+    pub on_loss: Start,
+}
+
+impl Default for StoreSettings {
+    fn default() -> Self {
+        let on_loss = Start::Since(Duration::from_hours(24));
+        Self { retention: Retention::default(), min_free: None, on_loss }
+    }
+}
+
+/// How long what is stored stays. Counted from the moment of storing, never from log time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention {
+    /// Events behind all cursors.
+    pub events: Kept,
+    /// Events that wait for a webhook; what goes beyond is not sent any more.
+    pub backlog: Kept,
+    /// Deliveries that were given up.
+    pub dead: Duration,
+    /// Positions in logs that are no longer there.
+    pub positions: Duration,
+}
+
+/// Bounds of a stretch of events: whichever is reached first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kept {
+    /// Age of the oldest.
+    pub age: Duration,
+    /// Bytes of all.
+    pub bytes: u64,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        let week = Kept { age: Duration::from_hours(7 * 24), bytes: 4 << 30 };
+        let month = Duration::from_hours(30 * 24);
+        Self { events: week, backlog: week, dead: month, positions: month }
+    }
+}
+
 /// `[mail]`: what decides the direction of a message.
 #[derive(Debug, Clone)]
 pub struct Mail {
@@ -83,17 +142,43 @@ pub struct Mail {
     pub mynetworks: Vec<IpNet>,
     /// Services (`submission`, `smtps`, …) whose clients submit outbound mail.
     pub submission_services: Vec<String>,
+    /// Instances of the MTA whose name a tag does not tell by itself.
+    pub instances: Vec<String>,
+    /// What of it nobody has said, so that Postfix may be asked.
+    pub unsaid: Unsaid,
+}
+
+/// Keys of `[mail]` that hold their default, and which [`super::postconf`] may fill.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unsaid {
+    /// `local_domains`.
+    pub local_domains: bool,
+    /// `mynetworks`.
+    pub mynetworks: bool,
+}
+
+impl Unsaid {
+    /// Nothing is asked.
+    pub const NOTHING: Self = Self { local_domains: false, mynetworks: false };
+
+    /// Is there anything to ask?
+    #[must_use]
+    pub fn any(self) -> bool {
+        self.local_domains || self.mynetworks
+    }
 }
 
 impl Default for Mail {
     fn default() -> Self {
         Self {
+            unsaid: Unsaid { local_domains: true, mynetworks: true },
             local_domains: Vec::new(),
             mynetworks: ["127.0.0.0/8", "::1/128"]
                 .iter()
                 .filter_map(|net| net.parse().ok())
                 .collect(),
             submission_services: vec!["submission".into(), "submissions".into(), "smtps".into()],
+            instances: Vec::new(),
         }
     }
 }

@@ -3,6 +3,7 @@
 //! * `raw` defines every key and reads them, each with its place in the file,
 //! * `check` turns them into what the rooms work with, collecting everything that is wrong,
 //! * [`load`](mod@load) does both for a file, [`flags`] for a command line without one,
+//! * [`postconf`] fills what was left out with what Postfix says about itself,
 //! * `reference` prints the definition of the keys as documentation.
 
 mod check;
@@ -10,13 +11,17 @@ pub mod checked;
 pub mod endpoint;
 pub mod flags;
 pub mod load;
+pub mod postconf;
 pub mod problem;
 mod raw;
 mod reference;
 mod value;
 
 pub use check::SecretFileError;
-pub use checked::{Config, FileSource, Mail, Mta, Source, SourceKind, Start, Webhook, WebhookId};
+pub use checked::{
+    Config, FileSource, JournaldSource, Kept, Mail, Mta, Retention, Source, SourceKind, Start,
+    StoreSettings, Unsaid, Webhook, WebhookId,
+};
 pub use endpoint::{UrlError, check_url};
 pub use flags::{Flags, FlagsError, FromFlags, NewSecret};
 pub use load::{ConfigError, Loaded, Purpose, load};

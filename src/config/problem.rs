@@ -17,6 +17,8 @@ pub enum Severity {
     Error,
     /// It starts, but probably does not do what was meant.
     Warning,
+    /// It starts, and this is what somebody may want to know.
+    Note,
 }
 
 /// One thing that is wrong.
@@ -45,6 +47,7 @@ impl fmt::Display for Problem {
         f.write_str(match self.severity {
             Severity::Error => "error: ",
             Severity::Warning => "warning: ",
+            Severity::Note => "note: ",
         })?;
         if !self.key.is_empty() {
             write!(f, "{}: ", self.key)?;

@@ -13,7 +13,7 @@ use toml::{
 
 use super::{
     problem::{Problems, nearest},
-    value::{At, Value, read_at, table},
+    value::{At, Bytes, Value, read_at, table},
 };
 
 /// One key of one section.
@@ -144,6 +144,8 @@ section! {
     state_dir: String, Fallback::Is("\"/var/lib/mailherald\"");
     /// Where log lines come from.
     source: Vec<At<RawSource>>, Fallback::Required("without one there is nothing to read");
+    /// How long history is kept, and what happens when the disk is full or the store is lost.
+    store: RawStore, Fallback::Means("its defaults");
     /// What the mail host knows about itself.
     mail: RawMail, Fallback::Means("its defaults");
     /// Who is told.
@@ -156,33 +158,75 @@ section! {
 
     /// Names the source in messages and its positions in the store, so keep it when `include`
     /// changes. Unique; 1 to 64 characters.
-    name: String, Fallback::Means("the `include` patterns, or `stdin`");
-    /// `file` or `stdin`. A stream cannot be read again: what was taken from it and not committed when
-    /// the program is killed is lost, which never happens to a file.
+    name: String, Fallback::Means("the `include` patterns, or the `kind`");
+    /// `file`, `journald` or `stdin`. `journald` follows systemd's journal through `journalctl`:
+    /// what came by syslog under the facility `mail`. A stream cannot be read again: what was taken from it and not committed when
+    /// the program is killed is lost, which never happens to a file or a journal.
     kind: String, Fallback::Is("\"file\"");
     /// Glob patterns of the live file and its rotated generations, absolute paths. Rotated files
     /// may be compressed (gzip, zstd, xz, bzip2).
-    include: Vec<At<String>>, Fallback::Required("for `file`; `stdin` has none");
+    include: Vec<At<String>>, Fallback::Required("for `file`; the others have none");
+    /// Directory of the journal's files, absolute; in a container, where the host's
+    /// `/var/log/journal` is mounted.
+    directory: String, Fallback::Means("for `journald` the journal of this host; the others have none");
     /// Whose lines these are: `auto` (decided line by line) or `postfix`.
     mta: String, Fallback::Is("\"auto\"");
     /// Where to begin when nothing is stored for the source yet: `end`, `beginning` (the oldest
-    /// generation) or a duration, for the lines of the last so-and-so long. `stdin` has none.
+    /// generation or entry) or a duration, for the lines of the last so-and-so long. `stdin` has none.
     start: String, Fallback::Is("\"end\"");
 }
 
 section! {
     /// What the mail host knows about itself. Decides which messages are outbound and which are
-    /// inbound.
+    /// inbound. What is left out here is read from Postfix, if it is on this host; `check` shows
+    /// what that is.
     RawMail "[mail]", later ["metadata_headers", "tag_header"]
 
     /// Domains whose mailboxes are on this host.
-    local_domains: Vec<At<String>>, Fallback::Is("[]");
+    local_domains: Vec<At<String>>,
+        Fallback::Means("Postfix's `mydestination`, `virtual_mailbox_domains`, \
+            `virtual_alias_domains` and `relay_domains`; else `[]`");
     /// Networks whose clients submit outbound mail, in CIDR notation; a single address is a
     /// network of one.
-    mynetworks: Vec<At<String>>, Fallback::Is("[\"127.0.0.0/8\", \"::1/128\"]");
+    mynetworks: Vec<At<String>>,
+        Fallback::Means("Postfix's `mynetworks`; else `[\"127.0.0.0/8\", \"::1/128\"]`");
     /// Services of the MTA whose clients submit outbound mail, as the syslog tag names them.
     submission_services: Vec<At<String>>,
         Fallback::Is("[\"submission\", \"submissions\", \"smtps\"]");
+    /// Instances of Postfix by their whole `syslog_name`, where that is not told from the syslog
+    /// tag by itself: up to the first component that begins with `postfix`, else the first one.
+    /// The longest that a tag begins with counts.
+    instances: Vec<At<String>>, Fallback::Is("[]");
+    /// `auto`: `run` and `replay` ask `postconf(1)`, when there is one, for the keys above that
+    /// are left out. Lookup tables, files and patterns in its answer are not read, but named.
+    /// `off`: for logs of another host, or to have the same result everywhere.
+    postconf: String, Fallback::Is("\"auto\"");
+}
+
+section! {
+    /// How long history is kept, and what happens when the disk is full or the store is lost.
+    RawStore "[store]", later []
+
+    /// How long an event stays after it was stored, for replays to know it. `0s` keeps what is still to be
+    /// sent and no more.
+    retain: Duration, Fallback::Is("\"7d\"");
+    /// Bytes of events that stay at most: beyond it the oldest go, whatever their age.
+    retain_bytes: Bytes, Fallback::Is("\"4GiB\"");
+    /// How long a delivery that was given up stays on record.
+    retain_dead: Duration, Fallback::Is("\"30d\"");
+    /// How long it is remembered how far a log was read that is no longer there.
+    retain_positions: Duration, Fallback::Is("\"30d\"");
+    /// How long an event may wait for a webhook. What is older is not sent any more; that is counted and
+    /// logged.
+    backlog: Duration, Fallback::Is("\"7d\"");
+    /// Bytes of events that may wait for a webhook: beyond it the oldest are not sent any more.
+    backlog_bytes: Bytes, Fallback::Is("\"4GiB\"");
+    /// Below that much free space where the store lies, nothing is read until there is more: the logs
+    /// wait.
+    min_free: Bytes, Fallback::Means("256MiB, or 2 % of the file system where that is less");
+    /// Where file sources begin again when the store was damaged beyond repair: `end`, `beginning` or
+    /// `since:` and a duration. What was sent before the loss is sent again, with the same ids.
+    on_store_loss: String, Fallback::Is("\"since:24h\"");
 }
 
 section! {
@@ -224,8 +268,13 @@ section! {
 }
 
 /// Every section, in the order of the reference.
-pub(super) const SECTIONS: &[&Section] =
-    &[&RawConfig::SECTION, &RawSource::SECTION, &RawMail::SECTION, &RawWebhook::SECTION];
+pub(super) const SECTIONS: &[&Section] = &[
+    &RawConfig::SECTION,
+    &RawSource::SECTION,
+    &RawStore::SECTION,
+    &RawMail::SECTION,
+    &RawWebhook::SECTION,
+];
 
 /// Reads a whole text, going on after each mistake as far as the syntax allows.
 pub(super) fn read(text: &str, problems: &mut Problems<'_>) -> RawConfig {

@@ -14,7 +14,7 @@ mailherald reads one TOML file: `--config FILE`, else `MAILHERALD_CONFIG`, else
 is wrong with a file, with line and hint.
 
 A duration is a string with a unit: `\"30s\"`, `\"5m\"`, `\"24h\"`, `\"7d\"`, `\"1h 30m\"`. A bare number
-is refused.
+is refused. A size is a string with a binary unit: `\"256MiB\"`, `\"4GiB\"`.
 
 ```toml
 state_dir = \"/var/lib/mailherald\"

@@ -62,11 +62,12 @@ fn webhook_with(lines: &str) -> Webhook {
 
 #[test]
 fn the_smallest_configuration_gets_every_default() {
-    let Config { state_dir, sources, mail, webhooks } =
+    let Config { state_dir, sources, store, mail, webhooks } =
         good(&format!("{SOURCE}{}", good_webhook())).config;
     assert_eq!(state_dir, Path::new("/var/lib/mailherald"));
     assert_eq!(sources[0].name, "/");
     assert_eq!((sources[0].mta, sources[0].start), (Mta::Auto, Start::End));
+    assert_eq!(store.retention, Retention::default());
     assert!(mail.local_domains.is_empty());
     assert_eq!(mail.mynetworks.len(), 2);
     assert_eq!(webhooks[0].id, WebhookId::of_name("w"));
@@ -122,8 +123,8 @@ fn what_comes_later_is_refused_by_name_and_not_ignored() {
             "10:3: error: route: not in this version\n    hint: remove it",
         ],
     );
-    let hint = "\n    hint: use \"file\" or \"stdin\"";
-    for kind in ["journald", "milter", "haraka-plugin"] {
+    let hint = "\n    hint: use \"file\", \"journald\" or \"stdin\"";
+    for kind in ["milter", "haraka-plugin"] {
         assert_source(
             &format!("kind = \"{kind}\""),
             &[&format!("2:8: error: source.kind: \"{kind}\" is not in this version{hint}")],
@@ -135,6 +136,66 @@ fn what_comes_later_is_refused_by_name_and_not_ignored() {
             "3:7: error: source.mta: \"haraka\" is not in this version\n    hint: use \"auto\" or \"postfix\"",
         ],
     );
+}
+
+#[test]
+fn a_journal_is_this_host_s_or_in_a_directory_and_has_a_name() {
+    let kind = |lines: &str| {
+        let text = format!("[[source]]\nkind = \"journald\"\n{lines}\n{}", good_webhook());
+        let source = good(&text).config.sources.remove(0);
+        let SourceKind::Journald(journal) = source.kind else { panic!() };
+        (source.name, journal.directory)
+    };
+    assert_eq!(kind(""), ("journald".to_owned(), None));
+    let directory = Some("/host/journal".into());
+    assert_eq!(
+        kind("directory = \"/host/journal\""),
+        ("journald /host/journal".to_owned(), directory)
+    );
+}
+
+#[test]
+fn a_journal_has_a_directory_and_no_files_and_others_have_none() {
+    assert_source(
+        "kind = \"journald\"\ninclude = [\"/\"]\ndirectory = \"journal\"",
+        &[
+            "3:11: error: source.include: the journal has no such files\n    hint: use directory \
+             for a journal elsewhere, or kind = \"file\" for log files",
+            "4:13: error: source.directory: must be an absolute path",
+        ],
+    );
+    assert_source(
+        "include = [\"/\"]\ndirectory = \"/x\"",
+        &["3:13: error: source.directory: is for kind = \"journald\" only"],
+    );
+}
+
+/// The same line looks different in each, so its events would have two ids (events.md §3).
+#[test]
+fn one_mail_system_is_not_read_from_a_file_and_from_the_journal() {
+    let problems = |first: &str, second: &str| {
+        let text = format!("[[source]]\n{first}\n[[source]]\n{second}\n{}", good_webhook());
+        let is_about = |problem: &Problem| problem.key == "source.kind";
+        let found: Vec<_> = all(&text).into_iter().filter(is_about).collect();
+        shown(&found)
+    };
+    let (file, journal) = ("include = [\"/var/log/mail.log*\"]", "kind = \"journald\"");
+    for (first, second) in [(file, journal), (journal, file)] {
+        assert_eq!(
+            problems(first, second),
+            "3:1: error: source.kind: /var/log/mail.log holds what the journal holds\n    \
+             hint: keep one of the two: both would report every message twice"
+        );
+    }
+    let own = "include = [\"/srv/postfix-out.log\"]";
+    assert!(problems(own, journal).starts_with("3:1: warning: source.kind: a log file and the"));
+    assert_eq!(problems("kind = \"stdin\"", journal), "");
+
+    let here = format!("{journal}\nname = \"b\"\ndirectory = \"/var/log/journal\"");
+    let read = ": error: source.kind: this journal is read already";
+    assert_eq!(problems(journal, &here), format!("3:1{read}"));
+    let elsewhere = format!("{journal}\ndirectory = \"/host/journal\"");
+    assert_eq!(problems(journal, &elsewhere), "");
 }
 
 #[test]
@@ -570,4 +631,23 @@ fn the_example_of_the_reference_is_right() {
 #[test]
 fn the_example_of_the_readme_is_right() {
     assert_example(include_str!("../../README.md"));
+}
+
+#[test]
+fn the_store_section_is_read_and_its_bounds_are_checked() {
+    let text = |lines: &str| format!("[store]\n{lines}\n{SOURCE}{}", good_webhook());
+    let kept = good(&text("retain = \"0s\"\nbacklog_bytes = \"1MiB\"")).config.store.retention;
+    assert_eq!((kept.events.age, kept.backlog.bytes), (Duration::ZERO, 1 << 20));
+    assert_problems(
+        &text(
+            "retain_bytes = 5\nbacklog = \"5m\"\nbacklog_bytes = \"4GB\"\nretain_positions = \"1h\"\non_store_loss = \"24h\"",
+        ),
+        &[
+            "2:16: error: store.retain_bytes: must be of type size, but is of type integer",
+            "3:11: error: store.backlog: must be at least 1h",
+            "4:17: error: store.backlog_bytes: \"4GB\" is not a size\n    hint: write a whole number and a unit, as in \"256MiB\", \"4GiB\"",
+            "5:20: error: store.retain_positions: must be at least 2d",
+            "6:17: error: store.on_store_loss: \"24h\" is not end, beginning or since: and a duration\n    hint: write \"since:24h\"",
+        ],
+    );
 }

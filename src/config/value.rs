@@ -109,6 +109,41 @@ impl Value for Duration {
     }
 }
 
+/// A number of bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Bytes(pub(super) u64);
+
+impl Value for Bytes {
+    const ONE: &'static str = "size";
+    const MANY: &'static str = "array of sizes";
+
+    /// Always text with a unit, as a duration is.
+    fn read(raw: Spanned<DeValue<'_>>, key: &str, problems: &mut Problems<'_>) -> Option<Self> {
+        let DeValue::String(text) = raw.get_ref() else {
+            wrong_type::<Self>(&raw.span(), raw.get_ref(), key, problems);
+            return None;
+        };
+        let size = bytes(text).map(Self);
+        if size.is_none() {
+            problems
+                .error(&raw.span(), key, format!("{text:?} is not a size"))
+                .hint("write a whole number and a unit, as in \"256MiB\", \"4GiB\"");
+        }
+        size
+    }
+}
+
+/// Reads `0B`, `64KiB`, `256MiB`, `4GiB`, `1TiB`.
+fn bytes(text: &str) -> Option<u64> {
+    let units = [("KiB", 10), ("MiB", 20), ("GiB", 30), ("TiB", 40), ("B", 0)];
+    let (number, shift) = units
+        .iter()
+        .find_map(|(unit, shift)| Some((text.strip_suffix(unit)?.trim_end(), *shift)))?;
+    let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    let number: u64 = number.parse().ok().filter(|_| is_number)?;
+    number.checked_mul(1 << shift)
+}
+
 impl<T: Value> Value for Vec<At<T>> {
     const ONE: &'static str = T::MANY;
     const MANY: &'static str = "array of arrays";
@@ -164,6 +199,16 @@ fn wrong_type<T: Value>(span: &Span, found: &DeValue<'_>, key: &str, problems: &
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_size_has_a_whole_number_and_a_binary_unit() {
+        assert_eq!(bytes("0B"), Some(0));
+        assert_eq!(bytes("64KiB"), Some(65_536));
+        assert_eq!(bytes("4 GiB"), Some(4 << 30));
+        for wrong in ["", "B", "4", "4GB", "1.5GiB", "-1B", "+1B", "99999999999TiB", "4gib"] {
+            assert_eq!(bytes(wrong), None, "{wrong:?}");
+        }
+    }
 
     #[test]
     fn a_duration_has_a_number_and_a_unit_of_fixed_length() {

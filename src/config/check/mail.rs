@@ -4,21 +4,36 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use crate::config::{checked::Mail, problem::Problems, raw::RawMail, value::At};
+use super::choice;
+use crate::config::{
+    checked::{Mail, Unsaid},
+    problem::Problems,
+    raw::RawMail,
+    value::At,
+};
 
 /// Checks the section; what is left out keeps its default.
 pub(super) fn check(raw: Option<RawMail>, problems: &mut Problems<'_>) -> Mail {
     let mut mail = Mail::default();
     let Some(raw) = raw else { return mail };
     if let Some(local) = raw.local_domains {
+        mail.unsaid.local_domains = false;
         mail.local_domains = domains(local.value, "mail.local_domains", problems);
     }
     if let Some(nets) = raw.mynetworks {
+        mail.unsaid.mynetworks = false;
         mail.mynetworks =
             nets.value.into_iter().filter_map(|net| network(&net, problems)).collect();
     }
     if let Some(services) = raw.submission_services {
         mail.submission_services = services.value.into_iter().map(|name| name.value).collect();
+    }
+    if let Some(instances) = raw.instances {
+        mail.instances = instances.value.into_iter().map(|name| name.value).collect();
+    }
+    let words = [("auto", true), ("off", false)];
+    if choice(raw.postconf.as_ref(), "mail.postconf", &words, problems) == Some(false) {
+        mail.unsaid = Unsaid::NOTHING;
     }
     mail
 }

@@ -3,9 +3,11 @@
 //! Every rule is checked even when others failed; a [`Config`] comes out only when none did.
 //! Looks at the host only to read secrets and to see which log files exist.
 
+mod journal;
 mod mail;
 mod secret_file;
 mod source;
+mod store;
 mod webhook;
 
 use std::{collections::HashMap, path::PathBuf};
@@ -31,6 +33,7 @@ pub(super) fn check(
     problems: &mut Problems<'_>,
 ) -> Option<Config> {
     let state_dir = state_dir(raw.state_dir, problems);
+    let store = store::check(raw.store.map(|store| store.value), problems);
     let mail = mail::check(raw.mail.map(|mail| mail.value), problems);
     let (sources, webhooks) = match purpose {
         Purpose::DryRun => (Vec::new(), Vec::new()),
@@ -44,7 +47,7 @@ pub(super) fn check(
             (source::check(raw.source, problems), webhook::check(raw.webhook, problems))
         }
     };
-    (!problems.any_error()).then_some(Config { state_dir, sources, mail, webhooks })
+    (!problems.any_error()).then_some(Config { state_dir, sources, store, mail, webhooks })
 }
 
 fn state_dir(raw: Option<At<String>>, problems: &mut Problems<'_>) -> PathBuf {

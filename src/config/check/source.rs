@@ -4,9 +4,9 @@ use std::{collections::HashSet, path::PathBuf};
 
 use glob::Pattern;
 
-use super::{Names, choice};
+use super::{Names, choice, journal};
 use crate::config::{
-    checked::{FileSource, Mta, Source, SourceKind, Start},
+    checked::{FileSource, JournaldSource, Mta, Source, SourceKind, Start},
     problem::{Problems, Span},
     raw::RawSource,
     value::{At, DURATION_HINT, duration},
@@ -25,6 +25,7 @@ enum Word<T> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     File,
+    Journald,
     Stdin,
 }
 
@@ -63,9 +64,13 @@ fn source(
     let mta = mta(raw.mta.as_ref(), problems);
     let start = start(raw.start.as_ref(), problems);
     let kind = match kind(raw.kind.as_ref(), problems)? {
+        Kind::Journald => journal::source(raw, problems),
         Kind::Stdin => stdin(raw, problems),
         Kind::File => SourceKind::File(FileSource { include: include(raw, span, problems) }),
     };
+    if !matches!(kind, SourceKind::Journald(_)) {
+        journal::refuse_directory(raw, problems);
+    }
     claims.push(Claim::of(&kind, span));
     let name = name(raw.name.as_ref(), span, &kind, names, problems);
     Some(Source { name, mta, start, kind })
@@ -76,12 +81,13 @@ fn kind(raw: Option<&At<String>>, problems: &mut Problems<'_>) -> Option<Kind> {
     let Some(at) = raw else { return Some(Kind::File) };
     let choices = [
         ("file", Word::Now(Kind::File)),
+        ("journald", Word::Now(Kind::Journald)),
         ("stdin", Word::Now(Kind::Stdin)),
-        ("journald", Word::Later),
         ("milter", Word::Later),
         ("haraka-plugin", Word::Later),
     ];
-    known_now(at, choice(raw, KEY, &choices, problems)?, KEY, "use \"file\" or \"stdin\"", problems)
+    let hint = "use \"file\", \"journald\" or \"stdin\"";
+    known_now(at, choice(raw, KEY, &choices, problems)?, KEY, hint, problems)
 }
 
 fn mta(raw: Option<&At<String>>, problems: &mut Problems<'_>) -> Mta {
@@ -212,6 +218,11 @@ fn name(
             name.value.clone()
         }
         (None, SourceKind::Stdin) => "stdin".to_owned(),
+        (None, SourceKind::Journald(journal)) => {
+            let derived = journal::derived_name(journal);
+            names.take_unshaped(&derived, table, KEY, problems);
+            derived
+        }
         (None, SourceKind::File(file)) => {
             let derived = file.include.join(",");
             // Empty when the patterns themselves are wrong.
@@ -227,19 +238,22 @@ fn name(
 #[derive(Debug)]
 struct Claim {
     span: Span,
-    /// Empty for standard input.
+    journal: Option<JournaldSource>,
+    /// Empty for standard input and for a journal.
     patterns: Vec<Pattern>,
     files: HashSet<PathBuf>,
 }
 
 impl Claim {
     fn of(kind: &SourceKind, span: &Span) -> Self {
-        let include = match kind {
-            SourceKind::File(file) => file.include.as_slice(),
-            SourceKind::Stdin => &[],
+        let (include, journal): (&[String], _) = match kind {
+            SourceKind::File(file) => (&file.include, None),
+            SourceKind::Journald(journal) => (&[], Some(journal.clone())),
+            SourceKind::Stdin => (&[], None),
         };
         Self {
             span: span.clone(),
+            journal,
             patterns: include.iter().filter_map(|text| Pattern::new(text).ok()).collect(),
             files: include
                 .iter()
@@ -250,7 +264,7 @@ impl Claim {
     }
 
     fn is_stdin(&self) -> bool {
-        self.patterns.is_empty()
+        self.patterns.is_empty() && self.journal.is_none()
     }
 
     /// Something that both read: a file that exists now, or a name that one pattern spells out
@@ -272,7 +286,9 @@ impl Claim {
 fn overlaps(claims: &[Claim], problems: &mut Problems<'_>) {
     for (index, later) in claims.iter().enumerate() {
         for earlier in claims.iter().take(index) {
-            if earlier.is_stdin() && later.is_stdin() {
+            if earlier.journal.is_some() || later.journal.is_some() {
+                beside_a_journal(earlier, later, problems);
+            } else if earlier.is_stdin() && later.is_stdin() {
                 problems.error(&later.span, "source.kind", "standard input is read already");
             } else if let Some(what) = earlier.shared(later) {
                 let by = problems
@@ -283,5 +299,20 @@ fn overlaps(claims: &[Claim], problems: &mut Problems<'_>) {
                     .hint("two sources for the same lines would report every message twice");
             }
         }
+    }
+}
+
+fn beside_a_journal(earlier: &Claim, later: &Claim, problems: &mut Problems<'_>) {
+    match (&earlier.journal, &later.journal) {
+        (Some(one), Some(other)) if journal::is_same(one, other) => {
+            problems.error(&later.span, "source.kind", "this journal is read already");
+        }
+        (Some(_), None) if !later.is_stdin() => {
+            journal::beside_a_file(&later.patterns, &later.span, problems);
+        }
+        (None, Some(_)) if !earlier.is_stdin() => {
+            journal::beside_a_file(&earlier.patterns, &later.span, problems);
+        }
+        _ => {}
     }
 }
