@@ -7,8 +7,8 @@ use mailherald_parsers::postfix::{
 use super::{
     Step,
     direction::is_loopback,
-    emit::{bounded, message_data},
-    hold::Held,
+    emit::{Trigger, bounded, message_data},
+    hold::{HOLD_US, Held},
     lineage::Lineage,
     message::{Class, KeptLine, Message, Origin},
 };
@@ -22,24 +22,25 @@ const SWAP_US: i64 = 2_000_000;
 const PROBE_SENDER: &str = "double-bounce@";
 
 impl Step<'_> {
-    /// smtpd opened a queue file.
+    /// smtpd opened a queue file, or the way to a before-queue filter.
     pub(crate) fn client(&mut self, client: &Client<'_>) {
-        let Some(queue_id) = client.queue_id else { return };
-        let mut message = self.begin(queue_id, Origin::Network);
-        let mut lossy = false;
-        message.user = client.sasl_username.map(|user| bounded(user, &mut lossy));
-        message.client_name = Some(bounded(client.peer.name, &mut lossy));
-        message.client_address = match client.peer.address {
-            b"unknown" | b"" => None,
-            address => Some(bounded(address, &mut lossy)),
+        let Some(queue_id) = client.queue_id else {
+            self.foretold(None);
+            return self.proxied();
         };
-        message.submitted = self.direction.is_submission(self.line.record.process.tag)
-            || (client.sasl_method.is_some() && message.user.is_none());
-        message.lossy |= lossy;
+        let mut message = self.begin(queue_id, Origin::Network);
+        self.note_client(client, self.line.record.process.tag, &mut message);
         if let Some(parent) = client.orig_queue_id {
             self.inherit(queue_id, &mut message, parent);
         }
+        // A filter whose message is not known by that ID still tells who the client was.
+        let is_loopback = message.client_address.as_deref().is_some_and(is_loopback);
+        let is_filter = is_loopback && message.origin == Origin::Network;
+        if let Some(original) = client.orig_client.filter(|_| is_filter) {
+            message.note_peer(original);
+        }
         self.put(queue_id, message);
+        self.foretold(Some(queue_id));
     }
 
     /// pickup took a local submission, or a requeued message under a new ID.
@@ -73,7 +74,11 @@ impl Step<'_> {
             message.message_id = Some(bounded(header.value, &mut lossy));
             message.lossy |= lossy;
         }
-        self.look_for_story(header.queue_id, &mut message);
+        match message.origin {
+            Origin::Local => self.look_for_pipe(header.queue_id, &mut message),
+            _ => self.look_for_story(header.queue_id, &mut message),
+        }
+        self.heard_before(header.queue_id, &mut message);
         let (host, instance) = (&self.system.host, &self.system.instance);
         self.directory.note(host, instance, header.queue_id.as_str(), &message);
         self.put(header.queue_id, message);
@@ -89,10 +94,10 @@ impl Step<'_> {
         }
         let (host, instance) = (&self.system.host, &self.system.instance);
         let story = self.directory.story(host, instance, queue_id.as_str(), message_id);
-        let Some(held) = story.map(|story| Held::new(story.clone(), self.line.at_us)) else {
-            return;
-        };
-        self.directory.note_stage(host, queue_id.as_str(), held.story.uid);
+        let held =
+            story.map(|story| Held::new(story.clone(), self.line.at_us.saturating_add(HOLD_US)));
+        let Some(held) = held.or_else(|| self.hold_for_proxy(message)) else { return };
+        self.directory.note_stage(&self.system.host, queue_id.as_str(), held.story.uid);
         self.system.held.push((held.until_us, queue_id.as_str().into()));
         message.held = Some(Box::new(held));
     }
@@ -113,9 +118,13 @@ impl Step<'_> {
         if message.queue_line.is_none() {
             self.settle_origin(active.queue_id, &mut message);
             message.queue_line = Some(KeptLine::from(self.line));
+            let (host, instance) = (&self.system.host, &self.system.instance);
+            self.directory.note_own(host, instance, active.queue_id.as_str(), &message);
+            self.sending(active.queue_id, &message);
             self.announce_known(active.queue_id, &mut message);
+        } else {
+            self.sending(active.queue_id, &message);
         }
-        self.sending(active.queue_id, &message);
         self.put(active.queue_id, message);
     }
 
@@ -128,12 +137,24 @@ impl Step<'_> {
         };
         child.origin = Origin::Internal;
         self.put(notification.child, child);
+        // A submission that cleanup refused never reaches qmgr, whose line would end it.
+        let is_refused = |parent: &Message| {
+            parent.origin == Origin::Local
+                && parent.queue_line.is_none()
+                && parent.recipients.values().any(|recipient| recipient.done)
+        };
+        if self.known(notification.parent).is_some_and(is_refused) {
+            self.system.close(notification.parent.as_str());
+        }
     }
 
     /// A message that neither smtpd nor pickup brought was made by our own MTA: of another message
     /// (the same Message-ID, as local(8) forwards it), or for itself (null sender). When not even
     /// its Message-ID was logged, its beginning is missing, and nothing is sure.
     fn settle_origin(&self, queue_id: QueueId<'_>, message: &mut Message) {
+        if self.is_notice_of_this_host(message) {
+            message.origin = Origin::Internal;
+        }
         if message.origin != Origin::Unknown {
             return;
         }
@@ -169,12 +190,38 @@ impl Step<'_> {
         }
     }
 
-    /// `outbound.sending`: once for each time that the message enters the active queue.
+    /// A content filter on this host tells a sender what it did with his message, or another
+    /// instance has handed over a DSN of its own.
+    fn is_notice_of_this_host(&self, message: &Message) -> bool {
+        let is_loopback = message.client_address.as_deref().is_some_and(is_loopback);
+        let is_notice =
+            is_loopback && message.sender.as_deref() == Some("") && message.user.is_none();
+        let Some(id) = message.message_id.as_deref().filter(|_| is_notice) else { return false };
+        is_of_filter(id) || self.directory.is_own(&self.system.host, id)
+    }
+
+    /// `outbound.sending`: once for each time that the message enters the active queue. What may be
+    /// an address check waits for the first status line, which tells.
     fn sending(&mut self, queue_id: QueueId<'_>, message: &Message) {
-        if self.sending && self.class_without_recipient(message) == Some(Class::Outbound) {
-            let data = message_data(message, queue_id.as_str(), Class::Outbound);
-            let kind = EventType::OutboundSending;
-            self.events.push(self.system.event(kind, self.line.into(), "", data));
+        let is_outbound = self.class_without_recipient(message) == Some(Class::Outbound);
+        if is_outbound && !may_be_check(queue_id.as_str(), message) {
+            self.tell_sending(queue_id.as_str(), message, self.line.into());
+        }
+    }
+
+    /// It was no address check, when this is the first recipient of what might have been one.
+    pub(crate) fn sending_after_all(&mut self, queue_id: &str, message: &Message) {
+        if let Some(queue_line) = message.queue_line.as_ref()
+            && may_be_check(queue_id, message)
+        {
+            self.tell_sending(queue_id, message, queue_line.into());
+        }
+    }
+
+    fn tell_sending(&mut self, queue_id: &str, message: &Message, line: Trigger<'_>) {
+        if self.sending {
+            let data = message_data(message, queue_id, Class::Outbound);
+            self.events.push(self.system.event(EventType::OutboundSending, line, "", data));
         }
     }
 
@@ -236,16 +283,39 @@ impl Step<'_> {
     pub(crate) fn put(&mut self, queue_id: QueueId<'_>, mut message: Message) {
         message.seen_us = message.seen_us.max(self.line.at_us);
         let queue_id = queue_id.as_str();
-        match self.system.messages.get_mut(queue_id) {
-            Some(place) => {
-                // What waits to be stored is known by its queue ID, whichever message that is now.
-                message.changed |= place.changed;
-                *place = message;
-            }
+        let place = self.system.messages.get_mut(queue_id);
+        // What waits to be stored is known by its queue ID, whichever message that is now.
+        let waits = message.changed || place.as_ref().is_some_and(|place| place.changed);
+        message.changed = true;
+        match place {
+            Some(place) => *place = message,
             None => {
                 self.system.messages.insert(queue_id.into(), message);
             }
         }
-        self.system.mark_changed(queue_id);
+        if !waits {
+            self.system.changed.push(queue_id.into());
+        }
     }
+}
+
+/// Beginnings of the Message-IDs of amavis' own notices (`Amavis.pm`, the notification templates);
+/// its 12-character mail ID follows.
+const NOTICES: [&str; 3] = ["<DSN", "<VS", "<VA"];
+
+fn is_of_filter(message_id: &str) -> bool {
+    message_id.split_once('@').is_some_and(|(local, _)| {
+        let mail_id = NOTICES.iter().find_map(|notice| local.strip_prefix(notice));
+        mail_id.is_some_and(|mail_id| mail_id.len() == 12)
+    })
+}
+
+/// `sendmail -bv` submits a message without a Message-ID, to which cleanup gives one with the queue
+/// ID in it (Postfix `src/sendmail/sendmail.c`, `src/cleanup/cleanup_message.c`). Until its first
+/// status line, nothing tells it from mail.
+fn may_be_check(queue_id: &str, message: &Message) -> bool {
+    let is_made_here = |id: &String| id.contains(queue_id);
+    message.origin == Origin::Local
+        && message.announced.is_empty()
+        && message.message_id.as_ref().is_none_or(is_made_here)
 }

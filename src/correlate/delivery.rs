@@ -6,8 +6,8 @@ use super::{
     Link, Step,
     direction::is_loopback,
     emit::{bounded, message_data, set_recipient},
-    finding::filter_outcome,
-    lineage::Lineage,
+    finding::{filter_outcome, is_asked_here},
+    lineage::{Kin, Lineage},
     message::{Class, Deferral, Message, Origin, Recipient},
 };
 use crate::{
@@ -17,11 +17,12 @@ use crate::{
 
 impl Step<'_> {
     pub(crate) fn delivery(&mut self, delivery: &Delivery<'_>) {
+        self.refused_here(delivery);
         let mut message = self.take_or_new(delivery.queue_id);
         if delivery.status == Status::Probe || is_own_notice(&message, delivery) {
             message.origin = Origin::Internal;
         }
-        if message.origin != Origin::Internal {
+        if message.origin != Origin::Internal && !self.waits_for_pickup(&mut message, delivery) {
             self.fate(delivery, &mut message);
         }
         self.put(delivery.queue_id, message);
@@ -43,7 +44,9 @@ impl Step<'_> {
         if done {
             return;
         }
+        self.hear_of_scan(delivery, message, &answer);
         if self.lives_on(message, delivery, &answer) {
+            self.warn(queue_id, message, &key);
             message.recipients.entry(key).or_default().done = true;
             return;
         }
@@ -52,11 +55,24 @@ impl Step<'_> {
         fill(&mut data, delivery, &answer, class);
         data.attempt = Some(deferrals + 1);
         data.repeated = Some(self.line.record.repeated).filter(|&times| times > 1);
-        let kind = filter_outcome(message, delivery, &answer, class, &mut data)
-            .unwrap_or_else(|| self.kind(delivery, &answer, class, &mut data));
+        let service = self.line.record.process.service;
+        let ended = filter_outcome(message, delivery, &answer, class, &mut data, service);
+        let may_be_filter = is_asked_here(delivery) || service == b"pipe";
+        if ended.is_none() && !(is_deferral(delivery.status) && may_be_filter) {
+            self.reached_mailbox(delivery, message, &key);
+            self.warn(queue_id, message, &key);
+        }
+        let kind = ended.unwrap_or_else(|| self.kind(delivery, &answer, class, &mut data));
         let event = self.system.event(kind, self.line.into(), &key.0, data);
         note_outcome(message.recipients.entry(key).or_default(), delivery.status, &event.data);
         self.events.push(event);
+    }
+
+    /// Is this a line of that daemon, as far as its tag tells? An RFC 5424 APP-NAME that rsyslog cut
+    /// at the slash may be any daemon's.
+    pub(crate) fn is_of(&self, daemon: &[u8]) -> bool {
+        let service = self.line.record.process.service;
+        service == daemon || service.is_empty()
     }
 
     /// The class of a message; decided now if it was not before, and then kept.
@@ -78,6 +94,7 @@ impl Step<'_> {
         if !message.origin.is_from_outside() || message.announced.contains(original) {
             return;
         }
+        self.sending_after_all(queue_id, message);
         let Some(queue_line) = &message.queue_line else { return };
         let kind = match class {
             Class::Outbound => EventType::OutboundQueued,
@@ -102,7 +119,7 @@ impl Step<'_> {
     /// Does the recipient's story go on under another queue ID?
     fn lives_on(
         &mut self,
-        message: &Message,
+        message: &mut Message,
         delivery: &Delivery<'_>,
         answer: &Response<'_>,
     ) -> bool {
@@ -111,7 +128,10 @@ impl Step<'_> {
                 self.follow(message, child);
                 true
             }
-            _ => self.is_handed_over(message, delivery, answer),
+            _ => {
+                self.is_handed_over(message, delivery, answer)
+                    || self.is_filtered_by_pipe(message, delivery)
+            }
         }
     }
 
@@ -130,7 +150,8 @@ impl Step<'_> {
         let Some(next) = answer.queued_as.filter(|_| is_here) else { return false };
         let is_stage = self.directory.is_stage(&self.system.host, next.as_str(), message.uid);
         if is_stage {
-            self.links.push(Link { queue_id: next.as_str().into(), lineage: Lineage::of(message) });
+            let kin = Kin::Stage(Lineage::of(message));
+            self.links.push(Link { queue_id: next.as_str().into(), kin });
         }
         is_stage
     }
@@ -144,7 +165,7 @@ impl Step<'_> {
     ) -> EventType {
         use EventType as T;
         match delivery.status {
-            Status::Sent if self.line.record.process.service == b"discard" => {
+            Status::Sent if delivery.relay == Relay::None && self.is_of(b"discard") => {
                 by_class(class, T::OutboundDropped, T::InboundDropped)
             }
             Status::Sent | Status::Probe => {
@@ -178,7 +199,7 @@ fn is_own_notice(message: &Message, delivery: &Delivery<'_>) -> bool {
 fn note_outcome(recipient: &mut Recipient, status: Status, data: &EventData) {
     if is_deferral(status) {
         recipient.deferrals += 1;
-        recipient.last_deferral = Some(deferral(data));
+        recipient.last_deferral = Some(Box::new(deferral(data)));
     } else {
         recipient.done = true;
         recipient.last_deferral = None;

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use mailherald_parsers::postfix::Relay;
+use mailherald_parsers::{Process, postfix::Relay};
 
 use super::message::{Class, Message, Origin};
 use crate::event::text;
@@ -17,6 +17,8 @@ pub struct Direction {
     pub mynetworks: Vec<IpNet>,
     /// Components of a syslog tag that mark a submission service.
     pub submission_services: Vec<String>,
+    /// Instances of the MTA that are named by more of the tag, or less, than [`Process::instance`].
+    pub instances: Vec<String>,
 }
 
 impl Direction {
@@ -47,6 +49,19 @@ impl Direction {
         }
     }
 
+    /// The instance that a program belongs to: the longest one named that its tag begins with.
+    #[must_use]
+    pub fn instance<'a>(&self, process: &Process<'a>) -> &'a [u8] {
+        let ends_there = |rest: &[u8]| rest.first().is_none_or(|&byte| byte == b'/');
+        let named = self
+            .instances
+            .iter()
+            .map(String::as_bytes)
+            .filter(|name| process.tag.strip_prefix(*name).is_some_and(ends_there));
+        let longest = named.map(<[u8]>::len).max();
+        longest.and_then(|length| process.tag.get(..length)).unwrap_or(process.instance)
+    }
+
     /// Does a syslog tag such as `postfix/submission/smtpd` name a submission service?
     #[must_use]
     pub fn is_submission(&self, tag: &[u8]) -> bool {
@@ -71,5 +86,30 @@ fn is_local_agent(relay: Relay<'_>) -> bool {
 
 /// An address of this machine.
 pub(crate) fn is_loopback(address: &str) -> bool {
-    address.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
+    // Few addresses look like one, and parsing takes longer than looking.
+    let may_be = address.starts_with("127.") || address.contains(':');
+    may_be && address.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_instance_that_is_named_counts() {
+        let instances = ["mta/eu", "mta/eu/out", "postfix-x/relay"].map(str::to_owned).into();
+        let direction = Direction { instances, ..Direction::default() };
+        for (tag, told, expected) in [
+            ("mta/eu/smtpd", "mta", "mta/eu"),
+            ("mta/eu/out/smtp", "mta", "mta/eu/out"),
+            ("mta/eur/smtpd", "mta", "mta"),
+            ("postfix-x/relay/smtp", "postfix-x", "postfix-x/relay"),
+            ("postfix/smtp", "postfix", "postfix"),
+            ("mta/eu", "mta", "mta/eu"),
+        ] {
+            let process =
+                Process { tag: tag.as_bytes(), instance: told.as_bytes(), ..Process::default() };
+            assert_eq!(direction.instance(&process), expected.as_bytes(), "{tag}");
+        }
+    }
 }

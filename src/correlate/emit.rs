@@ -109,7 +109,7 @@ pub(crate) fn message_data(message: &Message, queue_id: &str, class: Class) -> E
         incomplete: message.is_incomplete(),
         ..EventData::default()
     };
-    let name = message.client_name.clone().filter(|name| name != "unknown");
+    let name = message.client_name.as_ref().filter(|name| *name != "unknown").cloned();
     match class {
         Class::Outbound => data.client_name = name,
         Class::Inbound => {

@@ -97,11 +97,7 @@ impl Step<'_> {
             return;
         }
         let mut message = self.take_or_new(queue_id);
-        let pending: Vec<_> = if message.recipients.is_empty() {
-            vec![None]
-        } else {
-            message.pending().cloned().map(Some).collect()
-        };
+        let pending = waiting(&message);
         for key in pending {
             let to = key.as_ref().map_or("", |(to, _)| to);
             let class = self.class(&mut message, to, Relay::None);
@@ -118,4 +114,15 @@ impl Step<'_> {
         }
         self.put(queue_id, message);
     }
+}
+
+/// Recipients that wait, by their status lines; before there is any, by what a filter said of them.
+/// None where no line ever named one.
+fn waiting(message: &Message) -> Vec<Option<(String, Option<String>)>> {
+    if !message.recipients.is_empty() {
+        return message.pending().cloned().map(Some).collect();
+    }
+    let named = message.finding.iter().flat_map(|finding| &finding.recipients);
+    let named: Vec<_> = named.map(|to| Some((to.clone(), None))).collect();
+    if named.is_empty() { vec![None] } else { named }
 }

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use mailherald_parsers::postfix::Peer;
 use serde::{Deserialize, Serialize};
 
-use super::{finding::Finding, hold::Held};
+use super::{emit::bounded, finding::Finding, hold::Held};
 use crate::event::{MessageUid, Service, TimeQuality};
 
 /// One message in a queue, from its first line to its end.
@@ -49,8 +50,14 @@ pub struct Message {
     pub last_recipient: Option<String>,
     /// What a filter has against it.
     pub finding: Option<Box<Finding>>,
+    /// A milter had it kept for a person to decide.
+    pub on_hold: bool,
     /// Its lines wait: it may be a stage of another story.
     pub held: Option<Box<Held>>,
+    /// A pipe(8) service took it only to filter it. None until that is known.
+    pub filtered_by_pipe: Option<bool>,
+    /// Held local submissions that may be what the pipe made of it.
+    pub resubmitted: Vec<Box<str>>,
     /// Some of its text was not UTF-8.
     pub lossy: bool,
     /// It left the queue.
@@ -112,8 +119,8 @@ pub struct Recipient {
     pub deferrals: u32,
     /// Its final event was given, or it lives on in another message.
     pub done: bool,
-    /// The last deferral: why, should Postfix give up.
-    pub last_deferral: Option<Deferral>,
+    /// The last deferral: why, should Postfix give up. Few have one, and all have room for it.
+    pub last_deferral: Option<Box<Deferral>>,
 }
 
 /// An attempt that failed for now.
@@ -149,6 +156,15 @@ pub struct KeptLine {
 }
 
 impl Message {
+    /// Notes who the client is.
+    pub(crate) fn note_peer(&mut self, peer: Peer<'_>) {
+        self.client_name = Some(bounded(peer.name, &mut self.lossy));
+        self.client_address = match peer.address {
+            b"unknown" | b"" => None,
+            address => Some(bounded(address, &mut self.lossy)),
+        };
+    }
+
     /// Its beginning was not in the log.
     #[must_use]
     pub fn is_incomplete(&self) -> bool {

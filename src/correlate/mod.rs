@@ -7,14 +7,17 @@
 //!
 //! * [`message`] — what is known about a message and its recipients,
 //! * [`finding`] — what a filter has against a message,
-//! * [`lineage`], [`hold`] — one story across several queue IDs,
+//! * [`lineage`], [`hold`], `pipe` — one story across several queue IDs,
+//! * [`aside`], `session` — lines that come before the queue ID is known,
 //! * [`direction`] — outbound or inbound,
+//! * `relayed` — refusals that another instance tells of,
 //! * `arrival`, `delivery`, `ending`, `refusal` — what each kind of line does to it.
 //!
 //! Invariants: each recipient of a message gets at most one final event; a message that our own
 //! MTA made (DSN, probe) gets none; the class of a message is decided once.
 
 mod arrival;
+pub mod aside;
 mod delivery;
 pub mod direction;
 mod emit;
@@ -23,15 +26,21 @@ pub mod finding;
 pub mod hold;
 pub mod lineage;
 pub mod message;
+mod pipe;
 mod refusal;
+mod relayed;
+mod session;
 mod system;
 #[cfg(test)]
 mod tests;
 
-use std::collections::VecDeque;
+use std::{
+    collections::{BTreeSet, VecDeque},
+    time::Duration,
+};
 
 use mailherald_parsers::{
-    Body, Parser, filters,
+    Body,
     postfix::{Entry, QueueId},
 };
 
@@ -40,7 +49,8 @@ use crate::{event::Event, limits, parse::Line};
 pub use direction::Direction;
 pub use message::Message;
 
-use lineage::{Directory, Lineage};
+use aside::{Aside, Asides};
+use lineage::{Directory, Kin, Lineage};
 use message::KeptLine;
 use system::System;
 
@@ -53,6 +63,9 @@ const SILENCE_US: i64 = 7 * 86_400 * 1_000_000;
 
 /// Messages followed at once; tests need not make a million.
 const MOST: usize = if cfg!(test) { 1000 } else { limits::LIVE_MESSAGES };
+
+/// Nothing waits longer than this.
+const LONGEST_WAIT: Duration = Duration::from_hours(1);
 
 /// Log time between two searches for silent messages.
 const SWEEP_US: i64 = 3_600 * 1_000_000;
@@ -71,14 +84,15 @@ pub struct Correlator {
     /// Ended messages in order of their end.
     closed: VecDeque<(i64, usize, Box<str>)>,
     /// Held messages in order of the time until which they are.
-    held: VecDeque<(i64, usize, Box<str>)>,
+    held: BTreeSet<(i64, usize, Box<str>)>,
     directory: Directory,
+    asides: Asides,
 }
 
-/// A queue ID that a status line names as the next stage of a story.
+/// A queue ID that a line of another message or process names, and what it is to that.
 pub(crate) struct Link {
     queue_id: Box<str>,
-    lineage: Lineage,
+    kin: Kin,
 }
 
 /// One line on its way into one system.
@@ -88,6 +102,7 @@ pub(crate) struct Step<'a> {
     pub(crate) direction: &'a Direction,
     pub(crate) sending: bool,
     pub(crate) directory: &'a mut Directory,
+    pub(crate) asides: &'a mut Asides,
     pub(crate) links: &'a mut Vec<Link>,
     pub(crate) events: &'a mut Vec<Event>,
 }
@@ -105,8 +120,9 @@ impl Correlator {
             horizon_us: i64::MIN,
             swept_us: i64::MIN,
             closed: VecDeque::new(),
-            held: VecDeque::new(),
+            held: BTreeSet::new(),
             directory: Directory::default(),
+            asides: Asides::default(),
         }
     }
 
@@ -119,36 +135,32 @@ impl Correlator {
         };
         self.horizon_us = self.horizon_us.max(line.at_us);
         self.release_overdue(self.horizon_us, events);
-        let index = self.system_index(line.record.host, line.record.process.instance);
+        let instance = self.direction.instance(&line.record.process);
+        let index = self.system_index(line.record.host, instance);
         if !self.hold(index, entry, line, events) {
             self.take_in(index, entry, line, events);
         }
         self.forget();
     }
 
-    /// A filter's verdict, joined to the message of the queue ID that it names, in whichever queue
-    /// of the host. A filter that knows no queue ID is left to Postfix's own lines.
-    fn filter(&mut self, verdict: &filters::Verdict<'_>, line: &Line<'_>, events: &mut Vec<Event>) {
-        let Some(queue_id) = verdict.queue_id.filter(|_| verdict.part == filters::Part::Verdict)
-        else {
-            return;
-        };
-        let is_it = |system: &System| {
-            system.host == line.record.host && system.messages.contains_key(queue_id.as_str())
-        };
-        let Some(index) = self.systems.iter().position(is_it) else { return };
-        self.with_step(index, line, events, |step| step.finding(queue_id, verdict));
-    }
-
-    /// Ends all waiting for lines that might still come: the log has ended, or has been silent.
+    /// Ends all waiting for lines that might still come: the log has ended.
     pub fn release_all(&mut self, events: &mut Vec<Event>) {
         self.release_overdue(i64::MAX, events);
     }
 
-    /// Lines of some message wait.
+    /// How long a silence of the log has to last until [`Correlator::silence`] has something to do.
     #[must_use]
-    pub fn holds(&self) -> bool {
-        !self.held.is_empty()
+    pub fn patience(&self) -> Option<Duration> {
+        let held = self.held.first().map(|(until_us, ..)| *until_us);
+        let first_us = held.into_iter().chain(self.asides.first_until_us()).min()?;
+        let wait_us = first_us.saturating_sub(self.horizon_us).saturating_add(1);
+        Some(Duration::from_micros(u64::try_from(wait_us).unwrap_or(0)).min(LONGEST_WAIT))
+    }
+
+    /// There was no line for so long: ends the waiting for those that should have come by then.
+    pub fn silence(&mut self, silence: Duration, events: &mut Vec<Event>) {
+        let silence_us = i64::try_from(silence.as_micros()).unwrap_or(i64::MAX);
+        self.release_overdue(self.horizon_us.saturating_add(silence_us), events);
     }
 
     /// The effects of one line, then of the links that it makes.
@@ -159,6 +171,7 @@ impl Correlator {
         line: &Line<'_>,
         events: &mut Vec<Event>,
     ) {
+        self.settle_before(entry, line, events);
         self.with_step(index, line, events, |step| step.entry(entry));
     }
 
@@ -171,15 +184,16 @@ impl Correlator {
         act: impl FnOnce(&mut Step<'_>),
     ) {
         let Some(system) = self.systems.get_mut(index) else { return };
-        let (direction, sending, directory) = (&self.direction, self.sending, &mut self.directory);
+        let (direction, sending) = (&self.direction, self.sending);
+        let (directory, asides) = (&mut self.directory, &mut self.asides);
         let mut made = Vec::new();
         let links = &mut made;
-        act(&mut Step { line, system, direction, sending, directory, links, events });
+        act(&mut Step { line, system, direction, sending, directory, asides, links, events });
         for queue_id in system.ended.drain(..) {
             self.closed.push_back((self.horizon_us, index, queue_id));
         }
         for (until_us, queue_id) in system.held.drain(..) {
-            self.held.push_back((until_us, index, queue_id));
+            self.held.insert((until_us, index, queue_id));
         }
         for link in made {
             self.follow(line.record.host, &link, events);
@@ -195,6 +209,9 @@ impl Correlator {
         line: &Line<'_>,
         events: &mut Vec<Event>,
     ) -> bool {
+        if self.held.is_empty() {
+            return false;
+        }
         let Some(queue_id) = holdable(entry) else { return false };
         let message = self.systems.get_mut(index).and_then(|system| {
             system.messages.get_mut(queue_id.as_str()).filter(|message| message.is_held())
@@ -211,54 +228,77 @@ impl Correlator {
         true
     }
 
-    /// A status line named `link` as the next stage: wherever on this host it is held, it goes on
-    /// as that.
+    /// A line named `link`: wherever on this host it is held, it goes on as what it turned out to
+    /// be. A filter that split a message names only one of its parts, so the others follow.
     fn follow(&mut self, host: &[u8], link: &Link, events: &mut Vec<Event>) {
         let is_it = |system: &System| {
             system.host == host
                 && system.messages.get(&*link.queue_id).is_some_and(Message::is_held)
         };
         if let Some(index) = self.systems.iter().position(is_it) {
-            self.release(index, &link.queue_id, Some(&link.lineage), events);
+            self.release(index, &link.queue_id, Some(&link.kin), events);
         }
+        if let Kin::Stage(lineage) = &link.kin {
+            for (index, queue_id) in self.held_for(lineage) {
+                self.release(index, &queue_id, Some(&link.kin), events);
+            }
+        }
+    }
+
+    /// Messages that are held because they may be a stage of that story.
+    fn held_for(&self, lineage: &Lineage) -> Vec<(usize, Box<str>)> {
+        let held = self.held.iter().filter(|(_, index, queue_id)| {
+            let message = self.systems.get(*index).and_then(|it| it.messages.get(queue_id));
+            let held = message.and_then(|message| message.held.as_ref());
+            held.is_some_and(|held| !held.for_pickup && held.story.uid == lineage.uid)
+        });
+        held.map(|(_, index, queue_id)| (*index, queue_id.clone())).collect()
     }
 
     fn release_overdue(&mut self, now_us: i64, events: &mut Vec<Event>) {
-        while self.held.front().is_some_and(|(until_us, ..)| *until_us < now_us)
-            && let Some((_, index, queue_id)) = self.held.pop_front()
+        while self.held.first().is_some_and(|(until_us, ..)| *until_us < now_us)
+            && let Some((until_us, index, queue_id)) = self.held.pop_first()
         {
-            self.release(index, &queue_id, None, events);
+            if self.is_held_until(index, &queue_id, until_us) {
+                self.release(index, &queue_id, None, events);
+            }
         }
+        self.tell_overdue(now_us, events);
     }
 
-    /// Takes the held lines of a message in: as a stage of `lineage`, or as a message of its own.
+    /// What was let go may be held again, for another reason and time.
+    fn is_held_until(&self, index: usize, queue_id: &str, until_us: i64) -> bool {
+        let message = self.systems.get(index).and_then(|system| system.messages.get(queue_id));
+        let held = message.and_then(|message| message.held.as_ref());
+        held.is_some_and(|held| held.until_us == until_us)
+    }
+
+    /// Takes the held lines of a message in: as what another line told it to be, or as a message of
+    /// its own.
     fn release(
         &mut self,
         index: usize,
         queue_id: &str,
-        lineage: Option<&Lineage>,
+        kin: Option<&Kin>,
         events: &mut Vec<Event>,
     ) {
         let Some(system) = self.systems.get_mut(index) else { return };
         let Some(message) = system.messages.get_mut(queue_id) else { return };
         let Some(held) = message.held.take() else { return };
-        match lineage {
-            Some(lineage) => lineage.adopt(message),
-            None => self.directory.note(&system.host, &system.instance, queue_id, message),
+        match kin {
+            Some(kin) => kin.adopt(message),
+            // What a pipe took and nobody resubmitted was at its end there.
+            None if held.for_pickup => message.filtered_by_pipe = Some(false),
+            None => {}
         }
+        self.directory.note(&system.host, &system.instance, queue_id, message);
         system.mark_changed(queue_id);
         for line in &held.lines {
-            let mut parser = Parser::new();
-            let record = parser.parse(&line.bytes);
-            let Body::Postfix(entry) = &record.body else { continue };
-            let line = Line {
-                bytes: &line.bytes,
-                occurrence: line.occurrence,
-                at_us: line.at_us,
-                quality: line.quality,
-                record: &record,
-            };
-            self.take_in(index, entry, &line, events);
+            line.read(|line| match &line.record.body {
+                Body::Postfix(entry) => self.take_in(index, entry, line, events),
+                Body::Filter(verdict) => self.filter(verdict, line, events),
+                _ => {}
+            });
         }
     }
 
@@ -275,18 +315,34 @@ impl Correlator {
         }
     }
 
+    /// Gives each change of the lines put aside since the last call to `each`: the number of the
+    /// line, and the line, or none where it is no more.
+    pub fn drain_asides(&mut self, each: impl FnMut(u64, Option<&Aside>)) {
+        self.asides.drain_changes(each);
+    }
+
+    /// Brings back a line put aside that an earlier run stored.
+    pub fn restore_aside(&mut self, number: u64, aside: Aside) {
+        self.horizon_us = self.horizon_us.max(aside.line.at_us);
+        self.asides.restore(number, aside);
+    }
+
     /// Brings back a message that an earlier run stored.
     pub fn restore(&mut self, host: &[u8], instance: &[u8], queue_id: &str, message: Message) {
         self.horizon_us = self.horizon_us.max(message.seen_us);
         let index = self.system_index(host, instance);
         if let Some(held) = &message.held {
-            self.held.push_back((held.until_us, index, queue_id.into()));
+            self.held.insert((held.until_us, index, queue_id.into()));
             self.directory.note_stage(host, queue_id, held.story.uid);
         } else if message.origin == message::Origin::Child {
             self.directory.note_stage(host, queue_id, message.uid);
         }
         self.directory.note(host, instance, queue_id, &message);
+        self.directory.note_own(host, instance, queue_id, &message);
         if let Some(system) = self.systems.get_mut(index) {
+            if message.is_held() && message.message_id.is_none() {
+                system.nameless.insert(queue_id.into());
+            }
             system.messages.insert(queue_id.into(), message);
         }
     }
@@ -360,6 +416,7 @@ impl Step<'_> {
             Entry::ContentCheck(check) => self.content_check(check),
             Entry::Refused(refused) => self.refused(refused),
             Entry::RateLimit(limit) => self.rate_limit(limit),
+            Entry::ProxyAnswer(answer) => self.proxy_answer(answer),
             Entry::Corrupt(corrupt) => self.corrupt(corrupt),
             Entry::OperationTotal(total) => self.operation_total(*total),
             _ => {}

@@ -2,6 +2,7 @@
 //! cleanup, a milter, a before-queue filter or a rate limit.
 
 use mailherald_parsers::{
+    filters::Engine,
     postfix::{
         Action, ContentCheck, Limit, Peer, QueueId, RateLimit, Refused, RefusedReason, Verdict,
     },
@@ -12,41 +13,99 @@ use super::{
     Step,
     delivery::by_class,
     emit::{bounded, message_data, set_recipient},
-    finding::{Fate, Finding},
+    finding::{Fate, Finding, Policy},
     message::{Class, Message, Origin},
 };
 use crate::{
-    event::{EventType, text},
+    event::{EventData, EventType, text},
     limits,
 };
 
 /// A refusal in the words of whichever line tells it.
 #[derive(Default)]
-struct Refusal<'a> {
-    queue_id: Option<QueueId<'a>>,
-    peer: Option<Peer<'a>>,
-    sender: Option<&'a [u8]>,
-    recipient: Option<&'a [u8]>,
-    helo: Option<&'a [u8]>,
-    user: Option<&'a [u8]>,
-    stage: &'a [u8],
-    text: &'a [u8],
-    codes: ReplyCodes,
+pub(crate) struct Refusal<'a> {
+    pub(crate) queue_id: Option<QueueId<'a>>,
+    pub(crate) peer: Option<Peer<'a>>,
+    pub(crate) sender: Option<&'a [u8]>,
+    pub(crate) recipient: Option<&'a [u8]>,
+    pub(crate) helo: Option<&'a [u8]>,
+    pub(crate) user: Option<&'a [u8]>,
+    pub(crate) stage: &'a [u8],
+    pub(crate) text: &'a [u8],
+    pub(crate) codes: ReplyCodes,
     /// The client was told `250 Ok`, and the message thrown away.
-    discarded: bool,
+    pub(crate) discarded: bool,
+    /// It was refused for what it is: a filter may be behind it.
+    pub(crate) is_of_content: bool,
+    /// A policy server was behind it.
+    pub(crate) policy: Option<Policy>,
 }
 
 impl Step<'_> {
     /// An access verdict of smtpd or postscreen, or a milter's.
     pub(crate) fn verdict(&mut self, verdict: &Verdict<'_>) {
+        // What VRFY asks for is an address, and no recipient of a message.
+        if verdict.stage == b"VRFY" || self.foretells(verdict) || self.awaits_relay(verdict) {
+            return;
+        }
+        self.ask_clamav(verdict);
+        if verdict.action == Action::MilterHold {
+            self.quarantine(verdict);
+        } else if !self.awaits_verdict(verdict) {
+            self.judged(verdict);
+        }
+    }
+
+    /// A milter has the message kept for a person to decide.
+    fn quarantine(&mut self, verdict: &Verdict<'_>) {
+        let Some(queue_id) = verdict.queue_id.filter(|queue_id| self.known(*queue_id).is_some())
+        else {
+            return;
+        };
+        let mut message = self.take_or_new(queue_id);
+        let mut lossy = false;
+        message.on_hold = true;
+        message.last_recipient = verdict.recipient.map(|to| bounded(to, &mut lossy));
+        message.lossy |= lossy;
+        if message.origin != Origin::Internal {
+            self.warn_known(queue_id.as_str(), &mut message);
+        }
+        self.put(queue_id, message);
+    }
+
+    /// A milter's decision may have a verdict that knows sender and recipient alone.
+    fn ask_clamav(&mut self, verdict: &Verdict<'_>) {
+        let (Some(queue_id), Some(sender), Some(recipient)) =
+            (verdict.queue_id, verdict.sender, verdict.recipient)
+        else {
+            return;
+        };
+        let is_milter = is_milter(verdict.action);
+        if is_milter && self.known(queue_id).is_some_and(|message| message.finding.is_none()) {
+            let mut message = self.take_or_new(queue_id);
+            self.heard_of_envelope(&mut message, sender, recipient, self.line.at_us);
+            self.put(queue_id, message);
+        }
+    }
+
+    /// A verdict about a message that has its queue ID, or never gets one.
+    pub(crate) fn judged(&mut self, verdict: &Verdict<'_>) {
         let discarded = match verdict.action {
+            Action::MilterReject if is_put_off(verdict) => return,
             Action::Reject | Action::MilterReject | Action::Hangup => false,
             Action::Discard => true,
             // Before there is a queue ID, smtpd logs what cleanup logs again with it.
             Action::MilterDiscard if verdict.queue_id.is_some() => true,
             _ => return,
         };
+        // A local submission that a milter refuses bounces, and its status lines tell.
+        if !discarded && self.is_local(verdict.queue_id) {
+            return;
+        }
+        let policy = self.policy_behind(verdict, is_temporary(verdict.codes));
         self.refuse(&Refusal {
+            is_of_content: is_milter(verdict.action) || verdict.stage == b"END-OF-MESSAGE",
+            policy,
             queue_id: verdict.queue_id,
             peer: Some(verdict.peer),
             sender: verdict.sender,
@@ -88,6 +147,8 @@ impl Step<'_> {
                 text,
                 codes: reply_codes(text),
                 discarded,
+                is_of_content: true,
+                policy: None,
             });
             self.system.close(check.queue_id.as_str());
         }
@@ -163,10 +224,11 @@ impl Step<'_> {
     fn refuse(&mut self, refusal: &Refusal<'_>) {
         let known = refusal.queue_id.and_then(|queue_id| self.known(queue_id));
         let known = known.filter(|message| !message.closed);
-        let temporary = is_temporary(refusal);
-        // A local submission that is refused for now stays in the maildrop and is tried again.
+        // A local submission that is refused for now stays in the maildrop and is tried again; one
+        // that is refused for good bounces, and its status lines tell.
         let is_silent = known.is_some_and(|message| {
-            message.origin == Origin::Internal || (message.origin == Origin::Local && temporary)
+            let is_local = message.origin == Origin::Local && !refusal.discarded;
+            message.origin == Origin::Internal || is_local
         });
         if is_silent {
             return;
@@ -176,19 +238,64 @@ impl Step<'_> {
             Some(message) => message.clone(),
             None => self.refused_message(refusal),
         };
-        let class = message.class.unwrap_or_else(|| self.class_of_refused(refusal, &message));
+        self.refuse_as(&message, refusal);
+    }
+
+    /// The events of a refusal, for a recipient of `message` and for those that only a filter named.
+    pub(crate) fn refuse_as(&mut self, message: &Message, refusal: &Refusal<'_>) {
+        let is_final = refusal.is_of_content && !is_temporary(refusal.codes);
+        let known = message.finding.as_deref();
+        let finding = is_final.then(|| Finding::behind(known, refusal.text)).flatten();
+        let mut lossy = message.lossy;
+        let named = refusal.recipient.map(|to| bounded(to, &mut lossy));
+        let named = named.or_else(|| message.last_recipient.clone());
+        let others = finding.as_ref().map(|finding| finding.others(named.as_deref()));
+        let mut recipients = others.unwrap_or_default();
+        recipients.extend(named);
+        if recipients.is_empty() {
+            recipients.push(String::new());
+        }
+        for to in recipients {
+            self.refuse_one(message, refusal, finding.as_ref(), &to);
+        }
+    }
+
+    fn refuse_one(
+        &mut self,
+        message: &Message,
+        refusal: &Refusal<'_>,
+        finding: Option<&Finding>,
+        to: &str,
+    ) {
+        let class = message.class.unwrap_or_else(|| self.class_of_refused(refusal, message));
+        let mut data = self.refusal_data(message, refusal, class);
+        if !to.is_empty() {
+            set_recipient(&mut data, to, None);
+        }
+        let kind = match (finding, refusal.discarded) {
+            (Some(finding), true) => finding.event(class, Fate::Discarded, &mut data),
+            (Some(finding), false) => finding.event(class, Fate::Rejected, &mut data),
+            (None, true) => by_class(class, EventType::OutboundDropped, EventType::InboundDropped),
+            (None, false) => by_class(class, EventType::OutboundDropped, EventType::InboundBlocked),
+        };
+        if finding.is_none() {
+            let words = refusal.is_of_content.then(|| engine_of_words(refusal.text)).flatten();
+            let policy = refusal.policy.as_ref();
+            data.engine = policy.map(|policy| policy.engine.to_owned()).or(words);
+            data.rules = policy.and_then(|policy| policy.reason.clone());
+        }
+        self.events.push(self.system.event(kind, self.line.into(), to, data));
+    }
+
+    /// What every event of a refusal carries.
+    fn refusal_data(&self, message: &Message, refusal: &Refusal<'_>, class: Class) -> EventData {
         let queue_id = refusal.queue_id.map(QueueId::as_str);
-        let mut data = message_data(&message, queue_id.unwrap_or_default(), class);
+        let mut data = message_data(message, queue_id.unwrap_or_default(), class);
         data.queue_id = queue_id.map(str::to_owned);
         data.incomplete = false;
         let mut lossy = false;
         if let Some(sender) = refusal.sender {
             data.from = Some(bounded(sender, &mut lossy));
-        }
-        let named = refusal.recipient.map(|to| bounded(to, &mut lossy));
-        let to = named.or_else(|| message.last_recipient.clone()).unwrap_or_default();
-        if !to.is_empty() {
-            set_recipient(&mut data, &to, None);
         }
         data.helo = refusal.helo.map(|helo| bounded(helo, &mut lossy));
         data.stage = Some(bounded(refusal.stage, &mut lossy));
@@ -197,18 +304,14 @@ impl Step<'_> {
         data.response = Some(response.value);
         data.smtp_code = refusal.codes.code;
         data.dsn = refusal.codes.dsn.map(|dsn| dsn.to_string());
-        data.temporary = temporary;
+        data.temporary = is_temporary(refusal.codes);
         data.repeated = Some(self.line.record.repeated).filter(|&times| times > 1);
-        let known = message.finding.map(|finding| *finding);
-        let finding = known.or_else(|| Finding::of_words(refusal.text));
-        let kind = match (finding.filter(|_| !temporary), refusal.discarded) {
-            (Some(finding), true) => finding.event(class, Fate::Discarded, &mut data),
-            (Some(finding), false) => finding.event(class, Fate::Rejected, &mut data),
-            (None, true) => by_class(class, EventType::OutboundDropped, EventType::InboundDropped),
-            (None, false) => by_class(class, EventType::OutboundDropped, EventType::InboundBlocked),
-        };
-        let event = self.system.event(kind, self.line.into(), &to, data);
-        self.events.push(event);
+        data
+    }
+
+    fn is_local(&self, queue_id: Option<QueueId<'_>>) -> bool {
+        let message = queue_id.and_then(|queue_id| self.known(queue_id));
+        message.is_some_and(|message| message.origin == Origin::Local)
     }
 
     /// The message that the client tried to send, as far as the refusal tells.
@@ -218,17 +321,13 @@ impl Step<'_> {
             Some(queue_id) => self.system.uid(queue_id, self.line),
             None => self.system.uid_of_refusal(self.line),
         };
-        let name = refusal.peer.map(|peer| bounded(peer.name, &mut lossy));
-        let address = refusal.peer.map(|peer| bounded(peer.address, &mut lossy));
-        Message {
-            uid,
-            origin: Origin::Network,
-            user: refusal.user.map(|user| bounded(user, &mut lossy)),
-            client_name: name.filter(|name| !name.is_empty()),
-            client_address: address.filter(|address| address != "unknown"),
-            lossy,
-            ..Message::default()
+        let user = refusal.user.map(|user| bounded(user, &mut lossy));
+        let mut message =
+            Message { uid, origin: Origin::Network, user, lossy, ..Message::default() };
+        if let Some(peer) = refusal.peer {
+            message.note_peer(peer);
         }
+        message
     }
 
     fn class_of_refused(&self, refusal: &Refusal<'_>, message: &Message) -> Class {
@@ -245,9 +344,27 @@ impl Step<'_> {
     }
 }
 
-fn is_temporary(refusal: &Refusal<'_>) -> bool {
-    match refusal.codes.code {
+/// A milter refused HELO or EHLO. The client is told 250 all the same, unless the code is 421, and
+/// the refusal again with MAIL, which is logged again: "the reply persists so it will apply to MAIL
+/// FROM" (Postfix `src/smtpd/smtpd.c`, `ehlo_cmd()`).
+fn is_put_off(verdict: &Verdict<'_>) -> bool {
+    matches!(verdict.stage, b"HELO" | b"EHLO") && verdict.codes.code != Some(421)
+}
+
+/// Only for now. The words of cleanup may have no code.
+pub(crate) fn is_temporary(codes: ReplyCodes) -> bool {
+    match codes.code {
         Some(code) => code / 100 == 4,
-        None => refusal.codes.dsn.is_some_and(|dsn| dsn.class == 4),
+        None => codes.dsn.is_some_and(|dsn| dsn.class == 4),
     }
+}
+
+fn is_milter(action: Action) -> bool {
+    matches!(action, Action::MilterReject | Action::MilterDiscard | Action::MilterHold)
+}
+
+/// The program whose words a milter's refusal is in.
+fn engine_of_words(text: &[u8]) -> Option<String> {
+    let is_dmarc = text.starts_with(b"5.7.1 rejected by DMARC policy for ");
+    is_dmarc.then(|| Engine::OpenDmarc.name().to_owned())
 }

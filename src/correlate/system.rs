@@ -3,16 +3,20 @@
 //! Which line does what to a message is its siblings' business; here is only where a message is,
 //! that it changed, that it ended, and when it is forgotten.
 
-use std::collections::HashMap;
+use std::collections::BTreeSet;
 
 use super::{MOST, Message, lineage::Directory};
+
+/// A map with keys from the log. Its seed is random and nobody sees the order of its keys or how
+/// long a lookup took, so that strangers cannot choose keys that collide.
+pub(crate) type Map<V> = std::collections::HashMap<Box<str>, V, foldhash::fast::RandomState>;
 
 /// One queue: the messages of one instance on one host.
 #[derive(Debug, Default)]
 pub(crate) struct System {
     pub(crate) host: Vec<u8>,
     pub(crate) instance: Vec<u8>,
-    pub(crate) messages: HashMap<Box<str>, Message>,
+    pub(crate) messages: Map<Message>,
     /// Messages changed since the last `Correlator::drain_changes`.
     pub(crate) changed: Vec<Box<str>>,
     /// Messages ended since the last step.
@@ -22,6 +26,8 @@ pub(crate) struct System {
     pub(crate) crowded_above: usize,
     /// Messages held since the last step.
     pub(crate) held: Vec<(i64, Box<str>)>,
+    /// Messages without a Message-ID that a pipe made, or took: those that are still held count.
+    pub(crate) nameless: BTreeSet<Box<str>>,
     /// Messages that an operator deleted by name since the last total.
     pub(crate) deleted_by_name: u64,
 }
@@ -29,13 +35,10 @@ pub(crate) struct System {
 impl System {
     /// Notes that a message is to be stored (or removed from the store).
     pub(crate) fn mark_changed(&mut self, queue_id: &str) {
-        if let Some((key, message)) = self.messages.get_key_value(queue_id)
-            && !message.changed
+        if let Some(message) = self.messages.get_mut(queue_id)
+            && !std::mem::replace(&mut message.changed, true)
         {
-            self.changed.push(key.clone());
-        }
-        if let Some(message) = self.messages.get_mut(queue_id) {
-            message.changed = true;
+            self.changed.push(queue_id.into());
         }
     }
 
@@ -60,16 +63,17 @@ impl System {
 
     /// Drops an ended message, once its removal is in the store.
     pub(crate) fn forget(&mut self, queue_id: &str, directory: &mut Directory) {
+        let Some((queue_id, message)) = self.messages.remove_entry(queue_id) else { return };
         // A reused queue ID has a new, open message under the same name.
-        let Some(message) = self.messages.get(queue_id).filter(|message| message.closed) else {
-            return;
-        };
-        directory.forget(&self.host, &self.instance, queue_id, message);
-        if message.changed {
+        if message.closed {
+            directory.forget(&self.host, &self.instance, &queue_id, &message);
+        }
+        if message.closed && message.changed {
             // Its removal is not in the store yet; it goes with the next round.
-            self.ended.push(queue_id.into());
-        } else {
-            self.messages.remove(queue_id);
+            self.ended.push(queue_id.clone());
+        }
+        if !message.closed || message.changed {
+            self.messages.insert(queue_id, message);
         }
     }
 

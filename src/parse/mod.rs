@@ -3,6 +3,7 @@
 //! It counts what it saw and did not understand; it decides nothing. What must survive a restart
 //! ([`State`]) is committed by the writer together with the position of the lines.
 
+mod gaps;
 mod occurrence;
 
 use std::collections::HashMap;
@@ -23,10 +24,12 @@ use crate::{
 
 pub use occurrence::Occurrences;
 
+use gaps::Gaps;
+
 /// One line, as the correlator wants it.
 #[derive(Debug)]
 pub struct Line<'a> {
-    /// The line without its end: the identity of the events it gives.
+    /// What the line is known by ([`LogRecord::line`]): the identity of the events it gives.
     pub bytes: &'a [u8],
     /// How many identical lines came before it.
     pub occurrence: u64,
@@ -73,6 +76,7 @@ pub struct Reader {
     resolvers: HashMap<Fingerprint, Resolver>,
     state: State,
     counts: Counts,
+    gaps: Gaps,
 }
 
 impl Reader {
@@ -86,6 +90,7 @@ impl Reader {
             resolvers: HashMap::new(),
             state,
             counts: Counts::default(),
+            gaps: Gaps::default(),
         }
     }
 
@@ -98,9 +103,13 @@ impl Reader {
                 continue;
             };
             let record = self.parser.parse(bytes);
+            let bytes = record.line;
             self.counts.add(&record.body);
             let (at, quality) = resolver.resolve(record.stamp, batch.anchor);
             let at_us = at.as_microsecond();
+            if let Body::Gap(gap) = record.body {
+                self.gaps.note(gap.lines, at.as_second());
+            }
             let occurrence = if gives_events(&record.body) {
                 self.state.occurrences.count(bytes, at.as_second())
             } else {
@@ -211,6 +220,8 @@ pub fn first_stamp(line: &[u8], zone: &TimeZone, anchor: Timestamp) -> Option<Ti
 
 #[cfg(test)]
 mod tests {
+    mod chunks;
+
     use super::*;
     use crate::source::{Heads, LineSpan, Position};
 
@@ -229,6 +240,7 @@ mod tests {
                 seen_at: 0,
                 heads: Heads::default(),
             },
+            journal: None,
             anchor: Timestamp::UNIX_EPOCH,
             first_of_generation: false,
             idle: true,

@@ -6,6 +6,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use foldhash::fast::RandomState;
+
 use serde::{Deserialize, Serialize};
 
 /// Seconds of log time that are remembered.
@@ -19,7 +21,7 @@ const LINES_PER_SECOND: usize = 4096;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Occurrences {
     /// Log second → hash of the line → times seen.
-    seconds: BTreeMap<i64, HashMap<u64, u32>>,
+    seconds: BTreeMap<i64, HashMap<u64, u32, RandomState>>,
 }
 
 impl Occurrences {

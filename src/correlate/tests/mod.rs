@@ -6,6 +6,12 @@ use jiff::tz::TimeZone;
 use mailherald_parsers::Parser;
 use proptest::prelude::*;
 
+mod filter;
+mod interleaving;
+mod pipe;
+mod session;
+mod traps;
+
 use super::*;
 use crate::{
     event::{BounceCategory, BounceType, EventType},
@@ -18,6 +24,7 @@ fn direction() -> Direction {
         local_domains: vec!["lab.test".into()],
         mynetworks: vec!["127.0.0.1/32".parse().unwrap()],
         submission_services: vec!["submission".into()],
+        instances: Vec::new(),
     }
 }
 
@@ -42,6 +49,7 @@ fn batch(lines: &[String]) -> Batch {
             seen_at: 0,
             heads: Default::default(),
         },
+        journal: None,
         anchor: "2026-11-21T12:00:00Z".parse().unwrap(),
         first_of_generation: true,
         idle: true,
@@ -53,19 +61,21 @@ fn events_of(lines: &[String]) -> Vec<Event> {
     let mut reader = Reader::new(TimeZone::UTC, State::default());
     let mut events = Vec::new();
     reader.read(&batch(lines), |line| correlator.step(line, &mut events));
+    correlator.release_all(&mut events);
     events
 }
 
-/// Lines of one host, one second apart; each is `daemon: text`.
+/// Lines of one host, one second apart; each is `daemon: text` or `daemon[pid]: text`.
 fn log(texts: &[&str]) -> Vec<String> {
     texts
         .iter()
         .enumerate()
         .map(|(second, text)| {
             let (daemon, text) = text.split_once(": ").unwrap();
+            let pid = if daemon.ends_with(']') { "" } else { "[9]" };
             let (minute, second) = (second / 60, second % 60);
             format!(
-                "2026-11-21T01:{minute:02}:{second:02}.000000+00:00 mx postfix/{daemon}[9]: {text}"
+                "2026-11-21T01:{minute:02}:{second:02}.000000+00:00 mx postfix/{daemon}{pid}: {text}"
             )
         })
         .collect()
@@ -245,6 +255,48 @@ fn a_message_that_a_filter_hands_back_is_one_story() {
     }
 }
 
+/// amavisd-new splits a message whose recipients get different headers, and its answer names only
+/// the first part.
+#[test]
+fn each_part_of_a_message_that_a_filter_split_goes_on_with_its_story() {
+    let begin = ["smtpd: 1B7F053E70F: client=mx.far.test[192.0.2.7]", BEGIN[1], BEGIN[2]];
+    let part = |line: &str| {
+        line.replace("20D4E53E714", "28ED09A0489").replace("b@good.test", "c@good.test")
+    };
+    let (second, arrived) = (BACK.map(part), part(ARRIVED));
+    let second: Vec<_> = second.iter().map(String::as_str).collect();
+    let handed_over = HANDED_OVER.replace("b@good.test", "c@good.test");
+    let tail = [HANDED_OVER, &handed_over, ARRIVED, &arrived];
+    let events = events_of(&log(&[&begin[..], &BACK, &second, &tail].concat()));
+    let told: Vec<_> =
+        events.iter().map(|event| (event.kind.name(), event.data.to.as_deref().unwrap())).collect();
+    assert_eq!(
+        told,
+        [
+            ("inbound.received", "b@good.test"),
+            ("inbound.received", "c@good.test"),
+            ("inbound.delivered", "b@good.test"),
+            ("inbound.delivered", "c@good.test")
+        ]
+    );
+    assert!(events.iter().all(|event| event.data.uid == events[0].data.uid));
+}
+
+#[test]
+fn a_notice_of_a_content_filter_is_no_mail_of_anybody() {
+    let notice = [
+        "smtpd: 9E8FA9A043D: client=localhost[127.0.0.1]",
+        "cleanup: 9E8FA9A043D: message-id=<VSbkaw94PoJ6q1@mx.lab.test>",
+        "qmgr: 9E8FA9A043D: from=<>, size=4254, nrcpt=1 (queue active)",
+        "smtp: 9E8FA9A043D: to=<ann@partner.test>, relay=mx.partner.test[127.0.1.3]:25, delay=0.1, delays=0/0/0/0.1, dsn=2.0.0, status=sent (250 2.0.0 Ok)",
+        "qmgr: 9E8FA9A043D: removed",
+    ];
+    assert_eq!(told(&notice), [""; 0]);
+    let other = notice.map(|line| line.replace("<VSbkaw94PoJ6q1@", "<bkaw94PoJ6q1@"));
+    let other: Vec<_> = other.iter().map(String::as_str).collect();
+    assert_eq!(told(&other).len(), 2, "other mail with the null sender counts");
+}
+
 #[test]
 fn a_filter_that_tells_the_queue_id_needs_no_waiting() {
     let back = [
@@ -347,6 +399,58 @@ fn probes_give_nothing() {
         ]),
         Vec::<String>::new()
     );
+}
+
+fn with_sending(lines: &[String]) -> Vec<Event> {
+    let mut correlator = Correlator::new(direction(), true);
+    let mut reader = Reader::new(TimeZone::UTC, State::default());
+    let mut events = Vec::new();
+    reader.read(&batch(lines), |line| correlator.step(line, &mut events));
+    correlator.release_all(&mut events);
+    events
+}
+
+/// `sendmail -bv` was once told as `outbound.sending`.
+#[test]
+fn an_address_check_is_not_sending() {
+    let local = [
+        "pickup: 3DBF552E14A: uid=0 from=<root@lab.test>",
+        "cleanup: 3DBF552E14A: message-id=<20261121010000.3DBF552E14A@mx.lab.test>",
+        "qmgr: 3DBF552E14A: from=<root@lab.test>, size=270, nrcpt=1 (queue active)",
+    ];
+    let to = "smtp: 3DBF552E14A: to=<b@good.test>, relay=mx1.good.test[127.0.1.1]:25, delay=0, delays=0/0/0/0, dsn=";
+    let check = format!("{to}2.1.5, status=deliverable (250 2.1.5 Ok)");
+    let sent = format!("{to}2.0.0, status=sent (250 2.0.0 Ok)");
+    let later = format!(
+        "{to}4.3.0, status=deferred (host mx1.good.test[127.0.1.1] said: 450 4.3.0 later (in reply to RCPT TO command))"
+    );
+    assert_eq!(with_sending(&log(&[&local[..], &[&check]].concat())).len(), 0);
+    // Mail to which cleanup gave its Message-ID is told with its first status line, by its own.
+    let events = with_sending(&log(&[&local[..], &[&later, local[2], &sent]].concat()));
+    let told: Vec<_> = events.iter().map(|event| event.kind.name()).collect();
+    assert_eq!(
+        told,
+        [
+            "outbound.sending",
+            "outbound.queued",
+            "outbound.deferred",
+            "outbound.sending",
+            "outbound.delivered"
+        ]
+    );
+    assert_eq!((events[0].at_us, events[3].at_us - events[0].at_us), (events[1].at_us, 2_000_000));
+    // With a Message-ID of its own it is no check.
+    let named = local.map(|text| text.replace("20261121010000.3DBF552E14A@mx.lab", "1@gen"));
+    let named: Vec<_> = named.iter().map(String::as_str).collect();
+    assert_eq!(with_sending(&log(&named)).len(), 1);
+}
+
+/// An address that VRFY asked for was once told as blocked.
+#[test]
+fn an_address_that_is_only_verified_is_no_recipient() {
+    let refused = "smtpd: NOQUEUE: reject: VRFY from mail7.client.test[127.0.2.7]: 504 5.5.2 <games>: Recipient address rejected: need fully-qualified address; to=<games> proto=ESMTP helo=<h>";
+    assert_eq!(told(&[refused]), [""; 0]);
+    assert_eq!(told(&[&refused.replace("VRFY", "RCPT")]), ["inbound.blocked games"]);
 }
 
 #[test]
@@ -463,6 +567,18 @@ fn a_discarded_message_is_dropped_though_its_status_is_sent() {
     );
 }
 
+/// rsyslog cuts an RFC 5424 APP-NAME at the first slash: no daemon, but the same text.
+#[test]
+fn discarded_mail_is_dropped_though_the_tag_lost_the_daemon() {
+    let sent = "postfix: 1B7F053E70F: to=<b@good.test>, relay=none, delay=0, delays=0/0/0/0, dsn=2.0.0, status=sent (gone)";
+    let lines: Vec<_> = log(&[&BEGIN[..], &[sent]].concat())
+        .iter()
+        .map(|line| line.replace("postfix/postfix[9]", "postfix[9]"))
+        .collect();
+    let kinds: Vec<_> = events_of(&lines).iter().map(|event| event.kind).collect();
+    assert_eq!(kinds, [EventType::OutboundQueued, EventType::OutboundDropped]);
+}
+
 #[test]
 fn what_was_stored_and_restored_goes_on_as_if_nothing_had_happened() {
     let deferred = status(
@@ -494,7 +610,14 @@ fn events_with_restart(lines: &[String], cut: usize) -> Vec<Event> {
             second.restore(host, instance, queue_id, postcard::from_bytes(&stored).unwrap());
         }
     });
+    first.drain_asides(|number, aside| {
+        if let Some(aside) = aside {
+            let stored = postcard::to_allocvec(aside).unwrap();
+            second.restore_aside(number, postcard::from_bytes(&stored).unwrap());
+        }
+    });
     reader.read(&batch(&lines[cut..]), |line| second.step(line, &mut events));
+    second.release_all(&mut events);
     events
 }
 
@@ -608,6 +731,33 @@ fn a_local_submission_that_a_check_refuses_is_told_by_its_bounce_alone() {
 }
 
 #[test]
+fn a_local_submission_that_a_milter_refuses_is_told_by_its_bounce_alone() {
+    let told_after = |refused: &str, next: &str| {
+        told(&["pickup: 1B7F053E70F: uid=0 from=<a@sender.test>", BEGIN[1], refused, next])
+    };
+    let refused = "cleanup: 1B7F053E70F: milter-reject: END-OF-MESSAGE from localhost[127.0.0.1]: 5.7.1 Spam message rejected; from=<a@sender.test> to=<b@good.test>";
+    let bounced = "cleanup: 1B7F053E70F: to=<b@good.test>, relay=none, delay=0.07, delays=0.07/0/0/0, dsn=5.7.1, status=bounced (Spam message rejected)";
+    assert_eq!(told_after(refused, bounced), ["outbound.bounced b@good.test"]);
+    let discarded = refused
+        .replace("milter-reject", "milter-discard")
+        .replace("5.7.1 Spam message rejected", "milter triggers DISCARD action");
+    assert_eq!(
+        told_after(&discarded, "smtpd: disconnect from x[192.0.2.7]"),
+        ["outbound.dropped b@good.test"]
+    );
+}
+
+#[test]
+fn a_milter_that_refuses_ehlo_is_told_once_with_mail() {
+    let ehlo = "smtpd: NOQUEUE: milter-reject: EHLO from localhost[127.0.0.1]: 550 5.7.1 Command rejected; proto=SMTP helo=<h>";
+    let mail = "smtpd: NOQUEUE: milter-reject: MAIL from localhost[127.0.0.1]: 550 5.7.1 Command rejected; from=<a@sender.test> proto=ESMTP helo=<h>";
+    assert_eq!(told(&[ehlo, mail]), ["outbound.dropped "]);
+    // With 421 the client is sent away at once.
+    let away = ehlo.replace("550 5.7.1", "421 4.7.0");
+    assert_eq!(told(&[&away]), ["outbound.dropped "]);
+}
+
+#[test]
 fn a_message_with_too_many_hops_is_refused_with_the_recipient_that_is_known() {
     assert_eq!(
         told(&[
@@ -663,4 +813,65 @@ fn what_a_filter_swallows_behind_a_250_is_spam_or_a_virus() {
     assert_eq!(after_begin(&[&swallowed("BANNED: x.exe")])[1], "outbound.dropped b@good.test");
     let refused = "smtp: 1B7F053E70F: to=<b@good.test>, relay=127.0.0.1[127.0.0.1]:10024, delay=0.2, delays=0.1/0/0/0.1, dsn=5.7.0, status=bounced (host 127.0.0.1[127.0.0.1] said: 554 5.7.0 Reject, id=1-2 - spam (in reply to end of DATA command))";
     assert_eq!(after_begin(&[refused])[1], "outbound.spam b@good.test");
+}
+
+/// The lines of one host, of which those that begin with `null/` are another instance's.
+fn two_instances(texts: &[&str]) -> Vec<String> {
+    let plain: Vec<_> = texts.iter().map(|text| text.trim_start_matches("null/")).collect();
+    let lines = log(&plain).into_iter().zip(texts);
+    lines
+        .map(|(line, text)| match text.strip_prefix("null/") {
+            Some(_) => line.replacen("postfix/", "postfix-null/", 1),
+            None => line,
+        })
+        .collect()
+}
+
+/// A DSN that a null client hands to the instance that delivers was once mail of its own.
+#[test]
+fn what_another_instance_wrote_itself_gives_no_event() {
+    let lines = two_instances(&[
+        "null/cleanup: 4jWvTQ0N5Bz1TBqM: message-id=<4jWvTQ0N5Bz1TBqM@null.lab.test>",
+        "null/bounce: 4jWvTQ0HSqz1TBq4: sender non-delivery notification: 4jWvTQ0N5Bz1TBqM",
+        "null/qmgr: 4jWvTQ0N5Bz1TBqM: from=<>, size=2310, nrcpt=1 (queue active)",
+        "smtpd: 0E5D69A42F3: client=unknown[127.0.0.5]",
+        "cleanup: 0E5D69A42F3: message-id=<4jWvTQ0N5Bz1TBqM@null.lab.test>",
+        "null/smtp: 4jWvTQ0N5Bz1TBqM: to=<bob@lab.test>, relay=127.0.0.1[127.0.0.1]:25, delay=0.01, delays=0/0/0/0, dsn=2.0.0, status=sent (250 2.0.0 Ok: queued as 0E5D69A42F3)",
+        "qmgr: 0E5D69A42F3: from=<>, size=2475, nrcpt=1 (queue active)",
+        "local: 0E5D69A42F3: to=<bob@lab.test>, relay=local, delay=0, delays=0/0/0/0, dsn=2.0.0, status=sent (delivered to maildir)",
+    ]);
+    assert_eq!(events_of(&lines), []);
+    for cut in 0..lines.len() {
+        assert_eq!(events_with_restart(&lines, cut), [], "restart before line {cut}");
+    }
+    // The null sender alone is no proof.
+    let stranger = [&lines[3..5], &lines[6..]].concat();
+    assert_eq!(events_of(&stranger).len(), 2);
+}
+
+/// What one instance refused of another was once an end beside the other's.
+#[test]
+fn a_recipient_that_another_instance_refuses_ends_once() {
+    let lines = two_instances(&[
+        "null/pickup: 4jWvTQ0HSqz1TBq4: uid=0 from=<bob@lab.test>",
+        "null/cleanup: 4jWvTQ0HSqz1TBq4: message-id=<8@gen.test>",
+        "null/qmgr: 4jWvTQ0HSqz1TBq4: from=<bob@lab.test>, size=329, nrcpt=1 (queue active)",
+        "smtpd: NOQUEUE: reject: RCPT from unknown[127.0.0.5]: 550 5.1.1 <nosuch@lab.test>: Recipient address rejected: User unknown in local recipient table; from=<bob@lab.test> to=<nosuch@lab.test> proto=ESMTP helo=<null.lab.test>",
+        "null/smtp: 4jWvTQ0HSqz1TBq4: to=<nosuch@lab.test>, relay=127.0.0.1[127.0.0.1]:25, delay=0.02, delays=0.01/0/0/0.01, dsn=5.1.1, status=bounced (host 127.0.0.1[127.0.0.1] said: 550 5.1.1 <nosuch@lab.test>: Recipient address rejected: User unknown in local recipient table (in reply to RCPT TO command))",
+    ]);
+    let named = |lines: &[String]| -> Vec<&'static str> {
+        events_of(lines).iter().map(|event| event.kind.name()).collect()
+    };
+    assert_eq!(named(&lines), ["outbound.queued", "outbound.bounced"]);
+    // Each status line tells of one refusal, and what has none is told by itself.
+    assert_eq!(named(&lines[..4]), ["inbound.blocked"]);
+    let again = lines[3].replace("01:00:03.0", "01:00:03.1");
+    let twice = [&lines[..4], &[again], &lines[4..]].concat();
+    assert_eq!(named(&twice), ["outbound.queued", "outbound.bounced", "inbound.blocked"]);
+    let another = lines[3].replace("nosuch@", "other@");
+    let both = [&lines[..4], &[another], &lines[4..]].concat();
+    assert_eq!(named(&both), ["outbound.queued", "outbound.bounced", "inbound.blocked"]);
+    for cut in 0..lines.len() {
+        assert_eq!(events_with_restart(&lines, cut), events_of(&lines), "restart before {cut}");
+    }
 }

@@ -1,0 +1,346 @@
+//! Which message a verdict is about.
+//!
+//! Best by a queue ID; else by the filter's own ID of the scan, which its answer to Postfix repeats;
+//! else by Message-ID, which the sender chose: then it is the newest message of that host, of the
+//! last minute, and nothing but its finding is taken from the verdict. A verdict whose message is
+//! not known yet waits for it.
+
+use mailherald_parsers::{
+    Body,
+    filters::{Action, Engine, Kind, Part, Verdict},
+    postfix::{Delivery, QueueId, Response},
+};
+
+use super::{Finding, is_asked_here, rules};
+use crate::{
+    correlate::{
+        Correlator, Step,
+        aside::{Aside, Name, Topic},
+        lineage::message_key,
+        message::{KeptLine, Message, Origin},
+        system::System,
+    },
+    event::Event,
+    parse::Line,
+};
+
+/// A scan, with the queries that it makes in the DNS.
+const SCAN_US: i64 = 60 * 1_000_000;
+
+/// A filter may write its verdict down after its answer.
+pub(super) const LATE_US: i64 = 2 * 1_000_000;
+
+/// The lines of one verdict follow each other.
+const VERDICT_US: i64 = 10 * 1_000_000;
+
+impl Correlator {
+    /// A line of a filter. What clamd, opendkim and opendmarc say is no finding about a message.
+    pub(in crate::correlate) fn filter(
+        &mut self,
+        verdict: &Verdict<'_>,
+        line: &Line<'_>,
+        events: &mut Vec<Event>,
+    ) {
+        match verdict.engine {
+            _ if verdict.part == Part::Repeat => return,
+            Engine::Amavis
+            | Engine::Rspamd
+            | Engine::SpamAssassin
+            | Engine::Spampd
+            | Engine::ClamavMilter => self.judge(verdict, line, events),
+            Engine::Postgrey | Engine::PolicydSpf | Engine::PolicydWeight | Engine::Cluebringer => {
+                self.keep_policy(verdict, line);
+            }
+            Engine::DovecotLmtp => self.filed(verdict, line, events),
+            _ => return,
+        }
+        self.tell_overdue(self.horizon_us, events);
+    }
+
+    fn judge(&mut self, verdict: &Verdict<'_>, line: &Line<'_>, events: &mut Vec<Event>) {
+        if is_end(verdict) {
+            return self.keep_end(verdict, line);
+        }
+        let beginning = beginning(verdict, line);
+        let is_finding = matches!(verdict.kind, Kind::Spam | Kind::Virus);
+        if let Some(topic) = beginning.as_ref().filter(|_| is_finding && is_beginning(verdict)) {
+            self.asides.put(Aside::new(topic.clone(), line, VERDICT_US));
+            return;
+        }
+        let mut lines = match &beginning {
+            Some(topic) if !self.asides.is_empty() => self.asides.take(topic),
+            _ => Vec::new(),
+        };
+        if !is_finding {
+            return;
+        }
+        for name in names(verdict) {
+            let topic = Topic::Verdict(line.record.host.into(), name);
+            lines.push(Aside::new(topic.clone(), line, SCAN_US));
+            for aside in &mut lines {
+                aside.topic.clone_from(&topic);
+                aside.until_us = line.at_us.saturating_add(SCAN_US);
+            }
+            self.attach(&lines, line, events);
+            lines.pop();
+        }
+    }
+
+    /// Keeps the last line of a verdict beside those before it.
+    fn keep_end(&mut self, verdict: &Verdict<'_>, line: &Line<'_>) {
+        for name in names(verdict) {
+            let topic = Topic::Verdict(line.record.host.into(), name);
+            if self.asides.contains(&topic) {
+                self.asides.put(Aside::new(topic, line, SCAN_US));
+            }
+        }
+    }
+
+    /// Gives the verdict in `lines` to the message of their topic, or lets it wait for that.
+    fn attach(&mut self, lines: &[Aside], line: &Line<'_>, events: &mut Vec<Event>) {
+        let Some(Topic::Verdict(host, name)) = lines.first().map(|aside| &aside.topic) else {
+            return;
+        };
+        if let Name::Scan(scan) = name {
+            let refusal = self.asides.take(&Topic::Refusal(host.clone(), scan.clone()));
+            if !refusal.is_empty() {
+                return self.tell_refusal(&refusal, finding_in(lines), events);
+            }
+        }
+        let Some((index, queue_id)) = self.named(host, name, line.at_us) else {
+            for aside in lines {
+                self.asides.put(aside.clone());
+            }
+            return;
+        };
+        if self.hold_line(index, &queue_id, lines) {
+            return;
+        }
+        let (Some(queue_id), Some(finding)) =
+            (QueueId::parse(queue_id.as_bytes()), finding_in(lines))
+        else {
+            return;
+        };
+        self.with_step(index, line, events, |step| step.found(queue_id, finding));
+    }
+
+    /// The message of that name, in whichever queue of the host.
+    fn named(&self, host: &[u8], name: &Name, at_us: i64) -> Option<(usize, Box<str>)> {
+        match name {
+            Name::QueueId(queue_id) => {
+                let is_it = |system: &System| {
+                    let message = system.messages.get(queue_id).filter(|_| system.host == host);
+                    message.is_some_and(|message| is_recent(message, at_us))
+                };
+                Some((self.systems.iter().position(is_it)?, queue_id.clone()))
+            }
+            Name::MessageId(key) => self.newest(host, key, at_us),
+            Name::Scan(_) | Name::Envelope(_) => None,
+        }
+    }
+
+    /// The newest message of that Message-ID, if it was heard of within the time of a scan.
+    pub(super) fn newest(&self, host: &[u8], key: &str, at_us: i64) -> Option<(usize, Box<str>)> {
+        let (instance, queue_id) = self.directory.newest(host, key)?;
+        let is_it = |system: &System| system.host == host && system.instance == instance;
+        let index = self.systems.iter().position(is_it)?;
+        let message = self.systems.get(index)?.messages.get(queue_id)?;
+        let is_near = message.seen_us.saturating_add(SCAN_US) >= at_us;
+        (is_near && is_recent(message, at_us)).then(|| (index, queue_id.into()))
+    }
+
+    /// A message whose lines wait gets this one with them.
+    fn hold_line(&mut self, index: usize, queue_id: &str, lines: &[Aside]) -> bool {
+        let Some(system) = self.systems.get_mut(index) else { return false };
+        let message = system.messages.get_mut(queue_id);
+        let Some(held) = message.and_then(|message| message.held.as_mut()) else { return false };
+        let fits = lines.iter().all(|aside| held.push(aside.line.clone()));
+        system.mark_changed(queue_id);
+        fits
+    }
+}
+
+impl Step<'_> {
+    /// A filter has something against a message.
+    pub(super) fn found(&mut self, queue_id: QueueId<'_>, finding: Finding) {
+        let mut message = self.take_or_new(queue_id);
+        if message.origin != Origin::Internal {
+            finding.join(&mut message);
+            self.warn_known(queue_id.as_str(), &mut message);
+        }
+        self.put(queue_id, message);
+        let refusal = Topic::Refusal(self.system.host.as_slice().into(), key_of(queue_id));
+        let refusal = self.asides.take(&refusal);
+        self.told_refusal(&refusal, None);
+    }
+
+    /// Takes what filters said of a message before a line told its name.
+    pub(crate) fn heard_before(&mut self, queue_id: QueueId<'_>, message: &mut Message) {
+        if self.asides.is_empty() || message.origin == Origin::Internal {
+            return;
+        }
+        let by_queue_id = Name::QueueId(queue_id.as_str().into());
+        let message_id = message.message_id.as_deref();
+        let by_message_id = message_id.map(|id| Name::MessageId(message_key(id.as_bytes())));
+        for name in [Some(by_queue_id), by_message_id].into_iter().flatten() {
+            if let Some(finding) = self.waiting_finding(name, |_| true) {
+                finding.join(message);
+            }
+        }
+    }
+
+    /// A content filter's answer names its scan, of which a verdict without queue ID may be known;
+    /// and a message that went on may have one that knows the envelope alone.
+    pub(crate) fn hear_of_scan(
+        &mut self,
+        delivery: &Delivery<'_>,
+        message: &mut Message,
+        answer: &Response<'_>,
+    ) {
+        if self.asides.is_empty() || message.finding.is_some() {
+            return;
+        }
+        if let Some(filter) = answer.filter.filter(|_| is_asked_here(delivery))
+            && let Some(finding) = self.waiting_finding(Name::Scan(filter.id.into()), |_| true)
+        {
+            finding.join(message);
+        }
+        if let (Some(sender), Some(at_us)) =
+            (message.sender.clone(), message.queue_line.as_ref().map(|line| line.at_us))
+        {
+            let recipients = [Some(delivery.recipient), delivery.orig_recipient];
+            for recipient in recipients.into_iter().flatten() {
+                self.heard_of_envelope(message, sender.as_bytes(), recipient, at_us);
+            }
+        }
+    }
+
+    /// clamav-milter at `LogInfected Basic` names nothing but the envelope, and before the answer.
+    pub(crate) fn heard_of_envelope(
+        &mut self,
+        message: &mut Message,
+        sender: &[u8],
+        recipient: &[u8],
+        at_us: i64,
+    ) {
+        if message.finding.is_some() || self.asides.is_empty() {
+            return;
+        }
+        let name = Name::Envelope(envelope(sender, recipient));
+        let is_near = |aside: &Aside| (aside.line.at_us - at_us).abs() <= LATE_US;
+        if let Some(finding) = self.waiting_finding(name, is_near) {
+            finding.join(message);
+        }
+    }
+
+    /// The verdict that waits under that name.
+    pub(super) fn waiting_finding(
+        &mut self,
+        name: Name,
+        is_it: impl Fn(&Aside) -> bool,
+    ) -> Option<Finding> {
+        let topic = Topic::Verdict(self.system.host.as_slice().into(), name);
+        let (taken, others): (Vec<_>, Vec<_>) =
+            self.asides.take(&topic).into_iter().partition(is_it);
+        for other in others {
+            self.asides.put(other);
+        }
+        finding_in(&taken)
+    }
+}
+
+/// It has not ended, or only just now: its queue ID may come again.
+fn is_recent(message: &Message, at_us: i64) -> bool {
+    !message.closed || message.seen_us.saturating_add(LATE_US) >= at_us
+}
+
+/// Key of a queue ID among those that refusals wait under.
+pub(super) fn key_of(queue_id: QueueId<'_>) -> Box<[u8]> {
+    queue_id.as_str().as_bytes().into()
+}
+
+/// What the lines of a verdict say together: the last of several verdicts counts.
+fn finding_in(lines: &[Aside]) -> Option<Finding> {
+    let (mut score, mut names, mut finding) = (None, None, None::<Finding>);
+    for aside in lines {
+        aside.line.read(|line| {
+            let Body::Filter(verdict) = &line.record.body else { return };
+            if is_beginning(verdict) {
+                (score, names) = (verdict.score, rules(verdict, &mut false));
+            } else if is_end(verdict) {
+                if let Some(known) = &mut finding {
+                    known.rules = rules(verdict, &mut false);
+                }
+            } else if let Some(mut said) = Finding::of(verdict, line, &mut false) {
+                said.score = said.score.or(score.take());
+                said.rules = said.rules.or(names.take());
+                finding = Some(said);
+            }
+        });
+    }
+    finding
+}
+
+/// Another line of the same verdict follows: spamd's rules, the sum of amavis.
+fn is_beginning(verdict: &Verdict<'_>) -> bool {
+    match verdict.engine {
+        Engine::SpamAssassin => verdict.part == Part::Verdict,
+        Engine::Amavis => verdict.part == Part::Details,
+        _ => false,
+    }
+}
+
+/// A line of the same verdict came before: spampd's score.
+fn is_end(verdict: &Verdict<'_>) -> bool {
+    verdict.engine == Engine::Spampd && verdict.part == Part::Details
+}
+
+/// What the lines of one verdict have in common.
+fn beginning(verdict: &Verdict<'_>, line: &Line<'_>) -> Option<Topic> {
+    let key = match verdict.engine {
+        Engine::SpamAssassin => line.record.process.pid?.to_string().into_bytes(),
+        Engine::Amavis => verdict.scan_id?.to_vec(),
+        _ => return None,
+    };
+    Some(Topic::Beginning(line.record.host.into(), key.into()))
+}
+
+/// What the message is called by the best of the names that the verdict has for it.
+fn names(verdict: &Verdict<'_>) -> Vec<Name> {
+    let name = |queue_id: QueueId<'_>| Name::QueueId(queue_id.as_str().into());
+    if let Some(queue_id) = verdict.queue_id {
+        return vec![name(queue_id)];
+    }
+    let behind: Vec<_> = verdict.queued_as.iter().map(name).collect();
+    if !behind.is_empty() {
+        return behind;
+    }
+    let is_over = !matches!(verdict.action, Action::Passed | Action::Tagged);
+    let scan = verdict.scan_id.filter(|_| verdict.engine == Engine::Amavis && is_over);
+    let first = match (scan, verdict.message_id, verdict.sender) {
+        (Some(scan), ..) => Some(Name::Scan(scan.into())),
+        (_, Some(message_id), _) => Some(Name::MessageId(message_key(message_id))),
+        (_, _, Some(sender)) if verdict.engine == Engine::ClamavMilter => {
+            let recipient = verdict.recipients.iter().next();
+            recipient.map(|recipient| Name::Envelope(envelope(sender, recipient)))
+        }
+        _ => None,
+    };
+    first.into_iter().collect()
+}
+
+fn envelope(sender: &[u8], recipient: &[u8]) -> Box<[u8]> {
+    [sender, recipient].join(&0).to_ascii_lowercase().into()
+}
+
+impl Aside {
+    /// `line`, put aside for so long.
+    pub(super) fn new(topic: Topic, line: &Line<'_>, wait_us: i64) -> Self {
+        Self {
+            topic,
+            until_us: line.at_us.saturating_add(wait_us),
+            instance: line.record.process.instance.into(),
+            line: KeptLine::from(line),
+        }
+    }
+}

@@ -1,0 +1,329 @@
+//! What a filter found in a message, and what became of the message for it.
+//!
+//! A filter's verdict and the line that tells the message's fate are two lines of two programs; one
+//! event comes of both. Where the fate is sealed by Postfix (refused, discarded, bounced), the event
+//! comes with Postfix's line and takes score and rules from the verdict; where the message goes on,
+//! it has the identity of the verdict's line and comes with the first line of Postfix that names
+//! the recipient. A filter's list of recipients alone never gives an event: it may hold aliases.
+//!
+//! * `join` — which message a verdict is about,
+//! * `tell` — the events of mail that goes on all the same,
+//! * `wait` — refusals whose verdict comes after them,
+//! * `policy` — what policy servers say before there is a queue ID,
+//! * `mailbox` — mail that a mailbox's own rules file as junk.
+
+mod join;
+mod mailbox;
+mod policy;
+mod tell;
+mod wait;
+
+use std::{collections::BTreeSet, sync::LazyLock};
+
+use mailherald_parsers::{
+    filters::{self, Engine, Kind, Verdict},
+    postfix::{Delivery, FilterOutcome, Relay, Response, Status},
+};
+use regex::bytes::RegexSet;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    delivery::by_class,
+    direction::is_loopback,
+    emit::bounded,
+    message::{Class, KeptLine, Message, Origin},
+};
+use crate::{
+    event::{EventData, EventType},
+    parse::Line,
+};
+
+pub(crate) use policy::Policy;
+
+/// Rules kept of one verdict.
+const RULES: usize = 64;
+
+/// What a filter says of a message.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Finding {
+    /// Spam or virus.
+    pub found: Found,
+    /// Points.
+    pub score: Option<f64>,
+    /// Rules that matched, or names of viruses, comma-separated.
+    pub rules: Option<String>,
+    /// Name of the program.
+    pub engine: Option<String>,
+    /// What the filter says it did; none when that is another's decision.
+    pub fate: Option<Fate>,
+    /// Recipients that the filter named, without the aliases that it may have made of them.
+    pub recipients: BTreeSet<String>,
+    /// Of others it said nothing, or something else.
+    pub only_these: bool,
+    /// The verdict's line, which events of mail that goes on take their identity from. None where
+    /// only the words of a refusal told.
+    pub line: Option<KeptLine>,
+    /// Whom these events were given for.
+    pub told: BTreeSet<(Found, String)>,
+}
+
+/// Kinds of finding that have an event type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Found {
+    /// Spam.
+    Spam,
+    /// A virus.
+    Virus,
+}
+
+/// What became of a message that a filter has something against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Fate {
+    /// It went on.
+    Passed,
+    /// It went on with a mark, or into a folder for such.
+    Tagged,
+    /// It is kept for a person to decide.
+    Quarantined,
+    /// It was refused.
+    Rejected,
+    /// It was thrown away.
+    Discarded,
+}
+
+impl Fate {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Tagged => "tagged",
+            Self::Quarantined => "quarantined",
+            Self::Rejected => "rejected",
+            Self::Discarded => "discarded",
+        }
+    }
+
+    fn of(action: filters::Action) -> Option<Self> {
+        use filters::Action;
+        match action {
+            Action::Passed => Some(Self::Passed),
+            Action::Tagged => Some(Self::Tagged),
+            Action::Quarantined => Some(Self::Quarantined),
+            Action::Rejected | Action::Bounced | Action::TempFailed => Some(Self::Rejected),
+            Action::Discarded => Some(Self::Discarded),
+            Action::Unknown => None,
+        }
+    }
+
+    /// The message ends with it.
+    fn is_end(self) -> bool {
+        matches!(self, Self::Rejected | Self::Discarded)
+    }
+}
+
+impl Finding {
+    /// The finding of a verdict, if it is one that has an event type.
+    pub(crate) fn of(verdict: &Verdict<'_>, line: &Line<'_>, lossy: &mut bool) -> Option<Self> {
+        let found = match verdict.kind {
+            Kind::Spam => Found::Spam,
+            Kind::Virus => Found::Virus,
+            _ => return None,
+        };
+        let virus = verdict.detail.filter(|_| found == Found::Virus);
+        let virus = virus.map(|name| bounded(name, lossy));
+        Some(Self {
+            found,
+            score: verdict.score,
+            rules: virus.or_else(|| rules(verdict, lossy)),
+            engine: Some(verdict.engine.name().to_owned()),
+            fate: Fate::of(verdict.action),
+            recipients: recipients(verdict, lossy),
+            // amavis has a line for each of its actions.
+            only_these: verdict.engine == Engine::Amavis,
+            line: Some(KeptLine::from(line)),
+            told: BTreeSet::new(),
+        })
+    }
+
+    /// What the words of a refusal say, when no verdict was seen.
+    pub(crate) fn of_words(text: &[u8]) -> Option<Self> {
+        let first = WORDS.matches(text).into_iter().next()?;
+        Some(Self {
+            found: if first == 0 { Found::Virus } else { Found::Spam },
+            score: None,
+            rules: None,
+            engine: None,
+            fate: None,
+            recipients: BTreeSet::new(),
+            only_these: false,
+            line: None,
+            told: BTreeSet::new(),
+        })
+    }
+
+    /// What is behind an end in those words: the verdict that asked for it, else the words. A
+    /// filter that let the message pass did not ask for it, unless they say the same.
+    pub(crate) fn behind(known: Option<&Self>, words: &[u8]) -> Option<Self> {
+        let said = Self::of_words(words);
+        match (known, &said) {
+            (Some(known), _) if known.may_end() => Some(known.clone()),
+            (Some(known), Some(said)) if known.found == said.found => Some(known.clone()),
+            _ => said,
+        }
+    }
+
+    /// The message may have ended for it.
+    pub(crate) fn may_end(&self) -> bool {
+        self.fate.is_none_or(Fate::is_end)
+    }
+
+    /// Recipients that the filter named beside `named`, which is the mail server's word. A list
+    /// without that one is not of this message.
+    pub(crate) fn others(&self, named: Option<&str>) -> Vec<String> {
+        let Some(named) = named else { return self.recipients.iter().cloned().collect() };
+        let is_named = |to: &&String| to.eq_ignore_ascii_case(named);
+        let is_known = self.recipients.iter().any(|to| {
+            is_named(&to) || without_tag(to).is_some_and(|to| to.eq_ignore_ascii_case(named))
+        });
+        let others = self.recipients.iter().filter(|to| is_known && !is_named(to));
+        others.cloned().collect()
+    }
+
+    /// The type of the event, whose data this fills in.
+    pub(crate) fn event(&self, class: Class, fate: Fate, data: &mut EventData) -> EventType {
+        data.score = self.score;
+        data.rules.clone_from(&self.rules);
+        data.engine.clone_from(&self.engine);
+        data.action = Some(fate.name().to_owned());
+        match self.found {
+            Found::Spam => by_class(class, EventType::OutboundSpam, EventType::InboundSpam),
+            Found::Virus => by_class(class, EventType::OutboundVirus, EventType::InboundVirus),
+        }
+    }
+}
+
+/// The rules that matched, comma-separated.
+fn rules(verdict: &Verdict<'_>, lossy: &mut bool) -> Option<String> {
+    let names = verdict.rules.iter().take(RULES).map(|rule| bounded(rule.name, lossy));
+    let rules = names.collect::<Vec<_>>().join(",");
+    (!rules.is_empty()).then_some(rules)
+}
+
+/// The recipients of a verdict. rspamd also lists `ok@x.test` for `ok+tag@x.test`, whether or not
+/// that is a recipient: such are left out.
+fn recipients(verdict: &Verdict<'_>, lossy: &mut bool) -> BTreeSet<String> {
+    let named = verdict.recipients.iter().filter(|recipient| !recipient.is_empty());
+    let all: BTreeSet<_> = named.map(|recipient| bounded(recipient, lossy)).collect();
+    if verdict.engine != Engine::Rspamd {
+        return all;
+    }
+    let stripped: BTreeSet<_> = all.iter().filter_map(|address| without_tag(address)).collect();
+    all.into_iter().filter(|address| !stripped.contains(address)).collect()
+}
+
+fn without_tag(address: &str) -> Option<String> {
+    let (local, domain) = address.rsplit_once('@')?;
+    let (user, _) = local.split_once('+')?;
+    Some(format!("{user}@{domain}"))
+}
+
+/// The event for a recipient whom a content filter did not pass the message on to: it swallowed it
+/// behind a `250`, returned it to the sender itself, or refused it.
+pub(crate) fn filter_outcome(
+    message: &Message,
+    delivery: &Delivery<'_>,
+    answer: &Response<'_>,
+    class: Class,
+    data: &mut EventData,
+    service: &[u8],
+) -> Option<EventType> {
+    match service {
+        b"cleanup" => return refused_submission(message, delivery, class, data),
+        b"pipe" => return refused_by_command(message, delivery, class, data),
+        _ => {}
+    }
+    if !is_asked_here(delivery) || answer.queued_as.is_some() {
+        return None;
+    }
+    let known = message.finding.as_deref();
+    let outcome = answer.filter.map(|filter| filter.outcome);
+    // A mailbox that does not exist is none for what a filter says (RFC 3463, X.1.X).
+    let is_refused = || known.is_some_and(Finding::may_end) && delivery.dsn.subject != 1;
+    let fate = match (delivery.status, outcome) {
+        (Status::Sent, Some(FilterOutcome::Discarded)) => Fate::Discarded,
+        (Status::Sent, Some(FilterOutcome::Bounced))
+        | (Status::Bounced, Some(FilterOutcome::Rejected)) => Fate::Rejected,
+        (Status::Bounced, _) if is_refused() => Fate::Rejected,
+        _ => return None,
+    };
+    Some(match Finding::behind(known, answer.reply) {
+        Some(finding) => finding.event(class, fate, data),
+        None => by_class(class, EventType::OutboundDropped, EventType::InboundDropped),
+    })
+}
+
+/// What a milter refuses of a local submission, cleanup bounces. The words alone, which an operator
+/// may have written, do not make that a filter's verdict.
+fn refused_submission(
+    message: &Message,
+    delivery: &Delivery<'_>,
+    class: Class,
+    data: &mut EventData,
+) -> Option<EventType> {
+    let is_refused = message.origin == Origin::Local && delivery.status == Status::Bounced;
+    let finding = message.finding.as_deref().filter(|finding| finding.may_end());
+    finding.filter(|_| is_refused).map(|finding| finding.event(class, Fate::Rejected, data))
+}
+
+/// A command behind pipe(8) that asks a filter refuses mail with `EX_UNAVAILABLE`, as Postfix's
+/// `FILTER_README` has it, or `EX_NOPERM` (`global/pipe_command.c`, `sys_exits.c`).
+fn refused_by_command(
+    message: &Message,
+    delivery: &Delivery<'_>,
+    class: Class,
+    data: &mut EventData,
+) -> Option<EventType> {
+    let is_refused = delivery.status == Status::Bounced
+        && (delivery.text.starts_with(b"service unavailable") || delivery.dsn.subject == 7);
+    let finding = message.finding.as_deref().filter(|finding| finding.may_end());
+    finding.filter(|_| is_refused).map(|finding| finding.event(class, Fate::Rejected, data))
+}
+
+/// Was it handed to a server on this host, which may be a filter?
+pub(crate) fn is_asked_here(delivery: &Delivery<'_>) -> bool {
+    match delivery.relay {
+        Relay::Host(relay) => std::str::from_utf8(relay.address).is_ok_and(is_loopback),
+        _ => false,
+    }
+}
+
+/// Virus first: `Blocked by SpamAssassin` and `virus found` never meet, `INFECTED … spam` may.
+static WORDS: LazyLock<RegexSet> = LazyLock::new(|| {
+    #[expect(clippy::expect_used, reason = "constant patterns, held by a test")]
+    RegexSet::new([
+        r"(?i)\b(?:virus|infected|malware|eicar|trojan)\b",
+        r"(?i)\bspam\b|\bspam(?:assassin|my)\b|\bjunk mail\b|\bunsolicited\b",
+    ])
+    .expect("patterns compile")
+});
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_of_real_filters_are_understood() {
+        let found = |text: &str| Finding::of_words(text.as_bytes()).map(|finding| finding.found);
+        assert_eq!(found("5.7.1 Spam message rejected"), Some(Found::Spam));
+        assert_eq!(found("5.7.1 Blocked by SpamAssassin"), Some(Found::Spam));
+        assert_eq!(found("5.7.1 clamav: virus found: \"Eicar\""), Some(Found::Virus));
+        assert_eq!(found("554 5.7.0 Reject, id=1-2 - INFECTED: Eicar"), Some(Found::Virus));
+        assert_eq!(found("5.7.1 rejected by DMARC policy for a.test"), None);
+        assert_eq!(found("5.7.1 Command rejected"), None);
+    }
+
+    #[test]
+    fn the_tag_of_an_address_is_what_follows_the_plus() {
+        assert_eq!(without_tag("ok+s41a@x.test").as_deref(), Some("ok@x.test"));
+        assert_eq!(without_tag("ok@x.test"), None);
+    }
+}

@@ -1,0 +1,104 @@
+//! Events of mail that goes on although a filter has something against it.
+//!
+//! Once for each recipient, with the first line that names it, however many filters say the same.
+
+use mailherald_parsers::postfix::Relay;
+
+use super::{Fate, Finding, Found};
+use crate::correlate::{
+    Step,
+    emit::{message_data, set_recipient},
+    message::Message,
+};
+
+/// Recipient, and original recipient where it differs.
+type Key = (String, Option<String>);
+
+impl Step<'_> {
+    /// A line names a recipient of a message that went on.
+    pub(crate) fn warn(&mut self, queue_id: &str, message: &mut Message, key: &Key) {
+        let Some(mut finding) = message.finding.take() else { return };
+        self.warn_of(&mut finding, queue_id, message, key);
+        message.finding = Some(finding);
+    }
+
+    fn warn_of(&mut self, finding: &mut Finding, queue_id: &str, message: &mut Message, key: &Key) {
+        let (Some(fate), Some(name), Some(line)) =
+            (went_on(message, finding), finding.name_of(key), &finding.line)
+        else {
+            return;
+        };
+        let class = self.class(message, name, Relay::None);
+        let mut data = message_data(message, queue_id, class);
+        let original = key.1.as_deref().filter(|original| *original != name);
+        set_recipient(&mut data, name, original);
+        let kind = finding.event(class, fate, &mut data);
+        self.events.push(self.system.event(kind, line.into(), name, data));
+        finding.told.insert((finding.found, name.to_owned()));
+    }
+
+    /// As [`Step::warn`], for all recipients that lines have named already. Of a message on hold
+    /// only milter and filter have named any.
+    pub(crate) fn warn_known(&mut self, queue_id: &str, message: &mut Message) {
+        let mut keys: Vec<Key> = message.recipients.keys().cloned().collect();
+        if message.on_hold {
+            let named = message.finding.iter().flat_map(|finding| finding.recipients.clone());
+            let named = named.chain(message.last_recipient.clone());
+            keys.extend(named.map(|to| (to, None)));
+        }
+        for key in keys {
+            self.warn(queue_id, message, &key);
+        }
+    }
+}
+
+/// How the message went on, if it did.
+fn went_on(message: &Message, finding: &Finding) -> Option<Fate> {
+    match finding.fate {
+        _ if message.on_hold => Some(Fate::Quarantined),
+        Some(fate) if fate.is_end() => None,
+        Some(fate) => Some(fate),
+        None => Some(Fate::Passed),
+    }
+}
+
+impl Finding {
+    /// Takes the place of what an earlier verdict on the same message said.
+    pub(super) fn join(mut self, message: &mut Message) {
+        match message.finding.as_deref_mut() {
+            Some(known) if !self.outweighs(known) => {}
+            Some(known) => {
+                self.told = std::mem::take(&mut known.told);
+                *known = self;
+            }
+            None => message.finding = Some(Box::new(self)),
+        }
+    }
+
+    /// A virus is worse than spam. spamd is asked by others, whose own verdict counts.
+    fn outweighs(&self, known: &Self) -> bool {
+        let is_asked = |finding: &Self| finding.engine.as_deref() == Some("spamassassin");
+        match (self.found, known.found) {
+            (Found::Virus, Found::Spam) => true,
+            (Found::Spam, Found::Virus) => false,
+            _ => is_asked(known) || !is_asked(self),
+        }
+    }
+
+    /// The name to give the event for, unless it was given or the verdict is about others.
+    fn name_of<'a>(&self, (to, original): &'a Key) -> Option<&'a str> {
+        let names = [Some(to.as_str()), original.as_deref()];
+        let mut names = names.into_iter().flatten();
+        if names.clone().any(|name| self.told.contains(&(self.found, name.to_owned()))) {
+            return None;
+        }
+        if self.only_these {
+            return names.find(|name| self.names(name));
+        }
+        Some(original.as_deref().unwrap_or(to))
+    }
+
+    fn names(&self, address: &str) -> bool {
+        self.recipients.iter().any(|named| named.eq_ignore_ascii_case(address))
+    }
+}
