@@ -22,6 +22,10 @@ const HEADER_BYTES: usize = 5;
 /// Length in front of each event.
 const LENGTH_BYTES: usize = 4;
 
+/// Room behind a full chunk for the event that does not fit, which each chunk is offered: without
+/// it, each would be copied to a larger place right before its end.
+const SPARE_BYTES: usize = 1024;
+
 /// Why a chunk cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("read the event chunk that begins with sequence number {first_seq}")]
@@ -29,6 +33,13 @@ pub struct ChunkError {
     first_seq: u64,
     #[source]
     kind: CodecError,
+}
+
+impl ChunkError {
+    /// Another version of this program wrote it: that is no damage.
+    pub(super) fn is_of_other_version(&self) -> bool {
+        matches!(self.kind, CodecError::UnknownVersion { .. })
+    }
 }
 
 /// A chunk that is being filled.
@@ -44,22 +55,24 @@ impl ChunkBuilder {
     /// An empty chunk whose first event will have the sequence number `first_seq`.
     #[must_use]
     pub fn new(first_seq: u64) -> Self {
-        Self { first_seq, count: 0, body: Vec::new() }
+        Self { first_seq, count: 0, body: Vec::with_capacity(CHUNK_BYTES + SPARE_BYTES) }
     }
 
     /// Appends `event`. False, and nothing changed, when the chunk would exceed
     /// [`CHUNK_BYTES`]; an event larger than that still fits alone.
     #[must_use]
     pub fn push(&mut self, event: &Event) -> bool {
-        let bytes = super::codec::encode(VERSION, event);
-        let packed = bytes.get(1..).unwrap_or_default();
-        let size = HEADER_BYTES + self.body.len() + LENGTH_BYTES + packed.len();
-        let Ok(length) = u32::try_from(packed.len()) else { return false };
-        if size > CHUNK_BYTES && !self.is_empty() {
+        let start = self.body.len();
+        self.body.extend_from_slice(&[0; LENGTH_BYTES]);
+        super::codec::append(event, &mut self.body);
+        let length = u32::try_from(self.body.len() - start - LENGTH_BYTES);
+        let is_full = HEADER_BYTES + self.body.len() > CHUNK_BYTES && !self.is_empty();
+        let place = self.body.get_mut(start..).and_then(<[u8]>::first_chunk_mut);
+        let (Ok(length), Some(place), false) = (length, place, is_full) else {
+            self.body.truncate(start);
             return false;
-        }
-        self.body.extend_from_slice(&length.to_be_bytes());
-        self.body.extend_from_slice(packed);
+        };
+        *place = length.to_be_bytes();
         self.count += 1;
         true
     }

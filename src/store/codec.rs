@@ -3,6 +3,7 @@
 //! postcard is not self-describing, so any change of a stored type needs a new version and a
 //! reader for the old one.
 
+use postcard::ser_flavors::Flavor;
 use serde::{Serialize, de::DeserializeOwned};
 
 /// Why a stored value cannot be read.
@@ -40,8 +41,42 @@ pub enum CodecError {
 /// When the type's `Serialize` fails, which derived ones over plain data never do.
 #[must_use]
 pub fn encode<T: Serialize + ?Sized>(version: u8, value: &T) -> Vec<u8> {
+    let mut bytes = vec![version];
+    append(value, &mut bytes);
+    bytes
+}
+
+/// Appends `value` without a version to what is in `bytes`.
+///
+/// # Panics
+///
+/// As [`encode`].
+pub(super) fn append<T: Serialize + ?Sized>(value: &T, bytes: &mut Vec<u8>) {
     #[expect(clippy::expect_used, reason = "stored types derive Serialize over plain data")]
-    postcard::to_extend(value, vec![version]).expect("derived Serialize over plain data succeeds")
+    postcard::serialize_with_flavor(value, Behind(bytes))
+        .expect("derived Serialize over plain data succeeds");
+}
+
+/// Writes behind what is in a buffer; strings at once, where [`postcard::to_extend`] goes byte by
+/// byte.
+struct Behind<'a>(&'a mut Vec<u8>);
+
+impl Flavor for Behind<'_> {
+    type Output = ();
+
+    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
+        self.0.push(byte);
+        Ok(())
+    }
+
+    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn finalize(self) -> postcard::Result<()> {
+        Ok(())
+    }
 }
 
 /// Reads a value written by [`encode`] in format `version`. `what` names it in errors.

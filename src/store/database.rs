@@ -1,11 +1,19 @@
 //! The open store: durable commits, reads and ordered scans.
 
-use std::path::{Path, PathBuf};
+use std::{
+    ops::Bound,
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 use crate::limits::REMOVES_PER_COMMIT;
 
 use super::{
-    Commit, Key, Prefix, StoreError, StoreErrorKind, disk::Disk, lock::StateLock, poison::Poison,
+    Commit, Key, Prefix, StoreError, StoreErrorKind,
+    disk::Disk,
+    lock::StateLock,
+    marks::{self, Noted},
+    poison::Poison,
 };
 
 /// A key and its value, as bytes ([`super::key`] takes the key apart).
@@ -18,12 +26,21 @@ pub struct Store {
     pub(super) db: sled::Db,
     pub(super) disk: Box<dyn Disk>,
     pub(super) poison: Poison,
-    /// Dropped last, after sled let go of its files.
-    pub(super) _lock: StateLock,
+    /// Number of the last commit.
+    pub(super) commits: AtomicU64,
+    /// Dropped last, after sled let go of its files. None where a parent process holds it.
+    pub(super) _lock: Option<StateLock>,
 }
 
 /// Name of the marker that tells the next opening to sweep tombstones.
 const SWEEP: &str = "sweep";
+
+/// Name of the number of the last commit, and the version of its form: eight bytes, big-endian.
+const COMMITS: &str = "commits";
+const COMMITS_VERSION: u8 = 1;
+
+/// Every so many commits their number is written down beside the database.
+const NOTED_EVERY: u64 = 32;
 
 /// Any value that is not empty.
 const MARKED: &[u8] = &[1];
@@ -75,6 +92,25 @@ impl Store {
         Ok(self.entries(self.readable()?.range(from.as_bytes()..to.as_bytes())))
     }
 
+    /// Keys and values under `prefix` behind the key `last`, in key order.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::scan`].
+    pub fn scan_behind<'a>(
+        &'a self,
+        prefix: &'a Prefix,
+        last: &[u8],
+    ) -> Result<impl Iterator<Item = Result<Entry, StoreError>> + 'a, StoreError> {
+        let from = (Bound::Excluded(last.max(prefix.as_bytes())), Bound::Unbounded);
+        let behind = self.entries(self.readable()?.range::<&[u8], _>(from));
+        let is_inside = |entry: &Result<Entry, StoreError>| match entry {
+            Ok((key, _)) => key.starts_with(prefix.as_bytes()),
+            Err(_) => true,
+        };
+        Ok(behind.take_while(is_inside))
+    }
+
     /// The last key under `prefix`, with its value.
     ///
     /// # Errors
@@ -82,6 +118,52 @@ impl Store {
     /// When the disk cannot be read or the store is poisoned.
     pub fn last(&self, prefix: &Prefix) -> Result<Option<Entry>, StoreError> {
         self.scan(prefix)?.next_back().transpose()
+    }
+
+    /// Bytes of the database's files.
+    ///
+    /// # Errors
+    ///
+    /// When they cannot be looked at.
+    pub fn size_on_disk(&self) -> Result<u64, StoreError> {
+        self.db.size_on_disk().map_err(|error| self.unread(error))
+    }
+
+    /// Keys of all tables, tombstones among them.
+    #[cfg(test)]
+    pub(crate) fn key_count(&self) -> usize {
+        self.db.len()
+    }
+
+    /// Something read here cannot be right. Closes the store for good, so that the next opening
+    /// looks through everything.
+    pub fn distrust(&self) {
+        self.poison.set();
+    }
+
+    /// Number of the last commit.
+    pub(super) fn commits(&self) -> u64 {
+        self.commits.load(Ordering::Acquire)
+    }
+
+    /// Writes the number of the last commit down beside the database. Without it damage may go
+    /// unnoticed, and that is all.
+    pub(super) fn note(&self, is_closed: bool) {
+        let noted = Noted { commits: self.commits(), is_closed };
+        if let Err(error) = marks::note(&self.dir, noted) {
+            tracing::warn!(%error, "the number of commits cannot be written down");
+        }
+    }
+
+    /// Continues with the number of the last stored commit.
+    pub(super) fn count_commits(&self) -> Result<(), StoreErrorKind> {
+        let stored = self.db.get(Key::meta(COMMITS).as_bytes())?;
+        let number = match stored.as_deref().and_then(<[u8]>::split_first) {
+            Some((&COMMITS_VERSION, bytes)) => bytes.try_into().map_or(0, u64::from_be_bytes),
+            _ => 0,
+        };
+        self.commits.store(number, Ordering::Release);
+        Ok(())
     }
 
     /// The state directory.
@@ -113,9 +195,15 @@ impl Store {
             commit.put(Key::meta(SWEEP), MARKED.to_vec());
         }
         if !commit.is_empty() {
+            let number = self.commits.load(Ordering::Acquire) + 1;
+            commit.put(Key::meta(COMMITS), numbered(number));
             self.db.apply_batch(first_batch(commit, &overflow))?;
             self.remove_in_order(&overflow)?;
             self.make_durable()?;
+            self.commits.store(number, Ordering::Release);
+            if number.is_multiple_of(NOTED_EVERY) {
+                self.note(false);
+            }
         }
         armed.disarm();
         Ok(())
@@ -158,9 +246,26 @@ impl Store {
         })
     }
 
-    fn unread(&self, error: sled::Error) -> StoreError {
+    pub(super) fn unread(&self, error: sled::Error) -> StoreError {
+        if !matches!(error, sled::Error::Io(_)) {
+            self.distrust();
+        }
         StoreError::new("read", &self.dir, error)
     }
+}
+
+/// An orderly end: the next opening may trust what it finds.
+impl Drop for Store {
+    fn drop(&mut self) {
+        if self.poison.check().is_err() || std::thread::panicking() {
+            return;
+        }
+        self.note(true);
+    }
+}
+
+fn numbered(number: u64) -> Vec<u8> {
+    [&[COMMITS_VERSION], number.to_be_bytes().as_slice()].concat()
 }
 
 /// The removes that do not fit into the first batch, in key order.

@@ -60,6 +60,12 @@ impl StoreError {
         Self { action, path: path.to_owned(), kind: kind.into() }
     }
 
+    /// There is no room on the disk: nothing is wrong that more room would not mend.
+    #[must_use]
+    pub fn is_disk_full(&self) -> bool {
+        matches!(&self.kind, StoreErrorKind::Io(error) if super::open::is_full(error))
+    }
+
     /// Why it failed.
     #[must_use]
     pub fn kind(&self) -> &StoreErrorKind {

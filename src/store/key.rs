@@ -9,12 +9,15 @@ use crate::{config::checked::WebhookId, source::Fingerprint};
 const META: u8 = b'm';
 const POSITION: u8 = b'o';
 const SOURCE_STATE: u8 = b's';
+const JOURNAL: u8 = b'j';
 const LIVE: u8 = b'l';
+const ASIDE: u8 = b'w';
 const CHUNK: u8 = b'e';
 const CURSOR: u8 = b'c';
 const RETRY: u8 = b'r';
 const DEAD: u8 = b'd';
 const POSTING: u8 = b'x';
+const AGE: u8 = b't';
 
 const OFFERED: u8 = b'b';
 
@@ -52,6 +55,12 @@ impl Key {
         Self(Writer::table(POSITION).bytes(source.as_bytes()).raw(&fingerprint.0).0)
     }
 
+    /// How far a source has read the journal.
+    #[must_use]
+    pub fn journal(source: &str) -> Self {
+        Self(Writer::table(JOURNAL).bytes(source.as_bytes()).0)
+    }
+
     /// What the writer remembers of a source.
     #[must_use]
     pub fn source_state(source: &str) -> Self {
@@ -63,6 +72,12 @@ impl Key {
     pub fn live(host: &[u8], instance: &[u8], queue_id: &[u8], part: u32) -> Self {
         let key = Writer::table(LIVE).bytes(host).bytes(instance).bytes(queue_id);
         Self(key.raw(&part.to_be_bytes()).0)
+    }
+
+    /// The `number`th line that waits for its message.
+    #[must_use]
+    pub fn aside(number: u64) -> Self {
+        Self(Writer::table(ASIDE).raw(&number.to_be_bytes()).0)
     }
 
     /// The chunk whose first event has that sequence number.
@@ -103,14 +118,21 @@ impl Key {
         Self(Writer::table(POSTING).raw(&hour.to_be_bytes()).raw(&first_seq.to_be_bytes()).0)
     }
 
+    /// When the chunk that begins with `first_seq` was begun.
+    #[must_use]
+    pub fn age(first_seq: u64) -> Self {
+        Self(Writer::table(AGE).raw(&first_seq.to_be_bytes()).0)
+    }
+
     /// The bytes, as [`super::Store::scan`] returns them.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 
-    /// For a key that the tree itself returned.
-    pub(super) fn from_stored(bytes: &[u8]) -> Self {
+    /// For a key that a scan returned.
+    #[must_use]
+    pub fn from_stored(bytes: &[u8]) -> Self {
         Self(bytes.to_owned())
     }
 }
@@ -127,10 +149,52 @@ impl Prefix {
         Self(Writer::table(POSITION).bytes(source.as_bytes()).0)
     }
 
+    /// Every position of all sources.
+    #[must_use]
+    pub fn all_positions() -> Self {
+        Self(vec![POSITION])
+    }
+
+    /// What is remembered of all sources.
+    #[must_use]
+    pub fn source_states() -> Self {
+        Self(vec![SOURCE_STATE])
+    }
+
+    /// What waits for all webhooks.
+    #[must_use]
+    pub fn all_retries() -> Self {
+        Self(vec![RETRY])
+    }
+
+    /// What was given up for all webhooks.
+    #[must_use]
+    pub fn all_dead() -> Self {
+        Self(vec![DEAD])
+    }
+
+    /// The pages of all webhooks with what replays offered.
+    #[must_use]
+    pub fn all_offered() -> Self {
+        Self(vec![OFFERED])
+    }
+
+    /// When chunks were begun, oldest first.
+    #[must_use]
+    pub fn ages() -> Self {
+        Self(vec![AGE])
+    }
+
     /// Every message under way.
     #[must_use]
     pub fn live() -> Self {
         Self(vec![LIVE])
+    }
+
+    /// Every line that waits for its message.
+    #[must_use]
+    pub fn asides() -> Self {
+        Self(vec![ASIDE])
     }
 
     /// Every chunk, oldest first.
@@ -176,6 +240,13 @@ pub fn parse_position(key: &[u8]) -> Option<(&str, Fingerprint)> {
     let mut fields = Fields::of(POSITION, key)?;
     let source = std::str::from_utf8(fields.bytes()?).ok()?;
     Some((source, Fingerprint(fields.array()?))).filter(|_| fields.done())
+}
+
+/// Number of a [`Key::aside`].
+#[must_use]
+pub fn parse_aside(key: &[u8]) -> Option<u64> {
+    let mut fields = Fields::of(ASIDE, key)?;
+    fields.u64().filter(|_| fields.done())
 }
 
 /// The parts of a [`Key::live`].
@@ -225,6 +296,28 @@ pub fn parse_posting(key: &[u8]) -> Option<(u32, u64)> {
     let mut fields = Fields::of(POSTING, key)?;
     let hour = fields.array().map(u32::from_be_bytes)?;
     Some((hour, fields.u64()?)).filter(|_| fields.done())
+}
+
+/// First sequence number of a [`Key::age`].
+#[must_use]
+pub fn parse_age(key: &[u8]) -> Option<u64> {
+    let mut fields = Fields::of(AGE, key)?;
+    fields.u64().filter(|_| fields.done())
+}
+
+/// Source name of a [`Key::source_state`].
+#[must_use]
+pub fn parse_source_state(key: &[u8]) -> Option<&str> {
+    let mut fields = Fields::of(SOURCE_STATE, key)?;
+    let source = std::str::from_utf8(fields.bytes()?).ok()?;
+    Some(source).filter(|_| fields.done())
+}
+
+/// Webhook and page of a [`Key::offered`].
+#[must_use]
+pub fn parse_offered(key: &[u8]) -> Option<(WebhookId, u64)> {
+    let mut fields = Fields::of(OFFERED, key)?;
+    Some((WebhookId(fields.array()?), fields.u64()?)).filter(|_| fields.done())
 }
 
 /// Builds a key, field by field.
@@ -291,7 +384,11 @@ mod tests {
         assert_eq!(parse_dead(Key::dead(hook, 6).as_bytes()), Some((hook, 6)));
         assert_eq!(parse_cursor(Key::cursor(hook).as_bytes()), Some(hook));
         assert_eq!(parse_chunk(Key::chunk(77).as_bytes()), Some(77));
+        assert_eq!(parse_aside(Key::aside(78).as_bytes()), Some(78));
         assert_eq!(parse_posting(Key::posting(3, 4).as_bytes()), Some((3, 4)));
+        assert_eq!(parse_age(Key::age(5).as_bytes()), Some(5));
+        assert_eq!(parse_offered(Key::offered(hook, 8).as_bytes()), Some((hook, 8)));
+        assert_eq!(parse_source_state(Key::source_state("a").as_bytes()), Some("a"));
         assert_eq!(parse_position(Key::position("a", print).as_bytes()), Some(("a", print)));
         assert_eq!(parse_chunk(Key::cursor(hook).as_bytes()), None);
     }

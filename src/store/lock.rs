@@ -25,7 +25,7 @@ const LONGEST_WAIT: Duration = Duration::from_millis(500);
 
 /// Held for as long as it lives.
 #[derive(Debug)]
-pub(super) struct StateLock(#[expect(dead_code, reason = "the open file is the lock")] File);
+pub(super) struct StateLock(File);
 
 /// Growing waits that end when they add up to a budget.
 #[derive(Debug)]
@@ -58,6 +58,11 @@ impl BackOff {
 }
 
 impl StateLock {
+    /// The same lock, held until both are dropped.
+    pub(super) fn try_clone(&self) -> io::Result<Self> {
+        self.0.try_clone().map(Self)
+    }
+
     /// Takes the lock of the state directory `dir`, waiting as long as `back_off` lets: a killed
     /// predecessor holds it until the kernel has finished with it.
     pub(super) fn take(dir: &Path, back_off: &mut BackOff) -> Result<Self, StoreErrorKind> {

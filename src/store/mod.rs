@@ -16,14 +16,17 @@
 //! |---|---|---|---|
 //! | `m` | meta | name | format marker and other singletons |
 //! | `o` | position | source, fingerprint | how far a generation of a log has been read |
+//! | `j` | journal | source | how far the journal has been read |
 //! | `s` | source state | source | what the writer remembers of a source |
 //! | `l` | live | host, instance, queue ID, generation | a message under way |
+//! | `w` | aside | number | a line that waits for its message |
 //! | `e` | chunk | first sequence number | packed events ([`chunk`]) |
 //! | `c` | cursor | webhook | below this sequence number all is done |
 //! | `r` | retry | webhook, due, sequence number | a delivery that failed and waits |
 //! | `d` | dead | webhook, sequence number | a delivery that was given up |
 //! | `a` | attempt | | reserved for the attempt history |
 //! | `b` | offered | webhook, page | bitmap: older events that a replay offered to it |
+//! | `t` | age | first sequence number | when the chunk that begins there was begun |
 //! | `x` | posting | hour, part | lookup postings of one hour of log time |
 //!
 //! Every value opens with a format version byte ([`codec`], [`chunk`]), so none is empty. An empty
@@ -45,7 +48,8 @@
 //! # Failures
 //!
 //! A failed commit poisons the store ([`StoreErrorKind::Poisoned`]): the process must end and
-//! start anew from what is on disk. Repairs at opening are described in `open`.
+//! start anew from what is on disk. Repairs at opening are described in `open`,
+//! and what happens to a store that cannot be repaired in `recover`.
 
 pub mod chunk;
 pub mod codec;
@@ -55,11 +59,22 @@ mod disk;
 mod error;
 pub mod key;
 mod lock;
+mod marks;
 mod open;
 mod poison;
+mod rebuild;
+mod recover;
+mod space;
+mod verify;
 
 #[cfg(test)]
 mod crash_tests;
+#[cfg(test)]
+mod damage_tests;
+#[cfg(test)]
+mod rebuild_tests;
+#[cfg(test)]
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
@@ -69,3 +84,6 @@ pub use commit::Commit;
 pub use database::{Entry, Store};
 pub use error::{StoreError, StoreErrorKind};
 pub use key::{Key, Prefix};
+pub use rebuild::Sparse;
+pub use recover::{DAMAGED, Loss, PANIC_EXIT, Recovered, end_process_on_panic};
+pub use space::Space;

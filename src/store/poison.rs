@@ -1,12 +1,15 @@
 //! One failed commit closes the store for good.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use super::StoreErrorKind;
 
 /// Set once, never cleared.
-#[derive(Debug, Default)]
-pub(super) struct Poison(AtomicBool);
+#[derive(Debug, Default, Clone)]
+pub(super) struct Poison(Arc<AtomicBool>);
 
 /// Poisons when dropped, by an early return or a panic, unless it was disarmed.
 #[derive(Debug)]
@@ -16,6 +19,11 @@ impl Poison {
     /// Fails when an earlier commit failed.
     pub(super) fn check(&self) -> Result<(), StoreErrorKind> {
         if self.0.load(Ordering::Acquire) { Err(StoreErrorKind::Poisoned) } else { Ok(()) }
+    }
+
+    /// The store is closed for good.
+    pub(super) fn set(&self) {
+        self.0.store(true, Ordering::Release);
     }
 
     /// From here on, anything but [`Armed::disarm`] poisons.
@@ -35,7 +43,7 @@ impl Armed<'_> {
 impl Drop for Armed<'_> {
     fn drop(&mut self) {
         if let Some(poison) = self.0 {
-            poison.0.store(true, Ordering::Release);
+            poison.set();
         }
     }
 }

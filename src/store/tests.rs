@@ -8,41 +8,20 @@
 )]
 
 use std::{
-    fs, io,
+    fs,
     path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
 use tempfile::TempDir;
 
-use super::{Commit, Key, Prefix, Store, StoreErrorKind, disk::Disk, open::DATABASE};
+use super::{
+    Commit, Key, Prefix, Store, StoreErrorKind,
+    open::DATABASE,
+    testing::{TestDisk, open_on},
+};
 use crate::{config::checked::WebhookId, limits::REMOVES_PER_COMMIT};
-
-/// A disk whose sync fails on demand, and counts.
-#[derive(Debug, Default)]
-struct TestDisk {
-    failing: AtomicBool,
-    syncs: AtomicUsize,
-}
-
-impl Disk for Arc<TestDisk> {
-    fn sync(&self) -> io::Result<()> {
-        self.syncs.fetch_add(1, Ordering::SeqCst);
-        if self.failing.load(Ordering::SeqCst) {
-            return Err(io::Error::from(io::ErrorKind::StorageFull));
-        }
-        Ok(())
-    }
-}
-
-fn open_on(dir: &Path, disk: &Arc<TestDisk>) -> Store {
-    let disk = Box::new(Arc::clone(disk));
-    Store::open_within(dir, Duration::from_secs(10), |_| Ok(disk)).unwrap()
-}
 
 fn put(key: Key, value: &[u8]) -> Commit {
     let mut commit = Commit::new();
@@ -92,6 +71,10 @@ fn scans_are_ordered_and_stay_inside_their_prefix_or_range() {
     let range = store.scan_range(&Key::retry(one, 0, 0), &Key::retry(one, 256, 8)).unwrap();
     let range: Vec<_> = range.map(|entry| entry.unwrap().0).collect();
     assert_eq!(range, [due(20), due(256)]);
+    let all = Prefix::retries(one);
+    let behind = store.scan_behind(&all, &due(20)).unwrap();
+    assert_eq!(behind.map(|entry| entry.unwrap().0).collect::<Vec<_>>(), [due(256), due(300)]);
+    assert_eq!(store.scan_behind(&all, &[]).unwrap().count(), 3);
     assert_eq!(store.last(&Prefix::retries(one)).unwrap().unwrap().0, due(300));
     assert_eq!(store.last(&Prefix::chunks()).unwrap(), None);
 }
@@ -106,7 +89,7 @@ fn more_removes_than_one_batch_takes_all_happen_and_leave_nothing_behind() {
     store.apply(commit).unwrap();
     assert_eq!(keys(&store, &Prefix::chunks()), [Key::chunk(many).as_bytes()]);
     let raw: Vec<_> = store.db.iter().map(|entry| entry.unwrap()).collect();
-    assert_eq!(raw.len(), 3, "format, after and one chunk: {raw:?}");
+    assert_eq!(raw.len(), 4, "format, commits, after and one chunk: {raw:?}");
 }
 
 #[test]
@@ -124,7 +107,7 @@ fn tombstones_of_an_interrupted_commit_read_as_absent_and_are_swept_at_opening()
     drop(store);
     let store = Store::open(dir.path()).unwrap();
     assert_eq!(keys(&store, &Prefix::chunks()), left);
-    assert_eq!(store.db.len(), 3, "format and two chunks");
+    assert_eq!(store.db.len(), 4, "format, commits and two chunks");
 }
 
 #[test]

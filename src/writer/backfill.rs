@@ -66,6 +66,11 @@ impl Offered {
     }
 }
 
+/// Behind the last event of a page.
+pub(super) fn end_of_page(number: u64) -> u64 {
+    number.saturating_add(1).saturating_mul(PAGE_EVENTS)
+}
+
 impl Page {
     fn load(webhook: WebhookId, number: u64, store: &Store) -> Result<Self, WriterError> {
         let stored = store.get(&Key::offered(webhook, number))?;

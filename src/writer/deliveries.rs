@@ -8,10 +8,13 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Claimed, backfill::Offered, error::WriterError, events::EventLog, stage::Stage};
+use super::{
+    Claimed, backfill::Offered, error::WriterError, events::EventLog, expiry::Expiry, stage::Stage,
+};
 use crate::{
     config::{Webhook, WebhookId},
     event::{Event, EventType},
+    limits,
     queue::{
         delivery::{Claim, Fate, Finished, Waiting},
         filter::Subscription,
@@ -21,7 +24,9 @@ use crate::{
 };
 
 /// Version of the stored cursors, retries and dead letters.
-const VERSION: u8 = 1;
+pub(super) const VERSION: u8 = 1;
+/// Waiting retries that are given up in one step.
+const GIVEN_UP: usize = limits::REMOVES_PER_COMMIT;
 /// Events looked at in one claim, so that a webhook that wants few does not hold up the others.
 const LOOKED_AT: usize = 2048;
 
@@ -30,6 +35,9 @@ const LOOKED_AT: usize = 2048;
 pub(super) struct Deliveries {
     endpoints: Vec<State>,
     durable_seq: u64,
+    /// Below it every webhook was done one commit ago, and now: events below the first one are no
+    /// longer in anybody's hands.
+    floors: [u64; 2],
     /// The only webhook that new events are for, if there is one.
     only: Option<usize>,
 }
@@ -56,6 +64,7 @@ struct State {
     claimed_retries: BTreeSet<(u64, u64)>,
     /// Those of them whose end goes with the next commit.
     ended_retries: Vec<(u64, u64)>,
+    expiry: Expiry,
 }
 
 impl Deliveries {
@@ -69,8 +78,60 @@ impl Deliveries {
         let endpoints = webhooks
             .into_iter()
             .map(|webhook| State::load(webhook, store, next_seq))
-            .collect::<Result<_, _>>()?;
-        Ok(Self { endpoints, durable_seq: next_seq, only })
+            .collect::<Result<Vec<_>, _>>()?;
+        let mut deliveries = Self { endpoints, durable_seq: next_seq, floors: [0; 2], only };
+        deliveries.floors = [deliveries.low(); 2];
+        Ok(deliveries)
+    }
+
+    fn low(&self) -> u64 {
+        let lows = self.endpoints.iter().map(|state| state.progress.low());
+        lows.min().unwrap_or(self.durable_seq)
+    }
+
+    /// Events below this sequence number are behind all cursors, and have been for a commit.
+    pub(super) fn floor(&self) -> u64 {
+        let [floor, _] = self.floors;
+        floor
+    }
+
+    /// A commit would move the floor, even one without anything in it.
+    pub(super) fn is_floor_behind(&self) -> bool {
+        self.floor() < self.low()
+    }
+
+    /// Passes over events below `end` that nobody has claimed: they have waited for too long. True
+    /// when there are more.
+    pub(super) fn expire(
+        &mut self,
+        end: u64,
+        now_ms: u64,
+        events: &mut EventLog,
+        store: &Store,
+    ) -> Result<bool, WriterError> {
+        let end = end.min(self.durable_seq);
+        let mut more = false;
+        for state in &mut self.endpoints {
+            more |= state.expire(end, events, store)?;
+            state.expiry.announce(&state.webhook.name, now_ms);
+        }
+        Ok(more)
+    }
+
+    /// Deliveries that were given up because they had waited for too long.
+    pub(super) fn expired(&self) -> u64 {
+        self.endpoints.iter().map(|state| state.expiry.total()).sum()
+    }
+
+    /// A waiting retry was given up whose event is too old. False when a sender has it: then it
+    /// stays.
+    pub(super) fn give_up(&mut self, webhook: WebhookId, due_ms: u64, seq: u64) -> bool {
+        let Some(state) = self.endpoints.iter_mut().find(|state| state.id == webhook) else {
+            return true;
+        };
+        let is_free = !state.claimed_retries.contains(&(due_ms, seq));
+        state.expiry.count(is_free);
+        is_free
     }
 
     /// Offers an event that the store holds under `seq` to the webhooks that a replay is for: to
@@ -118,12 +179,13 @@ impl Deliveries {
         now_ms: u64,
         events: &mut EventLog,
         store: &Store,
+        stage: &mut Stage,
     ) -> Result<Claimed, WriterError> {
         let durable_seq = self.durable_seq;
-        let Some(state) = self.endpoints.get_mut(endpoint) else { return Ok(Claimed::default()) };
+        let Some(own) = self.endpoints.get_mut(endpoint) else { return Ok(Claimed::default()) };
         let mut claimed = Claimed::default();
-        state.claim_retries(max, now_ms, events, store, &mut claimed)?;
-        state.claim_fresh(max, durable_seq, events, store, &mut claimed)?;
+        own.claim_retries(max, now_ms, events, store, stage, &mut claimed)?;
+        own.claim_fresh(max, durable_seq, events, store, &mut claimed)?;
         Ok(claimed)
     }
 
@@ -169,6 +231,8 @@ impl Deliveries {
     /// All that was staged is durable, and events below `durable_seq` may be handed out.
     pub(super) fn committed(&mut self, durable_seq: u64) {
         self.durable_seq = durable_seq;
+        let [_, before] = self.floors;
+        self.floors = [before, self.low()];
         for state in &mut self.endpoints {
             for retry in state.ended_retries.drain(..) {
                 state.claimed_retries.remove(&retry);
@@ -193,6 +257,7 @@ impl State {
             changed: stored.is_none(),
             claimed_retries: BTreeSet::new(),
             ended_retries: Vec::new(),
+            expiry: Expiry::default(),
         })
     }
 
@@ -207,8 +272,10 @@ impl State {
         now_ms: u64,
         events: &mut EventLog,
         store: &Store,
+        stage: &mut Stage,
         claimed: &mut Claimed,
     ) -> Result<(), WriterError> {
+        let mut given_up = 0;
         for entry in store.scan(&Prefix::retries(self.id))? {
             let (key, value) = entry?;
             let Some((_, due_ms, seq)) = key::parse_retry(&key) else { continue };
@@ -220,12 +287,40 @@ impl State {
                 break;
             }
             let waiting: Waiting = codec::decode("retry", VERSION, &value)?;
-            let Some(event) = events.get(seq, store)? else { continue };
+            let Some(event) = events.get(seq, store)? else {
+                // Its event is deleted: it must not come up again for ever.
+                self.expiry.count(true);
+                self.claimed_retries.insert((due_ms, seq));
+                self.ended_retries.push((due_ms, seq));
+                stage.remove(Key::from_stored(&key));
+                given_up += 1;
+                claimed.more |= given_up == GIVEN_UP;
+                if claimed.more {
+                    break;
+                }
+                continue;
+            };
             self.claimed_retries.insert((due_ms, seq));
             let attempt = waiting.attempts + 1;
             claimed.claims.push(Claim { seq, event, attempt, due_ms: Some(due_ms) });
         }
         Ok(())
+    }
+
+    /// As [`Deliveries::expire`], for one webhook.
+    fn expire(
+        &mut self,
+        end: u64,
+        events: &mut EventLog,
+        store: &Store,
+    ) -> Result<bool, WriterError> {
+        for _ in 0..LOOKED_AT {
+            let Some(seq) = self.progress.claim(end) else { return Ok(false) };
+            let event = events.get(seq, store)?;
+            self.expiry.count(event.is_none_or(|event| self.subscription().wants(&event)));
+            self.changed |= self.progress.done(seq);
+        }
+        Ok(true)
     }
 
     fn claim_fresh(

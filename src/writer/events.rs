@@ -1,14 +1,24 @@
 //! The event log: every event has a sequence number and lies in a chunk of the store.
 //!
 //! The newest chunk stays open and is put again under the same key with each commit until it is
-//! full, so that a quiet host does not fill the store with chunks of one event.
+//! full, or until its events would differ much in age, so that a quiet host does not fill the store
+//! with chunks of one event. The oldest chunks are deleted with all that leads to them.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    sync::Arc,
+};
 
-use super::{error::WriterError, postings::Postings, stage::Stage};
+use super::{
+    ages::Ages,
+    error::WriterError,
+    postings::{self, Postings},
+    stage::Stage,
+};
 use crate::{
+    config::Kept,
     event::Event,
-    store::{ChunkBuilder, Key, Store, chunk, codec, key},
+    store::{ChunkBuilder, Key, Prefix, Store, chunk, codec, key},
 };
 
 /// Name of the stored next sequence number: it must not fall back when old chunks are deleted.
@@ -17,11 +27,16 @@ const NEXT_SEQ: &str = "next_seq";
 const VERSION: u8 = 1;
 /// Newest events kept in memory for the senders; older ones are read from the store.
 const RECENT_EVENTS: usize = 4096;
+/// Chunks deleted in one commit. With their postings they make about one batch of removes.
+const CHUNKS_DELETED: usize = 200;
 
 /// The events of this store, by sequence number.
 #[derive(Debug)]
 pub(super) struct EventLog {
     next_seq: u64,
+    /// The oldest event that is not deleted; the next one, if there is none.
+    first_seq: u64,
+    ages: Ages,
     open: ChunkBuilder,
     open_changed: bool,
     recent: VecDeque<Arc<Event>>,
@@ -31,22 +46,35 @@ pub(super) struct EventLog {
 }
 
 impl EventLog {
-    pub(super) fn new(next_seq: u64) -> Self {
-        Self {
+    /// Continues behind what is stored.
+    pub(super) fn load(
+        store: &Store,
+        next_seq: u64,
+        now_ms: u64,
+        stage: &mut Stage,
+    ) -> Result<Self, WriterError> {
+        let first = store.scan(&Prefix::chunks())?.next().transpose()?;
+        let first_seq = first.and_then(|(key, _)| key::parse_chunk(&key));
+        Ok(Self {
             next_seq,
+            first_seq: first_seq.unwrap_or(next_seq),
+            ages: Ages::load(store, first_seq, now_ms, stage)?,
             open: ChunkBuilder::new(next_seq),
             open_changed: false,
             recent: VecDeque::new(),
             postings: Postings::default(),
             read_chunk: Vec::new(),
-        }
+        })
     }
 
     /// Appends an event; it can be claimed after the next commit.
-    pub(super) fn append(&mut self, event: Event, stage: &mut Stage) {
+    pub(super) fn append(&mut self, event: Event, now_ms: u64, stage: &mut Stage) {
+        if self.ages.is_due(now_ms) {
+            self.begin_chunk(stage);
+            self.ages.mark(self.next_seq, now_ms, stage);
+        }
         if !self.open.push(&event) {
-            self.stage_open(stage);
-            self.open = ChunkBuilder::new(self.next_seq);
+            self.begin_chunk(stage);
             // An event always fits into an empty chunk.
             let _fits = self.open.push(&event);
         }
@@ -57,6 +85,14 @@ impl EventLog {
         if self.recent.len() > RECENT_EVENTS {
             self.recent.pop_front();
         }
+    }
+
+    fn begin_chunk(&mut self, stage: &mut Stage) {
+        if !self.open.is_empty() {
+            self.stage_open(stage);
+            self.ages.add(self.open.value().len());
+        }
+        self.open = ChunkBuilder::new(self.next_seq);
     }
 
     /// Puts the open chunk into the next commit, if it grew.
@@ -80,13 +116,58 @@ impl EventLog {
         self.next_seq
     }
 
+    /// The oldest event that is not deleted.
+    pub(super) fn first_seq(&self) -> u64 {
+        self.first_seq
+    }
+
+    /// Below this sequence number everything is older than `kept` allows, or more.
+    pub(super) fn end_of(&self, kept: Kept, now_ms: u64) -> u64 {
+        self.ages.end_of(kept, now_ms, self.next_seq)
+    }
+
+    /// Deletes some chunks of events below `end`, and all that leads to them; the newest chunk
+    /// stays. True when there are more. Events below `end` must be durable.
+    pub(super) fn forget(
+        &mut self,
+        end: u64,
+        store: &Store,
+        stage: &mut Stage,
+    ) -> Result<bool, WriterError> {
+        if end <= self.first_seq {
+            return Ok(false);
+        }
+        let range = (Key::chunk(self.first_seq), Key::chunk(end.saturating_add(1)));
+        let chunks: Vec<_> = store
+            .scan_range(&range.0, &range.1)?
+            .take(CHUNKS_DELETED + 1)
+            .collect::<Result<_, _>>()?;
+        let mut hours = BTreeSet::new();
+        for pair in chunks.windows(2) {
+            let [(key, value), (next, _)] = pair else { continue };
+            let (Some(first), Some(next)) = (key::parse_chunk(key), key::parse_chunk(next)) else {
+                continue;
+            };
+            match chunk::decode(first, value) {
+                Ok(events) => hours.extend(events.iter().map(|(_, event)| postings::hour(event))),
+                Err(error) => tracing::warn!(%error, "a chunk is deleted that cannot be read"),
+            }
+            stage.remove(Key::from_stored(key));
+            self.first_seq = next;
+        }
+        self.postings.forget(&hours, self.first_seq, store, stage)?;
+        self.ages.forget(self.first_seq, stage);
+        Ok(chunks.len() > CHUNKS_DELETED)
+    }
+
     /// The sequence number of an event that the store holds already.
     pub(super) fn find(
         &mut self,
         event: &Event,
         store: &Store,
     ) -> Result<Option<u64>, WriterError> {
-        self.postings.find(event, store)
+        // The postings of an hour go when the last of them is of no use.
+        Ok(self.postings.find(event, store)?.filter(|seq| *seq >= self.first_seq))
     }
 
     /// A durable event; None when it was deleted.
@@ -95,6 +176,9 @@ impl EventLog {
         seq: u64,
         store: &Store,
     ) -> Result<Option<Arc<Event>>, WriterError> {
+        if seq < self.first_seq {
+            return Ok(None);
+        }
         let first_recent = self.next_seq - self.recent.len() as u64;
         if let Some(place) = seq.checked_sub(first_recent) {
             let place = usize::try_from(place).unwrap_or(usize::MAX);

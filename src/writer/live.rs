@@ -1,4 +1,5 @@
-//! Open messages in the store: one value each, cut into parts where it is long.
+//! Open messages in the store, one value each, cut into parts where it is long, and the lines that
+//! wait for a message.
 //!
 //! sled keeps values beyond a quarter of its segment in files of their own that it never syncs,
 //! so no value may grow with the number of recipients.
@@ -12,14 +13,22 @@ use crate::{
 /// Version of the stored form of a message.
 const VERSION: u8 = 1;
 
+/// Version of the stored form of a line put aside.
+const ASIDE_VERSION: u8 = 1;
+
 /// Bytes of one part.
 const PART_BYTES: usize = 6 * 1024;
 
 /// Stages the changed messages; without a stage they are only marked as seen.
 pub(super) fn stage(correlator: &mut Correlator, stage: Option<&mut Stage>) {
     let Some(stage) = stage else {
+        correlator.drain_asides(|_, _| {});
         return correlator.drain_changes(|_, _, _, _| {});
     };
+    correlator.drain_asides(|number, aside| match aside {
+        Some(aside) => stage.put(Key::aside(number), codec::encode(ASIDE_VERSION, aside)),
+        None => stage.remove(Key::aside(number)),
+    });
     correlator.drain_changes(|host, instance, queue_id, message| {
         let parts = if message.closed { Vec::new() } else { codec::encode(VERSION, message) };
         let mut count = 0;
@@ -34,8 +43,13 @@ pub(super) fn stage(correlator: &mut Correlator, stage: Option<&mut Stage>) {
     });
 }
 
-/// Gives all stored messages back to the correlator.
+/// Gives all stored messages and lines back to the correlator.
 pub(super) fn restore(store: &Store, correlator: &mut Correlator) -> Result<(), WriterError> {
+    for entry in store.scan(&Prefix::asides())? {
+        let (key, bytes) = entry?;
+        let Some(number) = key::parse_aside(&key) else { continue };
+        correlator.restore_aside(number, codec::decode("waiting line", ASIDE_VERSION, &bytes)?);
+    }
     let mut parts = Parts::default();
     for entry in store.scan(&Prefix::live())? {
         let (key, bytes) = entry?;

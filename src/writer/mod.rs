@@ -10,20 +10,25 @@
 //! A failed commit ends the thread with an error: what was not committed is read again after a
 //! restart.
 
+mod ages;
 mod backfill;
 mod deliveries;
 mod error;
 mod events;
+mod expiry;
 mod live;
 mod postings;
+mod room;
 mod stage;
+mod sweep;
+mod upkeep;
 
 #[cfg(test)]
 mod tests;
 
 use std::{sync::Arc, time::Duration};
 
-use jiff::tz::TimeZone;
+use jiff::{Timestamp, tz::TimeZone};
 use tokio::{
     runtime::Handle,
     sync::{mpsc, oneshot, watch},
@@ -32,7 +37,7 @@ use tokio::{
 
 use crate::{
     clock::SharedClock,
-    config::Webhook,
+    config::{Retention, Webhook},
     correlate::{Correlator, Direction},
     event::{Event, EventType},
     parse::{Counts, Reader, State},
@@ -42,11 +47,13 @@ use crate::{
 };
 
 pub use error::WriterError;
-pub use stage::positions;
+pub use stage::{journal_position, positions};
 
 use deliveries::Deliveries;
 use events::EventLog;
+use room::Room;
 use stage::Stage;
+use sweep::Sweep;
 
 /// Lines that a commit covers at most.
 const COMMIT_LINES: u64 = 10_000;
@@ -54,8 +61,6 @@ const COMMIT_LINES: u64 = 10_000;
 const COMMIT_BYTES: usize = 1024 * 1024;
 /// The longest that an effect waits for its commit.
 const COMMIT_AFTER: Duration = Duration::from_millis(100);
-/// Input that is silent for this long has no more lines for messages that wait for one.
-const SILENT_AFTER: Duration = Duration::from_secs(10);
 /// Commands that may wait.
 const COMMANDS_WAITING: usize = 1024;
 
@@ -68,7 +73,9 @@ enum Command {
     Finish { endpoint: usize, finished: Finished },
     /// Take in the batches that wait, commit, answer.
     Flush { answer: oneshot::Sender<()> },
-    /// The same, and end.
+    /// The sources are ending: let them.
+    Ending,
+    /// As flush, and end.
     Stop,
 }
 
@@ -128,6 +135,13 @@ impl WriterHandle {
         flushed.await.map_err(|_| Stopped)
     }
 
+    /// Tells the writer that the sources are told to end. It takes in what they still have, even if
+    /// the disk is nearly full.
+    pub async fn sources_end(&self) {
+        // An error means that it has ended already.
+        drop(self.commands.send(Command::Ending).await);
+    }
+
     /// Asks the writer to take in the batches that wait, to commit and to end.
     pub async fn stop(&self) {
         // An error means that it has ended already, which is what was asked for.
@@ -158,6 +172,10 @@ pub struct Setup {
     pub clock: SharedClock,
     /// Live or replay.
     pub mode: Mode,
+    /// How long what is stored stays.
+    pub retention: Retention,
+    /// Bytes that must be free where the store lies; None for the default.
+    pub min_free: Option<u64>,
 }
 
 /// What the writer must know of a source.
@@ -209,6 +227,8 @@ pub struct Summary {
     pub known_events: u64,
     /// Deliveries of such events to webhooks that had not been offered them, or are told again.
     pub offered_again: u64,
+    /// Deliveries that were given up because they had waited for too long.
+    pub expired: u64,
 }
 
 /// The writer's state; lives on its thread.
@@ -224,6 +244,13 @@ pub struct Writer {
     correlator: Correlator,
     events: EventLog,
     deliveries: Deliveries,
+    retention: Retention,
+    sweep: Sweep,
+    room: Room,
+    /// When the size of the store was last looked at, milliseconds since the epoch.
+    rebuild_asked_ms: u64,
+    /// When something may have been kept for long enough.
+    upkeep_at: Instant,
     stage: Stage,
     inbox: mpsc::Receiver<Command>,
     batches: mpsc::Receiver<Batch>,
@@ -236,11 +263,16 @@ pub struct Writer {
 }
 
 /// What woke the writer.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one at a time, and it is taken apart at once"
+)]
 enum Woken {
     Batch(Option<Batch>),
     Command(Option<Command>),
     CommitDue,
     Silent,
+    UpkeepDue,
 }
 
 impl Writer {
@@ -252,7 +284,8 @@ impl Writer {
         setup: Setup,
         batches: mpsc::Receiver<Batch>,
     ) -> Result<(Self, WriterHandle), WriterError> {
-        let Setup { store, sources, webhooks, direction, zone, clock, mode } = setup;
+        let Setup { store, sources, webhooks, direction, zone, clock, mode, retention, min_free } =
+            setup;
         let next_seq = events::next_seq(&store)?;
         let (commands, inbox) = mpsc::channel(COMMANDS_WAITING);
         let (durable, durable_seen) = watch::channel(next_seq);
@@ -271,17 +304,24 @@ impl Writer {
         if mode == Mode::Live {
             live::restore(&store, &mut correlator)?;
         }
+        let (now, mut stage) = (clock.now(), Stage::default());
+        let events = EventLog::load(&store, next_seq, millis(now), &mut stage)?;
         let writer = Self {
             store,
             mode,
-            started_us: clock.now().as_microsecond(),
+            started_us: now.as_microsecond(),
             clock,
             sources,
             readers,
             correlator,
-            events: EventLog::new(next_seq),
+            events,
             deliveries,
-            stage: Stage::default(),
+            retention,
+            sweep: Sweep::new(millis(now)),
+            room: Room::new(min_free),
+            rebuild_asked_ms: millis(now),
+            upkeep_at: Instant::now(),
+            stage,
             inbox,
             batches,
             durable,
@@ -297,6 +337,15 @@ impl Writer {
     /// # Errors
     /// When the store fails. Nothing that was not committed counts then.
     pub fn run(mut self, runtime: &Handle) -> Result<Summary, WriterError> {
+        let worked = self.work(runtime);
+        if worked.is_err() {
+            self.store.distrust();
+        }
+        worked.map(|()| self.summary)
+    }
+
+    fn work(&mut self, runtime: &Handle) -> Result<(), WriterError> {
+        self.room.look(&self.store);
         self.commit()?;
         let mut sources_open = true;
         loop {
@@ -306,32 +355,47 @@ impl Writer {
                 Woken::Batch(Some(batch)) => self.ingest(&batch)?,
                 Woken::Batch(None) => sources_open = false,
                 Woken::CommitDue => self.commit()?,
-                Woken::Silent => self.release_held()?,
+                Woken::Silent => {
+                    let silence = self.heard.elapsed();
+                    self.release_held(|correlator, fresh| correlator.silence(silence, fresh))?;
+                }
+                Woken::UpkeepDue => self.keep_up()?,
             }
         }
         self.flush()?;
         self.summary.counts = self.readers.iter().map(Reader::counts).sum();
-        Ok(self.summary)
+        Ok(())
     }
 
     /// Commands first: a backlog of lines must not keep the senders waiting.
     fn wait(&mut self, runtime: &Handle, sources_open: bool) -> Woken {
+        let is_listening = !self.room.is_short();
         let due = self.stage.since.map(|since| since + COMMIT_AFTER);
-        let silent = self.correlator.holds().then_some(self.heard + SILENT_AFTER);
+        if !is_listening {
+            // It is not the log that is silent: we do not listen.
+            self.heard = Instant::now();
+        }
+        // Lines that have come already end a silence, however long the last commit took.
+        let silent =
+            self.correlator.patience().map(|wait| self.heard + wait).filter(|_| is_listening);
         runtime.block_on(async {
             tokio::select! {
                 biased;
                 command = self.inbox.recv() => Woken::Command(command),
                 () = until(due), if due.is_some() => Woken::CommitDue,
+                () = tokio::time::sleep_until(self.upkeep_at) => Woken::UpkeepDue,
+                batch = self.batches.recv(), if sources_open && is_listening => Woken::Batch(batch),
                 () = until(silent), if silent.is_some() => Woken::Silent,
-                batch = self.batches.recv(), if sources_open => Woken::Batch(batch),
             }
         })
     }
 
     /// Lets messages go that wait for a line which does not come.
-    fn release_held(&mut self) -> Result<(), WriterError> {
-        self.correlator.release_all(&mut self.fresh);
+    fn release_held(
+        &mut self,
+        release: impl FnOnce(&mut Correlator, &mut Vec<Event>),
+    ) -> Result<(), WriterError> {
+        release(&mut self.correlator, &mut self.fresh);
         self.stage.touch();
         self.stage_events()
     }
@@ -343,7 +407,7 @@ impl Writer {
             self.ingest(&batch)?;
         }
         if self.mode != Mode::Live {
-            self.release_held()?;
+            self.release_held(Correlator::release_all)?;
         }
         self.commit()
     }
@@ -352,8 +416,9 @@ impl Writer {
         match command {
             Command::Claim { endpoint, max, answer } => {
                 let now_ms = self.now_ms();
-                let (events, store) = (&mut self.events, &self.store);
-                let mut claimed = self.deliveries.claim(endpoint, max, now_ms, events, store)?;
+                let (events, store, stage) = (&mut self.events, &self.store, &mut self.stage);
+                let mut claimed =
+                    self.deliveries.claim(endpoint, max, now_ms, events, store, stage)?;
                 claimed.settled = self.stage.is_empty();
                 // A sender that went away does not want its claims; they are due at the next start.
                 drop(answer.send(claimed));
@@ -365,6 +430,7 @@ impl Writer {
                 self.flush()?;
                 answer.send(()).ok();
             }
+            Command::Ending => self.room.end(),
             Command::Stop => {}
         }
         Ok(())
@@ -393,13 +459,14 @@ impl Writer {
 
     /// Gives fresh events their place, those that are new to the store.
     fn stage_events(&mut self) -> Result<(), WriterError> {
+        let now_ms = self.now_ms();
         let mut fresh = std::mem::take(&mut self.fresh);
         for event in fresh.drain(..) {
             if self.is_history(&event)? {
                 continue;
             }
             self.summary.events += 1;
-            self.events.append(event, &mut self.stage);
+            self.events.append(event, now_ms, &mut self.stage);
         }
         self.fresh = fresh;
         Ok(())
@@ -431,7 +498,7 @@ impl Writer {
     }
 
     fn now_ms(&self) -> u64 {
-        u64::try_from(self.clock.now().as_millisecond()).unwrap_or(0)
+        millis(self.clock.now())
     }
 
     /// Makes all that is staged durable, then releases it.
@@ -445,8 +512,14 @@ impl Writer {
         let durable = self.events.committed();
         self.deliveries.committed(durable);
         self.durable.send_replace(durable);
+        self.room.look(&self.store);
         Ok(())
     }
+}
+
+/// Milliseconds since the epoch.
+fn millis(at: Timestamp) -> u64 {
+    u64::try_from(at.as_millisecond()).unwrap_or(0)
 }
 
 async fn until(due: Option<Instant>) {

@@ -5,12 +5,12 @@
 //! The postings of an hour lie packed in values of at most [`PER_VALUE`], each named by its first
 //! sequence number; the last one stays open, as the event chunk does.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::{error::WriterError, stage::Stage};
 use crate::{
     event::Event,
-    store::{Key, Prefix, Store, codec},
+    store::{Key, Prefix, Store, codec, key},
 };
 
 /// Version of the stored form.
@@ -69,6 +69,35 @@ impl Postings {
         }
     }
 
+    /// Removes the values of these hours that speak of no event from `first_seq` on.
+    pub(super) fn forget(
+        &mut self,
+        hours: &BTreeSet<u32>,
+        first_seq: u64,
+        store: &Store,
+        stage: &mut Stage,
+    ) -> Result<(), WriterError> {
+        for &hour in hours {
+            for entry in store.scan(&Prefix::postings(hour))? {
+                let (key, value) = entry?;
+                let postings: Vec<Posting> = codec::decode("posting", VERSION, &value)?;
+                let is_needed = |postings: &[Posting]| {
+                    postings.last().is_some_and(|(_, seq)| *seq >= first_seq)
+                };
+                let number = key::parse_posting(&key).map(|(_, number)| number);
+                let open = self.open.get(&hour).filter(|open| Some(open.number) == number);
+                if is_needed(&postings) || open.is_some_and(|open| is_needed(&open.postings)) {
+                    break;
+                }
+                if open.is_some() {
+                    self.open.remove(&hour);
+                }
+                stage.remove(Key::from_stored(&key));
+            }
+        }
+        Ok(())
+    }
+
     /// All that was staged is in the store.
     pub(super) fn committed(&mut self) {
         self.uncommitted.clear();
@@ -116,7 +145,7 @@ fn load(hour: u32, store: &Store) -> Result<HashMap<u64, u64>, WriterError> {
 }
 
 /// Hours since the epoch.
-fn hour(event: &Event) -> u32 {
+pub(super) fn hour(event: &Event) -> u32 {
     u32::try_from(event.at_us.div_euclid(3_600_000_000)).unwrap_or(0)
 }
 

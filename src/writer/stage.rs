@@ -8,12 +8,12 @@ use super::error::WriterError;
 use crate::{
     limits,
     parse::State,
-    source::{Batch, Fingerprint, Position},
+    source::{Batch, Fingerprint, JournalPosition, Position},
     store::{Commit, Key, Prefix, Store, codec},
 };
 
 /// Version of the stored positions, source states and cursors.
-const VERSION: u8 = 1;
+pub(super) const VERSION: u8 = 1;
 
 /// Effects that wait for the next commit.
 #[derive(Debug, Default)]
@@ -21,6 +21,8 @@ pub(super) struct Stage {
     commit: Commit,
     /// Latest position of each generation, by source name.
     positions: BTreeMap<(String, Fingerprint), Position>,
+    /// Latest position in the journal, by source name.
+    journals: BTreeMap<String, JournalPosition>,
     states: BTreeMap<String, State>,
     /// Lines staged.
     pub(super) lines: u64,
@@ -53,8 +55,12 @@ impl Stage {
 
     /// Notes where a source is once this batch is durable.
     pub(super) fn position(&mut self, source: &str, batch: &Batch, state: &State) {
-        let position = batch.position.clone();
-        self.positions.insert((source.to_owned(), position.fingerprint), position);
+        if let Some(position) = &batch.journal {
+            self.journals.insert(source.to_owned(), position.clone());
+        } else {
+            let position = batch.position.clone();
+            self.positions.insert((source.to_owned(), position.fingerprint), position);
+        }
         let occurrences = state.occurrences.newest(limits::OCCURRENCES_STORED);
         self.states.insert(source.to_owned(), State { occurrences, ..state.clone() });
     }
@@ -67,6 +73,9 @@ impl Stage {
         for ((source, fingerprint), position) in std::mem::take(&mut self.positions) {
             let key = Key::position(&source, fingerprint);
             self.commit.put(key, codec::encode(VERSION, &position));
+        }
+        for (source, position) in std::mem::take(&mut self.journals) {
+            self.commit.put(Key::journal(&source), codec::encode(VERSION, &position));
         }
         for (source, state) in std::mem::take(&mut self.states) {
             self.commit.put(Key::source_state(&source), codec::encode(VERSION, &state));
@@ -85,6 +94,18 @@ pub fn positions(store: &Store, source: &str) -> Result<Vec<Position>, WriterErr
         positions.push(codec::decode("position", VERSION, &entry?.1)?);
     }
     Ok(positions)
+}
+
+/// How far one source has read the journal; None when it never did.
+///
+/// # Errors
+/// When the store cannot be read, or holds what this version does not understand.
+pub fn journal_position(
+    store: &Store,
+    source: &str,
+) -> Result<Option<JournalPosition>, WriterError> {
+    let stored = store.get(&Key::journal(source))?;
+    Ok(stored.map(|bytes| codec::decode("journal position", VERSION, &bytes)).transpose()?)
 }
 
 /// Year and recent lines of one source; None at its very first start.

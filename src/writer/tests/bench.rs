@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     clock::Clock,
-    config::{Webhook, WebhookId},
+    config::{Retention, Webhook, WebhookId},
     correlate::Direction,
     profile::Profile,
     queue::{
@@ -71,7 +71,16 @@ impl Bench {
         webhooks: &[&str],
         since_us: Option<i64>,
     ) -> Self {
-        let store = Store::open(dir).unwrap();
+        Self::open_on(Store::open(dir).unwrap(), mode, webhooks, since_us)
+    }
+
+    /// On an open store.
+    pub(super) fn open_on(
+        store: Store,
+        mode: Mode,
+        webhooks: &[&str],
+        since_us: Option<i64>,
+    ) -> Self {
         let stored = positions(&store, "test").unwrap();
         let (offset, line_count) = stored.first().map_or((0, 0), |at| (at.offset, at.line_count));
         let clock = Arc::new(TestClock(AtomicI64::new(0)));
@@ -83,6 +92,8 @@ impl Bench {
             zone: TimeZone::UTC,
             clock: clock.clone(),
             mode,
+            retention: Retention::default(),
+            min_free: Some(0),
         };
         let (_batches, inbox) = mpsc::channel(1);
         let (mut writer, _handle) = Writer::new(setup, inbox).unwrap();
@@ -90,6 +101,13 @@ impl Bench {
         writer.started_us = i64::MAX;
         writer.commit().unwrap();
         Self { writer, clock, offset, line_count }
+    }
+
+    /// Lets go of all that is over, as the writer does while there is nothing else to do.
+    pub(super) fn forget(&mut self) {
+        while self.writer.forget_some().unwrap() || !self.writer.stage.is_empty() {
+            self.writer.commit().unwrap();
+        }
     }
 
     /// Where the log goes on after a crash: lines taken in and durable.
@@ -126,6 +144,7 @@ impl Bench {
             bytes: text.as_bytes().to_vec(),
             lines,
             position,
+            journal: None,
             anchor: Timestamp::UNIX_EPOCH,
             first_of_generation: false,
             idle: false,
@@ -150,6 +169,16 @@ impl Bench {
     pub(super) fn finish_for(&mut self, endpoint: usize, claim: &Claim, fate: Fate) {
         let finished = Finished { seq: claim.seq, due_ms: claim.due_ms, fate };
         self.writer.command(Command::Finish { endpoint, finished }).unwrap();
+    }
+
+    /// Stages the position of a log that was last seen then.
+    pub(super) fn put_position(&mut self, source: &str, number: u8, seen_at: i64) {
+        let fingerprint = Fingerprint([number; 16]);
+        let heads = Heads::default();
+        let (offset, line_count) = (1, 1);
+        let position = Position { fingerprint, offset, line_count, finished: true, seen_at, heads };
+        let key = Key::position(source, fingerprint);
+        self.writer.stage.put(key, codec::encode(1, &position));
     }
 
     /// Stages a waiting retry that no attempt of this run left behind.
@@ -205,4 +234,11 @@ pub(super) fn retry_at(due_ms: u64, attempts: u32) -> Fate {
 pub(super) fn dead() -> Fate {
     let last_error = "HTTP 410".into();
     Fate::Ended(DeadLetter { state: EndState::Dead, attempts: 9, last_error, ended_ms: 0 })
+}
+
+pub(super) fn dead_at(ended_ms: u64) -> Fate {
+    match dead() {
+        Fate::Ended(letter) => Fate::Ended(DeadLetter { ended_ms, ..letter }),
+        fate => fate,
+    }
 }

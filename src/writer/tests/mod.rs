@@ -3,8 +3,15 @@
 
 mod bench;
 mod model;
+mod retention;
+mod stored_form;
 
-use std::{collections::BTreeSet, fmt::Write as _, path::Path};
+use std::{
+    collections::BTreeSet,
+    fmt::Write as _,
+    path::Path,
+    sync::{Arc, atomic::Ordering},
+};
 
 use tempfile::TempDir;
 
@@ -12,8 +19,13 @@ use bench::{Bench, HOUR_S, claims_of, dead, delivered, line, retry_at};
 
 use super::Mode;
 use crate::{
-    store::{Prefix, Store},
-    writer::positions,
+    app::AppError,
+    cli::Failure,
+    store::{
+        Prefix, Store,
+        testing::{TestDisk, open_on},
+    },
+    writer::{WriterError, positions},
 };
 
 const REPLAY: Mode =
@@ -355,4 +367,25 @@ fn a_source_gives_nothing_from_before_its_first_start_and_later_starts_change_no
     (4..6).for_each(|second| bench.ingest(&lines(second, 1)));
     bench.writer.commit().unwrap();
     assert_eq!(bench.writer.summary.events, 2, "what was missed while it was down is wanted");
+}
+
+/// After a failed sync nobody knows what is on the disk: going on could report lost data as kept.
+#[test]
+fn a_failed_sync_ends_the_writer_with_the_documented_exit_code_and_loses_nothing_said_to_be_kept() {
+    let dir = TempDir::new().unwrap();
+    let disk = Arc::new(TestDisk::default());
+    let mut bench = Bench::open_on(open_on(dir.path(), &disk), Mode::Live, &["test"], None);
+    bench.ingest(&lines(0, 3));
+    bench.writer.commit().unwrap();
+    disk.failing.store(true, Ordering::SeqCst);
+    bench.ingest(&lines(1, 2));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let error = bench.writer.run(runtime.handle()).unwrap_err();
+    assert!(matches!(&error, WriterError::Store(store) if !store.is_disk_full()), "{error:?}");
+    let failure = Failure::App(AppError::Writer(error));
+    assert_eq!(failure.exit_code(), 74);
+    let noted = std::fs::read_to_string(dir.path().join("commits")).unwrap();
+    assert!(noted.ends_with("open"), "the next start looks through everything: {noted}");
+    let mut bench = Bench::open(dir.path(), Mode::Live);
+    assert!(bench.claim(9).claims.len() >= 3);
 }

@@ -1,0 +1,56 @@
+//! Stops taking lines in while the disk is nearly full. The logs keep them; what was taken in is
+//! still delivered.
+
+use crate::store::Store;
+
+/// Whether there is room on the disk.
+#[derive(Debug)]
+pub(super) struct Room {
+    /// Bytes that must be free; None for the default of the file system.
+    min_free: Option<u64>,
+    is_short: bool,
+    /// The program is ending: the little that still comes is taken in.
+    is_ending: bool,
+}
+
+impl Room {
+    pub(super) fn new(min_free: Option<u64>) -> Self {
+        Self { min_free, is_short: false, is_ending: false }
+    }
+
+    /// No line may be taken in now.
+    pub(super) fn is_short(&self) -> bool {
+        self.is_short && !self.is_ending
+    }
+
+    /// From now on everything is taken in: the sources wait for that to end.
+    pub(super) fn end(&mut self) {
+        self.is_ending = true;
+    }
+
+    /// Looks, and says when it is another than before.
+    pub(super) fn look(&mut self, store: &Store) {
+        let Ok(space) = store.space() else { return };
+        let min_free = self.min_free.unwrap_or_else(|| space.min_free());
+        // Reading goes on only when there is a little more, so that it does not stop at once.
+        let wanted = if self.is_short { min_free.saturating_add(min_free / 8) } else { min_free };
+        let is_short = space.free < wanted;
+        if is_short != self.is_short {
+            self.is_short = is_short;
+            let free = space.free;
+            if is_short {
+                tracing::error!(
+                    health = "degraded",
+                    free,
+                    min_free,
+                    "disk nearly full: reading pauses"
+                );
+            } else {
+                tracing::warn!(health = "ok", free, min_free, "reading goes on");
+            }
+        }
+        if !is_short && let Err(error) = store.take_ballast(min_free) {
+            tracing::debug!(%error, "no ballast");
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! What the writer does between lines and deliveries: lets go of what has been kept for long
+//! enough. Each step is small and goes with the next commit; what waits for a cursor or a sender
+//! is not touched.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{Mode, Writer, error::WriterError, sweep::Measure};
+use crate::store::Sparse;
+
+/// Between two looks while there is nothing to do.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Between two steps while there is: others get their turn.
+const STEP_EVERY: Duration = Duration::from_millis(20);
+
+/// Between two looks at the size of the store.
+const REBUILD_ASKED_EVERY_MS: u64 = 600_000;
+/// What live data needs by itself is at most half of this (1.7 times its size was measured), and
+/// below 512 MB there is no harm.
+const SPARSE: Sparse = Sparse { times: 8, bytes: 512 * 1024 * 1024 };
+
+impl Writer {
+    /// A step, and when the next one is due.
+    pub(super) fn keep_up(&mut self) -> Result<(), WriterError> {
+        self.room.look(&self.store);
+        let more = self.forget_some()?;
+        self.rebuild_store()?;
+        self.upkeep_at = Instant::now() + if more { STEP_EVERY } else { LOOK_EVERY };
+        Ok(())
+    }
+
+    /// Has the store rebuilt when its files have grown out of all proportion. To find that out is
+    /// work as well, so it is asked only once in a while.
+    fn rebuild_store(&mut self) -> Result<(), WriterError> {
+        let now_ms = self.now_ms();
+        if now_ms.abs_diff(self.rebuild_asked_ms) < REBUILD_ASKED_EVERY_MS {
+            return Ok(());
+        }
+        self.rebuild_asked_ms = now_ms;
+        let before = self.store.size_on_disk()?;
+        match self.store.rebuild_if_sparse(SPARSE) {
+            Ok(false) => {}
+            Ok(true) => {
+                let after = self.store.size_on_disk()?;
+                tracing::info!(before, after, "the store was rebuilt");
+            }
+            Err(error) if error.is_disk_full() => {
+                tracing::warn!(before, "no room to rebuild the store");
+            }
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
+
+    /// Stages removes of what is over. True when there is more.
+    pub(super) fn forget_some(&mut self) -> Result<bool, WriterError> {
+        let now_ms = self.now_ms();
+        let expired_seq = self.events.end_of(self.retention.backlog, now_ms);
+        let mut more =
+            self.deliveries.expire(expired_seq, now_ms, &mut self.events, &self.store)?;
+        let end = self.events.end_of(self.retention.events, now_ms);
+        let floor = self.deliveries.floor();
+        if floor < end && self.deliveries.is_floor_behind() {
+            self.stage.touch();
+        }
+        more |= self.events.forget(end.min(floor), &self.store, &mut self.stage)?;
+        if self.mode == Mode::Live {
+            let measure = Measure {
+                now_ms,
+                retention: &self.retention,
+                first_seq: self.events.first_seq(),
+                expired_seq,
+                sources: self.sources.iter().map(|source| source.name.as_str()).collect(),
+            };
+            let (deliveries, stage) = (&mut self.deliveries, &mut self.stage);
+            more |= self.sweep.step(&measure, deliveries, &self.store, stage)?;
+        }
+        self.summary.expired = self.deliveries.expired();
+        Ok(more)
+    }
+}
