@@ -62,6 +62,21 @@ impl Compression {
     }
 }
 
+/// What a file is that is no log and no compressed log that can be read here, by its first bytes.
+pub(crate) fn foreign(head: &[u8]) -> Option<&'static str> {
+    let kinds: [(&[u8], &str); 8] = [
+        (b"\x7fELF", "a program"),
+        (b"LPKSHHRH", "a file of systemd's journal"),
+        (b"SQLite for", "a database"),
+        (b"PK\x03\x04", "a zip archive"),
+        (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
+        (b"\x04\x22\x4d\x18", "an lz4 archive"),
+        (b"\x1f\x9d", "an archive of compress(1)"),
+        (b"\x89PNG", "an image"),
+    ];
+    kinds.iter().find(|(magic, _)| head.starts_with(magic)).map(|(_, kind)| *kind)
+}
+
 impl fmt::Display for Compression {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -188,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn row_5_an_archive_that_ends_early_anywhere_is_an_error() {
+    fn row_05_an_archive_that_ends_early_anywhere_is_an_error() {
         let text: Vec<u8> =
             (0..3000_u32).flat_map(|n| (n * 7919).to_string().into_bytes()).collect();
         for form in ALL {
@@ -200,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn row_5_a_wrong_checksum_is_an_error() {
+    fn row_05_a_wrong_checksum_is_an_error() {
         let mut packed = compress(b"some text\n", Compression::Gzip);
         let crc = packed.len() - 8;
         packed[crc] ^= 1;

@@ -22,6 +22,9 @@ pub(crate) const LINE_BYTES: usize = 1024;
 /// Bytes that are ever compared.
 pub(crate) const HEAD_BYTES: usize = 64 * 1024;
 
+/// Bytes of one read in search of the end of a run of NULs.
+const HOLE_STEP: usize = 64 * 1024;
+
 /// Lengths whose hashes are stored.
 const STAGES: [usize; 9] = [256, 512, 1024, 2048, 4096, 8192, 16384, 32768, HEAD_BYTES];
 
@@ -197,6 +200,17 @@ pub(crate) fn detect(file: &File) -> io::Result<archive::Compression> {
     Ok(archive::Compression::detect(magic.get(..count).unwrap_or_default()))
 }
 
+/// As [`detect`]; what is no log at all is an error.
+pub(crate) fn detect_log(file: &File) -> io::Result<archive::Compression> {
+    let mut magic = [0; archive::MAGIC_BYTES];
+    let count = fill(file, &mut magic, 0)?;
+    let magic = magic.get(..count).unwrap_or_default();
+    let refused =
+        |kind| io::Error::new(io::ErrorKind::InvalidData, format!("it is no log but {kind}"));
+    archive::foreign(magic)
+        .map_or(Ok(archive::Compression::detect(magic)), |kind| Err(refused(kind)))
+}
+
 /// Reads until `buffer` is full or the file ends; how much was read.
 fn fill(file: &impl ReadAt, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
     let mut count = 0;
@@ -211,7 +225,7 @@ fn fill(file: &impl ReadAt, buffer: &mut [u8], offset: u64) -> io::Result<usize>
 
 /// Offset of the first byte that is not NUL, or the end of the file. Holes are jumped over.
 fn first_text(file: &File) -> io::Result<u64> {
-    let mut buffer = [0; 4096];
+    let mut buffer = vec![0; HOLE_STEP];
     let mut at = 0;
     loop {
         let count = file.read_some(&mut buffer, at)?;

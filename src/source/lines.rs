@@ -84,10 +84,12 @@ impl Cutter {
         mut data: &[u8],
         full: &mut dyn FnMut(Cut) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
+        // Asked once for all lines, because there is hardly ever one.
+        let has_nul = memchr(0, data).is_some();
         while let Some((line, rest)) =
             memchr(b'\n', data).and_then(|end| data.split_at_checked(end + 1))
         {
-            self.keep(line.strip_suffix(b"\n").unwrap_or(line));
+            self.keep(line.strip_suffix(b"\n").unwrap_or(line), has_nul);
             self.line_read += 1;
             self.end_line();
             if self.bytes.len() + LINE_BYTES > BATCH_BYTES || self.lines.len() >= BATCH_LINES {
@@ -95,7 +97,7 @@ impl Cutter {
             }
             data = rest;
         }
-        self.keep(data);
+        self.keep(data, has_nul);
         ControlFlow::Continue(())
     }
 
@@ -118,11 +120,14 @@ impl Cutter {
         if self.lines.is_empty() {
             return None;
         }
-        let rest = self.bytes.split_off(self.line_start.min(self.bytes.len()));
+        // The next batch will be about as large: room for it at once saves growing in steps.
+        let mut rest = Vec::with_capacity(self.bytes.len());
+        rest.extend(self.bytes.drain(self.line_start.min(self.bytes.len())..));
         self.line_start = 0;
+        let lines = Vec::with_capacity(self.lines.len());
         let cut = Cut {
             bytes: std::mem::replace(&mut self.bytes, rest),
-            lines: std::mem::take(&mut self.lines),
+            lines: std::mem::replace(&mut self.lines, lines),
             from: self.from,
             offset: self.offset,
             line_count: self.line_count,
@@ -133,8 +138,11 @@ impl Cutter {
     }
 
     /// Appends a piece of the line under way, without NULs and within its bound.
-    fn keep(&mut self, piece: &[u8]) {
+    fn keep(&mut self, piece: &[u8], has_nul: bool) {
         self.line_read += piece.len() as u64;
+        if !has_nul {
+            return self.keep_text(piece);
+        }
         let mut rest = piece;
         while let Some((text, nul_and_more)) =
             memchr(0, rest).and_then(|place| rest.split_at_checked(place))

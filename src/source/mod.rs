@@ -6,16 +6,22 @@
 //! * [`mod@file`]: log files that grow and rotate, followed for ever.
 //! * [`replay`]: log files that are read once, plain or compressed.
 //! * [`stdin`]: one stream.
+//! * [`journald`]: systemd's journal, followed for ever.
+//!
+//! A replay and a stream may also be an export of systemd's journal.
 
 mod archive;
 mod batching;
 pub mod file;
 mod head;
+mod journal;
+pub mod journald;
 mod lines;
 pub mod replay;
 pub mod stdin;
 
 pub use archive::Compression;
+pub use journald::JournalPosition;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -34,6 +40,8 @@ pub struct Batch {
     pub lines: Vec<LineSpan>,
     /// Where to continue once these lines' effects are durable.
     pub position: Position,
+    /// The same for a batch from the journal, stored instead of `position`. None for all others.
+    pub journal: Option<JournalPosition>,
     /// Reference for stamps without a year: now for a live file, the modification time of an
     /// archive.
     pub anchor: Timestamp,

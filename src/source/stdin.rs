@@ -11,7 +11,7 @@ use std::{
 
 use tokio::sync::mpsc::Sender;
 
-use super::{Batch, Fingerprint, batching::Origin, head::Head, lines::Cutter};
+use super::{Batch, Fingerprint, batching::Origin, head::Head, journal::Lines, lines::Cutter};
 use crate::clock::{Clock, SharedClock};
 
 /// Bytes of one read.
@@ -37,7 +37,7 @@ pub fn spawn(
     })
 }
 
-/// Reads `input` to its end or until `deliver` breaks. A last line without an end is handed out
+/// Reads `input`, lines or an export of the journal, to its end or until `deliver` breaks. A last line without an end is handed out
 /// marked as cut.
 ///
 /// # Errors
@@ -45,10 +45,11 @@ pub fn spawn(
 /// When `input` cannot be read.
 pub fn read(
     source: usize,
-    mut input: impl Read,
+    input: impl Read,
     clock: &dyn Clock,
     deliver: &mut dyn FnMut(Batch) -> ControlFlow<()>,
 ) -> io::Result<()> {
+    let mut input = Lines::new(input);
     let head = Head::default();
     let mut cutter = Cutter::new(0, 0);
     let mut buffer = vec![0; READ_BYTES];

@@ -5,12 +5,12 @@
 //! by name or inode, and read once: from the live file, through its open descriptor after it was
 //! renamed, from `.1`, or from inside `.2.gz`, always on from the stored position.
 //!
-//! * `scan` lists what the patterns match; `positions` says which generation a file is and
-//!   how far that was read; `tail` reads an open plain file; `unpack` reads an archive; `start`
-//!   marks what a new source passes over; `tailer` does one round of all that; `watch` only
-//!   wakes it earlier.
+//! * `scan` lists what the patterns match, and `listing` takes up what is new; `positions` says
+//!   which generation a file is and how far that was read, and `naming` asks it; `tail` reads an
+//!   open plain file, `unpack` an archive, `reading` either; `start` marks what a new source
+//!   passes over; `tailer` does one round of all that; `watch` only wakes it earlier.
 //! * Nothing that `inotify` says is believed: every round looks itself, at the latest after
-//!   `POLL`, and lists the directories at the latest after `tailer::SCAN_EVERY`.
+//!   `POLL`, and lists the directories at the latest after `listing::SCAN_EVERY`.
 //! * Back-pressure is the bounded channel: while the writer is slow, reading stops, and the log
 //!   files are the buffer.
 //!
@@ -19,14 +19,20 @@
 //! they are in the copy. Truncations are counted and logged.
 
 mod complaints;
+mod lateness;
+mod listing;
+mod naming;
 mod outbox;
+mod polling;
 mod positions;
+mod reading;
 mod scan;
 mod start;
 mod tail;
 mod tailer;
 mod unpack;
 mod watch;
+mod work;
 
 #[cfg(test)]
 mod random_tests;
@@ -34,6 +40,8 @@ mod random_tests;
 mod testing;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod trouble_tests;
 
 use std::{io, ops::ControlFlow, thread::JoinHandle, time::Duration};
 
@@ -100,6 +108,8 @@ pub struct Tally {
     pub truncations: u64,
     /// Files passed over because another one has the same content.
     pub duplicate_files: u64,
+    /// What was not read at the last look.
+    backlog: lateness::Backlog,
 }
 
 /// Follows the files of `source` until `stop` is cancelled or the receiver is gone, and returns
@@ -143,7 +153,7 @@ fn run(mut tailer: Tailer, out: &Sender<Batch>, stop: &CancellationToken) -> Tal
         if watch.cover(tailer.directories()) {
             tailer.rescan();
         } else {
-            watch.wait(POLL);
+            watch.wait(POLL, tailer.has_grown());
         }
     }
     tailer.tally()

@@ -8,14 +8,17 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-use glob::Pattern;
+use glob::{GlobResult, Pattern};
 use jiff::Timestamp;
 use rustix::fs::OFlags;
 
-use super::SourceError;
+use super::{SourceError, complaints::Seen};
 
 /// Names that editors and copying programs use for what is not yet or no longer a log.
 const PASSED_OVER: [&str; 3] = [".swp", ".tmp", "~"];
+
+/// What makes a pattern more than a path.
+const WILDCARDS: [char; 3] = ['*', '?', '['];
 
 /// A file as the file system knows it. Only valid while somebody holds it open: inode numbers
 /// are reused.
@@ -34,6 +37,9 @@ pub(super) struct Version {
     changed: (i64, i64),
 }
 
+/// Who may read a file: its mode and owners.
+pub(super) type Access = (u32, u32, u32);
+
 /// One matching file.
 #[derive(Debug, Clone)]
 pub(super) struct Found {
@@ -42,6 +48,7 @@ pub(super) struct Found {
     pub(super) version: Version,
     pub(super) size: u64,
     pub(super) modified: Timestamp,
+    pub(super) access: Access,
 }
 
 /// Everything the patterns match.
@@ -87,7 +94,7 @@ pub(super) fn check(patterns: &[String]) -> Result<(), SourceError> {
 pub(super) fn list(patterns: &[String]) -> Listing {
     let mut listing = Listing::default();
     let mut seen = HashSet::new();
-    for entry in patterns.iter().filter_map(|pattern| glob::glob(pattern).ok()).flatten() {
+    for entry in patterns.iter().flat_map(|pattern| matches(pattern)) {
         match entry {
             Ok(path) if is_passed_over(&path) => {}
             Ok(path) => match std::fs::metadata(&path) {
@@ -101,6 +108,16 @@ pub(super) fn list(patterns: &[String]) -> Listing {
     }
     listing.files.sort_by(oldest_first);
     listing
+}
+
+/// The paths that a pattern matches. One without wildcards is always its own match: `glob` would
+/// take a directory that may not be entered for an empty one.
+fn matches(pattern: &str) -> Vec<GlobResult> {
+    if pattern.contains(WILDCARDS) {
+        glob::glob(pattern).into_iter().flatten().collect()
+    } else {
+        vec![Ok(PathBuf::from(pattern))]
+    }
 }
 
 /// Opens a file for reading; never waits, even if it has become a pipe meanwhile.
@@ -130,8 +147,7 @@ pub(super) fn directories(patterns: &[String], files: &[Found]) -> BTreeSet<Path
 
 /// The deepest existing directory that a pattern names without wildcards.
 fn base_of(pattern: &Path) -> Option<PathBuf> {
-    let is_literal =
-        |part: &Component<'_>| !part.as_os_str().to_string_lossy().contains(['*', '?', '[']);
+    let is_literal = |part: &Component<'_>| !part.as_os_str().to_string_lossy().contains(WILDCARDS);
     let literal: PathBuf = pattern.parent()?.components().take_while(is_literal).collect();
     let here = || Path::new(".").to_owned();
     let base = literal.ancestors().find(|base| base.is_dir()).map(Path::to_owned);
@@ -139,6 +155,11 @@ fn base_of(pattern: &Path) -> Option<PathBuf> {
 }
 
 impl Found {
+    /// What it is to be told by while it is in trouble.
+    pub(super) fn seen(&self) -> Seen {
+        (self.id, self.access)
+    }
+
     pub(super) fn new(path: PathBuf, metadata: &Metadata) -> Self {
         Self {
             path,
@@ -146,6 +167,7 @@ impl Found {
             version: Version::of(metadata),
             size: metadata.len(),
             modified: modified(metadata),
+            access: (metadata.mode(), metadata.uid(), metadata.gid()),
         }
     }
 }

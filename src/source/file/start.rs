@@ -45,7 +45,8 @@ impl Tailer {
         let passed_over: Vec<_> = files.iter().filter(|found| !is_read(found)).collect();
         for found in passed_over {
             let result = self.mark_as_seen(found, now);
-            if let Some(Some(batch)) = self.complaints.noted(&self.name, &found.path, result) {
+            if let Some(Some(batch)) = self.complaints.noted(&found.path, found.seen(), now, result)
+            {
                 self.positions.set(batch.position.clone());
                 out.push(batch)?;
             }
@@ -61,7 +62,7 @@ impl Tailer {
     /// A plain file is seen up to its last line end, an archive is finished.
     fn mark_as_seen(&mut self, found: &Found, now: Timestamp) -> io::Result<Option<Batch>> {
         let (file, metadata) = scan::open(&found.path)?;
-        let compression = head::detect(&file)?;
+        let compression = head::detect_log(&file)?;
         let is_plain = compression == Compression::Plain;
         let (head, offset) = if is_plain {
             let end = tail::last_line_end(&file, metadata.len(), &mut self.buffer)?;

@@ -12,9 +12,11 @@ use std::{
 use jiff::Timestamp;
 
 use super::{
-    outbox::Outbox,
+    Batch,
+    complaints::Seen,
+    outbox::Sink,
     positions::Positions,
-    scan::{FileId, Found, modified},
+    scan::{Access, FileId, Found, modified},
 };
 use crate::source::{
     Fingerprint,
@@ -26,11 +28,16 @@ use crate::source::{
 /// A file that was written to within this time is live: the year of its stamps is this year's.
 const LIVE_WITHIN: Duration = Duration::from_hours(24);
 
+/// What `st_blocks` counts, whatever the file system's own blocks are (stat(2)).
+const BLOCK_BYTES: u64 = 512;
+
 /// An open plain file, from which new lines may come.
 #[derive(Debug)]
 pub(super) struct Tail {
     pub(super) file: File,
     pub(super) id: FileId,
+    /// Who might read it when it was opened.
+    pub(super) access: Access,
     /// Where it was last seen; None when no matching path leads to it any more.
     pub(super) path: Option<PathBuf>,
     /// Orders the generations.
@@ -43,6 +50,8 @@ pub(super) struct Tail {
     pub(super) busy_at: Timestamp,
     /// There are so many later files that it is closed once it is read.
     pub(super) is_surplus: bool,
+    /// The last read failed: what there is, is not known to be read.
+    pub(super) is_broken: bool,
 }
 
 /// A tail whose generation is known.
@@ -75,12 +84,14 @@ impl Tail {
         Self {
             file,
             id: found.id,
+            access: found.access,
             path: Some(found.path.clone()),
             order: found.modified,
             named: None,
             not: None,
             busy_at: now,
             is_surplus: false,
+            is_broken: false,
         }
     }
 
@@ -106,6 +117,16 @@ impl Tail {
         self.named.as_ref().map(|named| named.fingerprint)
     }
 
+    /// What it is to be told by while it is in trouble.
+    pub(super) fn seen(&self) -> Seen {
+        (self.id, self.access)
+    }
+
+    /// Offset of the next byte to read.
+    pub(super) fn read_at(&self) -> u64 {
+        self.named.as_ref().map_or(0, |named| named.cutter.read_at())
+    }
+
     /// Nobody can reach it by a name any more.
     pub(super) fn is_unlinked(&self) -> io::Result<bool> {
         Ok(self.file.metadata()?.nlink() == 0)
@@ -114,16 +135,13 @@ impl Tail {
     /// Reads to the end and hands out the whole lines. A tail without a name has none.
     pub(super) fn drain(
         &mut self,
-        source: usize,
-        now: Timestamp,
-        positions: &mut Positions,
         buffer: &mut [u8],
-        out: &mut Outbox<'_>,
+        sink: &mut Sink<'_, '_>,
     ) -> io::Result<ControlFlow<(), Drained>> {
         let Some(named) = &mut self.named else {
             return Ok(ControlFlow::Continue(Drained::AtEnd));
         };
-        let anchor = anchor(modified(&self.file.metadata()?), now);
+        let anchor = anchor(modified(&self.file.metadata()?), sink.now);
         let mut at_end = Drained::AtEnd;
         loop {
             let count = match named.read(&self.file, buffer)? {
@@ -134,13 +152,35 @@ impl Tail {
                     break;
                 }
             };
-            self.busy_at = now;
-            let read = buffer.get(..count).unwrap_or_default();
-            if named.feed(read, source, anchor, now, positions, out).is_break() {
+            self.busy_at = sink.now;
+            if named.feed(buffer.get(..count).unwrap_or_default(), anchor, sink).is_break() {
                 return Ok(ControlFlow::Break(()));
             }
         }
-        Ok(named.flush(source, anchor, now, positions, out).map_continue(|()| at_end))
+        Ok(named.flush(anchor, sink).map_continue(|()| at_end))
+    }
+
+    /// Bytes that were not read yet, and the disk space that only we keep in use.
+    pub(super) fn backlog(&self) -> io::Result<(u64, u64)> {
+        let metadata = self.file.metadata()?;
+        let pinned = if metadata.nlink() == 0 { metadata.blocks() * BLOCK_BYTES } else { 0 };
+        Ok((metadata.len().saturating_sub(self.read_at()), pinned))
+    }
+
+    /// One of many old files, with nothing to read in it now.
+    pub(super) fn is_dispensable(&self) -> bool {
+        let size = self.file.metadata().map_or(0, |metadata| metadata.len());
+        let is_unread = |named: &Named| named.cutter.offset() < size;
+        self.is_surplus && !self.named.as_ref().is_some_and(is_unread)
+    }
+
+    /// The last word on a generation that nobody can append to.
+    pub(super) fn finished(&self, source: usize, now: Timestamp) -> Option<Batch> {
+        let named = self.named.as_ref().filter(|_| !self.is_broken)?;
+        let (fingerprint, head) = (named.fingerprint, &named.head);
+        let origin = Origin { source, fingerprint, head, anchor: now, now };
+        let position = origin.position(named.cutter.offset(), named.cutter.line_count(), true);
+        Some(origin.mark(position))
     }
 }
 
@@ -162,39 +202,14 @@ impl Named {
         Ok(if self.head.is_still_in(file)? { Piece::Bytes(count) } else { Piece::Truncated })
     }
 
-    fn feed(
-        &mut self,
-        read: &[u8],
-        source: usize,
-        anchor: Timestamp,
-        now: Timestamp,
-        positions: &mut Positions,
-        out: &mut Outbox<'_>,
-    ) -> ControlFlow<()> {
+    fn feed(&mut self, read: &[u8], anchor: Timestamp, sink: &mut Sink<'_, '_>) -> ControlFlow<()> {
         let (fingerprint, head) = (self.fingerprint, &self.head);
-        let origin = Origin { source, fingerprint, head, anchor, now };
-        self.cutter.feed(read, &mut |cut| {
-            out.tally.nul_bytes += cut.nul_bytes;
-            let batch = origin.batch(cut);
-            positions.set(batch.position.clone());
-            out.push(batch)
-        })
+        self.cutter.feed(read, &mut |cut| sink.take(fingerprint, head, anchor, cut))
     }
 
-    fn flush(
-        &mut self,
-        source: usize,
-        anchor: Timestamp,
-        now: Timestamp,
-        positions: &mut Positions,
-        out: &mut Outbox<'_>,
-    ) -> ControlFlow<()> {
-        let (fingerprint, head) = (self.fingerprint, &self.head);
+    fn flush(&mut self, anchor: Timestamp, sink: &mut Sink<'_, '_>) -> ControlFlow<()> {
         let Some(cut) = self.cutter.take() else { return ControlFlow::Continue(()) };
-        out.tally.nul_bytes += cut.nul_bytes;
-        let batch = Origin { source, fingerprint, head, anchor, now }.batch(cut);
-        positions.set(batch.position.clone());
-        out.push(batch)
+        sink.take(self.fingerprint, &self.head, anchor, cut)
     }
 }
 
@@ -253,8 +268,22 @@ mod tests {
         }
     }
 
+    /// Its archive may have what could not be read here.
     #[test]
-    fn row_8_a_read_that_a_truncation_overtakes_at_any_moment_is_discarded() {
+    fn row_27_a_deleted_file_whose_last_read_failed_is_not_finished() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let found = Found::new(file.path().to_owned(), &file.as_file().metadata().unwrap());
+        let mut tail = Tail::new(file.reopen().unwrap(), &found, Timestamp::UNIX_EPOCH);
+        let head = Head::of_text("first\n");
+        let fingerprint = head.fingerprint(0).unwrap();
+        tail.named = Some(Named { fingerprint, head, cutter: Cutter::new(6, 1) });
+        assert!(tail.finished(0, Timestamp::UNIX_EPOCH).unwrap().position.finished);
+        tail.is_broken = true;
+        assert!(tail.finished(0, Timestamp::UNIX_EPOCH).is_none());
+    }
+
+    #[test]
+    fn row_08_a_read_that_a_truncation_overtakes_at_any_moment_is_discarded() {
         let (old, new) = (
             b"first
 second

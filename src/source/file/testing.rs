@@ -20,7 +20,7 @@ use std::{
 use jiff::Timestamp;
 use tempfile::TempDir;
 
-use super::{Batch, FileTail, Position, Tally, tailer::Tailer};
+use super::{Batch, FileTail, Position, Tally, tailer::Tailer, work::Work};
 use crate::{
     clock::Clock,
     config::Start,
@@ -56,8 +56,13 @@ impl Bench {
     }
 
     pub(super) fn on(dir: TempDir, start: Start) -> Self {
+        Self::with(dir, start, "mail.log*")
+    }
+
+    /// A tailer on another pattern below `dir`.
+    pub(super) fn with(dir: TempDir, start: Start, pattern: &str) -> Self {
         let clock = Arc::new(TestClock(Mutex::new(Timestamp::now())));
-        let patterns = vec![dir.path().join("mail.log*").to_str().unwrap().to_owned()];
+        let patterns = vec![dir.path().join(pattern).to_str().unwrap().to_owned()];
         let tailer = tailer(&patterns, start, &clock, Vec::new());
         let (durable, lines, batches) = (HashMap::new(), Vec::new(), Vec::new());
         Self { dir, clock, tailer, durable, lines, batches, patterns, start }
@@ -119,6 +124,33 @@ impl Bench {
         *now += by;
     }
 
+    /// The clock is set back.
+    pub(super) fn step_back(&mut self, by: Duration) {
+        let mut now = self.clock.0.lock().unwrap();
+        *now -= by;
+    }
+
+    /// From now on the system refuses to read what is open. A directory has a size and cannot be
+    /// read.
+    pub(super) fn break_open_files(&mut self) {
+        let path = self.dir.path().to_owned();
+        for work in &mut self.tailer.work {
+            if let Work::Tail(tail) = work {
+                tail.file = File::open(&path).unwrap();
+            }
+        }
+    }
+
+    /// What is open becomes readable again, through this path.
+    pub(super) fn mend_open_files(&mut self, name: &str) {
+        let path = self.path(name);
+        for work in &mut self.tailer.work {
+            if let Work::Tail(tail) = work {
+                tail.file = File::open(&path).unwrap();
+            }
+        }
+    }
+
     /// One round with a fresh listing; returns the lines it gave.
     pub(super) fn round(&mut self) -> Vec<String> {
         self.tailer.rescan();
@@ -138,7 +170,7 @@ impl Bench {
             let text = |line: &crate::source::LineSpan| {
                 batch.bytes[line.start as usize..line.end as usize].to_vec()
             };
-            let texts = batch.lines.iter().map(|line| String::from_utf8(text(line)).unwrap());
+            let texts = batch.lines.iter().map(|line| String::from_utf8_lossy(&text(line)).into());
             self.lines.extend(texts);
             self.durable.insert(batch.position.fingerprint, batch.position.clone());
             self.batches.push(batch);

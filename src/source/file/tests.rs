@@ -26,7 +26,7 @@ use crate::{
 const HOUR: Duration = Duration::from_hours(1);
 
 #[test]
-fn row_1_after_a_rename_the_old_file_is_read_to_its_end_before_the_new_one() {
+fn row_01_rename_and_create_the_old_file_is_read_to_its_end_before_the_new_one() {
     let mut bench = Bench::from_beginning();
     let mut old = bench.writer("mail.log");
     old.write_all(b"a\n").unwrap();
@@ -43,7 +43,7 @@ fn row_1_after_a_rename_the_old_file_is_read_to_its_end_before_the_new_one() {
 }
 
 #[test]
-fn row_1_a_renamed_file_that_no_pattern_matches_is_still_read_until_it_is_quiet() {
+fn row_01_rename_and_create_an_old_file_that_no_pattern_matches_is_still_read_until_it_is_quiet() {
     let mut bench = Bench::from_beginning();
     let mut old = bench.writer("mail.log");
     old.write_all(b"a\n").unwrap();
@@ -62,7 +62,7 @@ fn row_1_a_renamed_file_that_no_pattern_matches_is_still_read_until_it_is_quiet(
 }
 
 #[test]
-fn row_2_two_rotations_between_two_listings_are_read_oldest_first() {
+fn row_02_two_rotations_between_two_listings_are_read_oldest_first() {
     let mut bench = Bench::from_beginning();
     bench.append("mail.log", "a 1\n");
     bench.round();
@@ -75,7 +75,7 @@ fn row_2_two_rotations_between_two_listings_are_read_oldest_first() {
 }
 
 #[test]
-fn row_2_two_rotations_while_stopped_are_read_oldest_first_one_of_them_compressed() {
+fn row_02_two_rotations_while_stopped_are_read_oldest_first_one_of_them_compressed() {
     let mut bench = Bench::from_beginning();
     bench.append("mail.log", "a 1\n");
     bench.round();
@@ -91,7 +91,7 @@ fn row_2_two_rotations_while_stopped_are_read_oldest_first_one_of_them_compresse
 }
 
 #[test]
-fn row_3_a_rotation_while_stopped_is_resumed_in_the_renamed_file() {
+fn row_03_a_rotation_while_stopped_is_resumed_in_the_renamed_file() {
     let mut bench = Bench::from_beginning();
     bench.append("mail.log", "a\nb\n");
     bench.round();
@@ -104,7 +104,7 @@ fn row_3_a_rotation_while_stopped_is_resumed_in_the_renamed_file() {
 }
 
 #[test]
-fn row_4_a_backlog_that_was_compressed_while_stopped_is_resumed_inside_the_archive() {
+fn row_04_a_backlog_that_was_compressed_while_stopped_is_resumed_inside_the_archive() {
     for form in ALL {
         let mut bench = Bench::from_beginning();
         bench.append("mail.log", "a\nb\n");
@@ -125,7 +125,7 @@ fn row_4_a_backlog_that_was_compressed_while_stopped_is_resumed_inside_the_archi
 }
 
 #[test]
-fn row_5_while_plain_file_and_archive_both_exist_only_the_plain_one_is_read() {
+fn row_05_while_plain_file_and_archive_both_exist_only_the_plain_one_is_read() {
     let mut bench = Bench::from_beginning();
     bench.append("mail.log.1", "a\nb\n");
     let packed = compress(b"a\nb\n", Compression::Gzip);
@@ -142,7 +142,7 @@ fn row_5_while_plain_file_and_archive_both_exist_only_the_plain_one_is_read() {
 }
 
 #[test]
-fn row_5_an_archive_that_ends_early_gives_nothing_until_it_is_whole() {
+fn row_05_an_archive_that_ends_early_gives_nothing_until_it_is_whole() {
     // More than one batch, so that lines could come before the end is seen.
     let text: String = (0..120_000).map(|n| format!("line {}\n", n * 7919)).collect();
     for form in ALL {
@@ -158,7 +158,7 @@ fn row_5_an_archive_that_ends_early_gives_nothing_until_it_is_whole() {
 }
 
 #[test]
-fn row_5_an_archive_with_a_wrong_checksum_gives_nothing() {
+fn row_05_an_archive_with_a_wrong_checksum_gives_nothing() {
     let mut packed = compress(b"a\nb\n", Compression::Gzip);
     let crc = packed.len() - 8;
     packed[crc] ^= 1;
@@ -169,7 +169,7 @@ fn row_5_an_archive_with_a_wrong_checksum_gives_nothing() {
 }
 
 #[test]
-fn row_6_after_copytruncate_the_unread_rest_comes_from_the_copy_and_then_the_new_lines() {
+fn row_06_after_copytruncate_the_unread_rest_comes_from_the_copy_and_then_the_new_lines() {
     let mut bench = Bench::from_beginning();
     bench.append("mail.log", "a\nb\n");
     bench.round();
@@ -182,7 +182,7 @@ fn row_6_after_copytruncate_the_unread_rest_comes_from_the_copy_and_then_the_new
 }
 
 #[test]
-fn row_6_a_copy_that_was_seen_before_the_truncation_is_read_after_it() {
+fn row_06_a_copy_that_was_seen_before_the_truncation_is_read_after_it() {
     let mut bench = Bench::from_beginning();
     bench.append("mail.log", "a\n");
     bench.round();
@@ -197,7 +197,7 @@ fn row_6_a_copy_that_was_seen_before_the_truncation_is_read_after_it() {
 }
 
 #[test]
-fn row_6_a_half_copied_file_does_not_take_over_from_the_live_one() {
+fn row_06_a_half_copied_file_does_not_take_over_from_the_live_one() {
     let mut bench = Bench::from_beginning();
     bench.append("mail.log", "a\nb\nc\n");
     bench.append("mail.log.1", "a\n");
@@ -207,8 +207,28 @@ fn row_6_a_half_copied_file_does_not_take_over_from_the_live_one() {
     assert_eq!(bench.round(), ["d"]);
 }
 
+/// postlogd keeps its descriptor until it is told to let go, and a line may be half written then.
 #[test]
-fn row_7_a_truncated_file_is_read_from_its_beginning_and_the_truncation_is_counted() {
+fn trap_13_11_both_kinds_of_rotation_in_the_middle_of_a_line_lose_nothing() {
+    let mut bench = Bench::from_beginning();
+    let mut old = bench.writer("mail.log");
+    old.write_all(b"a\nha").unwrap();
+    assert_eq!(bench.round(), ["a"]);
+    bench.rename("mail.log", "mail.log.1");
+    bench.append("mail.log", "b\n");
+    old.write_all(b"lf\n").unwrap();
+    assert_eq!(bench.poll(), ["half", "b"]);
+    bench.append("mail.log", "c\nother ha");
+    assert_eq!(bench.poll(), ["c"]);
+    bench.append("mail.log", "lf\n");
+    fs::copy(bench.path("mail.log"), bench.path("mail.log.2")).unwrap();
+    bench.truncate("mail.log");
+    bench.append("mail.log", "d\n");
+    assert_eq!(bench.poll(), ["other half", "d"]);
+}
+
+#[test]
+fn row_07_plain_truncation_the_file_is_read_from_its_beginning_and_the_truncation_is_counted() {
     let mut bench = Bench::from_beginning();
     bench.append("mail.log", "a\nb\n");
     bench.round();
@@ -223,7 +243,7 @@ fn row_7_a_truncated_file_is_read_from_its_beginning_and_the_truncation_is_count
 }
 
 #[test]
-fn row_8_a_file_truncated_and_regrown_beyond_our_offset_is_noticed() {
+fn row_08_a_file_truncated_and_regrown_beyond_our_offset_is_noticed() {
     let mut bench = Bench::from_beginning();
     bench.append("mail.log", "a\nb\n");
     bench.round();
@@ -233,7 +253,7 @@ fn row_8_a_file_truncated_and_regrown_beyond_our_offset_is_noticed() {
 }
 
 #[test]
-fn row_8_a_file_truncated_and_regrown_to_exactly_our_offset_is_noticed() {
+fn row_08_a_file_truncated_and_regrown_to_exactly_our_offset_is_noticed() {
     let mut bench = Bench::from_beginning();
     bench.append("mail.log", "a\nb\n");
     bench.round();
@@ -243,7 +263,7 @@ fn row_8_a_file_truncated_and_regrown_to_exactly_our_offset_is_noticed() {
 }
 
 #[test]
-fn row_8_the_same_first_line_after_the_truncation_does_not_hide_it() {
+fn row_08_the_same_first_line_after_the_truncation_does_not_hide_it() {
     let mut bench = Bench::from_beginning();
     bench.append("mail.log", "start\na\n");
     bench.round();
@@ -256,7 +276,7 @@ fn row_8_the_same_first_line_after_the_truncation_does_not_hide_it() {
 }
 
 #[test]
-fn row_9_a_new_file_with_the_inode_of_an_old_one_is_read_from_its_beginning() {
+fn row_09_inode_reuse_a_new_file_with_the_inode_of_an_old_one_is_read_from_its_beginning() {
     let mut bench = Bench::from_beginning();
     bench.append("mail.log", "a\nb\nc\n");
     let inode = fs::metadata(bench.path("mail.log")).unwrap().ino();
@@ -330,7 +350,7 @@ fn row_12_a_log_that_cannot_be_opened_is_tried_again_while_the_open_one_goes_on(
 }
 
 #[test]
-fn row_13_a_switched_link_is_a_rotation() {
+fn row_13_symlink_switched_is_a_rotation() {
     let mut bench = Bench::from_beginning();
     bench.append("day-1", "a\n");
     std::os::unix::fs::symlink("day-1", bench.path("mail.log")).unwrap();
@@ -453,7 +473,7 @@ fn row_34_two_files_with_the_same_content_are_read_once_and_counted() {
 }
 
 #[test]
-fn row_35_files_of_editors_are_passed_over() {
+fn row_35_unrelated_files_of_editors_are_passed_over() {
     let mut bench = Bench::from_beginning();
     for name in ["mail.log.swp", "mail.log~", "mail.log.1.tmp"] {
         bench.append(name, "not a log\n");
@@ -534,7 +554,7 @@ fn start_since_passes_over_generations_that_ended_before() {
 }
 
 #[test]
-fn only_the_last_batch_of_a_round_says_that_nothing_more_is_there() {
+fn row_36_only_the_last_batch_of_a_round_says_that_nothing_more_is_there() {
     let mut bench = Bench::from_beginning();
     let line = "x".repeat(1000) + "\n";
     bench.append("mail.log.1", &line.repeat(3000));
@@ -565,7 +585,7 @@ fn a_batch_says_whether_its_generation_begins_and_what_year_its_stamps_are_near(
 }
 
 #[test]
-fn more_old_files_than_may_be_open_are_all_read_in_order() {
+fn row_36_more_old_files_than_may_be_open_are_all_read_in_order() {
     let mut bench = Bench::from_beginning();
     let count = 400;
     for n in 0..count {

@@ -6,15 +6,13 @@
 
 use std::{fs::File, io, ops::ControlFlow};
 
-use jiff::Timestamp;
-
-use super::{outbox::Outbox, positions::Positions, scan::Found};
+use super::{outbox::Sink, scan::Found};
 use crate::source::{
     Fingerprint,
     archive::{self, Compression},
     batching::Origin,
     head::Head,
-    lines::Cutter,
+    lines::{Cut, Cutter},
 };
 
 /// A compressed generation whose identity is known.
@@ -36,30 +34,34 @@ impl Archive<'_> {
     /// Proves the archive, hands out the lines behind its position and marks it as finished.
     pub(super) fn unpack(
         &self,
-        source: usize,
-        now: Timestamp,
-        positions: &mut Positions,
         buffer: &mut [u8],
-        out: &mut Outbox<'_>,
+        sink: &mut Sink<'_, '_>,
     ) -> io::Result<ControlFlow<()>> {
-        let (fingerprint, head, anchor) = (self.fingerprint, self.head, self.found.modified);
-        let origin = Origin { source, fingerprint, head, anchor, now };
         let (offset, line_count) =
-            positions.get(fingerprint).map_or((0, 0), |at| (at.offset, at.line_count));
+            sink.positions.get(self.fingerprint).map_or((0, 0), |at| (at.offset, at.line_count));
         let size = self.prove(buffer)?;
         let mut cutter = Cutter::new(offset, line_count);
-        if size > offset && self.read(&mut cutter, &origin, positions, buffer, out)?.is_break() {
+        if size > offset && self.read(&mut cutter, buffer, sink)?.is_break() {
             return Ok(ControlFlow::Break(()));
         }
-        let last = cutter.take().map(|cut| {
-            out.tally.nul_bytes += cut.nul_bytes;
-            origin.batch(cut)
-        });
+        if let Some(rest) = cutter.take()
+            && self.hand_on(rest, sink).is_break()
+        {
+            return Ok(ControlFlow::Break(()));
+        }
+        Ok(self.finish(&cutter, sink))
+    }
+
+    fn hand_on(&self, cut: Cut, sink: &mut Sink<'_, '_>) -> ControlFlow<()> {
+        sink.take(self.fingerprint, self.head, self.found.modified, cut)
+    }
+
+    fn finish(&self, cutter: &Cutter, sink: &mut Sink<'_, '_>) -> ControlFlow<()> {
+        let (fingerprint, head, anchor) = (self.fingerprint, self.head, self.found.modified);
+        let origin = Origin { source: sink.source, fingerprint, head, anchor, now: sink.now };
         let position = origin.position(cutter.offset(), cutter.line_count(), true);
-        positions.set(position.clone());
-        let mut batch = last.unwrap_or_else(|| origin.mark(position.clone()));
-        batch.position = position;
-        Ok(out.push(batch))
+        sink.positions.set(position.clone());
+        sink.out.push(origin.mark(position))
     }
 
     /// Reads to the end without looking; the decompressed size.
@@ -77,10 +79,8 @@ impl Archive<'_> {
     fn read(
         &self,
         cutter: &mut Cutter,
-        origin: &Origin<'_>,
-        positions: &mut Positions,
         buffer: &mut [u8],
-        out: &mut Outbox<'_>,
+        sink: &mut Sink<'_, '_>,
     ) -> io::Result<ControlFlow<()>> {
         let mut stream = rewound(self.file, self.found, self.compression)?;
         io::copy(&mut io::Read::take(&mut stream, cutter.offset()), &mut io::sink())?;
@@ -89,12 +89,8 @@ impl Archive<'_> {
             if count == 0 {
                 return Ok(ControlFlow::Continue(()));
             }
-            let flow = cutter.feed(buffer.get(..count).unwrap_or_default(), &mut |cut| {
-                out.tally.nul_bytes += cut.nul_bytes;
-                let batch = origin.batch(cut);
-                positions.set(batch.position.clone());
-                out.push(batch)
-            });
+            let read = buffer.get(..count).unwrap_or_default();
+            let flow = cutter.feed(read, &mut |cut| self.hand_on(cut, sink));
             if flow.is_break() {
                 return Ok(flow);
             }

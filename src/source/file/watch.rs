@@ -9,7 +9,7 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
-        mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
+        mpsc::{Receiver, SyncSender, sync_channel},
     },
     time::Duration,
 };
@@ -19,6 +19,8 @@ use notify::{
     event::{MetadataKind, ModifyKind},
 };
 
+use super::polling::{Trust, is_silent};
+
 /// Directories watched for one source.
 const DIRECTORIES: usize = 64;
 
@@ -27,12 +29,15 @@ const DIRECTORIES: usize = 64;
 pub(super) struct Watch {
     watcher: Option<RecommendedWatcher>,
     watched: BTreeSet<PathBuf>,
+    /// Directories on file systems that tell of no changes.
+    polled: BTreeSet<PathBuf>,
     /// Directories whose watch failed, warned about once.
     failed: BTreeSet<PathBuf>,
     listing_changed: Arc<AtomicBool>,
     woken: Receiver<()>,
     /// Keeps the channel open when there is no watcher.
     _wake: SyncSender<()>,
+    trust: Trust,
 }
 
 impl Watch {
@@ -57,10 +62,12 @@ impl Watch {
         Self {
             watcher,
             watched: BTreeSet::new(),
+            polled: BTreeSet::new(),
             failed: BTreeSet::new(),
             listing_changed,
             woken,
             _wake: wake,
+            trust: Trust::new(),
         }
     }
 
@@ -74,8 +81,16 @@ impl Watch {
         }
         self.watched.retain(|directory| directories.contains(directory));
         let before = self.watched.len();
+        self.polled.retain(|directory| directories.contains(directory));
+        self.failed.retain(|directory| directories.contains(directory));
         for directory in directories.iter().take(DIRECTORIES) {
-            if self.watched.contains(directory) {
+            if self.watched.contains(directory) || self.polled.contains(directory) {
+                continue;
+            }
+            if is_silent(directory) {
+                let path = directory.display();
+                tracing::info!(%path, "No events are due from this file system; polling it");
+                self.polled.insert(directory.clone());
                 continue;
             }
             match watcher.watch(directory, RecursiveMode::NonRecursive) {
@@ -90,7 +105,11 @@ impl Watch {
                 Err(_) => {}
             }
         }
-        self.watched.len() > before
+        let is_new = self.watched.len() > before;
+        if is_new {
+            self.trust.excuse();
+        }
+        is_new
     }
 
     /// Something appeared, vanished or was renamed since the last call, or events were lost.
@@ -98,10 +117,17 @@ impl Watch {
         self.listing_changed.swap(false, Ordering::AcqRel)
     }
 
-    /// Returns when something happened, and after `timeout` at the latest.
-    pub(super) fn wait(&self, timeout: Duration) {
-        match self.woken.recv_timeout(timeout) {
-            Ok(()) | Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
+    /// Returns when something happened, and after `timeout` at the latest. `has_grown` says
+    /// whether the look before found new bytes: when that happens without events, they are given
+    /// up.
+    pub(super) fn wait(&mut self, timeout: Duration, has_grown: bool) {
+        let is_woken = self.woken.recv_timeout(timeout).is_ok();
+        // Of growth in a directory that is polled no event is due.
+        let is_complete = self.failed.is_empty() && self.polled.is_empty();
+        self.trust.judge(has_grown && is_complete, is_woken);
+        if self.trust.is_lost() && self.watcher.take().is_some() {
+            self.watched.clear();
+            tracing::warn!("Logs grow and the system does not tell; polling instead");
         }
     }
 }
@@ -123,4 +149,40 @@ fn is_about_names(event: &notify::Result<Event>) -> bool {
                         | ModifyKind::Metadata(MetadataKind::WriteTime | MetadataKind::AccessTime)
                 )
         )
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use notify::event::{AccessKind, DataChange, Flag};
+
+    use super::*;
+
+    #[test]
+    fn row_25_a_lost_event_wakes_and_asks_for_a_new_listing() {
+        let overflow = Ok(Event::new(EventKind::Other).set_flag(Flag::Rescan));
+        assert!(is_of_interest(&overflow) && is_about_names(&overflow));
+        let failure = Err(notify::Error::generic("the queue is gone"));
+        assert!(is_of_interest(&failure) && is_about_names(&failure));
+    }
+
+    #[test]
+    fn row_25_growth_wakes_without_a_listing_and_our_own_reads_do_not() {
+        let growth = Ok(Event::new(EventKind::Modify(ModifyKind::Data(DataChange::Any))));
+        assert!(is_of_interest(&growth) && !is_about_names(&growth));
+        let read = Ok(Event::new(EventKind::Access(AccessKind::Read)));
+        assert!(!is_of_interest(&read) && !is_about_names(&read));
+    }
+
+    #[test]
+    fn row_26_a_directory_that_cannot_be_watched_is_a_warning() {
+        let mut watch = Watch::new();
+        let nowhere = BTreeSet::from([PathBuf::from("/nowhere/at/all")]);
+        assert!(!watch.cover(&nowhere));
+        assert_eq!(watch.failed, nowhere);
+        let dir = tempfile::tempdir().unwrap();
+        assert!(watch.cover(&BTreeSet::from([dir.path().to_owned()])));
+        assert!(watch.failed.is_empty());
+    }
 }

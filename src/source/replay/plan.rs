@@ -12,6 +12,7 @@ use super::{Input, Planned, ReplayError};
 use crate::source::{
     Compression, Fingerprint, archive,
     head::{self, Head},
+    journal::Lines,
 };
 
 /// Reads the stamp of a line. The second argument is the reference for stamps without a year.
@@ -103,8 +104,8 @@ fn look_at(path: PathBuf, stamp_of: StampOf<'_>) -> Result<Candidate, ReplayErro
         let file = File::open(&path)?;
         let metadata = file.metadata()?;
         let compression = head::detect(&file)?;
-        let mut stream = archive::reader(&file, compression, metadata.len())?;
-        let head = Head::of_stream(&mut *stream)?;
+        let stream = archive::reader(&file, compression, metadata.len())?;
+        let head = Head::of_stream(&mut Lines::new(stream))?;
         Ok((head, compression, metadata))
     };
     let (head, compression, metadata) = open().map_err(ReplayError::read(&path))?;

@@ -15,11 +15,13 @@ use crate::source::{
     Batch, Position, archive,
     batching::Origin,
     head::{self, Head},
+    journal::Lines,
     lines::Cutter,
 };
 
-/// Bytes of one read.
-const READ_BYTES: usize = 256 * 1024;
+/// Bytes of one read: what a processor still has in its cache when they are cut into lines. More
+/// take longer, and less as well.
+const READ_BYTES: usize = 64 * 1024;
 
 /// Takes a batch and the number of stored (compressed) bytes that were read so far.
 type Deliver<'a> = &'a mut dyn FnMut(Batch, u64) -> ControlFlow<()>;
@@ -64,7 +66,7 @@ fn stream(
         let origin = Origin { source, fingerprint, head: &head, anchor: now, now };
         let count = Rc::new(Cell::new(0));
         let input = Counted { inner: io::stdin().lock(), count: Rc::clone(&count) };
-        return pump(Box::new(input), &count, cutter, &origin, deliver);
+        return pump(Lines::new(input), &count, cutter, &origin, deliver);
     };
     let open = || -> io::Result<_> {
         let file = File::open(path)?;
@@ -73,16 +75,16 @@ fn stream(
         Ok((file, compression, size))
     };
     let (file, compression, size) = open()?;
-    let head = Head::of_stream(&mut *archive::reader(file, compression, size)?)?;
+    let head = Head::of_stream(&mut Lines::new(archive::reader(file, compression, size)?))?;
     let origin = Origin { source, fingerprint, head: &head, anchor: planned.modified, now };
     let count = Rc::new(Cell::new(0));
     let (file, compression, size) = open()?;
     let counted = Counted { inner: file, count: Rc::clone(&count) };
-    pump(archive::reader(counted, compression, size)?, &count, cutter, &origin, deliver)
+    pump(Lines::new(archive::reader(counted, compression, size)?), &count, cutter, &origin, deliver)
 }
 
 fn pump(
-    mut input: Box<dyn Read + '_>,
+    mut input: impl Read,
     count: &Cell<u64>,
     mut cutter: Cutter,
     origin: &Origin<'_>,
