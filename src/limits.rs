@@ -1,5 +1,7 @@
 //! Every bound in the system that is not a configuration key, with its reason.
 
+use std::time::Duration;
+
 /// Messages followed at once in one mail system; beyond it the most silent ones are forgotten.
 /// About 1 KB each.
 pub const LIVE_MESSAGES: usize = 1_000_000;
@@ -21,6 +23,21 @@ pub const RESPONSE_BYTES: usize = 2048;
 /// Bytes kept of any other text from a stranger in an event: Message-ID, subject, name
 /// (RFC 5322 §2.1.1 line length).
 pub const TEXT_BYTES: usize = 998;
+
+/// Bytes kept of what one run of `journalctl(1)` says on its standard error.
+pub const JOURNALCTL_SAID_BYTES: usize = 4 * 1024;
+
+/// How long a `journalctl(1)` may wait for us to read on. Beyond it, it is ended: it keeps files
+/// of the journal open that journald has deleted, and so their space.
+pub const JOURNALCTL_HELD: Duration = Duration::from_mins(1);
+
+/// Bytes read of the answer of `postconf(1)`; it prints one line for each parameter.
+pub const POSTCONF_BYTES: u64 = 64 * 1024;
+
+/// How long a start waits for that answer. It takes milliseconds, but up to two seconds when
+/// `main.cf` was just edited: Postfix reads a file again until its modification time is in the
+/// past (`src/util/dict.c`, `dict_load_file_xt()`).
+pub const POSTCONF_WAIT: Duration = Duration::from_secs(5);
 
 /// Bytes of one stored chunk of events. A sled leaf holds up to 16 values and moves to an
 /// unsynced file of its own beyond 128 kB, so values stay far below 8 kB.

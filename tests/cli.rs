@@ -46,6 +46,8 @@ fn config(lines: &str) -> (TempDir, PathBuf) {
 
 const GOOD_CONFIG: &str = "[[source]]
 include = [\"/\"]
+[mail]
+postconf = \"off\"
 [[webhook]]
 name = \"w\"
 url = \"https://example.com/\"
@@ -280,4 +282,37 @@ fn a_closed_pipe_is_success() {
     let output = child.wait_with_output().unwrap();
     assert_eq!(text(&output.stderr), "");
     assert_eq!(output.status.code(), Some(0));
+}
+
+#[test]
+fn doctor_says_how_a_log_is_and_what_mends_a_missing_one() {
+    let (dir, path) = config("");
+    let log = dir.path().join("mail.log");
+    fs::write(&log, "").unwrap();
+    let text = format!(
+        "state_dir = {:?}\n[[source]]\ninclude = [{:?}]\n[[webhook]]\nname = \"a\"\n\
+         url = \"https://a.example/\"\nsecret = \"{SECRET}\"\n",
+        dir.path().join("state"),
+        log
+    );
+    fs::write(&path, text).unwrap();
+    let arguments = ["doctor", "--json", "--config", path.to_str().unwrap()];
+    let states = |output: &Output| -> Vec<serde_json::Value> {
+        let text = text_of(output);
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let about_log = |findings: &[serde_json::Value]| {
+        let about = findings.iter().find(|found| found["subject"] == log.to_str().unwrap());
+        about.unwrap()["state"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(about_log(&states(&run(&arguments))), "good");
+
+    fs::remove_file(&log).unwrap();
+    let output = run(&arguments);
+    assert_eq!(states(&output)[0]["state"], "warning", "{output:?}");
+    assert!(states(&output)[0]["mend"].is_string());
+}
+
+fn text_of(output: &Output) -> String {
+    text(&output.stdout)
 }

@@ -10,7 +10,7 @@ use crate::{
     clock,
     config::Mail,
     correlate::Correlator,
-    deliver::canonical::canonical_bytes,
+    deliver::canonical::append_canonical,
     event::Event,
     parse::{Counts, Reader, State, first_stamp},
     source::{Batch, replay},
@@ -54,8 +54,7 @@ pub fn dry_run(options: &DryRun, out: &mut impl Write) -> Result<DrySummary, App
         reader: Reader::new(zone.clone(), State::default()),
         correlator: Correlator::new(direction(&options.mail), options.sending),
         fresh: Vec::new(),
-        summary: DrySummary::default(),
-        options,
+        printer: Printer { options, counts: BTreeMap::new(), line: Vec::new() },
     };
     for planned in replay::plan(&options.files, &stamp)? {
         let mut result = Ok(());
@@ -66,41 +65,58 @@ pub fn dry_run(options: &DryRun, out: &mut impl Write) -> Result<DrySummary, App
         result?;
     }
     run.correlator.release_all(&mut run.fresh);
-    run.print(out)?;
-    run.summary.counts = run.reader.counts();
+    run.printer.print(&mut run.fresh, out)?;
     out.flush().map_err(AppError::Output)?;
-    Ok(run.summary)
+    Ok(DrySummary { counts: run.reader.counts(), events: run.printer.counts })
 }
 
 struct Run<'a> {
     reader: Reader,
     correlator: Correlator,
     fresh: Vec<Event>,
-    summary: DrySummary,
+    printer: Printer<'a>,
+}
+
+struct Printer<'a> {
     options: &'a DryRun,
+    /// Events printed, by type.
+    counts: BTreeMap<&'static str, u64>,
+    /// The line under way.
+    line: Vec<u8>,
 }
 
 impl Run<'_> {
     fn batch(&mut self, mut batch: Batch, out: &mut impl Write) -> Result<(), AppError> {
-        batch.anchor = self.options.anchor.unwrap_or(batch.anchor);
+        batch.anchor = self.printer.options.anchor.unwrap_or(batch.anchor);
         let (correlator, fresh) = (&mut self.correlator, &mut self.fresh);
-        self.reader.read(&batch, |line| correlator.step(line, fresh));
+        let mut printed = Ok(());
+        // Each line's events at once, while they are in the processor's cache.
+        self.reader.read(&batch, |line| {
+            correlator.step(line, fresh);
+            if !fresh.is_empty() && printed.is_ok() {
+                printed = self.printer.print(fresh, out);
+            }
+        });
         self.correlator.drain_changes(|_, _, _, _| {});
-        self.print(out)
+        self.correlator.drain_asides(|_, _| {});
+        printed
     }
+}
 
+impl Printer<'_> {
     /// Prints the fresh events that are wanted.
-    fn print(&mut self, out: &mut impl Write) -> Result<(), AppError> {
-        for event in self.fresh.drain(..) {
+    fn print(&mut self, fresh: &mut Vec<Event>, out: &mut impl Write) -> Result<(), AppError> {
+        for event in fresh.drain(..) {
             let at = event.at();
             let too_early = self.options.since.is_some_and(|since| at < since);
             if too_early || self.options.until.is_some_and(|until| at >= until) {
                 continue;
             }
-            *self.summary.events.entry(event.kind.name()).or_default() += 1;
-            let mut line = canonical_bytes(&event);
-            line.push(b'\n');
-            out.write_all(&line).map_err(AppError::Output)?;
+            *self.counts.entry(event.kind.name()).or_default() += 1;
+            self.line.clear();
+            append_canonical(&event, &mut self.line);
+            self.line.push(b'\n');
+            out.write_all(&self.line).map_err(AppError::Output)?;
         }
         Ok(())
     }

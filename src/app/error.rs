@@ -4,7 +4,7 @@ use std::io;
 
 use crate::{
     deliver::ClientError,
-    source::{file::SourceError, replay::ReplayError},
+    source::{file::SourceError, journald::JournaldError, replay::ReplayError},
     store::StoreError,
     writer::WriterError,
 };
@@ -23,6 +23,9 @@ pub enum AppError {
     /// A source could not be read.
     #[error(transparent)]
     Source(#[from] SourceError),
+    /// The journal cannot be followed.
+    #[error(transparent)]
+    Journald(#[from] JournaldError),
     /// Standard input could not be read.
     #[error("read standard input")]
     Stdin(#[source] io::Error),
@@ -57,6 +60,15 @@ pub enum AppError {
 }
 
 impl AppError {
+    /// The store has no room on the disk.
+    #[must_use]
+    pub fn is_disk_full(&self) -> bool {
+        match self {
+            Self::Store(error) | Self::Writer(WriterError::Store(error)) => error.is_disk_full(),
+            _ => false,
+        }
+    }
+
     /// For `map_err`: the system refused `action`.
     pub(crate) fn system(action: &'static str) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::System { action, source }

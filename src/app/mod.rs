@@ -4,21 +4,27 @@
 //! * `run` — the daemon: `source` → writer → senders, until a signal;
 //! * `replay` — history into the same store and queue, until all is sent;
 //! * `dry_run` — history to standard output, without store and network;
-//! * `demo` — the whole way on this machine.
+//! * `demo` — the whole way on this machine;
+//! * [`doctor`] — what the host has to do with it that events would be missing.
 
 mod complaints;
 mod demo;
 mod dispatch;
+pub mod doctor;
 mod dry_run;
 mod error;
 mod fate;
+mod full_disk;
+mod opening;
 mod pipeline;
 mod replay;
 mod run;
 mod signals;
 
 pub use demo::{Demo, DemoSummary, demo};
+pub use doctor::{Finding, State, doctor};
 pub use dry_run::{DryRun, DrySummary, dry_run};
 pub use error::AppError;
+pub use opening::{TRY_STORE, try_store};
 pub use replay::{Replay, Replayed, plan as replay_plan, replay};
 pub use run::run;

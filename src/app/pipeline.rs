@@ -1,6 +1,6 @@
 //! Writer and senders, started together and ended in order.
 
-use std::{num::NonZeroU32, path::Path, sync::Arc, thread::JoinHandle};
+use std::{num::NonZeroU32, sync::Arc, thread::JoinHandle};
 
 use jiff::tz::TimeZone;
 use tokio::{
@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     clock::SharedClock,
-    config::{Mail, Webhook},
+    config::{Mail, StoreSettings, Webhook},
     correlate::Direction,
     deliver::Client,
     limits,
@@ -46,6 +46,7 @@ pub(super) struct Parts<'a> {
     pub(super) sources: Vec<Feed>,
     pub(super) clock: SharedClock,
     pub(super) mode: Mode,
+    pub(super) settings: &'a StoreSettings,
     /// Attempts a second at most, over all webhooks.
     pub(super) rate: Option<NonZeroU32>,
 }
@@ -57,7 +58,7 @@ impl Pipeline {
         parts: Parts<'_>,
         runtime: &Runtime,
     ) -> Result<(Self, mpsc::Sender<Batch>), AppError> {
-        let Parts { store, mail, webhooks, sources, clock, mode, rate } = parts;
+        let Parts { store, mail, webhooks, sources, clock, mode, settings, rate } = parts;
         let only = mode.only();
         // Timers are made here that need to know their runtime.
         let _context = runtime.enter();
@@ -72,6 +73,8 @@ impl Pipeline {
             zone: TimeZone::system(),
             clock: Arc::clone(&clock),
             mode,
+            retention: settings.retention,
+            min_free: settings.min_free,
         };
         let (writer, handle) = Writer::new(setup, inbox)?;
         let writer_ended = CancellationToken::new();
@@ -109,9 +112,15 @@ impl Pipeline {
         retries_wait
     }
 
+    /// To be called before the sources are waited for.
+    pub(super) async fn sources_end(&self) {
+        self.handle.sources_end().await;
+    }
+
     /// Ends in order: commit what was read, start no attempt, wait for those under way, commit
     /// their results. The sources must have ended.
     pub(super) async fn finish(mut self) -> Result<Summary, AppError> {
+        self.sources_end().await;
         self.handle.flush().await.ok();
         self.stop_senders.cancel();
         while self.senders.join_next().await.is_some() {}
@@ -129,14 +138,8 @@ pub(super) fn direction(mail: &Mail) -> Direction {
         local_domains: mail.local_domains.clone(),
         mynetworks: mail.mynetworks.clone(),
         submission_services: mail.submission_services.clone(),
+        instances: mail.instances.clone(),
     }
-}
-
-/// Opens the store, saying where it is.
-pub(super) fn open_store(state_dir: &Path) -> Result<Store, AppError> {
-    let store = Store::open(state_dir)?;
-    tracing::debug!(path = %state_dir.display(), "store is open");
-    Ok(store)
 }
 
 fn spawn_writer(

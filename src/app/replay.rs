@@ -11,7 +11,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     AppError,
-    pipeline::{Parts, Pipeline, open_store},
+    opening::open_store,
+    pipeline::{Parts, Pipeline},
     run::runtime,
     signals::Signals,
 };
@@ -79,7 +80,7 @@ pub fn replay(
     let planned = plan(&replay.files, replay.anchor)?;
     let runtime = runtime()?;
     // Before the signals: it may wait for another process, and a signal may end that at once.
-    let store = open_store(&config.state_dir)?;
+    let store = open_store(&config.state_dir, &*clock::system())?;
     let mut signals = runtime.block_on(async { Signals::install() })?;
     let bound = |time: Option<Timestamp>| time.map(Timestamp::as_microsecond);
     let parts = Parts {
@@ -94,6 +95,7 @@ pub fn replay(
             only,
             resend: replay.resend,
         },
+        settings: &config.store,
         rate: replay.rate,
     };
     let (mut pipeline, batches) = Pipeline::start(parts, &runtime)?;
@@ -112,7 +114,7 @@ pub fn replay(
             () = pipeline.writer_ended.cancelled() => Ok(None),
         };
         stop.cancel();
-        signals.exit_on_next();
+        let _second = signals.exit_on_next();
         let summary = pipeline.finish().await?;
         let retries_wait = drained?;
         let interrupted = retries_wait.is_none();

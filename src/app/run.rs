@@ -11,8 +11,9 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    AppError,
-    pipeline::{Parts, Pipeline, open_store},
+    AppError, full_disk,
+    opening::{self, open_store},
+    pipeline::{Parts, Pipeline},
     signals::Signals,
 };
 use crate::{
@@ -21,9 +22,10 @@ use crate::{
     source::{
         self, Batch,
         file::{FileTail, Tally},
+        journald::{self, Journald},
     },
-    store::Store,
-    writer::{Feed, Mode, Summary, positions},
+    store::{self, Store},
+    writer::{Feed, Mode, Summary, journal_position, positions},
 };
 
 /// Runs until SIGTERM or Ctrl-C, or until standard input ends when that is the only source.
@@ -32,20 +34,42 @@ use crate::{
 /// When something cannot be started, or the store or a source fails under way.
 pub fn run(config: &Config) -> Result<Summary, AppError> {
     let runtime = runtime()?;
+    // sled works in threads of its own, whose panics nobody else would hear of.
+    store::end_process_on_panic();
+    loop {
+        match run_once(config, &runtime) {
+            Err(error) if error.is_disk_full() && config.sources.iter().all(can_be_read_again) => {
+                if !runtime.block_on(full_disk::wait(config, &error))? {
+                    return Err(error);
+                }
+            }
+            result => {
+                // A read of standard input may still wait; the process must not.
+                runtime.shutdown_background();
+                return result;
+            }
+        }
+    }
+}
+
+/// What was taken from a stream and not committed is gone.
+fn can_be_read_again(source: &Source) -> bool {
+    matches!(source.kind, SourceKind::File(_))
+}
+
+/// Until a signal, or until something fails.
+fn run_once(config: &Config, runtime: &Runtime) -> Result<Summary, AppError> {
     // Before the signals: it may wait for another process, and a signal may end that at once.
-    let store = open_store(&config.state_dir)?;
+    let store = open_store(&config.state_dir, &*clock::system())?;
     let signals = runtime.block_on(async { Signals::install() })?;
-    let daemon = Daemon::start(config, store, &runtime)?;
+    let daemon = Daemon::start(config, store, runtime)?;
     tracing::info!(
         sources = config.sources.len(),
         webhooks = config.webhooks.len(),
         state_dir = %config.state_dir.display(),
         "mailherald is running"
     );
-    let result = runtime.block_on(daemon.until(signals));
-    // A read of standard input may still wait; the process must not.
-    runtime.shutdown_background();
-    result
+    runtime.block_on(daemon.until(signals))
 }
 
 /// The runtime of senders; lines are read and written on threads of their own.
@@ -74,21 +98,27 @@ impl Daemon {
         runtime: &Runtime,
     ) -> Result<Self, AppError> {
         let clock = clock::system();
-        let starts = source_starts(config, &store)?;
+        let sources = opening::sources(config, &store)?;
+        let feeds = sources.iter().map(|source| feed(source, clock.now())).collect();
+        let starts = source_starts(sources, &store)?;
         let parts = Parts {
             store,
             mail: &config.mail,
             webhooks: config.webhooks.iter().cloned().map(Arc::new).collect(),
-            sources: config.sources.iter().map(|source| feed(source, clock.now())).collect(),
+            sources: feeds,
             clock: Arc::clone(&clock),
             mode: Mode::Live,
+            settings: &config.store,
             rate: None,
         };
         let (pipeline, batches) = Pipeline::start(parts, runtime)?;
         let stop_sources = CancellationToken::new();
         let threads = starts
             .into_iter()
-            .map(|start| start.spawn(batches.clone(), Arc::clone(&clock), stop_sources.clone()))
+            .map(|start| {
+                let (out, clock) = (batches.clone(), Arc::clone(&clock));
+                start.spawn(out, clock, stop_sources.clone(), runtime)
+            })
             .collect::<Result<Vec<_>, _>>()?;
         let (sources_ended, source_failed) = (CancellationToken::new(), CancellationToken::new());
         let (ended, failed) = (sources_ended.clone(), source_failed.clone());
@@ -117,12 +147,13 @@ impl Daemon {
                 () = signals.next() => tracing::info!("stopping"),
             },
         }
-        signals.exit_on_next();
+        let _second = signals.exit_on_next();
         self.stop().await
     }
 
     /// Ends in order: sources, writer, senders.
     pub(super) async fn stop(self) -> Result<Summary, AppError> {
+        self.pipeline.sources_end().await;
         self.stop_sources.cancel();
         let sources = self.sources.await;
         let summary = self.pipeline.finish().await?;
@@ -131,10 +162,12 @@ impl Daemon {
     }
 }
 
-/// The thread of one source.
+/// The thread or the task of one source.
 enum SourceThread {
     /// Ends soon after it is told to.
     File(std::thread::JoinHandle<Tally>),
+    /// Ends soon after it is told to.
+    Journald(JoinHandle<journald::Tally>),
     /// Ends with its input; a read that waits cannot be interrupted.
     Stdin(std::thread::JoinHandle<io::Result<()>>),
 }
@@ -168,6 +201,7 @@ impl SourceThread {
                 tracing::debug!(?tally, "a source has ended");
                 Ok(())
             }
+            Self::Journald(task) => task.await.map(drop).map_err(|_| AppError::Panic("source")),
             Self::Stdin(thread) => tokio::select! {
                 ended = join_blocking(thread) => ended?.map_err(AppError::Stdin),
                 () = stop.cancelled() => Ok(()),
@@ -198,16 +232,17 @@ struct Starting {
     index: usize,
     source: Source,
     positions: Vec<source::Position>,
+    journal: Option<source::JournalPosition>,
 }
 
-fn source_starts(config: &Config, store: &Store) -> Result<Vec<Starting>, AppError> {
-    config
-        .sources
-        .iter()
+fn source_starts(sources: Vec<Source>, store: &Store) -> Result<Vec<Starting>, AppError> {
+    sources
+        .into_iter()
         .enumerate()
         .map(|(index, source)| {
             let positions = positions(store, &source.name)?;
-            Ok(Starting { index, source: source.clone(), positions })
+            let journal = journal_position(store, &source.name)?;
+            Ok(Starting { index, source, positions, journal })
         })
         .collect()
 }
@@ -218,6 +253,7 @@ impl Starting {
         out: mpsc::Sender<Batch>,
         clock: SharedClock,
         stop: CancellationToken,
+        runtime: &Runtime,
     ) -> Result<SourceThread, AppError> {
         match self.source.kind {
             SourceKind::File(file) => {
@@ -229,6 +265,17 @@ impl Starting {
                     positions: self.positions,
                 };
                 Ok(SourceThread::File(source::file::spawn(tail, out, clock, stop)?))
+            }
+            SourceKind::Journald(journal) => {
+                let journald = Journald {
+                    index: self.index,
+                    name: self.source.name,
+                    directory: journal.directory,
+                    start: self.source.start,
+                    position: self.journal,
+                };
+                let task = source::journald::spawn(journald, out, clock, stop, runtime.handle())?;
+                Ok(SourceThread::Journald(task))
             }
             SourceKind::Stdin => source::stdin::spawn(self.index, out, clock)
                 .map(SourceThread::Stdin)

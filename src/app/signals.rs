@@ -1,6 +1,7 @@
 //! SIGTERM and Ctrl-C: the first asks to end, the second ends.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::task::AbortOnDropHandle;
 
 use super::AppError;
 
@@ -31,13 +32,13 @@ impl Signals {
         }
     }
 
-    /// From now on a signal ends the process at once: what is under way is due again at the next
-    /// start.
-    pub(super) fn exit_on_next(mut self) {
-        tokio::spawn(async move {
+    /// From now on, until the answer is dropped, a signal ends the process at once: what is under
+    /// way is due again at the next start.
+    pub(super) fn exit_on_next(mut self) -> AbortOnDropHandle<()> {
+        AbortOnDropHandle::new(tokio::spawn(async move {
             self.next().await;
             tracing::warn!("second signal: exit at once");
             std::process::exit(SECOND_SIGNAL_EXIT);
-        });
+        }))
     }
 }

@@ -92,10 +92,22 @@ pub(crate) enum Command {
     ///
     /// Exits with 1 when there is an error in it. Warnings do not count.
     Check,
+    /// Look at the host for what would keep events from being seen or kept.
+    ///
+    /// Log files and their rotation, what Postfix does with its log, systemd's journal, the state
+    /// directory. Changes nothing. Each finding that is not well says what mends it. Exits with 1
+    /// when events will be missing. Run it as the user that the daemon runs as.
+    Doctor,
     /// Print the completions for a shell.
     Completions(CompletionsArgs),
     /// Print the manual page.
     Man,
+    /// Open the store and read everything in it. For the program itself, after a crash.
+    #[command(hide = true, name = crate::app::TRY_STORE)]
+    TryStore {
+        /// The state directory; whoever calls holds its lock.
+        state_dir: PathBuf,
+    },
 }
 
 /// Arguments of `run`.
@@ -173,11 +185,12 @@ pub struct ReplayArgs {
     #[arg(long, value_name = "YYYY-MM-DD")]
     pub year_of: Option<Date>,
 
-    /// Domains whose mailboxes are here; instead of the configured ones.
+    /// Domains whose mailboxes are here; instead of the configured ones and of what Postfix says.
     #[arg(long, value_name = "DOMAIN", value_delimiter = ',')]
     pub local_domains: Option<Vec<String>>,
 
-    /// Networks whose clients submit outbound mail; instead of the configured ones.
+    /// Networks whose clients submit outbound mail; instead of the configured ones and of what
+    /// Postfix says.
     #[arg(long, value_name = "CIDR", value_delimiter = ',')]
     pub mynetworks: Option<Vec<IpNet>>,
 }

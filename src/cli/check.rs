@@ -6,19 +6,49 @@ use std::{
 };
 
 use super::{Failure, args::Global};
-use crate::config::{self, ConfigError, Problem, Purpose, Severity};
+use crate::{
+    config::{self, ConfigError, Loaded, Problem, Purpose, Severity, Source, SourceKind, postconf},
+    source::journald,
+};
 
 /// Reads the configuration and prints its problems: on standard output, because they are the
 /// result.
 pub(super) fn run(global: &Global) -> Result<(), Failure> {
     let (problems, usable) = match config::load(global.config_path(), Purpose::Check) {
-        Ok(loaded) => (loaded.warnings, true),
+        Ok(loaded) => (with_notes(loaded), true),
         Err(ConfigError::Invalid { problems, .. }) => (problems, false),
         Err(error @ ConfigError::Read { .. }) => return Err(error.into()),
     };
     let mut out = io::stdout().lock();
     print(&mut out, global.config_path(), &problems, global.json).map_err(Failure::Output)?;
     if usable { Ok(()) } else { Err(Failure::ProblemsFound) }
+}
+
+/// What the host will not give of a journal.
+fn journal_doubts(source: &Source) -> Vec<Problem> {
+    let SourceKind::Journald(journal) = &source.kind else { return Vec::new() };
+    let doubts = journald::doubts(journal.directory.as_deref()).into_iter();
+    let warning = |doubt: journald::Doubt| Problem {
+        severity: Severity::Warning,
+        line: None,
+        column: None,
+        key: format!("source {:?}", source.name),
+        message: doubt.to_string(),
+        hint: Some(doubt.hint().to_owned()),
+    };
+    doubts.map(warning).collect()
+}
+
+/// What is odd, and what a start would take from Postfix.
+fn with_notes(mut loaded: Loaded) -> Vec<Problem> {
+    let mut found = loaded.warnings;
+    found.extend(loaded.config.sources.iter().flat_map(journal_doubts));
+    match postconf::complete(&mut loaded.config.mail, &loaded.config.sources) {
+        Ok(Some(answer)) => found.extend(answer.notes()),
+        Ok(None) => {}
+        Err(error) => found.push(error.warning()),
+    }
+    found
 }
 
 fn print(out: &mut impl Write, path: &Path, problems: &[Problem], json: bool) -> io::Result<()> {

@@ -12,7 +12,7 @@ use thiserror::Error;
 use crate::{
     app::AppError,
     config::{ConfigError, FlagsError, Problem},
-    source::replay::ReplayError,
+    source::{journald::Doubt, replay::ReplayError},
     store::{StoreError, StoreErrorKind},
     writer::WriterError,
 };
@@ -41,13 +41,13 @@ const CONFIG: u8 = 78;
 /// Every exit code and what it means, as the help documents it.
 pub const EXIT_CODES: &[(u8, &str)] = &[
     (0, "All went well"),
-    (FOUND, "check: ran well, and found errors"),
+    (FOUND, "check, doctor: ran well, and found errors"),
     (USAGE, "Wrong arguments"),
     (DATA, "The data of an input is unusable"),
     (NO_INPUT, "An input does not exist"),
     (SOFTWARE, "A bug in mailherald: please report it"),
     (CANNOT_CREATE, "A file or directory could not be made"),
-    (IO, "Reading or writing failed"),
+    (IO, "Reading or writing failed; when it was the store: start again, nothing is lost"),
     (TRY_AGAIN, "Not now: another process has the store, or deliveries wait for a retry"),
     (PERMISSION, "No permission"),
     (CONFIG, "The configuration is wrong"),
@@ -185,7 +185,7 @@ fn of_app(error: &AppError) -> u8 {
         AppError::Output(error) if error.kind() == ErrorKind::BrokenPipe => 0,
         AppError::System { source, .. } => of_creating(source),
         AppError::Output(_) | AppError::Stdin(_) => IO,
-        AppError::Source(_) => CONFIG,
+        AppError::Source(_) | AppError::Journald(_) => CONFIG,
         AppError::Client(_) | AppError::Panic(_) => SOFTWARE,
     }
 }
@@ -206,6 +206,7 @@ fn app_hint(error: &AppError) -> Option<String> {
             "nothing is lost; see to the disk under {} and start again",
             store.path().display()
         )),
+        AppError::Journald(_) => Some(Doubt::NoJournalctl.hint().to_owned()),
         AppError::Replay(ReplayError::Read { path, error })
             if error.kind() == ErrorKind::PermissionDenied =>
         {
@@ -217,13 +218,18 @@ fn app_hint(error: &AppError) -> Option<String> {
 
 fn store_hint(store: &StoreError) -> Option<String> {
     match store.kind() {
+        _ if store.is_disk_full() => Some(format!(
+            "nothing is lost, the logs wait; make room under {} and start again",
+            store.path().display()
+        )),
         StoreErrorKind::Locked(_) => {
             Some("stop the other one first: systemctl stop mailherald".to_owned())
         }
-        StoreErrorKind::Corrupt(_) => Some(format!(
-            "move {} away and start again: events of the logs that are still there get the same ids",
-            store.path().display()
-        )),
+        StoreErrorKind::Corrupt(_) => Some(
+            "start again: a store that is beyond repair is put aside, and the sources begin by \
+             store.on_store_loss"
+                .to_owned(),
+        ),
         StoreErrorKind::FormatTooNew { .. } => {
             Some("run the version of mailherald that wrote it, or a later one".to_owned())
         }

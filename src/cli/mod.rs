@@ -7,6 +7,7 @@
 pub mod args;
 mod check;
 mod demo;
+mod doctor;
 mod failure;
 mod generate;
 mod parse;
@@ -24,7 +25,7 @@ pub use failure::{EXIT_CODES, Failure};
 
 use args::{Cli, Command};
 
-use crate::telemetry;
+use crate::{app, telemetry};
 
 /// Parses the arguments, does what they ask, and says how it went.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -50,8 +51,10 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Replay(args) => replay::run(&args, &global),
         Command::Parse(args) => parse::run(&args),
         Command::Check => check::run(&global),
+        Command::Doctor => doctor::run(&global),
         Command::Completions(args) => generate::completions(args.shell),
         Command::Man => generate::man(),
+        Command::TryStore { state_dir } => Ok(app::try_store(&state_dir)?),
     }
 }
 

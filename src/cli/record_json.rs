@@ -298,6 +298,7 @@ mod tests {
 
     fn record(body: Body<'static>) -> LogRecord<'static> {
         LogRecord {
+            line: b"",
             stamp: Stamp::Yearless { month: 11, day: 2, hour: 3, minute: 4, second: 5 },
             host: b"mx",
             process: Process {

@@ -13,11 +13,11 @@ use jiff::{Timestamp, ToSpan, tz::TimeZone};
 use super::{
     Failure,
     args::{Global, ReplayArgs},
-    run::say_warnings,
+    run::{ask_postfix, say_warnings},
 };
 use crate::{
     app::{self, DryRun, DrySummary, Replay, Replayed},
-    config::{self, Config, Mail, Purpose},
+    config::{self, Config, Mail, Purpose, Unsaid},
 };
 
 /// How often the progress bar is drawn anew.
@@ -33,6 +33,7 @@ pub(super) fn run(args: &ReplayArgs, global: &Global) -> Result<(), Failure> {
     }
     let mut config = load(global)?;
     override_mail(&mut config.mail, args);
+    ask_postfix(&mut config.mail, &config.sources);
     let (total, files) = size(args)?;
     let bar = progress_bar(total);
     let replay = Replay {
@@ -48,7 +49,7 @@ pub(super) fn run(args: &ReplayArgs, global: &Global) -> Result<(), Failure> {
     let shown = bar.clone();
     let replayed = app::replay(&config, &replay, move |bytes, lines| {
         shown.set_position(bytes);
-        shown.set_message(format!("{lines} lines"));
+        shown.set_message(lines_text(lines, shown.elapsed()));
     });
     bar.finish_and_clear();
     report(&replayed?)
@@ -85,6 +86,7 @@ fn report(replayed: &Replayed) -> Result<(), Failure> {
 fn dry_run(args: &ReplayArgs, global: &Global) -> Result<(), Failure> {
     let mut mail = mail(global)?;
     override_mail(&mut mail, args);
+    ask_postfix(&mut mail, &[]);
     let options = DryRun {
         files: names(&args.files),
         anchor: anchor(args),
@@ -139,6 +141,13 @@ fn size(args: &ReplayArgs) -> Result<(u64, usize), Failure> {
     Ok((planned.iter().map(|file| file.size_bytes).sum(), planned.len()))
 }
 
+/// How many lines were read, and how many a second.
+fn lines_text(lines: u64, elapsed: Duration) -> String {
+    let per_second =
+        lines.saturating_mul(1000) / u64::try_from(elapsed.as_millis()).unwrap_or(1).max(1);
+    format!("{lines} lines, {per_second}/s")
+}
+
 /// A bar on standard error, when that is a terminal.
 fn progress_bar(total: u64) -> ProgressBar {
     let bar = ProgressBar::new(total);
@@ -156,7 +165,12 @@ fn anchor(args: &ReplayArgs) -> Option<Timestamp> {
     Some(day_after.to_zoned(TimeZone::system()).ok()?.timestamp())
 }
 
+/// Who names domains or networks here reads the logs of another host as likely as not, so the
+/// Postfix of this one is not asked for the rest.
 fn override_mail(mail: &mut Mail, args: &ReplayArgs) {
+    if args.local_domains.is_some() || args.mynetworks.is_some() {
+        mail.unsaid = Unsaid::NOTHING;
+    }
     if let Some(domains) = &args.local_domains {
         mail.local_domains = domains.iter().map(|domain| domain.to_ascii_lowercase()).collect();
     }

@@ -11,12 +11,14 @@ use super::{
 };
 use crate::{
     app,
-    config::{self, Config, Flags, NewSecret, Problem, Purpose},
+    config::{self, Config, Flags, Mail, NewSecret, Problem, Purpose, Source, postconf},
 };
 
 /// Runs the daemon until it is told to stop.
 pub(super) fn run(args: &RunArgs, global: &Global) -> Result<(), Failure> {
-    app::run(&config(args, global)?)?;
+    let mut config = config(args, global)?;
+    ask_postfix(&mut config.mail, &config.sources);
+    app::run(&config)?;
     Ok(())
 }
 
@@ -49,6 +51,28 @@ pub(super) fn say_warnings(path: Option<&Path>, warnings: &[Problem]) {
     for warning in warnings {
         // Talk that nobody listens to any more does not stop the daemon.
         let _closed = writeln!(to, "{place}{warning}");
+    }
+}
+
+/// Fills what the configuration leaves out with what Postfix says, and says what that is. A start
+/// never fails for it.
+pub(super) fn ask_postfix(mail: &mut Mail, sources: &[Source]) {
+    let answer = match postconf::complete(mail, sources) {
+        Ok(Some(answer)) => answer,
+        Ok(None) => return,
+        Err(error) => {
+            let cause = std::error::Error::source(&error).map(ToString::to_string);
+            tracing::warn!(%error, cause, "Postfix says nothing about itself; defaults are used");
+            return;
+        }
+    };
+    let (postconf, myhostname) = (answer.program.display(), &answer.myhostname);
+    for (key, values) in answer.taken() {
+        tracing::info!(key, values, %postconf, myhostname, "taken from Postfix");
+    }
+    for left in &answer.left_out {
+        let (parameter, value, key) = (left.parameter, &left.value, left.key);
+        tracing::info!(parameter, value, key, "not taken from Postfix; set the key if it matters");
     }
 }
 

@@ -3,6 +3,10 @@
 //! `replay --dry-run` prints it as it is; [`super::envelope`] dresses it for a receiver.
 
 use jiff::Timestamp;
+use serde::{
+    Serialize, Serializer,
+    ser::{Error as _, SerializeMap},
+};
 use serde_json::{Map, Number, Value};
 
 use super::json;
@@ -11,22 +15,39 @@ use crate::event::{BounceCategory, BounceType, Event, EventData, EventType, Time
 /// Microseconds in a second.
 const SECOND: f64 = 1e6;
 
-/// The event as an object: `id`, `service`, `type`, `created_at`, `data`.
-#[must_use]
-pub fn canonical(event: &Event) -> Value {
-    json::object([
-        ("id", event.id.to_string().into()),
-        ("service", event.kind.service().name().into()),
-        ("type", event.kind.name().into()),
-        ("created_at", created_at(event).into()),
-        ("data", data(event).into()),
-    ])
+/// Appends the event as an object on one line, without a line end: `id`, `service`, `type`,
+/// `created_at`, `data`.
+pub fn append_canonical(event: &Event, bytes: &mut Vec<u8>) {
+    json::append(&Canonical(event), bytes);
 }
 
-/// The event as one line of JSON, without its line end.
-#[must_use]
-pub fn canonical_bytes(event: &Event) -> Vec<u8> {
-    json::to_bytes(&canonical(event))
+struct Canonical<'a>(&'a Event);
+
+impl Serialize for Canonical<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(event) = self;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("id", &event.id.to_string())?;
+        map.serialize_entry("service", event.kind.service().name())?;
+        map.serialize_entry("type", event.kind.name())?;
+        map.serialize_entry("created_at", &created_at(event))?;
+        map.serialize_entry("data", &Data(event))?;
+        map.end()
+    }
+}
+
+/// The `data` object, printed without being built first.
+struct Data<'a>(&'a Event);
+
+impl Serialize for Data<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut printer = Printer { map: serializer.serialize_map(None)?, failed: false };
+        all(&mut printer, self.0);
+        if printer.failed {
+            return Err(S::Error::custom("a field cannot be printed"));
+        }
+        printer.map.end()
+    }
 }
 
 /// When it happened, RFC 3339 in UTC, with the fraction that the log has: none, milliseconds or
@@ -51,30 +72,77 @@ pub fn milliseconds(at: Timestamp) -> String {
 /// The `data` object, what is not known left out.
 #[must_use]
 pub fn data(event: &Event) -> Map<String, Value> {
-    let mut fields = Fields(Map::new());
-    message(&mut fields, &event.data);
-    answer(&mut fields, &event.data);
-    timing(&mut fields, &event.data);
-    further(&mut fields, event);
-    fields.0
+    let mut fields = Map::new();
+    all(&mut fields, event);
+    fields
 }
 
-/// An object under construction.
-struct Fields(Map<String, Value>);
+fn all(fields: &mut impl Fields, event: &Event) {
+    message(fields, &event.data);
+    answer(fields, &event.data);
+    timing(fields, &event.data);
+    further(fields, event);
+}
 
-impl Fields {
-    fn put(&mut self, key: &str, value: Option<impl Into<Value>>) {
-        if let Some(value) = value {
-            self.0.insert(key.to_owned(), value.into());
-        }
-    }
+/// An object under construction, or one that is printed.
+trait Fields {
+    fn put(&mut self, key: &'static str, value: Option<impl Into<Value> + Serialize>);
 
-    fn flag(&mut self, key: &str, is_set: bool) {
+    fn flag(&mut self, key: &'static str, is_set: bool) {
         self.put(key, is_set.then_some(true));
     }
 }
 
-fn message(fields: &mut Fields, data: &EventData) {
+impl Fields for Map<String, Value> {
+    fn put(&mut self, key: &'static str, value: Option<impl Into<Value> + Serialize>) {
+        if let Some(value) = value {
+            self.insert(key.to_owned(), value.into());
+        }
+    }
+}
+
+/// Prints fields as they come.
+struct Printer<M> {
+    map: M,
+    failed: bool,
+}
+
+impl<M: SerializeMap> Fields for Printer<M> {
+    fn put(&mut self, key: &'static str, value: Option<impl Into<Value> + Serialize>) {
+        if let Some(value) = value {
+            self.failed |= self.map.serialize_entry(key, &value).is_err();
+        }
+    }
+}
+
+/// The `delays` object, in seconds.
+#[derive(Serialize)]
+struct Delays {
+    before_queue: f64,
+    in_queue: f64,
+    connect: f64,
+    transmit: f64,
+}
+
+impl From<[u64; 4]> for Delays {
+    fn from(us: [u64; 4]) -> Self {
+        let [before_queue, in_queue, connect, transmit] = us.map(seconds);
+        Self { before_queue, in_queue, connect, transmit }
+    }
+}
+
+impl From<Delays> for Value {
+    fn from(delays: Delays) -> Self {
+        json::object([
+            ("before_queue", delays.before_queue.into()),
+            ("in_queue", delays.in_queue.into()),
+            ("connect", delays.connect.into()),
+            ("transmit", delays.transmit.into()),
+        ])
+    }
+}
+
+fn message(fields: &mut impl Fields, data: &EventData) {
     fields.put("uid", Some(data.uid.to_string()));
     fields.put("queue_id", data.queue_id.as_deref());
     fields.put("message_id", data.message_id.as_deref());
@@ -85,7 +153,7 @@ fn message(fields: &mut Fields, data: &EventData) {
     fields.put("domain", data.domain.as_deref());
 }
 
-fn answer(fields: &mut Fields, data: &EventData) {
+fn answer(fields: &mut impl Fields, data: &EventData) {
     fields.put("mx", data.mx.as_deref());
     fields.put("host", data.host.as_deref());
     fields.put("port", data.port);
@@ -98,21 +166,13 @@ fn answer(fields: &mut Fields, data: &EventData) {
     fields.put("bounce_category", data.bounce_category.map(BounceCategory::name));
 }
 
-fn timing(fields: &mut Fields, data: &EventData) {
+fn timing(fields: &mut impl Fields, data: &EventData) {
     fields.put("delay", data.delay_us.map(seconds));
-    let delays = data.delays_us.map(|[before_queue, in_queue, connect, transmit]| {
-        json::object([
-            ("before_queue", seconds(before_queue).into()),
-            ("in_queue", seconds(in_queue).into()),
-            ("connect", seconds(connect).into()),
-            ("transmit", seconds(transmit).into()),
-        ])
-    });
-    fields.put("delays", delays);
+    fields.put("delays", data.delays_us.map(Delays::from));
     fields.put("attempt", data.attempt);
 }
 
-fn further(fields: &mut Fields, event: &Event) {
+fn further(fields: &mut impl Fields, event: &Event) {
     let data = &event.data;
     fields.put("orig_to", data.orig_to.as_deref());
     fields.put("nrcpt", data.nrcpt);
@@ -130,7 +190,7 @@ fn further(fields: &mut Fields, event: &Event) {
 }
 
 /// Spam events carry both spellings of the verdict (webhooks.md C15).
-fn verdict(fields: &mut Fields, event: &Event) {
+fn verdict(fields: &mut impl Fields, event: &Event) {
     let score = event.data.score.and_then(Number::from_f64);
     let rules = event.data.rules.as_deref();
     fields.put("score", score.clone());
@@ -198,7 +258,13 @@ pub(super) mod tests {
     }
 
     fn text(event: &Event) -> String {
-        String::from_utf8(canonical_bytes(event)).unwrap()
+        let mut bytes = Vec::new();
+        append_canonical(event, &mut bytes);
+        let text = String::from_utf8(bytes).unwrap();
+        // What is printed at once is what receivers get of the object.
+        let object = json::to_bytes(&data(event).into());
+        assert!(text.ends_with(&format!("\"data\":{}}}", String::from_utf8(object).unwrap())));
+        text
     }
 
     #[test]

@@ -15,16 +15,17 @@ const EXACT_MAX: u64 = 1 << 53;
 
 /// The bytes that JavaScript's `JSON.stringify` would give.
 #[must_use]
-#[expect(
-    clippy::expect_used,
-    clippy::missing_panics_doc,
-    reason = "a Value has only string keys, and a Vec takes every byte"
-)]
 pub fn to_bytes(value: &Value) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(1024);
-    let mut serializer = serde_json::Serializer::with_formatter(&mut bytes, JavaScript);
-    value.serialize(&mut serializer).expect("a value always has a JSON form");
+    append(value, &mut bytes);
     bytes
+}
+
+/// Appends what [`to_bytes`] gives. `value` has only string keys.
+#[expect(clippy::expect_used, reason = "the keys are strings, and a Vec takes every byte")]
+pub(super) fn append(value: &impl Serialize, bytes: &mut Vec<u8>) {
+    let mut serializer = serde_json::Serializer::with_formatter(bytes, JavaScript);
+    value.serialize(&mut serializer).expect("a value always has a JSON form");
 }
 
 /// An object with these fields in this order.

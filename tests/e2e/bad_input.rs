@@ -176,7 +176,7 @@ fn whatever_the_bytes_are_they_are_counted_and_never_fatal() {
             assert!(said.contains(" lines: "), "{name}: {said}");
         }
     }
-    let mixed = output(&["replay", "--dry-run", &host.text("mixed")]);
+    let mixed = output(&["--quiet", "replay", "--dry-run", &host.text("mixed")]);
     assert_eq!(text(&mixed.stdout).lines().count(), 1);
     assert!(
         text(&mixed.stderr).starts_with("4 lines: 1 recognised, 0 ignored on purpose, 3 unrec")

@@ -54,10 +54,11 @@ impl Host {
         file.unwrap().write_all(text.as_bytes()).unwrap();
     }
 
-    /// Writes a configuration with one source and one webhook, and gives its path.
+    /// Writes a configuration with one source and one webhook, and gives its path. The Postfix of
+    /// the machine, if there is one, has no say.
     pub(crate) fn configure(&self, source: &str, receiver: &Receiver, webhook: &str) -> String {
         let text = format!(
-            "state_dir = \"{}\"\n[[source]]\n{source}\n[[webhook]]\nname = \"Shop\"\n\
+            "state_dir = \"{}\"\n[mail]\npostconf = \"off\"\n[[source]]\n{source}\n[[webhook]]\nname = \"Shop\"\n\
              url = \"{}\"\nsecret = \"{SECRET}\"\n{webhook}\n",
             self.text("state"),
             receiver.url()
@@ -75,9 +76,14 @@ impl Host {
 
     /// Starts the program; its standard error is in the file `said`.
     pub(crate) fn start(&self, args: &[&str], stdin: Stdio) -> Program {
+        self.start_command(command(args), stdin)
+    }
+
+    /// The same for a command that was made ready elsewhere.
+    pub(crate) fn start_command(&self, mut command: Command, stdin: Stdio) -> Program {
         let said = self.path("said");
         let stderr = File::create(&said).unwrap();
-        let child = command(args).stdin(stdin).stdout(Stdio::null()).stderr(stderr).spawn();
+        let child = command.stdin(stdin).stdout(Stdio::null()).stderr(stderr).spawn();
         Program { child: child.unwrap(), said }
     }
 
@@ -117,6 +123,14 @@ impl Program {
             status.is_some()
         });
         status.unwrap().code()
+    }
+
+    /// Kills it without a word, as a power cut would.
+    pub(crate) fn kill(mut self) {
+        let ended = self.child.try_wait().unwrap();
+        assert!(ended.is_none(), "it ended by itself: {ended:?}\n{}", self.said());
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
     }
 
     /// Sends the signal and waits for the end.

@@ -1,6 +1,7 @@
 //! `replay`: history into the webhooks, each event once.
 
 use std::{
+    collections::BTreeSet,
     fs::{self, File},
     io::Write,
     process::Stdio,
@@ -12,6 +13,8 @@ use crate::{
     lines,
     program::{Host, output, text},
     receiver::Receiver,
+    traffic::{self, Kills, check, is_all_received},
+    until,
 };
 
 /// An older generation, packed, and the live file.
@@ -92,4 +95,55 @@ fn the_plan_names_the_files_oldest_first_and_touches_nothing() {
     assert_eq!(files, [packed.as_str(), live.as_str()]);
     assert!(plan.starts_with("2026-03-01T10:00:00Z "), "{plan}");
     assert!(!host.path("state").exists());
+}
+
+#[test]
+fn row_28_a_replay_that_is_killed_again_and_again_goes_on_and_sends_nothing_twice() {
+    const EVENTS: usize = 400;
+    let (host, receiver) = (Host::new(), Receiver::start());
+    let config = host.configure("kind = \"stdin\"", &receiver, "");
+    let packed = File::create(host.path("mail.log.1.gz")).unwrap();
+    let mut packed = flate2::write::GzEncoder::new(packed, flate2::Compression::fast());
+    packed.write_all(lines(0..EVENTS / 2).as_bytes()).unwrap();
+    packed.finish().unwrap();
+    host.append("mail.log", &lines(EVENTS / 2..EVENTS));
+    let args = ["replay", "--config", &config, "--rate", "200", &host.text("mail.log*")];
+    let mut kills = Kills::default();
+    for seen in [1, 60, 150] {
+        let program = host.start(&args, Stdio::null());
+        until("some requests", || receiver.count() >= seen);
+        program.kill();
+        kills.note(&receiver);
+    }
+    let last = output(&args);
+    let said = text(&last.stderr);
+    assert_eq!(last.status.code(), Some(0), "{said}");
+    assert!(said.contains("0 new events, 400 known before"), "{said}");
+    let all: BTreeSet<usize> = (0..EVENTS).collect();
+    check(&receiver, &all, &all, &kills, "replay");
+}
+
+/// There is no moment between the past and the present: the live file is the last generation.
+#[test]
+fn row_36_a_backlog_that_is_read_from_its_beginning_ends_in_the_present_without_a_seam() {
+    let (host, receiver) = (Host::new(), Receiver::start());
+    let source = format!("include = [\"{}\"]\nstart = \"beginning\"", host.text("mail.log*"));
+    let config = host.configure(&source, &receiver, "");
+    let older: String = (0..300).map(traffic::line).collect();
+    fs::write(host.path("mail.log.2.zst"), zstd::encode_all(older.as_bytes(), 3).unwrap()).unwrap();
+    let old: String = (300..600).map(traffic::line).collect();
+    host.append("mail.log.1", &old);
+    host.append("mail.log", &traffic::line(600));
+    let program = host.run(&config);
+    for number in 601..900 {
+        host.append("mail.log", &traffic::line(number));
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+    let all: BTreeSet<usize> = (0..900).collect();
+    until("all requests", || {
+        std::thread::sleep(std::time::Duration::from_millis(90));
+        is_all_received(&receiver, &all)
+    });
+    program.stop(Signal::TERM);
+    check(&receiver, &all, &all, &Kills::default(), "beginning");
 }

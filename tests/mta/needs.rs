@@ -7,12 +7,17 @@ pub(crate) fn missing() -> Option<String> {
     if !rustix::process::geteuid().is_root() {
         return Some("root (Postfix starts its daemons under several users)".to_owned());
     }
-    let programs = ["postfix", "ip", "unshare", "node"];
-    if let Some(program) = programs.iter().find(|name| !on_path(name)) {
-        return Some(format!("the program `{program}`"));
+    if let Some(missing) = missing_program(&["postfix", "ip", "unshare", "node"]) {
+        return Some(missing);
     }
     let library = node_modules().join("standardwebhooks");
     (!library.is_dir()).then(|| format!("the npm package in {}", library.display()))
+}
+
+/// The first of these programs that is not here.
+pub(crate) fn missing_program(programs: &[&str]) -> Option<String> {
+    let missing = programs.iter().find(|name| !on_path(name))?;
+    Some(format!("the program `{missing}`"))
 }
 
 /// Ends a test that cannot run: a failure in CI, a loud word elsewhere.

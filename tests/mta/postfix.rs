@@ -72,6 +72,12 @@ impl Postfix {
         self.root.path().join("mail.log")
     }
 
+    /// Rotates the log, and packs the old one: `postfix logrotate`.
+    pub(crate) fn rotate_log(&self) {
+        let done = Self::command(self.root.path(), "postfix").arg("logrotate").status();
+        assert!(done.is_ok_and(|status| status.success()), "{}", self.log_text());
+    }
+
     /// Everything in the log so far.
     pub(crate) fn log_text(&self) -> String {
         String::from_utf8_lossy(&fs::read(self.log()).unwrap_or_default()).into_owned()

@@ -21,12 +21,15 @@ use url::Url;
 use super::{
     AppError,
     dry_run::{DryRun, dry_run},
-    pipeline::open_store,
+    opening::open_store,
     run::{Daemon, runtime},
     signals::Signals,
 };
 use crate::{
-    config::{Config, FileSource, Mail, Mta, Source, SourceKind, Start, Webhook, WebhookId},
+    clock,
+    config::{
+        Config, FileSource, Mail, Mta, Source, SourceKind, Start, StoreSettings, Webhook, WebhookId,
+    },
     profile::Profile,
     queue::filter::TypeSet,
     secret::Secret,
@@ -81,7 +84,7 @@ pub fn demo(demo: Demo, out: &mut impl Write) -> Result<DemoSummary, AppError> {
     let (url, mut received) = runtime.block_on(receiver::start(secret.clone()))?;
     let mut signals = runtime.block_on(async { Signals::install() })?;
     let config = config(dir.path(), url, secret)?;
-    let store = open_store(&config.state_dir)?;
+    let store = open_store(&config.state_dir, &*clock::system())?;
     let daemon = Daemon::start(&config, store, &runtime)?;
     let stop = CancellationToken::new();
     runtime.spawn(play(log, stop.clone()));
@@ -180,6 +183,7 @@ fn config(dir: &Path, url: Url, secret: Secret) -> Result<Config, AppError> {
             start: Start::Beginning,
             kind: SourceKind::File(FileSource { include }),
         }],
+        store: StoreSettings::default(),
         mail: mail(),
         webhooks: vec![Webhook {
             id: WebhookId::of_name("demo"),
