@@ -2,10 +2,14 @@
 //!
 //! A simulated mail host with many sessions at once. What is to be logged lies in a queue ordered
 //! by time, so the lines of hundreds of messages interleave, and what was deferred comes back
-//! hours later. Of the events (status lines and rejects) about two thirds are `sent`, 13 % are
-//! `deferred`, 5 % `bounced` and 15 % are rejects; about a third of all lines is connections and
-//! TLS, about which there is nothing to tell.
+//! hours later. One domain never answers: its mail stays in the queue until it expires after five
+//! days, so the longer the log, the more is open. One message in ten passes a content filter, and
+//! one in five has several recipients. Of the events (status lines and rejects) about two thirds
+//! are `sent`, 13 % are `deferred`, 5 % `bounced` and 15 % are rejects; about a third of all lines
+//! is connections and TLS, about which there is nothing to tell.
 
+#[path = "filter.rs"]
+mod filter;
 #[path = "queue_id.rs"]
 mod queue_id;
 #[path = "random.rs"]
@@ -35,6 +39,12 @@ const SECOND: u64 = 1_000_000;
 const SESSION_GAP: u64 = 100_000;
 /// Waits before the attempts after the first, doubling like Postfix's backoff.
 const FIRST_RETRY: u64 = 300 * SECOND;
+/// The longest wait (`maximal_backoff_time`).
+const LONGEST_RETRY: u64 = 4_000 * SECOND;
+/// What Postfix gives up after (`maximal_queue_lifetime`).
+const LIFETIME: u64 = 5 * 86_400 * SECOND;
+/// The domain whose server never answers.
+const DEAD: &str = "dead.example";
 
 /// What the log holds, by its own making.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -47,8 +57,10 @@ pub(crate) struct Truth {
     pub noise: u64,
     /// Messages that became active for the first time.
     pub messages: u64,
-    /// Recipients whose status was `sent`.
+    /// Recipients whose status was `sent` by a server out there.
     pub sent: u64,
+    /// Recipients that were handed to the content filter.
+    pub handed_over: u64,
     /// Attempts whose status was `deferred`.
     pub deferred: u64,
     /// Recipients whose status was `bounced`.
@@ -63,12 +75,13 @@ impl Truth {
     pub(crate) fn to_json(&self) -> String {
         format!(
             "{{\"lines\":{},\"bytes\":{},\"noise\":{},\"messages\":{},\"sent\":{},\
-             \"deferred\":{},\"bounced\":{},\"rejected\":{}}}",
+             \"handed_over\":{},\"deferred\":{},\"bounced\":{},\"rejected\":{}}}",
             self.lines,
             self.bytes,
             self.noise,
             self.messages,
             self.sent,
+            self.handed_over,
             self.deferred,
             self.bounced,
             self.rejected
@@ -111,12 +124,13 @@ enum Kind {
     Story,
     Active,
     Sent,
+    HandedOver,
     Deferred,
     Bounced,
     Rejected,
 }
 
-/// A line that waits for its time: (time, order of making, kind, daemon and text).
+/// A line that waits for its time: (time, order of making, kind, tag and text).
 type Due = Reverse<(u64, u64, Kind, String)>;
 
 /// The simulated host.
@@ -143,7 +157,7 @@ impl<W: Write> Host<W> {
 
     fn write(&mut self, at: u64, kind: Kind, text: &str) -> io::Result<()> {
         let stamp = self.stamper.at(at);
-        let line = format!("{stamp} {HOST} postfix/{text}\n");
+        let line = format!("{stamp} {HOST} {text}\n");
         self.out.write_all(line.as_bytes())?;
         let truth = &mut self.truth;
         truth.lines += 1;
@@ -153,6 +167,7 @@ impl<W: Write> Host<W> {
             Kind::Story => {}
             Kind::Active => truth.messages += 1,
             Kind::Sent => truth.sent += 1,
+            Kind::HandedOver => truth.handed_over += 1,
             Kind::Deferred => truth.deferred += 1,
             Kind::Bounced => truth.bounced += 1,
             Kind::Rejected => truth.rejected += 1,
@@ -169,11 +184,11 @@ impl<W: Write> Host<W> {
     fn session(&mut self, start: u64) {
         let pid = self.random.between(1000, 32_000);
         let client = self.client();
-        self.later(start, Kind::Noise, format!("smtpd[{pid}]: connect from {client}"));
+        self.later(start, Kind::Noise, format!("postfix/smtpd[{pid}]: connect from {client}"));
         let mut at = start + self.random.between(1_000, 40_000);
         if self.random.in_thousand(500) {
             let text = format!(
-                "smtpd[{pid}]: Anonymous TLS connection established from {client}: TLSv1.3 with \
+                "postfix/smtpd[{pid}]: Anonymous TLS connection established from {client}: TLSv1.3 with \
                  cipher TLS_AES_256_GCM_SHA384 (256/256 bits) key-exchange X25519"
             );
             self.later(at, Kind::Noise, text);
@@ -187,7 +202,7 @@ impl<W: Write> Host<W> {
             }
         }
         let text = format!(
-            "smtpd[{pid}]: disconnect from {client} ehlo=1 mail=1 rcpt=1 data=1 quit=1 commands=5"
+            "postfix/smtpd[{pid}]: disconnect from {client} ehlo=1 mail=1 rcpt=1 data=1 quit=1 commands=5"
         );
         self.later(at + 2_000, Kind::Noise, text);
     }
@@ -202,7 +217,7 @@ impl<W: Write> Host<W> {
             _ => "554 5.7.1 Service unavailable; Client host blocked using bl.example".to_owned(),
         };
         let text = format!(
-            "smtpd[{pid}]: NOQUEUE: reject: RCPT from {client}: {why}; from=<{from}> to=<{to}> \
+            "postfix/smtpd[{pid}]: NOQUEUE: reject: RCPT from {client}: {why}; from=<{from}> to=<{to}> \
              proto=ESMTP helo=<mail.{}>",
             self.domain()
         );
@@ -219,47 +234,63 @@ impl<W: Write> Host<W> {
         } else {
             String::new()
         };
-        self.later(at, Kind::Story, format!("smtpd[{pid}]: {id}: client={client}{user}"));
-        let unique = self.random.next();
-        let text = format!("cleanup[{}]: {id}: message-id=<{unique:016x}@{}>", pid + 1, DOMAINS[0]);
+        self.later(at, Kind::Story, format!("postfix/smtpd[{pid}]: {id}: client={client}{user}"));
+        let header_id = format!("<{:016x}@{}>", self.random.next(), DOMAINS[0]);
+        let text = format!("postfix/cleanup[{}]: {id}: message-id={header_id}", pid + 1);
         self.later(at + 12_000, Kind::Story, text);
         let recipients = match self.random.between(0, 100) {
             0..80 => 1,
             80..97 => self.random.between(2, 4),
             _ => self.random.between(5, 20),
         };
+        let recipients: Vec<String> = (0..recipients).map(|_| self.recipient()).collect();
         let queued = at + self.random.between(15_000, 60_000);
         let size = self.random.between(900, 90_000);
-        let message = Message { id, from, size };
-        self.active(queued, &message, recipients, Kind::Active);
-        self.attempts(queued, &message, recipients);
+        let message = Message { id, from, header_id, size };
+        self.active(queued, &message, recipients.len() as u64, Kind::Active);
+        if self.random.in_thousand(100) {
+            let (active_again, passed) = self.through_filter(queued, &message, &recipients);
+            self.attempts(active_again, &passed, &recipients);
+        } else {
+            self.attempts(queued, &message, &recipients);
+        }
         queued + 3_000
     }
 
     fn active(&mut self, at: u64, message: &Message, recipients: u64, kind: Kind) {
-        let Message { id, from, size } = message;
+        let Message { id, from, size, .. } = message;
         let text = format!(
-            "qmgr[811]: {id}: from=<{from}>, size={size}, nrcpt={recipients} (queue active)"
+            "postfix/qmgr[811]: {id}: from=<{from}>, size={size}, nrcpt={recipients} (queue active)"
         );
         self.later(at, kind, text);
     }
 
     /// Every attempt until no recipient is left.
-    fn attempts(&mut self, queued: u64, message: &Message, recipients: u64) {
-        let addresses: Vec<String> = (0..recipients).map(|_| self.address()).collect();
-        let mut waiting: Vec<&String> = addresses.iter().collect();
+    fn attempts(&mut self, queued: u64, message: &Message, recipients: &[String]) {
+        let mut waiting: Vec<&String> = recipients.iter().collect();
         let (mut at, mut pause) = (queued, FIRST_RETRY);
         loop {
             waiting.retain(|to| !self.attempt(at, queued, &message.id, to));
             let done = at + 900_000;
-            if waiting.is_empty() {
-                self.later(done, Kind::Story, format!("qmgr[811]: {}: removed", message.id));
+            if waiting.is_empty() || at > queued + LIFETIME {
+                self.end(done, message, !waiting.is_empty());
                 return;
             }
             at += pause + self.random.between(0, pause);
-            pause = (pause * 2).min(4_000 * SECOND);
+            pause = (pause * 2).min(LONGEST_RETRY);
             self.active(at, message, waiting.len() as u64, Kind::Story);
         }
+    }
+
+    fn end(&mut self, at: u64, message: &Message, expired: bool) {
+        let Message { id, from, .. } = message;
+        if expired {
+            let text = format!(
+                "postfix/qmgr[811]: {id}: from=<{from}>, status=expired, returned to sender"
+            );
+            self.later(at - 1_000, Kind::Story, text);
+        }
+        self.later(at, Kind::Story, format!("postfix/qmgr[811]: {id}: removed"));
     }
 
     /// One status line; true when the recipient is done.
@@ -267,10 +298,14 @@ impl<W: Write> Host<W> {
         let pid = self.random.between(1000, 32_000);
         let at = at + self.random.between(60_000, 800_000);
         let host = to.rsplit('@').next().unwrap_or_default();
+        if host == DEAD {
+            self.later(at, Kind::Deferred, unanswered(pid, id, to, (at - queued) / SECOND));
+            return false;
+        }
         let relay = format!("mx1.{host}[192.0.2.{}]", self.random.between(1, 255));
         if self.random.in_thousand(280) {
             let text = format!(
-                "smtp[{pid}]: Trusted TLS connection established to {relay}:25: TLSv1.3 with \
+                "postfix/smtp[{pid}]: Trusted TLS connection established to {relay}:25: TLSv1.3 with \
                  cipher TLS_AES_256_GCM_SHA384 (256/256 bits)"
             );
             self.later(at - 40_000, Kind::Noise, text);
@@ -294,11 +329,15 @@ impl<W: Write> Host<W> {
         let delay = (at - queued) / 10_000;
         let (whole, hundredths) = (delay / 100, delay % 100);
         let text = format!(
-            "smtp[{pid}]: {id}: to=<{to}>, relay={relay}:25, delay={whole}.{hundredths:02}, \
+            "postfix/smtp[{pid}]: {id}: to=<{to}>, relay={relay}:25, delay={whole}.{hundredths:02}, \
              delays=0.02/0.01/0.04/0.{hundredths:02}, dsn={dsn}, status={status} ({answer})"
         );
         self.later(at, kind, text);
         kind != Kind::Deferred
+    }
+
+    fn recipient(&mut self) -> String {
+        if self.random.in_thousand(2) { format!("info@{DEAD}") } else { self.address() }
     }
 
     fn client(&mut self) -> String {
@@ -320,10 +359,20 @@ impl<W: Write> Host<W> {
     }
 }
 
+/// The status line about a server that cannot be reached.
+fn unanswered(pid: u64, id: &str, to: &str, delay: u64) -> String {
+    format!(
+        "postfix/smtp[{pid}]: {id}: to=<{to}>, relay=none, delay={delay}, delays={delay}/0.01/30/0, \
+         dsn=4.4.1, status=deferred (connect to mx1.{DEAD}[192.0.2.66]:25: Connection timed out)"
+    )
+}
+
 /// What every line about a message repeats.
 struct Message {
     id: String,
     from: String,
+    /// The Message-ID, in its brackets.
+    header_id: String,
     size: u64,
 }
 
@@ -351,7 +400,8 @@ mod tests {
                 |part: &str| text.lines().filter(|line| line.contains(part)).count() as u64;
             assert_eq!(truth.bytes, text.len() as u64);
             assert_eq!(truth.lines, text.lines().count() as u64);
-            assert_eq!(truth.deferred, having(", status=deferred (host "));
+            assert_eq!(truth.deferred, having(", status=deferred ("));
+            assert_eq!(truth.handed_over, having(", status=sent (250 2.0.0 from MTA"));
             assert_eq!(truth.bounced, having(", status=bounced (host "));
             assert_eq!(truth.sent, having(", status=sent (250 2.0.0 Ok"));
             assert_eq!(truth.rejected, having(": NOQUEUE: reject: "));
@@ -372,6 +422,22 @@ mod tests {
         assert!((30..40).contains(&percent(truth.noise, truth.lines)), "{truth:?}");
         assert!((18..26).contains(&percent(events, truth.lines)), "{truth:?}");
         assert!((160..200).contains(&(truth.bytes / truth.lines)), "{truth:?}");
+    }
+
+    #[test]
+    fn a_log_has_filter_chains_concurrency_and_mail_that_stays() {
+        let (truth, text) = made(3, Format::Rfc3339);
+        assert!(truth.handed_over > truth.messages / 20, "{truth:?}");
+        let having = |part: &str| text.lines().filter(|line| line.contains(part)).count() as u64;
+        assert_eq!(having(", relay=127.0.0.1[127.0.0.1]:10024, "), truth.handed_over);
+        assert_eq!(having(" Passed CLEAN "), having(": client=localhost[127.0.0.1]"));
+        assert!(having("nrcpt=1 (queue active)") < having(" (queue active)"));
+        assert!(having(super::DEAD) > 0);
+        // Between two lines of a message mostly lies one of another.
+        let id = |line: &str| line.split(' ').nth(3).map(str::to_owned);
+        let ids: Vec<_> = text.lines().map(id).collect();
+        let same = ids.windows(2).filter(|pair| pair[0] == pair[1]).count();
+        assert!(same * 5 < ids.len(), "{same} of {}", ids.len());
     }
 
     #[test]

@@ -4,12 +4,16 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a tool talks to its user")]
 
+mod accuracy;
 mod bench;
+mod crash;
+mod fuzz;
 #[path = "../../bench/loggen.rs"]
 mod loggen;
 mod make_log;
 mod needs;
 mod run;
+mod soak;
 mod tests_task;
 mod tidy;
 
@@ -32,10 +36,18 @@ enum Task {
     Tidy,
     /// Install what the tests with a real Postfix need, then run every test
     Test(tests_task::Options),
+    /// Kill the program again and again over a growing log, and check what it left
+    Crash(crash::Options),
     /// Run all that CI runs
     Ci,
+    /// Let the running program live through many random lives of a log
+    Soak(soak::Options),
+    /// Fuzz the parsers (needs a nightly compiler and cargo-fuzz)
+    Fuzz(fuzz::Options),
     /// Make a Postfix log of any size, with its truth beside it
     Loggen(make_log::Options),
+    /// Measure how rightly recorded logs are told
+    Accuracy(accuracy::Options),
     /// Measure speed
     #[command(subcommand)]
     Bench(bench::Bench),
@@ -45,9 +57,14 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().task {
         Task::Tidy => tidy::check(),
         Task::Test(options) => tests_task::run(&options),
+        Task::Crash(options) => crash::run(&options),
         Task::Ci => run::script(".ci/run"),
+        Task::Soak(options) => soak::run(&options),
+        Task::Fuzz(options) => fuzz::run(&options),
         Task::Loggen(options) => make_log::run(&options),
+        Task::Accuracy(options) => accuracy::run(&options),
         Task::Bench(bench::Bench::Parse(options)) => bench::parse(&options),
+        Task::Bench(bench::Bench::Ingest(options)) => bench::ingest::measure(&options),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

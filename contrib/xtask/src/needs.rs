@@ -1,4 +1,5 @@
-//! What the tests with a real Postfix need of the machine, and how it gets there.
+//! What the tests with real programs (Postfix, logrotate, systemd's journal) need of the machine, and
+//! how it gets there.
 //!
 //! Debian packages are installed only when they are missing and we are root. A freshly installed
 //! Postfix must not begin to run: it is configured as "No configuration", and `policy-rc.d`
@@ -17,14 +18,22 @@ use anyhow::{Context, Result, bail};
 use crate::run;
 
 /// A program, and the Debian package that has it.
-const PROGRAMS: [(&str, &str); 6] = [
+const PROGRAMS: [(&str, &str); 10] = [
     ("postfix", "postfix"),
     ("ip", "iproute2"),
     ("unshare", "util-linux"),
     ("node", "nodejs"),
     ("npm", "npm"),
     ("wc", "coreutils"),
+    ("systemd-analyze", "systemd"),
+    ("logrotate", "logrotate"),
+    ("gzip", "gzip"),
+    ("setpriv", "util-linux"),
 ];
+
+/// Writes journal files; it is not on the search path.
+const JOURNAL_REMOTE: (&str, &str) =
+    ("/lib/systemd/systemd-journal-remote", "systemd-journal-remote");
 
 /// Asked by Debian's maintainer scripts before they start a service; 101 means no.
 const POLICY: &str = "/usr/sbin/policy-rc.d";
@@ -36,6 +45,7 @@ const POLICY: &str = "/usr/sbin/policy-rc.d";
 pub(crate) fn satisfy() -> Result<()> {
     let missing: Vec<&str> = PROGRAMS
         .iter()
+        .chain([&JOURNAL_REMOTE])
         .filter(|(program, _)| !run::is_installed(program))
         .map(|(_, package)| *package)
         .collect();
@@ -45,11 +55,25 @@ pub(crate) fn satisfy() -> Result<()> {
     install_receiver()
 }
 
+/// Sees to it that a program is there which a measurement can do without: whether it is.
+pub(crate) fn optional(program: &str, package: &str) -> bool {
+    run::is_installed(program) || add(package).is_ok()
+}
+
+fn add(package: &str) -> Result<()> {
+    if !is_root()? || !run::is_installed("apt-get") {
+        bail!("{package} cannot be installed");
+    }
+    run::check(apt().arg("update"))?;
+    let install = ["install", "--yes", "--no-install-recommends", package];
+    with_services_forbidden(|| run::check(apt().args(install)))
+}
+
 fn install(packages: &[&str]) -> Result<()> {
     let list = packages.join(" ");
     if !is_root()? || !run::is_installed("apt-get") {
         bail!(
-            "the tests with a real Postfix need {list}; \
+            "the tests with a real Postfix, logrotate and journal need {list}; \
              install them (Debian: `apt-get install --no-install-recommends {list}`), or run this \
              task as root on Debian"
         );

@@ -58,7 +58,7 @@ pub(crate) fn script(path: &str) -> Result<()> {
     check(Command::new(root().join(path)).current_dir(root()))
 }
 
-/// The program is found on the search path.
+/// The program is found on the search path, or where its absolute path says.
 pub(crate) fn is_installed(program: &str) -> bool {
     let path = env::var_os("PATH").unwrap_or_default();
     env::split_paths(&path).any(|dir| dir.join(program).is_file())

@@ -1,0 +1,149 @@
+//! Reads a log into a store on disk, as `replay` does, for `cargo xtask bench ingest`.
+//!
+//! `durable replay FILE DIR`: every line parsed, correlated and committed, every event offered to
+//! one webhook whose receiver is in this process and says yes at once, and each yes committed.
+//! `durable open DIR`: opens the store again.
+//!
+//! The last line of standard output is `lines events delivered`.
+
+#![allow(clippy::print_stdout, reason = "a tool talks to its caller")]
+
+use std::{ops::ControlFlow, path::Path, sync::Arc, thread};
+
+use anyhow::{Context, Result, bail};
+use jiff::tz::TimeZone;
+use mailherald::{
+    clock,
+    config::{Mail, Retention, Webhook, WebhookId},
+    correlate::Direction,
+    profile::Profile,
+    queue::{
+        delivery::{Fate, Finished},
+        filter::TypeSet,
+    },
+    secret::Secret,
+    source::{Batch, replay},
+    store::Store,
+    writer::{Feed, Mode, Setup, Writer, WriterHandle},
+};
+use tokio::{
+    runtime,
+    sync::{mpsc, watch},
+};
+
+/// Deliveries claimed at once, as a sender with that many attempts under way would.
+const CLAIMED: usize = 1024;
+
+/// Batches that wait for the writer, as in the product.
+const WAITING: usize = 4;
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["replay", file, dir] => replay_into(file, Path::new(dir)),
+        ["open", dir] => {
+            Store::open(Path::new(dir)).context("open the store")?;
+            println!("0 0 0");
+            Ok(())
+        }
+        _ => bail!("`replay FILE DIR` or `open DIR`"),
+    }
+}
+
+fn replay_into(file: &str, dir: &Path) -> Result<()> {
+    let runtime = runtime::Builder::new_multi_thread().worker_threads(1).enable_time().build()?;
+    let _context = runtime.enter();
+    let (batches, inbox) = mpsc::channel(WAITING);
+    let (writer, handle) = Writer::new(setup(dir)?, inbox).context("begin to write")?;
+    let tokio = runtime.handle().clone();
+    let writing = thread::spawn(move || writer.run(&tokio));
+    let (all_read, is_all_read) = watch::channel(false);
+    let receiving = runtime.spawn(receive(handle.clone(), is_all_read));
+    read(file, &batches)?;
+    drop(batches);
+    let delivered = runtime.block_on(async {
+        handle.flush().await.context("flush")?;
+        all_read.send(true).context("tell the receiver")?;
+        let delivered = receiving.await.context("receive")?;
+        handle.stop().await;
+        delivered
+    })?;
+    let Ok(summary) = writing.join() else { bail!("the writer panicked") };
+    let summary = summary.context("write")?;
+    println!("{} {} {delivered}", summary.counts.lines, summary.events);
+    Ok(())
+}
+
+fn setup(dir: &Path) -> Result<Setup> {
+    let mail = Mail::default();
+    Ok(Setup {
+        store: Store::open(dir).context("open the store")?,
+        sources: vec![Feed { name: "bench".into(), since_us: None }],
+        webhooks: vec![Arc::new(webhook()?)],
+        direction: Direction { mynetworks: mail.mynetworks, ..Direction::default() },
+        zone: TimeZone::system(),
+        clock: clock::system(),
+        mode: Mode::Replay { since_us: i64::MIN, until_us: i64::MAX, only: None, resend: false },
+        retention: Retention::default(),
+        min_free: Some(0),
+    })
+}
+
+fn webhook() -> Result<Webhook> {
+    let profile = Profile::Standard;
+    let events = TypeSet::parse(["outbound.*", "inbound.*"], profile);
+    let Ok(events) = events else { bail!("the wildcards are unknown") };
+    Ok(Webhook {
+        id: WebhookId::of_name("bench"),
+        name: "bench".into(),
+        url: "http://127.0.0.1:9/".parse().context("the URL")?,
+        profile,
+        events,
+        secret: Secret::generate().context("a secret")?,
+        filter_users: None,
+        filter_domains: None,
+        timeout: profile.timeout(),
+        schedule: profile.schedule().to_vec(),
+        concurrency: 16,
+    })
+}
+
+fn read(file: &str, batches: &mpsc::Sender<Batch>) -> Result<()> {
+    for planned in &replay::plan(&[file.to_owned()], &|_, _| None).context("find the log")? {
+        let mut deliver = |batch: Batch, _: u64| match batches.blocking_send(batch) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(_) => ControlFlow::Break(()),
+        };
+        let read = replay::read(planned, 0, None, clock::system().now(), &mut deliver);
+        if read.context("read the log")?.is_break() {
+            bail!("the writer has ended");
+        }
+    }
+    Ok(())
+}
+
+/// Says yes to every delivery until all is read and there are no more. How many those were.
+async fn receive(writer: WriterHandle, mut is_all_read: watch::Receiver<bool>) -> Result<u64> {
+    let mut durable = writer.durable();
+    let mut delivered = 0;
+    loop {
+        let was_last = *is_all_read.borrow_and_update();
+        let claimed = writer.claim(0, CLAIMED).await.context("claim")?;
+        for claim in &claimed.claims {
+            let finished = Finished { seq: claim.seq, due_ms: claim.due_ms, fate: Fate::Delivered };
+            writer.finish(0, finished).await.context("finish")?;
+            delivered += 1;
+        }
+        if !claimed.claims.is_empty() || claimed.more {
+            continue;
+        }
+        if was_last {
+            return Ok(delivered);
+        }
+        tokio::select! {
+            changed = durable.changed() => changed.context("the writer has ended")?,
+            changed = is_all_read.changed() => changed.context("the reader has ended")?,
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! One program, run and measured: time from outside, processor time and memory from proc(5).
+
+use std::{
+    fs,
+    process::{Child, Command, Output, Stdio},
+    sync::mpsc::{Receiver, RecvTimeoutError, sync_channel},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, ensure};
+
+/// Between two looks at a program. What it does right before it ends is not seen.
+const LOOK: Duration = Duration::from_millis(1);
+
+/// What one run took.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Run {
+    /// From start to end.
+    pub(super) took: Duration,
+    /// On a processor, its first thread alone: what other programs at the same time hardly change.
+    pub(super) cpu: Duration,
+    /// Most memory that was resident at once, in bytes.
+    pub(super) peak_bytes: u64,
+    /// What it printed; nothing unless asked for.
+    pub(super) printed: String,
+}
+
+/// Runs a program to its end. What it prints goes to `/dev/null`, unless it is to be `read`.
+///
+/// # Errors
+/// It cannot be started or does not end well.
+#[expect(clippy::disallowed_methods, reason = "measuring is what this task is for")]
+pub(super) fn run(command: &mut Command, read: bool) -> Result<Run> {
+    let nowhere = || fs::File::create("/dev/null").map(Stdio::from);
+    command.stdout(if read { Stdio::piped() } else { nowhere()? }).stderr(nowhere()?);
+    let start = Instant::now();
+    let child = command.spawn().with_context(|| format!("start {command:?}"))?;
+    let (output, took, Seen { cpu, peak_bytes }) = watched(child, start)?;
+    ensure!(output.status.success(), "{command:?} ended with {}", output.status);
+    let printed = String::from_utf8(output.stdout).context("read what it printed")?;
+    Ok(Run { took, cpu, peak_bytes, printed })
+}
+
+/// The last look at a program.
+#[derive(Debug, Default)]
+struct Seen {
+    cpu: Duration,
+    peak_bytes: u64,
+}
+
+fn watched(child: Child, start: Instant) -> Result<(Output, Duration, Seen)> {
+    let id = child.id();
+    let (ended, end) = sync_channel(1);
+    thread::scope(|scope| {
+        let watcher = scope.spawn(move || watch(id, &end));
+        let output = child.wait_with_output();
+        let took = start.elapsed();
+        drop(ended);
+        let seen = watcher.join().unwrap_or_default();
+        Ok((output.context("wait for a program")?, took, seen))
+    })
+}
+
+/// Looks until the other side of `end` is gone.
+fn watch(id: u32, end: &Receiver<()>) -> Seen {
+    let mut seen = Seen::default();
+    loop {
+        seen.cpu = cpu(id).unwrap_or_default().max(seen.cpu);
+        seen.peak_bytes = peak_bytes(id).unwrap_or_default().max(seen.peak_bytes);
+        if end.recv_timeout(LOOK) == Err(RecvTimeoutError::Disconnected) {
+            return seen;
+        }
+    }
+}
+
+/// Linux `Documentation/scheduler/sched-stats.rst`: nanoseconds on a processor come first.
+fn cpu(id: u32) -> Option<Duration> {
+    let stat = fs::read_to_string(format!("/proc/{id}/schedstat")).ok()?;
+    stat.split_ascii_whitespace().next()?.parse().ok().map(Duration::from_nanos)
+}
+
+/// proc(5): `VmHWM:      1234 kB`. Nothing once the program has ended.
+fn peak_bytes(id: u32) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{id}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(line.split_ascii_whitespace().next()?.parse::<u64>().ok()? * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_program_prints_and_needs_is_known() {
+        let seen = run(Command::new("sh").args(["-c", "read x < /proc/self/stat; echo $x"]), true);
+        let seen = seen.unwrap();
+        assert!(seen.printed.contains("(sh)"), "{}", seen.printed);
+        assert!(run(&mut Command::new("false"), false).is_err());
+        let this = peak_bytes(std::process::id()).unwrap();
+        assert!(this > 100_000, "{this}");
+        assert!(!cpu(std::process::id()).unwrap().is_zero());
+    }
+}

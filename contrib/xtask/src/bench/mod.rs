@@ -1,0 +1,143 @@
+//! `cargo xtask bench`: numbers beside what the machine can do at all.
+//!
+//! Only ratios within one run mean something on another machine, so everything is measured in
+//! turns on the same log, and the fastest turn of each program counts.
+
+pub(crate) mod ingest;
+mod measure;
+mod table;
+
+use std::{fs, path::PathBuf, process::Command, time::Duration};
+
+use anyhow::{Context, Result};
+
+use crate::{
+    loggen::{Format, Truth},
+    make_log, needs, run,
+};
+use measure::Run;
+
+/// What to measure.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Bench {
+    /// Lines a second of parsing, correlating and a dry run, beside other programs on the same log
+    Parse(ParseOptions),
+    /// Time, memory and room of a durable replay, beside pflogsumm on the same log
+    Ingest(ingest::Options),
+}
+
+/// On what.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ParseOptions {
+    /// Megabytes of generated log
+    #[arg(long, default_value_t = 1000)]
+    megabytes: u64,
+    /// Turns of each program; the fastest counts
+    #[arg(long, default_value_t = 3)]
+    runs: u32,
+}
+
+/// Megabytes for the programs that would take minutes, and the other size that memory is
+/// compared at.
+const SMALL_MEGABYTES: u64 = 100;
+
+/// Counts lines with a fixed string: the least that a search through a log can do.
+const GREP: [&str; 2] = ["-c", "status=sent"];
+
+/// A program to be measured.
+struct Subject {
+    name: &'static str,
+    command: Command,
+    log: Log,
+    /// What it prints is read, not thrown away.
+    read: bool,
+    best: Run,
+}
+
+/// A generated log.
+#[derive(Debug, Clone)]
+struct Log {
+    path: PathBuf,
+    truth: Truth,
+}
+
+/// Measures and prints one table.
+///
+/// # Errors
+/// The release build fails, a log cannot be written, or a program that is measured fails.
+pub(crate) fn parse(options: &ParseOptions) -> Result<()> {
+    let build = ["build", "--release", "--package", "mailherald", "--package", "mailherald-bench"];
+    run::check(run::cargo().args(build).arg("--bins"))?;
+    let small_megabytes = options.megabytes.min(SMALL_MEGABYTES);
+    let log = make("", options.megabytes, Format::Rfc3339)?;
+    let small = make("-small", small_megabytes, Format::Rfc3339)?;
+    let old = make("-old", small_megabytes, Format::Traditional)?;
+    println!("{}", log.truth.to_json());
+
+    let mut subjects = subjects(&log, &small, &old)?;
+    for _ in 0..options.runs.max(1) {
+        for subject in &mut subjects {
+            subject.turn()?;
+        }
+    }
+    table::print(&subjects);
+    Ok(())
+}
+
+fn make(name: &str, megabytes: u64, format: Format) -> Result<Log> {
+    let directory = run::target()?.join("bench");
+    fs::create_dir_all(&directory).with_context(|| format!("create {}", directory.display()))?;
+    let path = directory.join(format!("parse{name}.log"));
+    let truth = make_log::make(&path, megabytes * 1_000_000, 1, format)?;
+    Ok(Log { path, truth })
+}
+
+/// In the order of the table.
+fn subjects(log: &Log, small: &Log, old: &Log) -> Result<Vec<Subject>> {
+    let release = run::target()?.join("release");
+    let (stages, herald) = (release.join("stages"), release.join("mailherald"));
+    let mut c_grep = Command::new("grep");
+    c_grep.env("LC_ALL", "C");
+    let mut all = vec![
+        Subject::new(table::FLOOR, Command::new("wc"), &["-l"], log),
+        // grep stops at the first match when it writes to /dev/null.
+        Subject::new("LC_ALL=C grep -c status=sent", c_grep, &GREP, log).read(),
+        Subject::new("grep -c status=sent", Command::new("grep"), &GREP, log).read(),
+        Subject::new(table::PARSE, Command::new(&stages), &["parse"], log).read(),
+        Subject::new(table::EVENTS, Command::new(&stages), &["events"], log).read(),
+        Subject::new(table::REPLAY, Command::new(&herald), &["replay", "--dry-run"], log),
+        Subject::new(table::SMALL_EVENTS, Command::new(&stages), &["events"], small).read(),
+        Subject::new(table::SMALL_REPLAY, Command::new(&herald), &["replay", "--dry-run"], small),
+        // It knows no other stamp.
+        Subject::new("postfix-log-parser, small", Command::new(&stages), &["crate"], old).read(),
+    ];
+    if needs::optional("pflogsumm", "pflogsumm") {
+        all.push(Subject::new("pflogsumm, small", Command::new("pflogsumm"), &[], small));
+    } else {
+        println!("pflogsumm: not installed");
+    }
+    Ok(all)
+}
+
+impl Subject {
+    fn new(name: &'static str, mut command: Command, arguments: &[&str], log: &Log) -> Self {
+        command.args(arguments).arg(&log.path);
+        Self { name, command, log: log.clone(), read: false, best: Run::default() }
+    }
+
+    fn read(self) -> Self {
+        Self { read: true, ..self }
+    }
+
+    /// Keeps the least of each time, and the highest peak.
+    fn turn(&mut self) -> Result<()> {
+        let run = measure::run(&mut self.command, self.read)?;
+        let best = &self.best;
+        let least =
+            |best: Duration, now: Duration| if best.is_zero() { now } else { best.min(now) };
+        let (took, cpu) = (least(best.took, run.took), least(best.cpu, run.cpu));
+        let peak_bytes = run.peak_bytes.max(best.peak_bytes);
+        self.best = Run { took, cpu, peak_bytes, ..run };
+        Ok(())
+    }
+}
