@@ -5,12 +5,12 @@
 //! * `replay` — history into the same store and queue, until all is sent;
 //! * `dry_run` — history to standard output, without store and network;
 //! * `demo` — the whole way on this machine;
-//! * [`doctor`] — what the host has to do with it that events would be missing.
+//! * `doctor` — what the host has to do with it that events would be missing.
 
 mod complaints;
 mod demo;
 mod dispatch;
-pub mod doctor;
+mod doctor;
 mod dry_run;
 mod error;
 mod fate;
