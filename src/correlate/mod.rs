@@ -39,10 +39,7 @@ use std::{
     time::Duration,
 };
 
-use mailherald_parsers::{
-    Body,
-    postfix::{Entry, QueueId},
-};
+use mailherald_parsers::{Body, postfix::Entry};
 
 use crate::{event::Event, limits, parse::Line};
 
@@ -50,8 +47,7 @@ pub use direction::Direction;
 pub use message::Message;
 
 use aside::{Aside, Asides};
-use lineage::{Directory, Kin, Lineage};
-use message::KeptLine;
+use lineage::{Directory, Kin};
 use system::System;
 
 /// Late lines still find a message this long after its end (syslog relays reorder).
@@ -200,108 +196,6 @@ impl Correlator {
         }
     }
 
-    /// Keeps the line of a message whose story is not sure yet. A line that begins another message
-    /// under the same queue ID, and one too many, settle it.
-    fn hold(
-        &mut self,
-        index: usize,
-        entry: &Entry<'_>,
-        line: &Line<'_>,
-        events: &mut Vec<Event>,
-    ) -> bool {
-        if self.held.is_empty() {
-            return false;
-        }
-        let Some(queue_id) = holdable(entry) else { return false };
-        let message = self.systems.get_mut(index).and_then(|system| {
-            system.messages.get_mut(queue_id.as_str()).filter(|message| message.is_held())
-        });
-        let Some(held) = message.and_then(|message| message.held.as_mut()) else { return false };
-        let begins_anew = matches!(entry, Entry::Client(_) | Entry::Pickup(_));
-        if begins_anew || !held.push(KeptLine::from(line)) {
-            self.release(index, queue_id.as_str(), None, events);
-            return false;
-        }
-        if let Some(system) = self.systems.get_mut(index) {
-            system.mark_changed(queue_id.as_str());
-        }
-        true
-    }
-
-    /// A line named `link`: wherever on this host it is held, it goes on as what it turned out to
-    /// be. A filter that split a message names only one of its parts, so the others follow.
-    fn follow(&mut self, host: &[u8], link: &Link, events: &mut Vec<Event>) {
-        let is_it = |system: &System| {
-            system.host == host
-                && system.messages.get(&*link.queue_id).is_some_and(Message::is_held)
-        };
-        if let Some(index) = self.systems.iter().position(is_it) {
-            self.release(index, &link.queue_id, Some(&link.kin), events);
-        }
-        if let Kin::Stage(lineage) = &link.kin {
-            for (index, queue_id) in self.held_for(lineage) {
-                self.release(index, &queue_id, Some(&link.kin), events);
-            }
-        }
-    }
-
-    /// Messages that are held because they may be a stage of that story.
-    fn held_for(&self, lineage: &Lineage) -> Vec<(usize, Box<str>)> {
-        let held = self.held.iter().filter(|(_, index, queue_id)| {
-            let message = self.systems.get(*index).and_then(|it| it.messages.get(queue_id));
-            let held = message.and_then(|message| message.held.as_ref());
-            held.is_some_and(|held| !held.for_pickup && held.story.uid == lineage.uid)
-        });
-        held.map(|(_, index, queue_id)| (*index, queue_id.clone())).collect()
-    }
-
-    fn release_overdue(&mut self, now_us: i64, events: &mut Vec<Event>) {
-        while self.held.first().is_some_and(|(until_us, ..)| *until_us < now_us)
-            && let Some((until_us, index, queue_id)) = self.held.pop_first()
-        {
-            if self.is_held_until(index, &queue_id, until_us) {
-                self.release(index, &queue_id, None, events);
-            }
-        }
-        self.tell_overdue(now_us, events);
-    }
-
-    /// What was let go may be held again, for another reason and time.
-    fn is_held_until(&self, index: usize, queue_id: &str, until_us: i64) -> bool {
-        let message = self.systems.get(index).and_then(|system| system.messages.get(queue_id));
-        let held = message.and_then(|message| message.held.as_ref());
-        held.is_some_and(|held| held.until_us == until_us)
-    }
-
-    /// Takes the held lines of a message in: as what another line told it to be, or as a message of
-    /// its own.
-    fn release(
-        &mut self,
-        index: usize,
-        queue_id: &str,
-        kin: Option<&Kin>,
-        events: &mut Vec<Event>,
-    ) {
-        let Some(system) = self.systems.get_mut(index) else { return };
-        let Some(message) = system.messages.get_mut(queue_id) else { return };
-        let Some(held) = message.held.take() else { return };
-        match kin {
-            Some(kin) => kin.adopt(message),
-            // What a pipe took and nobody resubmitted was at its end there.
-            None if held.for_pickup => message.filtered_by_pipe = Some(false),
-            None => {}
-        }
-        self.directory.note(&system.host, &system.instance, queue_id, message);
-        system.mark_changed(queue_id);
-        for line in &held.lines {
-            line.read(|line| match &line.record.body {
-                Body::Postfix(entry) => self.take_in(index, entry, line, events),
-                Body::Filter(verdict) => self.filter(verdict, line, events),
-                _ => {}
-            });
-        }
-    }
-
     /// Gives each message that changed since the last call to `each`, with host, instance and
     /// queue ID. `each` keeps [`Message::stored_parts`] true.
     pub fn drain_changes(&mut self, mut each: impl FnMut(&[u8], &[u8], &str, &mut Message)) {
@@ -421,20 +315,5 @@ impl Step<'_> {
             Entry::OperationTotal(total) => self.operation_total(*total),
             _ => {}
         }
-    }
-}
-
-/// The queue ID of an entry that a held message makes wait.
-fn holdable<'a>(entry: &Entry<'a>) -> Option<QueueId<'a>> {
-    match entry {
-        Entry::Client(client) => client.queue_id,
-        Entry::Pickup(pickup) => Some(pickup.queue_id),
-        Entry::QueueActive(active) => Some(active.queue_id),
-        Entry::Delivery(delivery) => Some(delivery.queue_id),
-        Entry::Expired(expired) => Some(expired.queue_id),
-        Entry::Removed(removed) => Some(removed.queue_id),
-        Entry::Notification(notification) => Some(notification.parent),
-        Entry::Verdict(verdict) => verdict.queue_id,
-        _ => None,
     }
 }

@@ -65,6 +65,16 @@ fn events_of(lines: &[String]) -> Vec<Event> {
     events
 }
 
+/// As [`events_of`], of a log that ends there.
+fn all_events_of(lines: &[String]) -> Vec<Event> {
+    let mut correlator = Correlator::new(direction(), false);
+    let mut reader = Reader::new(TimeZone::UTC, State::default());
+    let mut events = Vec::new();
+    reader.read(&batch(lines), |line| correlator.step(line, &mut events));
+    correlator.release_all(&mut events);
+    events
+}
+
 /// Lines of one host, one second apart; each is `daemon: text` or `daemon[pid]: text`.
 fn log(texts: &[&str]) -> Vec<String> {
     texts
