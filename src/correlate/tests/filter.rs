@@ -535,10 +535,7 @@ fn a_milter_that_no_filter_explains_is_told_after_a_moment() {
     tells(&[CLIENT, MESSAGE_ID, MILTER_HOLD], &[]);
     let later = reject.replace("5.7.1", "4.7.1");
     let lines = stamped(&owned(&[CLIENT, MESSAGE_ID, &later]));
-    let mut correlator = Correlator::new(direction(), false);
-    let mut reader = Reader::new(TimeZone::UTC, State::default());
-    let mut events = Vec::new();
-    reader.read(&batch(&lines), |line| correlator.step(line, &mut events));
+    let (correlator, events) = so_far(&lines);
     assert_eq!(events.len(), 1, "what is tried again waits for nothing");
     assert!(events[0].data.temporary && !correlator.asides.are_telling());
 }
@@ -598,10 +595,7 @@ fn verdicts_that_nobody_takes_are_bounded() {
         line.replace("bob@", &format!("bob{number}@"))
     };
     let lines: Vec<_> = (0..6000).map(greylisted).collect();
-    let mut correlator = Correlator::new(direction(), false);
-    let mut reader = Reader::new(TimeZone::UTC, State::default());
-    let mut events = Vec::new();
-    reader.read(&batch(&lines), |line| correlator.step(line, &mut events));
+    let (mut correlator, events) = so_far(&lines);
     let mut kept = 0;
     correlator.drain_asides(|_, aside| kept += usize::from(aside.is_some()));
     assert_eq!((kept, events.len()), (4096, 0));

@@ -56,21 +56,25 @@ fn batch(lines: &[String]) -> Batch {
     }
 }
 
-fn events_of(lines: &[String]) -> Vec<Event> {
-    let mut correlator = Correlator::new(direction(), false);
+/// What `correlator` made of these lines. The log may go on.
+fn follow(mut correlator: Correlator, lines: &[String]) -> (Correlator, Vec<Event>) {
     let mut reader = Reader::new(TimeZone::UTC, State::default());
     let mut events = Vec::new();
     reader.read(&batch(lines), |line| correlator.step(line, &mut events));
-    correlator.release_all(&mut events);
-    events
+    (correlator, events)
 }
 
-/// As [`events_of`], of a log that ends there.
-fn all_events_of(lines: &[String]) -> Vec<Event> {
-    let mut correlator = Correlator::new(direction(), false);
-    let mut reader = Reader::new(TimeZone::UTC, State::default());
-    let mut events = Vec::new();
-    reader.read(&batch(lines), |line| correlator.step(line, &mut events));
+/// As [`follow`], from the beginning.
+fn so_far(lines: &[String]) -> (Correlator, Vec<Event>) {
+    follow(Correlator::new(direction(), false), lines)
+}
+
+/// The events of a log that ends there.
+fn events_of(lines: &[String]) -> Vec<Event> {
+    ended(so_far(lines))
+}
+
+fn ended((mut correlator, mut events): (Correlator, Vec<Event>)) -> Vec<Event> {
     correlator.release_all(&mut events);
     events
 }
@@ -412,12 +416,7 @@ fn probes_give_nothing() {
 }
 
 fn with_sending(lines: &[String]) -> Vec<Event> {
-    let mut correlator = Correlator::new(direction(), true);
-    let mut reader = Reader::new(TimeZone::UTC, State::default());
-    let mut events = Vec::new();
-    reader.read(&batch(lines), |line| correlator.step(line, &mut events));
-    correlator.release_all(&mut events);
-    events
+    ended(follow(Correlator::new(direction(), true), lines))
 }
 
 /// `sendmail -bv` was once told as `outbound.sending`.
@@ -554,12 +553,17 @@ fn with_too_many_messages_only_the_most_silent_are_ended() {
     assert!(!messages[&*format!("3A{:08X}", super::MOST * 5 - 1)].closed, "the newest is kept");
 }
 
-#[test]
-fn mail_deleted_by_an_operator_is_dropped() {
-    let deferred = status(
+/// An attempt for `b@good.test` that reached nobody.
+fn unreachable() -> String {
+    status(
         "b@good.test",
         "dsn=4.3.0, status=deferred (connect to mx1.good.test[127.0.1.1]:25: Connection refused)",
-    );
+    )
+}
+
+#[test]
+fn mail_deleted_by_an_operator_is_dropped() {
+    let deferred = unreachable();
     assert_eq!(
         after_begin(&[&deferred, "postsuper: 1B7F053E70F: removed"]).last().unwrap(),
         "outbound.dropped b@good.test"
@@ -591,10 +595,7 @@ fn discarded_mail_is_dropped_though_the_tag_lost_the_daemon() {
 
 #[test]
 fn what_was_stored_and_restored_goes_on_as_if_nothing_had_happened() {
-    let deferred = status(
-        "b@good.test",
-        "dsn=4.3.0, status=deferred (connect to mx1.good.test[127.0.1.1]:25: Connection refused)",
-    );
+    let deferred = unreachable();
     let sent = status("b@good.test", "dsn=2.0.0, status=sent (250 Ok)");
     let lines =
         log(&[&BEGIN[..], &[&deferred, BEGIN[2], &sent, "qmgr: 1B7F053E70F: removed"]].concat());
@@ -791,10 +792,7 @@ fn a_client_beyond_its_rate_is_blocked_for_now() {
 
 #[test]
 fn postsuper_that_deletes_all_names_nothing_and_drops_everything() {
-    let deferred = status(
-        "b@good.test",
-        "dsn=4.3.0, status=deferred (connect to mx1.good.test[127.0.1.1]:25: Connection refused)",
-    );
+    let deferred = unreachable();
     assert_eq!(
         after_begin(&[&deferred, "postsuper: Deleted: 1 message"]).last().unwrap(),
         "outbound.dropped b@good.test"

@@ -39,7 +39,7 @@ fn mail_that_a_filter_resubmits_is_one_message_in_either_order() {
     let pickup_first = at_once(&[&IN[..], &AGAIN, &PIPED, &OUT].concat());
     let all_first = at_once(&[&IN[..], &AGAIN, &OUT, &PIPED].concat());
     for lines in [pipe_first, pickup_first, all_first] {
-        let events = all_events_of(&lines);
+        let events = events_of(&lines);
         assert_eq!(names(&events), ["inbound.received b@lab.test", "inbound.delivered b@lab.test"]);
         assert_eq!(events[0].data.uid, events[1].data.uid);
         assert_eq!(events[1].data.queue_id.as_deref(), Some("2C8A153E71B"));
@@ -69,7 +69,7 @@ fn each_recipient_of_a_filter_that_takes_one_at_a_time_is_followed() {
         &OUT,
         &texts(&out),
     ];
-    let mut found = names(&all_events_of(&at_once(&lines.concat())));
+    let mut found = names(&events_of(&at_once(&lines.concat())));
     found.sort();
     assert_eq!(
         found,
@@ -84,20 +84,16 @@ fn each_recipient_of_a_filter_that_takes_one_at_a_time_is_followed() {
 
 #[test]
 fn what_a_pipe_took_for_good_is_delivered() {
-    let events = all_events_of(&at_once(&[&IN[..], &PIPED].concat()));
+    let events = events_of(&at_once(&[&IN[..], &PIPED].concat()));
     assert_eq!(names(&events), ["inbound.received b@lab.test", "inbound.delivered b@lab.test"]);
     let known = PIPED.map(|text| text.replace("spamassassin", "dovecot"));
     let lines = at_once(&[&IN[..], &[&*known[0]]].concat());
-    assert_eq!(names(&events_of(&lines)).len(), 2, "nobody waits for a known last stage");
+    assert_eq!(names(&so_far(&lines).1).len(), 2, "nobody waits for a known last stage");
 }
 
 #[test]
 fn a_silent_log_tells_after_two_seconds_that_a_pipe_was_the_end() {
-    let mut correlator = Correlator::new(direction(), false);
-    let mut reader = Reader::new(TimeZone::UTC, State::default());
-    let mut events = Vec::new();
-    let lines = at_once(&[&IN[..], &PIPED].concat());
-    reader.read(&batch(&lines), |line| correlator.step(line, &mut events));
+    let (mut correlator, mut events) = so_far(&at_once(&[&IN[..], &PIPED].concat()));
     let patience = correlator.patience().unwrap();
     assert!(patience <= std::time::Duration::from_millis(2_001), "{patience:?}");
     correlator.silence(patience / 2, &mut events);
@@ -117,7 +113,7 @@ fn a_forwarded_copy_is_a_message_of_its_own() {
     let out: Vec<_> = out.iter().map(String::as_str).collect();
     for copy in [&copy[..], &AGAIN] {
         let lines = at_once(&[&IN[..], &[local], &PIPED[1..], copy, &out].concat());
-        let mut found = names(&all_events_of(&lines));
+        let mut found = names(&events_of(&lines));
         found.sort();
         assert_eq!(
             found,
@@ -160,7 +156,7 @@ fn a_filter_s_mail_without_a_message_id_is_one_message_in_either_order() {
     let pickup_first = parts(&[&first, &again[..2], &piped, &again[2..], &out]);
     let all_first = parts(&[&first, &again, &out, &piped]);
     for lines in [pipe_first, pickup_first, all_first] {
-        let events = all_events_of(&lines);
+        let events = events_of(&lines);
         assert_eq!(names(&events), ["inbound.received b@lab.test", "inbound.delivered b@lab.test"]);
         assert_eq!(events[0].data.uid, events[1].data.uid);
         for cut in 0..lines.len() {
@@ -181,7 +177,7 @@ fn mail_without_a_message_id_is_no_filter_s_when_that_is_not_sure() {
     let (second, second_again) = (other(&first), other(&again));
     let second_out = [other(&piped), other(&out)].concat();
     let two = [&first[..], &second, &again, &second_again, &piped, &second_out, &out];
-    assert_eq!(all_events_of(&parts(&two)).len(), 8);
+    assert_eq!(events_of(&parts(&two)).len(), 8);
     // Another sender, and the null sender, which is everybody's.
     for sender in ["z@sender.test", ""] {
         let renamed = |texts: &[String]| -> Vec<String> {
@@ -189,6 +185,6 @@ fn mail_without_a_message_id_is_no_filter_s_when_that_is_not_sure() {
         };
         let of_first = if sender.is_empty() { renamed(&first) } else { first.clone() };
         let lines = parts(&[&of_first, &renamed(&again), &piped, &out]);
-        assert_eq!(all_events_of(&lines).len(), 4, "{sender:?}");
+        assert_eq!(events_of(&lines).len(), 4, "{sender:?}");
     }
 }

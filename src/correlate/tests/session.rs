@@ -56,10 +56,7 @@ fn local_mail_during_a_proxied_session_is_its_own_after_a_while() {
         "smtp: 3D8A153E71B: to=<b@good.test>, relay=mx1.good.test[127.0.1.1]:25, delay=0.2, delays=0.1/0/0/0.1, dsn=2.0.0, status=sent (250 2.0.0 Ok)",
         "qmgr: 3D8A153E71B: removed",
     ];
-    let mut correlator = Correlator::new(direction(), false);
-    let mut reader = Reader::new(TimeZone::UTC, State::default());
-    let mut events = Vec::new();
-    reader.read(&batch(&log(&lines)), |line| correlator.step(line, &mut events));
+    let (mut correlator, mut events) = so_far(&log(&lines));
     assert!(events.is_empty() && correlator.patience().is_some());
     correlator.release_all(&mut events);
     one(&events, EventType::OutboundQueued);
@@ -123,10 +120,7 @@ fn trap_13_2_an_access_action_belongs_to_the_next_message_of_its_process() {
 #[test]
 fn an_access_action_without_a_message_is_told_all_the_same() {
     let action = "smtpd[12]: NOQUEUE: discard: RCPT from mail7.client.test[127.0.2.7]: <b@lab.test>: gone; from=<a@sender.test> to=<b@lab.test> proto=ESMTP helo=<h>";
-    let mut correlator = Correlator::new(direction(), false);
-    let mut reader = Reader::new(TimeZone::UTC, State::default());
-    let mut events = Vec::new();
-    reader.read(&batch(&log(&[action])), |line| correlator.step(line, &mut events));
+    let (mut correlator, mut events) = so_far(&log(&[action]));
     assert!(events.is_empty() && correlator.patience().is_some());
     correlator.release_all(&mut events);
     assert_eq!(one(&events, EventType::InboundDropped).queue_id, None);
