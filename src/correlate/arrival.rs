@@ -8,7 +8,7 @@ use super::{
     Step,
     direction::is_loopback,
     emit::{Trigger, bounded, message_data},
-    hold::{HOLD_US, Held},
+    hold::HOLD_US,
     lineage::Lineage,
     message::{Class, KeptLine, Message, Origin},
 };
@@ -94,12 +94,10 @@ impl Step<'_> {
         }
         let (host, instance) = (&self.system.host, &self.system.instance);
         let story = self.directory.story(host, instance, queue_id.as_str(), message_id);
-        let held =
-            story.map(|story| Held::new(story.clone(), self.line.at_us.saturating_add(HOLD_US)));
+        let held = story.map(|story| self.may_belong_to(story.clone(), HOLD_US));
         let Some(held) = held.or_else(|| self.hold_for_proxy(message)) else { return };
         self.directory.note_stage(&self.system.host, queue_id.as_str(), held.story.uid);
-        self.system.held.push((held.until_us, queue_id.as_str().into()));
-        message.held = Some(Box::new(held));
+        self.hold_back(queue_id, message, held);
     }
 
     /// qmgr opened the message: the first time it is queued, later it is another attempt.

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::message::KeptLine;
+use crate::parse::Line;
 
 /// Lines that are kept at once; beyond it those that would leave next go first.
 const MOST: usize = 4096;
@@ -74,6 +75,18 @@ pub struct Aside {
     pub instance: Box<[u8]>,
     /// The line.
     pub line: KeptLine,
+}
+
+impl Aside {
+    /// `line`, put aside for so long.
+    pub(crate) fn new(topic: Topic, line: &Line<'_>, wait_us: i64) -> Self {
+        Self {
+            topic,
+            until_us: line.at_us.saturating_add(wait_us),
+            instance: line.record.process.instance.into(),
+            line: KeptLine::from(line),
+        }
+    }
 }
 
 /// Place of an aside: first by the end of its time, then by number, in the order of arrival.

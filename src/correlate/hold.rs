@@ -17,7 +17,7 @@ use mailherald_parsers::{
 };
 
 use super::{
-    Correlator, Link,
+    Correlator, Link, Step,
     lineage::{Kin, Lineage},
     message::{KeptLine, Message},
     system::System,
@@ -48,7 +48,7 @@ pub struct Held {
 
 impl Held {
     /// Nothing held yet.
-    pub(crate) fn new(story: Lineage, until_us: i64) -> Self {
+    fn new(story: Lineage, until_us: i64) -> Self {
         Self { story, until_us, for_pickup: false, lines: Vec::new() }
     }
 
@@ -59,6 +59,19 @@ impl Held {
             self.lines.push(line);
         }
         fits
+    }
+}
+
+impl Step<'_> {
+    /// What makes a message wait for so much log time: it may belong to `story`.
+    pub(crate) fn may_belong_to(&self, story: Lineage, wait_us: i64) -> Held {
+        Held::new(story, self.line.at_us.saturating_add(wait_us))
+    }
+
+    /// Lets the lines of `message` wait.
+    pub(crate) fn hold_back(&mut self, queue_id: QueueId<'_>, message: &mut Message, held: Held) {
+        self.system.held.push((held.until_us, queue_id.as_str().into()));
+        message.held = Some(Box::new(held));
     }
 }
 

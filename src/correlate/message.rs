@@ -2,11 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mailherald_parsers::postfix::Peer;
+use mailherald_parsers::{Parser, postfix::Peer};
 use serde::{Deserialize, Serialize};
 
 use super::{emit::bounded, finding::Finding, hold::Held};
-use crate::event::{MessageUid, Service, TimeQuality};
+use crate::{
+    event::{MessageUid, Service, TimeQuality},
+    parse::Line,
+};
 
 /// One message in a queue, from its first line to its end.
 ///
@@ -153,6 +156,21 @@ pub struct KeptLine {
     pub at_us: i64,
     /// How exact that is.
     pub quality: TimeQuality,
+}
+
+impl KeptLine {
+    /// Reads the line again.
+    pub(crate) fn read(&self, act: impl FnOnce(&Line<'_>)) {
+        let mut parser = Parser::new();
+        let record = parser.parse(&self.bytes);
+        act(&Line {
+            bytes: &self.bytes,
+            occurrence: self.occurrence,
+            at_us: self.at_us,
+            quality: self.quality,
+            record: &record,
+        });
+    }
 }
 
 impl Message {

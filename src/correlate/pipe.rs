@@ -60,9 +60,8 @@ impl Step<'_> {
             None => {
                 parent.resubmitted.push(queue_id.as_str().into());
                 self.system.mark_changed(&parent_id);
-                let until_us = self.line.at_us.saturating_add(HOLD_US);
-                self.system.held.push((until_us, queue_id.as_str().into()));
-                message.held = Some(Box::new(Held::new(lineage, until_us)));
+                let held = self.may_belong_to(lineage, HOLD_US);
+                self.hold_back(queue_id, message, held);
             }
         }
     }
@@ -81,16 +80,14 @@ impl Step<'_> {
             return;
         }
         if self.system.nameless.len() < MOST {
-            let until_us = self.line.at_us.saturating_add(HOLD_US);
-            let held = Held::new(Lineage::of(message), until_us);
+            let held = self.may_belong_to(Lineage::of(message), HOLD_US);
             self.hold_nameless(queue_id, message, held);
         }
     }
 
     fn hold_nameless(&mut self, queue_id: QueueId<'_>, message: &mut Message, held: Held) {
-        self.system.held.push((held.until_us, queue_id.as_str().into()));
         self.system.nameless.insert(queue_id.as_str().into());
-        message.held = Some(Box::new(held));
+        self.hold_back(queue_id, message, held);
     }
 
     /// The one message without a Message-ID that is held and has the sender of `message`: for a
@@ -146,15 +143,13 @@ impl Step<'_> {
     }
 
     fn hold_for_pickup(&mut self, message: &mut Message, queue_id: QueueId<'_>) {
-        let until_us = self.line.at_us.saturating_add(PIPE_US);
-        let mut held = Held::new(Lineage::of(message), until_us);
+        let mut held = self.may_belong_to(Lineage::of(message), PIPE_US);
         held.for_pickup = true;
         held.push(KeptLine::from(self.line));
         if message.message_id.is_none() {
             return self.hold_nameless(queue_id, message, held);
         }
-        message.held = Some(Box::new(held));
-        self.system.held.push((until_us, queue_id.as_str().into()));
+        self.hold_back(queue_id, message, held);
     }
 
     fn is_sent_by_pipe(&self, delivery: &Delivery<'_>) -> bool {

@@ -7,7 +7,7 @@
 //! queue ID.
 
 use mailherald_parsers::{
-    Body, LogRecord, Parser,
+    Body, LogRecord,
     postfix::{Action, Client, Entry, FilterOutcome, ProxyAnswer, QueueId, Verdict, response},
 };
 
@@ -17,7 +17,7 @@ use super::{
     emit::bounded,
     hold::{HOLD_US, Held},
     lineage::{Kin, Lineage},
-    message::{KeptLine, Message, Origin},
+    message::{Message, Origin},
     refusal::Refusal,
 };
 use crate::parse::Line;
@@ -103,7 +103,7 @@ impl Step<'_> {
     /// wait for the process that knows the client.
     pub(crate) fn hold_for_proxy(&mut self, message: &Message) -> Option<Held> {
         let may_be = self.asides.has_proxied(&self.system.host);
-        may_be.then(|| Held::new(Lineage::of(message), self.line.at_us.saturating_add(HOLD_US)))
+        may_be.then(|| self.may_belong_to(Lineage::of(message), HOLD_US))
     }
 
     fn proxied_topic(&self) -> Option<Topic> {
@@ -128,12 +128,9 @@ impl Step<'_> {
     }
 
     pub(crate) fn put_aside(&mut self, topic: Topic, wait_us: i64) -> bool {
-        self.asides.put(Aside {
-            topic,
-            until_us: self.line.at_us.saturating_add(wait_us),
-            instance: self.system.instance.as_slice().into(),
-            line: KeptLine::from(self.line),
-        })
+        // The configuration may know the instance by another name than the tag.
+        let instance = self.system.instance.as_slice().into();
+        self.asides.put(Aside { instance, ..Aside::new(topic, self.line, wait_us) })
     }
 
     /// This step, for another line.
@@ -168,20 +165,5 @@ fn refusal<'a>(answer: &ProxyAnswer<'a>) -> Refusal<'a> {
         discarded: answer.accepted,
         is_of_content: true,
         ..Refusal::default()
-    }
-}
-
-impl KeptLine {
-    /// Reads the line again.
-    pub(crate) fn read(&self, act: impl FnOnce(&Line<'_>)) {
-        let mut parser = Parser::new();
-        let record = parser.parse(&self.bytes);
-        act(&Line {
-            bytes: &self.bytes,
-            occurrence: self.occurrence,
-            at_us: self.at_us,
-            quality: self.quality,
-            record: &record,
-        });
     }
 }

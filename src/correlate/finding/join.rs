@@ -17,7 +17,7 @@ use crate::{
         Correlator, Step,
         aside::{Aside, Name, Topic},
         lineage::message_key,
-        message::{KeptLine, Message, Origin},
+        message::{Message, Origin},
         system::System,
     },
     event::Event,
@@ -331,16 +331,4 @@ fn names(verdict: &Verdict<'_>) -> Vec<Name> {
 
 fn envelope(sender: &[u8], recipient: &[u8]) -> Box<[u8]> {
     [sender, recipient].join(&0).to_ascii_lowercase().into()
-}
-
-impl Aside {
-    /// `line`, put aside for so long.
-    pub(super) fn new(topic: Topic, line: &Line<'_>, wait_us: i64) -> Self {
-        Self {
-            topic,
-            until_us: line.at_us.saturating_add(wait_us),
-            instance: line.record.process.instance.into(),
-            line: KeptLine::from(line),
-        }
-    }
 }
