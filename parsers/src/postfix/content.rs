@@ -21,6 +21,14 @@ use super::{
 };
 use crate::{Body, Reason, fields::Parsed};
 
+/// Cleanup cuts content, with the error that a MIME error puts before it, at 200 bytes; a logger
+/// that escapes writes up to four for one (`#303`). So there is no end of it further right, however
+/// long the addresses are.
+const CONTENT_BYTES: usize = 4 * 200;
+
+/// Between the content and where it came from.
+const FROM: &[u8] = b" from ";
+
 /// `QID: reject: header Subject: x from name[addr]; from=<> to=<> proto= helo=<>: text`.
 ///
 /// Also `QID: milter-header-reject: header …` (`cleanup_milter.c`, `cleanup_milter_hbc_log()`) and
@@ -136,7 +144,8 @@ struct Tail<'a> {
 /// The right-most end of the content that everything behind it fits.
 fn end(details: &[u8]) -> Option<End<'_>> {
     let mut found: Option<End<'_>> = None;
-    for at in memmem::rfind_iter(details, b" from ") {
+    let content_at_most = details.get(..CONTENT_BYTES + FROM.len()).unwrap_or(details);
+    for at in memmem::rfind_iter(content_at_most, FROM) {
         let (content, rest) = details.split_at_checked(at)?;
         let Ok((_, tail)) = all_consuming(tail).parse(rest) else {
             continue;
@@ -154,7 +163,7 @@ fn end(details: &[u8]) -> Option<End<'_>> {
 fn tail(input: &[u8]) -> Parsed<'_, Tail<'_>> {
     let nobody = alt((tag("local"), tag("unknown")));
     let origin = alt((peer.map(Some), nobody.map(|_| None)));
-    (preceded(tag(" from "), origin), envelope, opt(preceded(tag(": "), rest)))
+    (preceded(tag(FROM), origin), envelope, opt(preceded(tag(": "), rest)))
         .map(|(peer, list, text)| Tail { peer, list, text })
         .parse(input)
 }
@@ -315,6 +324,18 @@ mod tests {
              to=<b@y> proto=ESMTP helo=<h>",
         );
         assert!(check.ambiguous);
+    }
+
+    /// Each was once a candidate, and read to the end of the line.
+    #[test]
+    fn an_address_full_of_origins_is_not_searched() {
+        let origins = " from e[::2]; from=<e> to=<e>: ".repeat(250);
+        let line = format!(
+            "info: header Subject: x from a[::1]; from=<\"{origins}\"@x.test> to=<b@y> \
+             proto=ESMTP helo=<h>"
+        );
+        let check = parsed(&line);
+        assert!(check.content.len() <= CONTENT_BYTES && check.ambiguous);
     }
 
     #[test]
