@@ -16,6 +16,7 @@ pub mod file;
 mod head;
 mod journal;
 pub mod journald;
+mod line_end;
 mod lines;
 pub mod replay;
 pub mod stdin;

@@ -4,7 +4,7 @@ use std::{
     fs::{File, Metadata},
     io,
     ops::ControlFlow,
-    os::unix::fs::{FileExt, MetadataExt},
+    os::unix::fs::MetadataExt,
     path::PathBuf,
     time::Duration,
 };
@@ -217,22 +217,6 @@ impl Named {
 pub(super) fn anchor(modified: Timestamp, now: Timestamp) -> Timestamp {
     let is_live = now.duration_since(modified).unsigned_abs() < LIVE_WITHIN;
     if is_live { now } else { modified }
-}
-
-/// Offset behind the last line end of a file, 0 when it has none.
-pub(super) fn last_line_end(file: &File, size: u64, buffer: &mut [u8]) -> io::Result<u64> {
-    let mut end = size;
-    while end > 0 {
-        let start = end.saturating_sub(buffer.len() as u64);
-        let length = usize::try_from(end - start).unwrap_or(usize::MAX);
-        let Some(room) = buffer.get_mut(..length) else { return Ok(0) };
-        file.read_exact_at(room, start)?;
-        if let Some(place) = memchr::memrchr(b'\n', room) {
-            return Ok(start + place as u64 + 1);
-        }
-        end = start;
-    }
-    Ok(0)
 }
 
 #[cfg(test)]
