@@ -207,7 +207,7 @@ impl Tailer {
     fn let_go(&mut self, out: &mut Outbox<'_>) -> Flow {
         let now = self.clock.now();
         let mut finished = Vec::new();
-        self.work.retain(|work| {
+        self.work.retain_mut(|work| {
             let Work::Tail(tail) = work else { return true };
             let is_quiet = now.duration_since(tail.busy_at).unsigned_abs() >= LINGER;
             if is_quiet && tail.is_unlinked().unwrap_or(true) {

@@ -86,6 +86,42 @@ fn row_17_a_hole_in_the_middle_of_a_file_is_dropped() {
     assert_eq!(bench.tally().nul_bytes, (1 << 22) - 2);
 }
 
+/// Read byte by byte, a hole of a tebibyte would take minutes.
+#[test]
+fn row_17_a_hole_in_the_middle_of_a_file_is_jumped_over() {
+    let mut bench = Bench::from_beginning();
+    let mut writer = File::create(bench.path("mail.log")).unwrap();
+    writer.write_all(b"a\nbegin").unwrap();
+    bench.round();
+    writer.seek(SeekFrom::Start(1 << 40)).unwrap();
+    writer.write_all(b" and end\nb\n").unwrap();
+    assert_eq!(bench.poll(), ["begin and end", "b"]);
+    assert_eq!(bench.tally().nul_bytes, (1 << 40) - 7);
+    bench.restart();
+    writer.write_all(b"c\n").unwrap();
+    assert_eq!(bench.round(), ["c"]);
+}
+
+/// A file that was made large beforehand, and a client of NFS that hears of a file's new size
+/// before its bytes, show NULs where lines will be. They were taken for a run, and the lines lost.
+#[test]
+fn row_17_nul_bytes_at_the_end_of_a_file_are_read_again_until_something_is_behind_them() {
+    for room in [10, 1 << 22, 1 << 40] {
+        let mut bench = Bench::from_beginning();
+        let mut writer = File::create(bench.path("mail.log")).unwrap();
+        writer.write_all(b"a\n").unwrap();
+        writer.set_len(room).unwrap();
+        assert_eq!(bench.round(), ["a"]);
+        writer.write_all(b"b\n").unwrap();
+        assert_eq!(bench.poll(), ["b"], "room for {room}");
+        writer.write_all(b"ha").unwrap();
+        assert_eq!(bench.poll(), [""; 0]);
+        writer.write_all(b"lf\n").unwrap();
+        assert_eq!(bench.poll(), ["half"]);
+        assert_eq!((bench.tally().truncations, bench.tally().nul_bytes), (0, 0));
+    }
+}
+
 #[test]
 fn row_18_invalid_utf_8_is_handed_on_byte_for_byte() {
     let mut bench = Bench::from_beginning();
