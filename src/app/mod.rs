@@ -15,6 +15,7 @@ mod dry_run;
 mod error;
 mod fate;
 mod full_disk;
+mod lateness;
 mod opening;
 mod pipeline;
 mod replay;

@@ -14,6 +14,7 @@ mod archive;
 mod batching;
 pub mod file;
 mod head;
+mod health;
 mod journal;
 pub mod journald;
 mod line_end;
@@ -22,6 +23,7 @@ pub mod replay;
 pub mod stdin;
 
 pub use archive::Compression;
+pub use health::{Health, HealthSender};
 pub use journald::JournalPosition;
 
 use std::fmt;

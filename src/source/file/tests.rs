@@ -652,7 +652,14 @@ fn a_wrong_pattern_is_named() {
     let name = "test".to_owned();
     let source = FileTail { index: 0, name, include, start: Start::End, positions: Vec::new() };
     let (out, _batches) = tokio::sync::mpsc::channel(1);
-    let error = spawn(source, out, crate::clock::system(), CancellationToken::new()).err();
+    let error = spawn(
+        source,
+        out,
+        crate::clock::system(),
+        HealthSender::default(),
+        CancellationToken::new(),
+    )
+    .err();
     assert!(error.unwrap().to_string().contains("/var/log/[mail"));
 }
 
@@ -664,7 +671,8 @@ fn the_thread_delivers_what_is_written_and_ends_when_told() {
     let (name, start) = ("test".to_owned(), Start::Beginning);
     let source = FileTail { index: 3, name, include, start, positions: Vec::new() };
     let stop = CancellationToken::new();
-    let thread = spawn(source, out, crate::clock::system(), stop.clone()).unwrap();
+    let thread =
+        spawn(source, out, crate::clock::system(), HealthSender::default(), stop.clone()).unwrap();
     let started = batches.blocking_recv().unwrap();
     assert_eq!(started.position.fingerprint, Fingerprint::NONE);
     bench.append("mail.log", "a\n");

@@ -238,7 +238,7 @@ fn row_36_a_huge_backlog_is_counted_and_handed_out_in_pieces_of_bounded_size() {
     let line = "x".repeat(999) + "\n";
     bench.append("mail.log", &line.repeat(5000));
     bench.round();
-    let unread = |bench: &Bench| bench.tally().backlog.unread_bytes;
+    let unread = |bench: &Bench| bench.health().lag_bytes;
     assert_eq!(unread(&bench), 0);
     assert!(bench.batches.iter().all(|batch| batch.bytes.len() <= BATCH_BYTES));
     bench.append("mail.log", &line.repeat(2000));
@@ -252,7 +252,7 @@ fn row_37_a_deleted_file_that_only_we_hold_is_counted_until_it_is_let_go() {
     let mut bench = Bench::from_beginning();
     bench.append("mail.log", &"a\n".repeat(10_000));
     bench.round();
-    let pinned = |bench: &Bench| bench.tally().backlog.pinned_bytes;
+    let pinned = |bench: &Bench| bench.health().pinned_bytes;
     assert_eq!(pinned(&bench), 0);
     bench.remove("mail.log");
     bench.poll();
@@ -272,7 +272,8 @@ fn row_37_while_nobody_takes_the_lines_reading_stops_and_loses_nothing_to_a_dele
     let (name, start) = ("test".to_owned(), Start::Beginning);
     let source = FileTail { index: 0, name, include, start, positions: Vec::new() };
     let stop = CancellationToken::new();
-    let thread = spawn(source, out, crate::clock::system(), stop.clone()).unwrap();
+    let thread =
+        spawn(source, out, crate::clock::system(), HealthSender::default(), stop.clone()).unwrap();
     let mut lines = batches.blocking_recv().unwrap().lines.len();
     // The file is open when its first lines come.
     while lines == 0 {
@@ -285,4 +286,43 @@ fn row_37_while_nobody_takes_the_lines_reading_stops_and_loses_nothing_to_a_dele
     stop.cancel();
     while batches.blocking_recv().is_some() {}
     assert_eq!(thread.join().unwrap().lines, 12_000);
+}
+
+#[test]
+fn row_37_while_the_lines_wait_the_source_is_behind_since_the_look_that_found_them() {
+    let mut bench = Bench::from_beginning();
+    let line = "x".repeat(999) + "\n";
+    bench.append("mail.log", &line.repeat(5000));
+    let begun = crate::clock::Clock::now(&*bench.clock);
+    for _ in 0..2 {
+        // Whoever takes the lines, does not.
+        assert!(bench.tailer.round(&mut |_| ControlFlow::Break(())).is_break());
+        assert_eq!(bench.health().behind_since, Some(begun));
+        bench.pass_time(Duration::from_mins(2));
+    }
+    bench.round();
+    assert_eq!((bench.health().behind_since, bench.health().lag_bytes), (None, 0));
+}
+
+#[test]
+fn row_11_a_log_that_is_not_there_yet_is_waited_for_and_so_says_the_health() {
+    let mut bench = Bench::from_beginning();
+    bench.round();
+    assert!(bench.health().is_waiting);
+    bench.append("mail.log", "a\n");
+    bench.round();
+    assert!(!bench.health().is_waiting);
+}
+
+#[test]
+fn row_12_a_log_that_is_refused_is_counted_until_it_can_be_read() {
+    let mut bench = Bench::from_beginning();
+    bench.append("mail.log", "a\n");
+    bench.round();
+    bench.break_open_files();
+    bench.poll();
+    assert_eq!(bench.health().refused, 1);
+    bench.pass_time(Duration::from_secs(1));
+    bench.poll();
+    assert_eq!(bench.health().refused, 0);
 }
