@@ -50,6 +50,8 @@ use tokio_util::sync::CancellationToken;
 use super::{Batch, HealthSender, Position};
 use crate::{clock::SharedClock, config::Start};
 
+pub use scan::{Matches, matching};
+
 use self::{tailer::Tailer, watch::Watch};
 
 /// Longest wait between two looks at the open files.

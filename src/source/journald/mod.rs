@@ -41,7 +41,7 @@ use serde::{Deserialize, Serialize};
 use tokio::{runtime::Handle, sync::mpsc::Sender, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-pub use doubts::{Doubt, doubts};
+pub use doubts::{Doubt, doubts, is_volatile};
 
 use super::{Batch, Health, HealthSender};
 use crate::{clock::SharedClock, config::Start};
