@@ -15,9 +15,11 @@ mod dry_run;
 mod error;
 mod fate;
 mod full_disk;
+mod lateness;
 mod opening;
 mod pipeline;
 mod replay;
+mod replay_set;
 mod run;
 mod signals;
 
@@ -26,5 +28,5 @@ pub use doctor::{Finding, State, doctor};
 pub use dry_run::{DryRun, DrySummary, dry_run};
 pub use error::AppError;
 pub use opening::{TRY_STORE, try_store};
-pub use replay::{Replay, Replayed, plan as replay_plan, replay};
+pub use replay::{Ended, Replay, Replayed, plan as replay_plan, replay};
 pub use run::run;

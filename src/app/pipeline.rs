@@ -102,14 +102,24 @@ impl Pipeline {
     /// Commits all that was read, then waits until nothing is left to send but what waits for a
     /// retry. Gives whether something does.
     pub(super) async fn drain(&mut self) -> bool {
-        // An error means that the writer ended; its own error is told by `finish`.
-        self.handle.flush().await.ok();
+        self.input_ends().await;
         self.input_ended.cancel();
         let mut retries_wait = false;
         while let Some(end) = self.senders.join_next().await {
             retries_wait |= matches!(end, Ok(End::Drained { retries_wait: true }));
         }
         retries_wait
+    }
+
+    /// Commits all that was read: nothing comes behind it.
+    pub(super) async fn input_ends(&self) {
+        // An error means that the writer ended; its own error is told by `finish`.
+        self.handle.input_ended().await.ok();
+    }
+
+    /// A replay is over, and is not to be gone on with.
+    pub(super) async fn replay_done(&self) {
+        self.handle.replay_done().await;
     }
 
     /// To be called before the sources are waited for.

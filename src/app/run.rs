@@ -5,13 +5,13 @@ use std::{io, sync::Arc};
 use jiff::Timestamp;
 use tokio::{
     runtime::Runtime,
-    sync::mpsc,
+    sync::{mpsc, watch},
     task::{JoinHandle, JoinSet},
 };
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    AppError, full_disk,
+    AppError, full_disk, lateness,
     opening::{self, open_store},
     pipeline::{Parts, Pipeline},
     signals::Signals,
@@ -20,7 +20,7 @@ use crate::{
     clock::{self, SharedClock},
     config::{Config, Source, SourceKind, Start},
     source::{
-        self, Batch,
+        self, Batch, Health,
         file::{FileTail, Tally},
         journald::{self, Journald},
     },
@@ -255,6 +255,8 @@ impl Starting {
         stop: CancellationToken,
         runtime: &Runtime,
     ) -> Result<SourceThread, AppError> {
+        let (health, seen) = watch::channel(Health::default());
+        runtime.spawn(lateness::watch(self.source.name.clone(), seen, Arc::clone(&clock)));
         match self.source.kind {
             SourceKind::File(file) => {
                 let tail = FileTail {
@@ -264,7 +266,7 @@ impl Starting {
                     start: self.source.start,
                     positions: self.positions,
                 };
-                Ok(SourceThread::File(source::file::spawn(tail, out, clock, stop)?))
+                Ok(SourceThread::File(source::file::spawn(tail, out, clock, health, stop)?))
             }
             SourceKind::Journald(journal) => {
                 let journald = Journald {
@@ -274,7 +276,8 @@ impl Starting {
                     start: self.source.start,
                     position: self.journal,
                 };
-                let task = source::journald::spawn(journald, out, clock, stop, runtime.handle())?;
+                let task =
+                    source::journald::spawn(journald, out, clock, health, stop, runtime.handle())?;
                 Ok(SourceThread::Journald(task))
             }
             SourceKind::Stdin => source::stdin::spawn(self.index, out, clock)

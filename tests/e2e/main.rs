@@ -22,6 +22,7 @@ mod program;
 mod receiver;
 mod replay;
 mod run;
+mod store_faults;
 mod traffic;
 
 use std::time::{Duration, Instant};

@@ -12,6 +12,9 @@ use crate::config::{
     value::At,
 };
 
+/// The word that keeps us from asking Postfix.
+const OFF: &str = "off";
+
 /// Checks the section; what is left out keeps its default.
 pub(super) fn check(raw: Option<RawMail>, problems: &mut Problems<'_>) -> Mail {
     let mut mail = Mail::default();
@@ -31,11 +34,16 @@ pub(super) fn check(raw: Option<RawMail>, problems: &mut Problems<'_>) -> Mail {
     if let Some(instances) = raw.instances {
         mail.instances = instances.value.into_iter().map(|name| name.value).collect();
     }
-    let words = [("auto", true), ("off", false)];
+    let words = [("auto", true), (OFF, false)];
     if choice(raw.postconf.as_ref(), "mail.postconf", &words, problems) == Some(false) {
         mail.unsaid = Unsaid::NOTHING;
     }
     mail
+}
+
+/// The key that forbids it does not.
+pub(super) fn may_ask_postfix(raw: &RawMail) -> bool {
+    raw.postconf.as_ref().is_none_or(|word| word.value != OFF)
 }
 
 /// Reads domain names, in lower case.

@@ -1,7 +1,8 @@
 //! From keys as written to a configuration that can be worked with.
 //!
 //! Every rule is checked even when others failed; a [`Config`] comes out only when none did.
-//! Looks at the host only to read secrets and to see which log files exist.
+//! Looks at the host only to read secrets, to see which log files exist, and to ask Postfix where it
+//! logs to when a file and the journal are both read.
 
 mod journal;
 mod mail;
@@ -19,6 +20,7 @@ use super::{
     raw::RawConfig,
     value::At,
 };
+use journal::Maillog;
 
 pub use secret_file::SecretFileError;
 pub(super) use secret_file::read as read_secret_file;
@@ -34,7 +36,10 @@ pub(super) fn check(
 ) -> Option<Config> {
     let state_dir = state_dir(raw.state_dir, problems);
     let store = store::check(raw.store.map(|store| store.value), problems);
-    let mail = mail::check(raw.mail.map(|mail| mail.value), problems);
+    let raw_mail = raw.mail.map(|mail| mail.value);
+    let may_ask = raw_mail.as_ref().is_none_or(mail::may_ask_postfix);
+    let mail = mail::check(raw_mail, problems);
+    let maillog = || if may_ask { journal::maillog() } else { Maillog::Unknown };
     let (sources, webhooks) = match purpose {
         Purpose::DryRun => (Vec::new(), Vec::new()),
         Purpose::Check | Purpose::Daemon | Purpose::Replay => {
@@ -44,7 +49,7 @@ pub(super) fn check(
             if purpose == Purpose::Check {
                 source::warn_of_missing(raw.source.as_ref(), problems);
             }
-            (source::check(raw.source, problems), webhook::check(raw.webhook, problems))
+            (source::check(raw.source, &maillog, problems), webhook::check(raw.webhook, problems))
         }
     };
     (!problems.any_error()).then_some(Config { state_dir, sources, store, mail, webhooks })

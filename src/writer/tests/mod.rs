@@ -3,6 +3,7 @@
 
 mod bench;
 mod model;
+mod replay_set;
 mod retention;
 mod stored_form;
 
@@ -29,7 +30,7 @@ use crate::{
 };
 
 const REPLAY: Mode =
-    Mode::Replay { since_us: i64::MIN, until_us: i64::MAX, only: None, resend: false };
+    Mode::Replay { since_us: i64::MIN, until_us: i64::MAX, only: None, resend: false, set: None };
 
 /// Lines of `count` recipients in one second, each of which gives one event.
 fn lines(second: i64, count: usize) -> String {
@@ -194,7 +195,13 @@ fn what_a_replay_stored_is_not_sent_again_by_the_live_tail() {
 fn a_replay_keeps_to_its_bounds_and_leaves_no_position_and_no_open_message() {
     let dir = TempDir::new().unwrap();
     let bound = |second: i64| 1_772_359_200_000_000 + second * 1_000_000;
-    let mode = Mode::Replay { since_us: bound(1), until_us: bound(3), only: None, resend: false };
+    let mode = Mode::Replay {
+        since_us: bound(1),
+        until_us: bound(3),
+        only: None,
+        resend: false,
+        set: None,
+    };
     let mut bench = Bench::open(dir.path(), mode);
     (0..5).for_each(|second| bench.ingest(&lines(second, 1)));
     bench.writer.commit().unwrap();
@@ -312,7 +319,7 @@ fn a_batch_without_lines_still_moves_its_position() {
 const NOBODY: [Vec<u64>; 2] = [vec![], vec![]];
 
 fn replay_to(only: usize, resend: bool) -> Mode {
-    Mode::Replay { since_us: i64::MIN, until_us: i64::MAX, only: Some(only), resend }
+    Mode::Replay { since_us: i64::MIN, until_us: i64::MAX, only: Some(only), resend, set: None }
 }
 
 /// Sequence numbers that a replay of `log` in `mode` hands out to each of two webhooks.
