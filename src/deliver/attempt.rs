@@ -240,12 +240,13 @@ fn header_map(custom: &[CustomHeader], own: &[Header]) -> HeaderMap {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
     use std::sync::atomic::{AtomicI64, Ordering};
 
     use data_encoding::{BASE64, HEXLOWER};
+    use reqwest::Url;
     use sha2::{Digest, Sha256};
 
     use super::{
@@ -264,13 +265,14 @@ mod tests {
         secret::Secret,
     };
 
-    const START: i64 = 1_704_825_660;
-    const SECRET: &str = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+    pub(in crate::deliver) const START: i64 = 1_704_825_660;
+    pub(in crate::deliver) const SECRET: &str =
+        "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
     const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok";
 
     /// Stands still until it is set.
     #[derive(Debug)]
-    struct TestClock(AtomicI64);
+    pub(in crate::deliver) struct TestClock(AtomicI64);
 
     impl Clock for TestClock {
         fn now(&self) -> Timestamp {
@@ -286,15 +288,19 @@ mod tests {
         &report.record.last().unwrap().body
     }
 
-    fn clock() -> TestClock {
+    pub(in crate::deliver) fn clock() -> TestClock {
         TestClock(AtomicI64::new(START))
     }
 
     fn webhook(peer: &Peer, profile: Profile) -> Webhook {
+        webhook_at(peer.url(), profile)
+    }
+
+    pub(in crate::deliver) fn webhook_at(url: Url, profile: Profile) -> Webhook {
         Webhook {
             id: WebhookId::of_name("test"),
             name: "test".into(),
-            url: peer.url(),
+            url,
             profile,
             events: TypeSet::parse(["*"], profile).unwrap(),
             secret: Secret::parse(SECRET, profile).unwrap(),
@@ -449,7 +455,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_failure_is_reported_in_words_and_retried() {
-        let peer = Peer::start(Behaviour::Reset).await;
+        let peer = Peer::start(Behaviour::Cut("")).await;
         let webhook = webhook(&peer, Profile::Standard);
         let report = attempt(&client(), &webhook, &bounced(), 1, &clock()).await;
         assert_eq!(report.outcome, Outcome::Retry { not_before: Duration::ZERO });

@@ -291,7 +291,7 @@ mod tests {
     #[tokio::test]
     async fn an_endless_body_is_bounded_and_the_connection_closed() {
         let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
-        let mut peer = Peer::start(Behaviour::Endless(head)).await;
+        let mut peer = Peer::start(Behaviour::Endless(head, "10\r\nsixteen bytes...\r\n")).await;
         // The bound ends the reading, long before the timeout of the request would.
         let url = peer.url();
         let answer = timeout_at(Instant::now() + AMPLE, post(&url, Duration::from_hours(1))).await;
@@ -331,7 +331,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_reset_is_told_from_a_close_without_answer() {
-        assert_eq!(class(&failure_of(Behaviour::Reset, AMPLE).await), Failure::Reset);
+        assert_eq!(class(&failure_of(Behaviour::Cut(""), AMPLE).await), Failure::Reset);
         assert_eq!(class(&failure_of(Behaviour::HalfClose, AMPLE).await), Failure::Exchange);
     }
 

@@ -18,6 +18,8 @@ mod trace;
 
 #[cfg(test)]
 mod peer;
+#[cfg(test)]
+mod tests;
 
 pub use attempt::{AttemptReport, attempt};
 pub use client::{Client, ClientError};

@@ -89,13 +89,18 @@ impl Lookups {
         let (lookup, running) = (Arc::clone(&self.lookup), Arc::clone(&self.running));
         let name = name.to_owned();
         tokio::spawn(async move {
-            let found = lookup.addresses(name.clone()).await;
+            let found = lookup.addresses(name.clone()).await.and_then(at_least_one);
             running.lock().unwrap_or_else(PoisonError::into_inner).remove(&name);
             let few = found.map(|all| all.into_iter().take(ADDRESSES).collect());
             sender.send_replace(Some(few.map_err(|error| LookupError(Arc::new(error)))));
         });
         receiver
     }
+}
+
+fn at_least_one(found: Vec<IpAddr>) -> io::Result<Vec<IpAddr>> {
+    let none = || io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    if found.is_empty() { Err(none()) } else { Ok(found) }
 }
 
 /// The resolver of one HTTP client.
