@@ -109,6 +109,7 @@ pub fn replay(
         clock: clock::system(),
         mode: mode(replay, only, set),
         settings: &config.store,
+        egress: &config.egress,
         rate: replay.rate,
     };
     let (mut pipeline, batches) = Pipeline::start(parts, &runtime)?;

@@ -4,11 +4,16 @@
 //! Looks at the host only to read secrets, to see which log files exist, and to ask Postfix where it
 //! logs to when a file and the journal are both read.
 
+mod egress;
+mod headers;
 mod journal;
 mod mail;
+mod network;
+mod pem_file;
 mod secret_file;
 mod source;
 mod store;
+mod transport;
 mod webhook;
 
 use std::{collections::HashMap, path::PathBuf};
@@ -21,6 +26,7 @@ use super::{
     value::At,
 };
 use journal::Maillog;
+use crate::secret::Sealer;
 
 pub use secret_file::SecretFileError;
 pub(super) use secret_file::read as read_secret_file;
@@ -40,6 +46,7 @@ pub(super) fn check(
     let may_ask = raw_mail.as_ref().is_none_or(mail::may_ask_postfix);
     let mail = mail::check(raw_mail, problems);
     let maillog = || if may_ask { journal::maillog() } else { Maillog::Unknown };
+    let egress = egress::check(raw.egress.map(|egress| egress.value), problems);
     let (sources, webhooks) = match purpose {
         Purpose::DryRun => (Vec::new(), Vec::new()),
         Purpose::Check | Purpose::Daemon | Purpose::Replay => {
@@ -49,10 +56,16 @@ pub(super) fn check(
             if purpose == Purpose::Check {
                 source::warn_of_missing(raw.source.as_ref(), problems);
             }
-            (source::check(raw.source, &maillog, problems), webhook::check(raw.webhook, problems))
+            let sources = source::check(raw.source, &maillog, problems);
+            (sources, webhook::check(raw.webhook, &egress, problems))
         }
     };
-    (!problems.any_error()).then_some(Config { state_dir, sources, store, mail, webhooks })
+    let sealer = match purpose {
+        Purpose::DryRun => None,
+        _ => raw.seal_key_file.and_then(|file| sealer(&file, problems)),
+    };
+    let config = Config { state_dir, sources, store, mail, egress, sealer, webhooks };
+    (!problems.any_error()).then_some(config)
 }
 
 fn state_dir(raw: Option<At<String>>, problems: &mut Problems<'_>) -> PathBuf {
@@ -62,6 +75,18 @@ fn state_dir(raw: Option<At<String>>, problems: &mut Problems<'_>) -> PathBuf {
         problems.error(&span, "state_dir", "must be an absolute path");
     }
     path
+}
+
+fn sealer(file: &At<String>, problems: &mut Problems<'_>) -> Option<Sealer> {
+    const KEY: &str = "seal_key_file";
+    let text = secret_file::text(file, KEY, problems)?;
+    Sealer::from_text(&text)
+        .inspect_err(|error| {
+            problems
+                .error(&file.span, KEY, format!("is refused: {error}"))
+                .hint("make one: head -c 32 /dev/urandom | base64 > FILE");
+        })
+        .ok()
 }
 
 /// Reads one of a few words.
