@@ -6,7 +6,8 @@ use ipnet::IpNet;
 use sha2::{Digest, Sha256};
 use url::Url;
 
-use crate::{profile::Profile, queue::filter::TypeSet, secret::Secret};
+use super::selection::Selection;
+use crate::{event::Route, profile::Profile, queue::filter::TypeSet, secret::Secret};
 
 /// Everything that was configured, defaults filled in.
 #[derive(Debug, Clone)]
@@ -144,6 +145,8 @@ pub struct Mail {
     pub submission_services: Vec<String>,
     /// Instances of the MTA whose name a tag does not tell by itself.
     pub instances: Vec<String>,
+    /// Streams of messages that have a name, in the order in which they are tried.
+    pub routes: Vec<Route>,
     /// What of it nobody has said, so that Postfix may be asked.
     pub unsaid: Unsaid,
 }
@@ -179,6 +182,7 @@ impl Default for Mail {
                 .collect(),
             submission_services: vec!["submission".into(), "submissions".into(), "smtps".into()],
             instances: Vec::new(),
+            routes: Vec::new(),
         }
     }
 }
@@ -208,6 +212,8 @@ pub struct Webhook {
     pub schedule: Vec<Duration>,
     /// Attempts under way at once.
     pub concurrency: usize,
+    /// Which of the events it wants, and what of them it is shown.
+    pub selection: Selection,
 }
 
 /// Identity of a webhook in the store: for one from the file, the hash of its name.

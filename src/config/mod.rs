@@ -15,6 +15,7 @@ pub mod postconf;
 pub mod problem;
 mod raw;
 mod reference;
+pub mod selection;
 mod value;
 
 pub use check::SecretFileError;
@@ -27,6 +28,7 @@ pub use flags::{Flags, FlagsError, FromFlags, NewSecret};
 pub use load::{ConfigError, Loaded, Purpose, load};
 pub use problem::{Problem, Severity};
 pub use reference::reference;
+pub use selection::{HashKey, Privacy, Selection};
 
 /// The words that `profile` and `--profile` take.
 pub const PROFILE_NAMES: [&str; 4] = ["standard", "jetemail", "generic", "lettermint"];

@@ -62,6 +62,19 @@ impl Value for String {
     }
 }
 
+impl Value for bool {
+    const ONE: &'static str = "boolean";
+    const MANY: &'static str = "array of booleans";
+
+    fn read(raw: Spanned<DeValue<'_>>, key: &str, problems: &mut Problems<'_>) -> Option<Self> {
+        let read = raw.get_ref().as_bool();
+        if read.is_none() {
+            wrong_type::<Self>(&raw.span(), raw.get_ref(), key, problems);
+        }
+        read
+    }
+}
+
 impl Value for usize {
     const ONE: &'static str = "whole number";
     const MANY: &'static str = "array of whole numbers";

@@ -218,7 +218,8 @@ impl Step<'_> {
 
     fn tell_sending(&mut self, queue_id: &str, message: &Message, line: Trigger<'_>) {
         if self.sending {
-            let data = message_data(message, queue_id, Class::Outbound);
+            let mut data = message_data(message, queue_id, Class::Outbound);
+            data.route = self.route(message, message.sender.as_deref());
             self.events.push(self.system.event(EventType::OutboundSending, line, "", data));
         }
     }

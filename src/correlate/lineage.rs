@@ -32,6 +32,10 @@ pub struct Lineage {
     pub client_address: Option<String>,
     /// Subject header.
     pub subject: Option<String>,
+    /// The stream that it belongs to. A restart forgets it of a message that is held just then,
+    /// whose own facts then decide.
+    #[serde(skip)]
+    pub route: Option<String>,
 }
 
 /// What a message turned out to be, when another line told.
@@ -67,6 +71,7 @@ impl Lineage {
             client_name: message.client_name.clone(),
             client_address: message.client_address.clone(),
             subject: message.subject.clone(),
+            route: message.route.clone(),
         }
     }
 
@@ -75,6 +80,7 @@ impl Lineage {
         child.origin = Origin::Child;
         child.uid = self.uid;
         child.class = self.class;
+        child.route.clone_from(&self.route);
         self.speak_for(child);
         if child.subject.is_none() {
             child.subject.clone_from(&self.subject);

@@ -157,7 +157,7 @@ mod tests {
         *,
     };
     use crate::{
-        config::WebhookId,
+        config::{Selection, WebhookId},
         event::EventType,
         profile::Profile,
         queue::{filter::TypeSet, schedule::next_due},
@@ -195,6 +195,7 @@ mod tests {
             timeout: Duration::from_secs(20),
             schedule: profile.schedule().to_vec(),
             concurrency: 1,
+            selection: Selection::default(),
         }
     }
 

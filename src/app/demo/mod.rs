@@ -28,7 +28,7 @@ use super::{
 use crate::{
     clock,
     config::{
-        Config, FileSource, Mail, Mta, Source, SourceKind, Start, StoreSettings, Webhook, WebhookId,
+        Config, FileSource, Mail, Mta, Selection, Source, SourceKind, Start, StoreSettings, Webhook, WebhookId,
     },
     profile::Profile,
     queue::filter::TypeSet,
@@ -197,6 +197,7 @@ fn config(dir: &Path, url: Url, secret: Secret) -> Result<Config, AppError> {
             timeout: profile.timeout(),
             schedule: profile.schedule().to_vec(),
             concurrency: 1,
+            selection: Selection::default(),
         }],
     })
 }

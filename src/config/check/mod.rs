@@ -5,7 +5,9 @@
 
 mod journal;
 mod mail;
+mod route;
 mod secret_file;
+mod selection;
 mod source;
 mod store;
 mod webhook;
@@ -34,7 +36,8 @@ pub(super) fn check(
 ) -> Option<Config> {
     let state_dir = state_dir(raw.state_dir, problems);
     let store = store::check(raw.store.map(|store| store.value), problems);
-    let mail = mail::check(raw.mail.map(|mail| mail.value), problems);
+    let mut mail = mail::check(raw.mail.map(|mail| mail.value), problems);
+    mail.routes = route::check(raw.route, problems);
     let (sources, webhooks) = match purpose {
         Purpose::DryRun => (Vec::new(), Vec::new()),
         Purpose::Check | Purpose::Daemon | Purpose::Replay => {
@@ -44,7 +47,7 @@ pub(super) fn check(
             if purpose == Purpose::Check {
                 source::warn_of_missing(raw.source.as_ref(), problems);
             }
-            (source::check(raw.source, problems), webhook::check(raw.webhook, problems))
+            (source::check(raw.source, problems), webhook::check(raw.webhook, &mail.routes, problems))
         }
     };
     (!problems.any_error()).then_some(Config { state_dir, sources, store, mail, webhooks })
@@ -77,22 +80,28 @@ fn choice<T: Copy>(
     chosen.map(|(_, choice)| *choice)
 }
 
+/// Most characters of a name.
+const NAME_CHARS: usize = 64;
+
+/// Has the shape of a name; says so if not.
+fn is_name(name: &At<String>, key: &str, problems: &mut Problems<'_>) -> bool {
+    let chars = name.value.trim().chars().count();
+    let shaped = (1..=NAME_CHARS).contains(&chars) && !name.value.contains(char::is_control);
+    if !shaped {
+        let message = format!("must have 1 to {NAME_CHARS} characters and no control characters");
+        problems.error(&name.span, key, message);
+    }
+    shaped
+}
+
 /// Names already given, and where.
 #[derive(Debug, Default)]
 struct Names(HashMap<String, Span>);
 
 impl Names {
-    /// Most characters of a name.
-    const CHARS: usize = 64;
-
     /// Checks the shape of a name, and that nobody had it before.
     fn take(&mut self, name: &At<String>, key: &str, problems: &mut Problems<'_>) {
-        let chars = name.value.trim().chars().count();
-        if chars == 0 || chars > Self::CHARS || name.value.contains(char::is_control) {
-            let limit = Self::CHARS;
-            let message = format!("must have 1 to {limit} characters and no control characters");
-            problems.error(&name.span, key, message);
-        } else {
+        if is_name(name, key, problems) {
             self.take_unshaped(&name.value, &name.span, key, problems);
         }
     }

@@ -4,7 +4,7 @@ use std::{ops::RangeInclusive, time::Duration};
 
 use url::Url;
 
-use super::{Names, choice, mail::domains, secret_file};
+use super::{Names, choice, mail::domains, secret_file, selection};
 use crate::{
     config::{
         PROFILE_NAMES, check_url,
@@ -13,6 +13,7 @@ use crate::{
         raw::RawWebhook,
         value::At,
     },
+    event::Route,
     profile::Profile,
     queue::filter::TypeSet,
     secret::Secret,
@@ -28,6 +29,7 @@ const LONGEST_WAIT: Duration = Duration::from_hours(7 * 24);
 /// Checks all webhooks.
 pub(super) fn check(
     raw: Option<At<Vec<At<RawWebhook>>>>,
+    routes: &[Route],
     problems: &mut Problems<'_>,
 ) -> Vec<Webhook> {
     let raw = raw.map(|list| list.value).unwrap_or_default();
@@ -37,11 +39,17 @@ pub(super) fn check(
             .hint("add a [[webhook]] with name, url and secret_file");
     }
     let mut names = Names::default();
-    raw.into_iter().filter_map(|at| webhook(at, &mut names, problems)).collect()
+    raw.into_iter().filter_map(|at| webhook(at, &mut names, routes, problems)).collect()
 }
 
-fn webhook(at: At<RawWebhook>, names: &mut Names, problems: &mut Problems<'_>) -> Option<Webhook> {
-    let At { span: table, value: raw } = at;
+fn webhook(
+    at: At<RawWebhook>,
+    names: &mut Names,
+    routes: &[Route],
+    problems: &mut Problems<'_>,
+) -> Option<Webhook> {
+    let At { span: table, value: mut raw } = at;
+    let selection = selection::check(&mut raw, routes, problems);
     let profile = profile(raw.profile.as_ref(), problems);
     let name = required(raw.name, "webhook.name", &table, problems);
     if let Some(name) = &name {
@@ -72,6 +80,7 @@ fn webhook(at: At<RawWebhook>, names: &mut Names, problems: &mut Problems<'_>) -
         timeout,
         schedule,
         concurrency,
+        selection,
     })
 }
 

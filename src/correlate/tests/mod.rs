@@ -25,6 +25,7 @@ fn direction() -> Direction {
         mynetworks: vec!["127.0.0.1/32".parse().unwrap()],
         submission_services: vec!["submission".into()],
         instances: Vec::new(),
+        routes: Vec::new(),
     }
 }
 

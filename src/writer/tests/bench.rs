@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     clock::Clock,
-    config::{Retention, Webhook, WebhookId},
+    config::{Retention, Selection, Webhook, WebhookId},
     correlate::Direction,
     profile::Profile,
     queue::{
@@ -203,6 +203,7 @@ fn webhook(name: &str) -> Webhook {
         timeout: profile.timeout(),
         schedule: profile.schedule().to_vec(),
         concurrency: 4,
+        selection: Selection::default(),
     }
 }
 
