@@ -17,6 +17,7 @@ mod fate;
 mod full_disk;
 mod opening;
 mod pipeline;
+mod privacy;
 mod replay;
 mod run;
 mod signals;

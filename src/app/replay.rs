@@ -3,7 +3,7 @@
 //! Events that the store holds already are neither stored nor sent again, so a replay that was
 //! stopped is simply started again. Open messages and positions of the live tail are not touched.
 
-use std::{num::NonZeroU32, ops::ControlFlow, sync::Arc};
+use std::{num::NonZeroU32, ops::ControlFlow};
 
 use jiff::{Timestamp, tz::TimeZone};
 use tokio::{runtime::Runtime, sync::mpsc, task::JoinHandle};
@@ -13,6 +13,7 @@ use super::{
     AppError,
     opening::open_store,
     pipeline::{Parts, Pipeline},
+    privacy,
     run::runtime,
     signals::Signals,
 };
@@ -86,7 +87,7 @@ pub fn replay(
     let parts = Parts {
         store,
         mail: &config.mail,
-        webhooks: config.webhooks.iter().cloned().map(Arc::new).collect(),
+        webhooks: privacy::webhooks(config)?,
         sources: vec![Feed { name: "replay".to_owned(), since_us: None }],
         clock: clock::system(),
         mode: Mode::Replay {

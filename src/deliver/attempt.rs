@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use super::{
     client::{Answer, Client, TransportError},
     envelope::{Rendered, render},
+    privacy::veiled,
     sign,
 };
 use crate::{
@@ -119,7 +120,7 @@ async fn tell(
     if let Err(error) = check_url(&webhook.url, webhook.profile) {
         return Told::Refused(error.to_string());
     }
-    let Some(rendered) = render(event, webhook.profile) else {
+    let Some(rendered) = render(&veiled(event, &webhook.selection), webhook.profile) else {
         let (profile, kind) = (webhook.profile.name(), event.kind.name());
         return Told::Wordless(format!("profile {profile} does not carry {kind}"));
     };

@@ -8,7 +8,9 @@ pub mod canonical;
 pub mod client;
 pub mod envelope;
 pub mod json;
+pub mod privacy;
 pub mod sign;
+pub mod test_event;
 
 #[cfg(test)]
 mod peer;
