@@ -145,7 +145,8 @@ fn what_comes_later_is_refused_by_name_and_not_ignored() {
 
 #[test]
 fn a_route_has_a_name_and_what_leads_to_it() {
-    let lines = "users = [\"ann\"]\nservices = [\"submission\"]\nsender_domains = [\"News.Test\"]\n";
+    let lines =
+        "users = [\"ann\"]\nservices = [\"submission\"]\nsender_domains = [\"News.Test\"]\n";
     let mail = good(&format!("{ROUTE}{lines}{ROUTE}{SOURCE}{}", good_webhook())).config.mail;
     let [first, second] = &mail.routes[..] else { panic!("{:?}", mail.routes) };
     assert_eq!((first.name.as_str(), second.name.as_str()), ("news", "news"));

@@ -66,7 +66,8 @@ impl Step<'_> {
             self.warn(queue_id, message, &key);
         }
         let kind = ended.unwrap_or_else(|| self.kind(delivery, &answer, class, &mut data));
-        data.same_reason = is_deferral(delivery.status) && repeats(message, &key, delivery.dsn, &data);
+        data.same_reason =
+            is_deferral(delivery.status) && repeats(message, &key, delivery.dsn, &data);
         let event = self.system.event(kind, self.line.into(), &key.0, data);
         note_outcome(message.recipients.entry(key).or_default(), delivery.status, &event.data);
         self.events.push(event);

@@ -1,22 +1,31 @@
 //! The stream that a message belongs to, by the configured routes (events.md §4).
 //!
-//! Decided with the first event of a message and kept; later stages of its story inherit it.
+//! Decided when the message is queued, or with its first event, and kept; later stages of its story
+//! inherit it.
 //! Which webhooks want which stream is `queue`'s business.
 
-use super::{Step, message::Message};
+use super::{
+    Step,
+    message::{Message, Origin},
+};
 use crate::event::route::Traits;
+
+/// A later stage has what the first one had, even if that is nothing.
+fn is_settled(message: &Message) -> bool {
+    message.route.is_some() || message.origin == Origin::Child
+}
 
 impl Step<'_> {
     /// Decides the stream of a message, if it was not before.
     pub(crate) fn settle_route(&self, message: &mut Message) {
-        if message.route.is_none() {
+        if !is_settled(message) {
             message.route = self.route(message, message.sender.as_deref());
         }
     }
 
     /// The stream of a message from `sender`: the first route that leads.
     pub(crate) fn route(&self, message: &Message, sender: Option<&str>) -> Option<String> {
-        if message.route.is_some() {
+        if is_settled(message) {
             return message.route.clone();
         }
         let user = message.user.as_deref();

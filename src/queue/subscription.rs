@@ -199,10 +199,12 @@ mod tests {
     fn d12_users_filter_only_outbound_and_domains_only_inbound() {
         let (users, domains) = (["alice".to_owned()], ["example.com".to_owned()]);
         let picky = Subscription { users: &users, domains: &domains, ..everything() };
-        let outbound =
-            |user, domain| picky.decide(&event(EventType::OutboundDelivered, by(user, domain, None)));
-        let inbound =
-            |user, domain| picky.decide(&event(EventType::InboundDelivered, by(user, domain, None)));
+        let outbound = |user, domain| {
+            picky.decide(&event(EventType::OutboundDelivered, by(user, domain, None)))
+        };
+        let inbound = |user, domain| {
+            picky.decide(&event(EventType::InboundDelivered, by(user, domain, None)))
+        };
 
         assert_eq!(outbound(Some("alice"), Some("other.test")), Decision::Wanted);
         assert_eq!(outbound(Some("bob"), Some("example.com")), Decision::OtherUser);
@@ -236,7 +238,8 @@ mod tests {
     fn an_event_of_another_route_or_of_none_is_left_out() {
         let routes = ["news".to_owned(), "shop".to_owned()];
         let picky = Subscription { routes: &routes, ..everything() };
-        let decide = |route| picky.decide(&event(EventType::OutboundBounced, by(None, None, route)));
+        let decide =
+            |route| picky.decide(&event(EventType::OutboundBounced, by(None, None, route)));
         assert_eq!(decide(Some("shop")), Decision::Wanted);
         assert_eq!(decide(Some("other")), Decision::OtherRoute);
         assert_eq!(decide(None), Decision::OtherRoute);
@@ -268,7 +271,9 @@ mod tests {
             };
             let story = [deferral(1, false), deferral(2, true), deferral(3, false)];
             let told = |deferrals| {
-                story.each_ref().map(|event| Subscription { deferrals, ..everything() }.wants(event))
+                story
+                    .each_ref()
+                    .map(|event| Subscription { deferrals, ..everything() }.wants(event))
             };
             assert_eq!(told(Deferrals::Every), [true, true, true]);
             assert_eq!(told(Deferrals::First), [true, false, false]);

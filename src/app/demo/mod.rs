@@ -28,7 +28,8 @@ use super::{
 use crate::{
     clock,
     config::{
-        Config, FileSource, Mail, Mta, Selection, Source, SourceKind, Start, StoreSettings, Webhook, WebhookId,
+        Config, FileSource, Mail, Mta, Selection, Source, SourceKind, Start, StoreSettings,
+        Webhook, WebhookId,
     },
     profile::Profile,
     queue::filter::TypeSet,

@@ -47,7 +47,10 @@ pub(super) fn check(
             if purpose == Purpose::Check {
                 source::warn_of_missing(raw.source.as_ref(), problems);
             }
-            (source::check(raw.source, problems), webhook::check(raw.webhook, &mail.routes, problems))
+            (
+                source::check(raw.source, problems),
+                webhook::check(raw.webhook, &mail.routes, problems),
+            )
         }
     };
     (!problems.any_error()).then_some(Config { state_dir, sources, store, mail, webhooks })

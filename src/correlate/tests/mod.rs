@@ -9,6 +9,7 @@ use proptest::prelude::*;
 mod filter;
 mod interleaving;
 mod pipe;
+mod route;
 mod session;
 mod traps;
 
