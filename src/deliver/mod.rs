@@ -14,6 +14,8 @@ pub mod test_event;
 
 #[cfg(test)]
 mod peer;
+#[cfg(test)]
+mod tests;
 
 pub use attempt::{AttemptReport, attempt};
 pub use client::{Client, ClientError};
