@@ -30,20 +30,24 @@ use servers::{KINDS, Server};
 const SECRET: &str = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 const PROFILES: [&str; 4] = ["standard", "jetemail", "generic", "lettermint"];
 
-/// A message that amavis marked with exactly 15 points, which JavaScript prints without a fraction.
-const SPAM: &str = "\
+/// A message that amavis marked with exactly 15 points, which JavaScript prints without a fraction,
+/// and one that was refused.
+const INCOMING: &str = "\
 2026-03-02T10:00:00.000000+00:00 mx postfix/smtpd[9]: 1B7F053E70F: client=mx.far.test[192.0.2.5]
 2026-03-02T10:00:00.100000+00:00 mx postfix/cleanup[9]: 1B7F053E70F: message-id=<15@far.test>
 2026-03-02T10:00:00.200000+00:00 mx postfix/qmgr[9]: 1B7F053E70F: from=<ann@far.test>, size=370, nrcpt=1 (queue active)
 2026-03-02T10:00:01.000000+00:00 mx amavis[98]: (00098-04) Passed SPAMMY {RelayedTaggedInbound}, [192.0.2.5]:55039 <ann@far.test> -> <bob@lab.test>, Queue-ID: 1B7F053E70F, Message-ID: <15@far.test>, mail_id: I6VRoRgOZi1F, Hits: 15.0, size: 370, 398 ms
 2026-03-02T10:00:02.000000+00:00 mx postfix/local[9]: 1B7F053E70F: to=<bob@lab.test>, relay=local, delay=2, delays=1/0/0/1, dsn=2.0.0, status=sent (delivered to mailbox)
 2026-03-02T10:00:02.100000+00:00 mx postfix/qmgr[9]: 1B7F053E70F: removed
+2026-03-02T10:00:03.000000+00:00 mx postfix/smtpd[9]: NOQUEUE: reject: RCPT from mx.far.test[192.0.2.5]: 554 5.7.1 <cat@lab.test>: Recipient address rejected: Access denied; from=<ann@far.test> to=<cat@lab.test> proto=ESMTP helo=<mx.far.test>
 ";
 
-/// A demo's worth of ordinary mail, and the spam.
+/// Mail of eight outbound types through amavis, as it was recorded, and what came in.
 fn write_log(path: &Path) {
-    let demo = include_str!("../../fixtures/demo/mail.log");
-    std::fs::write(path, [demo, SPAM].concat()).unwrap();
+    const RECORDED: &str = include_str!(
+        "../../fixtures/postfix/3.7.11/lab/52_amavis_content_filter_no_xforward.rfc3339.log"
+    );
+    std::fs::write(path, [RECORDED, INCOMING].concat()).unwrap();
 }
 
 fn body(request: &Request) -> Value {
@@ -98,6 +102,8 @@ fn every_event_was_sent(recorders: &[Recorder], events: &[Value]) {
         events.iter().map(|event| event["id"].as_str().unwrap().into()).collect();
     let sent = of(recorders, "standard").requests();
     assert_eq!(sent.iter().map(id).collect::<BTreeSet<_>>(), all);
+    let types: BTreeSet<_> = sent.iter().map(|request| body(request)["type"].to_string()).collect();
+    assert_eq!(types.len(), 12, "{types:?}");
     for recorder in recorders {
         let requests = recorder.requests();
         assert!(requests.len() > 20, "only {}", requests.len());
