@@ -18,6 +18,7 @@ mod full_disk;
 mod lateness;
 mod opening;
 mod pipeline;
+mod privacy;
 mod replay;
 mod replay_set;
 mod run;

@@ -153,6 +153,7 @@ pub(super) fn direction(mail: &Mail) -> Direction {
         mynetworks: mail.mynetworks.clone(),
         submission_services: mail.submission_services.clone(),
         instances: mail.instances.clone(),
+        routes: mail.routes.clone(),
     }
 }
 

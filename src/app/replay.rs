@@ -18,6 +18,7 @@ use super::{
     AppError,
     opening::open_store,
     pipeline::{Parts, Pipeline},
+    privacy,
     replay_set::{self, Resumed, SOURCE},
     run::runtime,
     signals::Signals,
@@ -104,7 +105,7 @@ pub fn replay(
     let parts = Parts {
         store,
         mail: &config.mail,
-        webhooks: config.webhooks.iter().cloned().map(Arc::new).collect(),
+        webhooks: privacy::webhooks(config)?,
         sources: vec![Feed { name: SOURCE.to_owned(), since_us: None }],
         clock: clock::system(),
         mode: mode(replay, only, set),

@@ -53,9 +53,9 @@ fn id(config: &Config, replay: &Replay, planned: &[Planned]) -> [u8; 16] {
         .collect();
     let Replay { files: _, anchor, since, until, webhook, rate: _, resend } = replay;
     let options = (anchor, since, until, webhook, resend);
-    let Mail { local_domains, mynetworks, submission_services, instances, unsaid: _ } =
+    let Mail { local_domains, mynetworks, submission_services, instances, routes, unsaid: _ } =
         &config.mail;
-    let mail = (local_domains, mynetworks, submission_services, instances);
+    let mail = (local_domains, mynetworks, submission_services, instances, routes);
     let told: Vec<_> = config.webhooks.iter().map(filters).collect();
     let text = format!("{logs:?} {options:?} {mail:?} {told:?}");
     let hash = Sha256::digest(text.as_bytes());
@@ -64,5 +64,5 @@ fn id(config: &Config, replay: &Replay, planned: &[Planned]) -> [u8; 16] {
 
 /// What decides which events a webhook is told.
 fn filters(webhook: &Webhook) -> impl std::fmt::Debug + '_ {
-    (webhook.id, webhook.events, &webhook.filter_users, &webhook.filter_domains)
+    (webhook.id, webhook.events, &webhook.filter_users, &webhook.filter_domains, &webhook.selection)
 }

@@ -14,6 +14,7 @@ use super::{
     AppError, full_disk, lateness,
     opening::{self, open_store},
     pipeline::{Parts, Pipeline},
+    privacy,
     signals::Signals,
 };
 use crate::{
@@ -104,7 +105,7 @@ impl Daemon {
         let parts = Parts {
             store,
             mail: &config.mail,
-            webhooks: config.webhooks.iter().cloned().map(Arc::new).collect(),
+            webhooks: privacy::webhooks(config)?,
             sources: feeds,
             clock: Arc::clone(&clock),
             mode: Mode::Live,

@@ -7,9 +7,10 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use url::Url;
 
-use super::transport::Transport;
+use super::{selection::Selection, transport::Transport};
 use crate::{
     egress::{Policy, UrlRules},
+    event::Route,
     profile::Profile,
     queue::filter::TypeSet,
     secret::{KeySet, Sealer, Secret},
@@ -155,6 +156,8 @@ pub struct Mail {
     pub submission_services: Vec<String>,
     /// Instances of the MTA whose name a tag does not tell by itself.
     pub instances: Vec<String>,
+    /// Streams of messages that have a name, in the order in which they are tried.
+    pub routes: Vec<Route>,
     /// What of it nobody has said, so that Postfix may be asked.
     pub unsaid: Unsaid,
 }
@@ -190,6 +193,7 @@ impl Default for Mail {
                 .collect(),
             submission_services: vec!["submission".into(), "submissions".into(), "smtps".into()],
             instances: Vec::new(),
+            routes: Vec::new(),
         }
     }
 }
@@ -221,6 +225,8 @@ pub struct Webhook {
     pub concurrency: usize,
     /// How its requests travel.
     pub transport: Transport,
+    /// Which of the events it wants, and what of them it is shown.
+    pub selection: Selection,
 }
 
 impl Webhook {

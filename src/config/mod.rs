@@ -14,6 +14,7 @@ pub mod postconf;
 pub mod problem;
 mod raw;
 mod reference;
+pub mod selection;
 pub mod transport;
 mod value;
 
@@ -26,6 +27,7 @@ pub use flags::{Flags, FlagsError, FromFlags, NewSecret};
 pub use load::{ConfigError, Loaded, Purpose, load};
 pub use problem::{Problem, Severity};
 pub use reference::reference;
+pub use selection::{HashKey, Privacy, Selection};
 pub use transport::{Connection, CustomHeader, Transport};
 
 /// The words that `profile` and `--profile` take.

@@ -137,7 +137,7 @@ macro_rules! section {
 
 section! {
     /// The whole file.
-    RawConfig "", later ["api", "route"]
+    RawConfig "", later ["api"]
 
     /// Directory of the store and of generated secrets. Absolute. Created, readable only by its
     /// owner, when it does not exist.
@@ -154,6 +154,8 @@ section! {
     mail: RawMail, Fallback::Means("its defaults");
     /// Where webhooks may be sent besides the public internet.
     egress: RawEgress, Fallback::Means("its defaults");
+    /// Streams of messages that have a name.
+    route: Vec<At<RawRoute>>, Fallback::Means("no stream has a name");
     /// Who is told.
     webhook: Vec<At<RawWebhook>>, Fallback::Means("nobody is told; `check` warns");
 }
@@ -210,6 +212,25 @@ section! {
 }
 
 section! {
+    /// Gives a stream of messages a name: `route` in their events, by which webhooks can be limited
+    /// to them. Each key that is given must hold, with any of its values. The first route that a
+    /// message fits counts, and is kept when the message moves to another queue ID. Several may have
+    /// the same name.
+    RawRoute "[[route]]", later ["header"]
+
+    /// The stream. 1 to 64 characters.
+    name: String, Fallback::Required("it is what events are told apart by");
+    /// Users that submit its messages, as `user` in events names them.
+    users: Vec<At<String>>, Fallback::Is("[]");
+    /// Instances of Postfix, by their `syslog_name`.
+    instances: Vec<At<String>>, Fallback::Is("[]");
+    /// Services of the MTA that take its messages in, as the syslog tag names them.
+    services: Vec<At<String>>, Fallback::Is("[]");
+    /// Domains of the envelope sender, without their subdomains.
+    sender_domains: Vec<At<String>>, Fallback::Is("[]");
+}
+
+section! {
     /// How long history is kept, and what happens when the disk is full or the store is lost.
     RawStore "[store]", later []
 
@@ -251,8 +272,7 @@ section! {
 section! {
     /// A receiver of events.
     RawWebhook "[[webhook]]", later [
-        "circuit", "deferrals", "final_codes",
-        "include_machine_events", "ordering", "privacy", "rate", "retry_codes", "routes", "subject"
+        "circuit", "evidence", "final_codes", "ordering", "rate", "retry_codes"
     ]
 
     /// Identifies the webhook: what was sent to it is remembered under this name. Unique; 1 to 64
@@ -277,6 +297,18 @@ section! {
     filter_users: Vec<At<String>>, Fallback::Is("[]");
     /// Inbound events only of messages to these domains; empty for all.
     filter_domains: Vec<At<String>>, Fallback::Is("[]");
+    /// Only events of messages of these streams, by the names of `[[route]]`; empty for all.
+    routes: Vec<At<String>>, Fallback::Is("[]");
+    /// Which deferrals: `every` one, only the `first` of each recipient, or `on_change`, those with
+    /// another status code or category than the one before.
+    deferrals: String, Fallback::Is("\"every\"");
+    /// Also opens and clicks by bots, privacy proxies and scanners.
+    include_machine_events: bool, Fallback::Is("false");
+    /// What becomes of local parts of addresses, in every text of an event: `none` shows them, `mask`
+    /// only their first letter, `hash` a keyed hash, which is the same for the same address.
+    privacy: String, Fallback::Is("\"none\"");
+    /// `keep`, or `drop` to leave it out.
+    subject: String, Fallback::Is("\"keep\"");
     /// For one whole request, 1s to 60s.
     timeout: Duration, Fallback::Means("the profile's");
     /// Waits before attempt 2, 3, …, each counted from the end of the attempt before. At most 50,
@@ -316,6 +348,7 @@ pub(super) const SECTIONS: &[&Section] = &[
     &RawStore::SECTION,
     &RawMail::SECTION,
     &RawEgress::SECTION,
+    &RawRoute::SECTION,
     &RawWebhook::SECTION,
 ];
 

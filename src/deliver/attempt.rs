@@ -16,6 +16,7 @@ use super::{
     envelope::{Rendered, render},
     failure::{PostError, bounded, one_line},
     http::{Posted, micros},
+    privacy::veiled,
     sign::{Header, Signing},
 };
 use crate::{
@@ -120,7 +121,7 @@ impl Trial<'_> {
             .check(webhook)
             .map_err(|denied| ExchangeResult::Refused(one_line(&denied.to_string())))?;
         // None only after a change of profile, for what was accepted under the former one.
-        render(event, webhook.profile).ok_or_else(|| {
+        render(&veiled(event, &webhook.selection), webhook.profile).ok_or_else(|| {
             let (profile, kind) = (webhook.profile.name(), event.kind.name());
             ExchangeResult::Unsent(format!("profile {profile} does not carry {kind}"))
         })
@@ -257,7 +258,7 @@ pub(super) mod tests {
         *,
     };
     use crate::{
-        config::{Transport, WebhookId},
+        config::{Selection, Transport, WebhookId},
         egress::Policy,
         event::EventType,
         profile::Profile,
@@ -310,6 +311,7 @@ pub(super) mod tests {
             schedule: profile.schedule().to_vec(),
             concurrency: 1,
             transport: Transport::default(),
+            selection: Selection::default(),
         }
     }
 

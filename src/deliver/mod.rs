@@ -11,9 +11,11 @@ pub mod envelope;
 mod failure;
 mod http;
 pub mod json;
+pub mod privacy;
 mod resolve;
 pub mod sign;
 mod skew;
+pub mod test_event;
 mod trace;
 
 #[cfg(test)]

@@ -7,3 +7,4 @@ pub mod filter;
 pub mod outcome;
 pub mod progress;
 pub mod schedule;
+pub mod subscription;

@@ -7,11 +7,16 @@
 use super::{error::WriterError, scope::Scope, stage::Stage};
 use crate::{
     correlate::{Correlator, Message},
-    store::{Key, Prefix, Store, codec, key},
+    store::{CodecError, Key, Prefix, Store, codec, key},
 };
 
 /// Version of the stored form of a message.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+
+/// The first form, which is still read: it ended before `service` and `route`. As many zero bytes
+/// say that they are not known.
+const FIRST_VERSION: u8 = 1;
+const NEW_FIELDS: [u8; 2] = [0; 2];
 
 /// Version of the stored form of a line put aside.
 const ASIDE_VERSION: u8 = 1;
@@ -85,10 +90,18 @@ struct Parts {
 impl Parts {
     fn restore(&self, correlator: &mut Correlator) -> Result<(), WriterError> {
         let Some(live) = key::parse_live(&self.first_key) else { return Ok(()) };
-        let mut message: Message = codec::decode("message", VERSION, &self.value)?;
+        let mut message = self.message()?;
         message.stored_parts = self.count;
         let queue_id = String::from_utf8_lossy(live.queue_id);
         correlator.restore(live.host, live.instance, &queue_id, message);
         Ok(())
+    }
+
+    fn message(&self) -> Result<Message, CodecError> {
+        const WHAT: &str = "message";
+        if self.value.first() == Some(&FIRST_VERSION) {
+            return codec::decode(WHAT, FIRST_VERSION, &[&self.value[..], &NEW_FIELDS].concat());
+        }
+        codec::decode(WHAT, VERSION, &self.value)
     }
 }

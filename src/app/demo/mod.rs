@@ -28,8 +28,8 @@ use super::{
 use crate::{
     clock,
     config::{
-        Config, FileSource, Mail, Mta, Source, SourceKind, Start, StoreSettings, Transport,
-        Webhook, WebhookId,
+        Config, FileSource, Mail, Mta, Selection, Source, SourceKind, Start, StoreSettings,
+        Transport, Webhook, WebhookId,
     },
     egress::Policy,
     profile::Profile,
@@ -202,6 +202,7 @@ fn config(dir: &Path, url: Url, secret: Secret) -> Result<Config, AppError> {
             schedule: profile.schedule().to_vec(),
             concurrency: 1,
             transport: Transport::default(),
+            selection: Selection::default(),
         }],
     })
 }

@@ -10,7 +10,9 @@ mod journal;
 mod mail;
 mod network;
 mod pem_file;
+mod route;
 mod secret_file;
+mod selection;
 mod source;
 mod store;
 mod transport;
@@ -25,8 +27,8 @@ use super::{
     raw::RawConfig,
     value::At,
 };
-use journal::Maillog;
 use crate::secret::Sealer;
+use journal::Maillog;
 
 pub use secret_file::SecretFileError;
 pub(super) use secret_file::read as read_secret_file;
@@ -44,7 +46,8 @@ pub(super) fn check(
     let store = store::check(raw.store.map(|store| store.value), problems);
     let raw_mail = raw.mail.map(|mail| mail.value);
     let may_ask = raw_mail.as_ref().is_none_or(mail::may_ask_postfix);
-    let mail = mail::check(raw_mail, problems);
+    let mut mail = mail::check(raw_mail, problems);
+    mail.routes = route::check(raw.route, problems);
     let maillog = || if may_ask { journal::maillog() } else { Maillog::Unknown };
     let egress = egress::check(raw.egress.map(|egress| egress.value), problems);
     let (sources, webhooks) = match purpose {
@@ -57,7 +60,7 @@ pub(super) fn check(
                 source::warn_of_missing(raw.source.as_ref(), problems);
             }
             let sources = source::check(raw.source, &maillog, problems);
-            (sources, webhook::check(raw.webhook, &egress, problems))
+            (sources, webhook::check(raw.webhook, &egress, &mail.routes, problems))
         }
     };
     let sealer = match purpose {
@@ -107,22 +110,28 @@ fn choice<T: Copy>(
     chosen.map(|(_, choice)| *choice)
 }
 
+/// Most characters of a name.
+const NAME_CHARS: usize = 64;
+
+/// Has the shape of a name; says so if not.
+fn is_name(name: &At<String>, key: &str, problems: &mut Problems<'_>) -> bool {
+    let chars = name.value.trim().chars().count();
+    let shaped = (1..=NAME_CHARS).contains(&chars) && !name.value.contains(char::is_control);
+    if !shaped {
+        let message = format!("must have 1 to {NAME_CHARS} characters and no control characters");
+        problems.error(&name.span, key, message);
+    }
+    shaped
+}
+
 /// Names already given, and where.
 #[derive(Debug, Default)]
 struct Names(HashMap<String, Span>);
 
 impl Names {
-    /// Most characters of a name.
-    const CHARS: usize = 64;
-
     /// Checks the shape of a name, and that nobody had it before.
     fn take(&mut self, name: &At<String>, key: &str, problems: &mut Problems<'_>) {
-        let chars = name.value.trim().chars().count();
-        if chars == 0 || chars > Self::CHARS || name.value.contains(char::is_control) {
-            let limit = Self::CHARS;
-            let message = format!("must have 1 to {limit} characters and no control characters");
-            problems.error(&name.span, key, message);
-        } else {
+        if is_name(name, key, problems) {
             self.take_unshaped(&name.value, &name.span, key, problems);
         }
     }

@@ -4,7 +4,7 @@ use std::{ops::RangeInclusive, time::Duration};
 
 use url::Url;
 
-use super::{Names, choice, mail::domains, secret_file, transport};
+use super::{Names, choice, mail::domains, secret_file, selection, transport};
 use crate::{
     config::{
         PROFILE_NAMES,
@@ -14,6 +14,7 @@ use crate::{
         value::At,
     },
     egress::{Origin, Policy, UrlRules},
+    event::Route,
     profile::Profile,
     queue::filter::TypeSet,
     secret::Secret,
@@ -30,6 +31,7 @@ const LONGEST_WAIT: Duration = Duration::from_hours(7 * 24);
 pub(super) fn check(
     raw: Option<At<Vec<At<RawWebhook>>>>,
     egress: &Policy,
+    routes: &[Route],
     problems: &mut Problems<'_>,
 ) -> Vec<Webhook> {
     let raw = raw.map(|list| list.value).unwrap_or_default();
@@ -39,17 +41,19 @@ pub(super) fn check(
             .hint("add a [[webhook]] with name, url and secret_file");
     }
     let mut names = Names::default();
-    raw.into_iter().filter_map(|at| webhook(at, &mut names, egress, problems)).collect()
+    raw.into_iter().filter_map(|at| webhook(at, &mut names, egress, routes, problems)).collect()
 }
 
 fn webhook(
     at: At<RawWebhook>,
     names: &mut Names,
     egress: &Policy,
+    routes: &[Route],
     problems: &mut Problems<'_>,
 ) -> Option<Webhook> {
     let At { span: table, value: mut raw } = at;
     let transport = transport::check(&mut raw, problems);
+    let selection = selection::check(&mut raw, routes, problems);
     let profile = profile(raw.profile.as_ref(), problems);
     let name = required(raw.name, "webhook.name", &table, problems);
     if let Some(name) = &name {
@@ -81,6 +85,7 @@ fn webhook(
         schedule,
         concurrency,
         transport,
+        selection,
     })
 }
 

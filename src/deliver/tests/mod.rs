@@ -6,6 +6,7 @@
 mod addresses;
 mod bounds;
 mod faults;
+mod promises;
 mod record;
 mod rotation;
 mod tls;

@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     clock::Clock,
-    config::{Retention, Transport, Webhook, WebhookId},
+    config::{Retention, Selection, Transport, Webhook, WebhookId},
     correlate::Direction,
     profile::Profile,
     queue::{
@@ -221,6 +221,7 @@ fn webhook(name: &str) -> Webhook {
         schedule: profile.schedule().to_vec(),
         concurrency: 4,
         transport: Transport::default(),
+        selection: Selection::default(),
     }
 }
 
