@@ -15,7 +15,7 @@ pub mod test_event;
 #[cfg(test)]
 mod peer;
 #[cfg(test)]
-mod tests;
+mod promises;
 
 pub use attempt::{AttemptReport, attempt};
 pub use client::{Client, ClientError};

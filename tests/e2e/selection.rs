@@ -66,7 +66,7 @@ fn a_webhook_is_told_of_its_route_and_of_deferrals_that_change() {
     replay(&config, &host.text("mail.log"), &[]);
     let mut told: Vec<_> = bodies(&receiver)
         .iter()
-        .map(|body| [&body["data"]["dsn"], &body["data"]["route"]].map(|it| it.to_string()))
+        .map(|body| [&body["data"]["dsn"], &body["data"]["route"]].map(Value::to_string))
         .collect();
     told.sort_unstable();
     let expected = ["4.2.0", "4.4.1"].map(|dsn| [format!("\"{dsn}\""), "\"news\"".to_owned()]);

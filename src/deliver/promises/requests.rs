@@ -25,8 +25,17 @@ fn secret(profile: Profile) -> Secret {
 
 /// The headers of attempt `number` at `at`, and the body that they are about.
 fn request(profile: Profile, at: i64, number: u32) -> (Vec<sign::Header>, Rendered) {
+    request_with(&secret(profile), profile, at, number)
+}
+
+fn request_with(
+    secret: &Secret,
+    profile: Profile,
+    at: i64,
+    number: u32,
+) -> (Vec<sign::Header>, Rendered) {
     let rendered = rendered(&delivered(), profile);
-    (sign::headers(profile, &secret(profile), &rendered, at, number), rendered)
+    (sign::headers(profile, secret, &rendered, at, number), rendered)
 }
 
 fn header(headers: &[sign::Header], name: &str) -> Option<String> {
@@ -53,8 +62,7 @@ fn d1_jetemail_names_event_and_time_and_signs() {
 #[test]
 fn d2_generic_signs_the_body_with_the_text_of_any_secret() {
     let secret = Secret::parse("your-webhook-secret", Profile::Generic).unwrap();
-    let rendered = rendered(&delivered(), Profile::Generic);
-    let headers = sign::headers(Profile::Generic, &secret, &rendered, AT, 1);
+    let (headers, rendered) = request_with(&secret, Profile::Generic, AT, 1);
     let mac = hmac(b"your-webhook-secret", &rendered.body);
     let expected = format!("sha256={}", HEXLOWER.encode(&mac));
     assert_eq!(header(&headers, "x-webhook-signature").unwrap(), expected);
