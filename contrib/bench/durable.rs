@@ -14,7 +14,7 @@ use anyhow::{Context, Result, bail};
 use jiff::tz::TimeZone;
 use mailherald::{
     clock,
-    config::{Mail, Retention, Transport, Webhook, WebhookId},
+    config::{Mail, Retention, Selection, Transport, Webhook, WebhookId},
     correlate::Direction,
     profile::Profile,
     queue::{
@@ -24,7 +24,7 @@ use mailherald::{
     secret::Secret,
     source::{Batch, replay},
     store::Store,
-    writer::{Feed, Mode, Setup, Writer, WriterHandle},
+    writer::{Feed, Mode, ReplaySet, Setup, Writer, WriterHandle},
 };
 use tokio::{
     runtime,
@@ -84,7 +84,13 @@ fn setup(dir: &Path) -> Result<Setup> {
         direction: Direction { mynetworks: mail.mynetworks, ..Direction::default() },
         zone: TimeZone::system(),
         clock: clock::system(),
-        mode: Mode::Replay { since_us: i64::MIN, until_us: i64::MAX, only: None, resend: false },
+        mode: Mode::Replay {
+            since_us: i64::MIN,
+            until_us: i64::MAX,
+            only: None,
+            resend: false,
+            set: Some(ReplaySet { id: [0; 16], is_resumed: false }),
+        },
         retention: Retention::default(),
         min_free: Some(0),
     })
@@ -107,6 +113,7 @@ fn webhook() -> Result<Webhook> {
         schedule: profile.schedule().to_vec(),
         concurrency: 16,
         transport: Transport::default(),
+        selection: Selection::default(),
     })
 }
 

@@ -21,6 +21,8 @@ mod trace;
 #[cfg(test)]
 mod peer;
 #[cfg(test)]
+mod promises;
+#[cfg(test)]
 mod tests;
 
 pub use attempt::{AttemptReport, attempt};

@@ -22,6 +22,7 @@ mod program;
 mod receiver;
 mod replay;
 mod run;
+mod selection;
 mod store_faults;
 mod traffic;
 

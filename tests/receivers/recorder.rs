@@ -83,7 +83,8 @@ pub(crate) fn post(url: &str, request: &Request) -> u16 {
     let mut stream = TcpStream::connect(address).unwrap();
     let ours = ["host", "content-length", "connection"];
     let kept = request.headers.iter().filter(|(name, _)| !ours.contains(&name.as_str()));
-    let headers: String = kept.map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let headers: Vec<_> = kept.map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let headers = headers.concat();
     let length = request.body.len();
     let head = format!(
         "POST / HTTP/1.1\r\nhost: {address}\r\ncontent-length: {length}\r\nconnection: close\r\n{headers}\r\n"

@@ -91,6 +91,33 @@ fn a_refused_message_has_a_stream_too() {
     assert_eq!(streams_of(&[&by_sender]), [Some("news".to_owned())]);
 }
 
+/// Refusals, bounces and deferrals come from the same replies: code, category and who said it
+/// decide, once and for all (webhooks.md §1.7).
+#[test]
+fn c14_one_reply_is_a_deferral_a_bounce_hard_or_soft_or_a_rejection() {
+    let told = |answer: &str| {
+        let line = status("b@good.test", answer);
+        let event = events_of(&log(&[&BEGIN[..], &[&line]].concat())).pop().unwrap();
+        (event.kind, event.data.bounce_type)
+    };
+    let said = |status: &str, code: &str, words: &str| {
+        let peer = "host mx1.good.test[127.0.1.1]";
+        told(&format!(
+            "dsn={code}, status={status} ({peer} said: {words} (in reply to RCPT TO command))"
+        ))
+    };
+    let (soft, hard) = (Some(BounceType::Soft), Some(BounceType::Hard));
+    for (answer, expected) in [
+        (said("deferred", "4.7.1", "451 4.7.1 later"), (EventType::OutboundDeferred, soft)),
+        (said("bounced", "5.1.1", "550 5.1.1 no such user"), (EventType::OutboundBounced, hard)),
+        (said("bounced", "5.2.2", "552 5.2.2 mailbox full"), (EventType::OutboundBounced, soft)),
+        (said("bounced", "5.7.1", "550 5.7.1 by policy"), (EventType::OutboundRejected, hard)),
+        (told("dsn=5.7.1, status=bounced (by our policy)"), (EventType::OutboundBounced, hard)),
+    ] {
+        assert_eq!(answer, expected);
+    }
+}
+
 /// How each deferral of `b@good.test` compares with the one before it.
 fn repeated(answers: &[&str]) -> Vec<bool> {
     let lines: Vec<_> = answers.iter().map(|answer| status("b@good.test", answer)).collect();

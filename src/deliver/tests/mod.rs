@@ -6,7 +6,6 @@
 mod addresses;
 mod bounds;
 mod faults;
-mod promises;
 mod record;
 mod rotation;
 mod tls;

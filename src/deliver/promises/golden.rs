@@ -73,7 +73,7 @@ fn bodies(profile: Profile) -> String {
 }
 
 fn path(profile: Profile) -> PathBuf {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/deliver/tests/promises/golden");
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/deliver/promises/golden");
     directory.join(format!("{}.jsonl", profile.name()))
 }
 

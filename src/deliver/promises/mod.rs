@@ -22,7 +22,7 @@
 //! | C11 | ids and times of each dialect | [`envelopes`] |
 //! | C12 | the id and the time have headers of their own | [`requests`] |
 //! | C13 | who may use plain http | `config::endpoint` |
-//! | C14 | one class for each reply | `event::bounce`, `correlate` |
+//! | C14 | one class for each reply | `correlate::tests::route` |
 //! | C15, C16 | both spellings; `host` and `ip` by direction | [`envelopes`] |
 //! | C17, C18 | filters look at the event; empty means all | `queue::subscription` |
 //! | C21 | bodies survive JavaScript | [`golden`], `deliver::json` |
@@ -39,7 +39,7 @@ mod samples;
 mod test_event;
 mod timing;
 
-use super::super::envelope::{Rendered, render};
+use super::envelope::{Rendered, render};
 use crate::{event::Event, profile::Profile};
 
 /// What `profile` makes of an event that it carries.

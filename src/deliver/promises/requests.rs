@@ -29,20 +29,19 @@ fn secret(profile: Profile) -> Secret {
 
 /// The headers of attempt `number` at `at`, and the body that they are about.
 fn request(profile: Profile, at: i64, number: u32) -> (Vec<sign::Header>, Rendered) {
-    let rendered = rendered(&delivered(), profile);
-    (headers(profile, &secret(profile), &rendered, at, number), rendered)
+    request_with(&secret(profile), profile, at, number)
 }
 
-/// The headers that a webhook has which asks for nothing special.
-fn headers(
-    profile: Profile,
+fn request_with(
     secret: &Secret,
-    rendered: &Rendered,
+    profile: Profile,
     at: i64,
     number: u32,
-) -> Vec<sign::Header> {
+) -> (Vec<sign::Header>, Rendered) {
+    let rendered = rendered(&delivered(), profile);
     let transport = Transport::default();
-    Signing { profile, transport: &transport, keys: &[secret], at, number }.headers(rendered)
+    let signing = Signing { profile, transport: &transport, keys: &[secret], at, number };
+    (signing.headers(&rendered), rendered)
 }
 
 fn header(headers: &[sign::Header], name: &str) -> Option<String> {
@@ -69,8 +68,7 @@ fn d1_jetemail_names_event_and_time_and_signs() {
 #[test]
 fn d2_generic_signs_the_body_with_the_text_of_any_secret() {
     let secret = Secret::parse("your-webhook-secret", Profile::Generic).unwrap();
-    let rendered = rendered(&delivered(), Profile::Generic);
-    let headers = headers(Profile::Generic, &secret, &rendered, AT, 1);
+    let (headers, rendered) = request_with(&secret, Profile::Generic, AT, 1);
     let mac = hmac(b"your-webhook-secret", &rendered.body);
     let expected = format!("sha256={}", HEXLOWER.encode(&mac));
     assert_eq!(header(&headers, "x-webhook-signature").unwrap(), expected);
