@@ -79,7 +79,7 @@ fn setup(dir: &Path) -> Result<Setup> {
     let mail = Mail::default();
     Ok(Setup {
         store: Store::open(dir).context("open the store")?,
-        sources: vec![Feed { name: "bench".into(), since_us: None }],
+        sources: vec![Feed { name: "bench".into(), since_us: None, can_be_read_again: true }],
         webhooks: vec![Arc::new(webhook()?)],
         direction: Direction { mynetworks: mail.mynetworks, ..Direction::default() },
         zone: TimeZone::system(),

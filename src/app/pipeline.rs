@@ -121,6 +121,11 @@ impl Pipeline {
         self.handle.input_ended().await.ok();
     }
 
+    /// The senders' side of the writer.
+    pub(super) fn writer(&self) -> WriterHandle {
+        self.handle.clone()
+    }
+
     /// A replay is over, and is not to be gone on with.
     pub(super) async fn replay_done(&self) {
         self.handle.replay_done().await;

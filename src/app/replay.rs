@@ -106,7 +106,11 @@ pub fn replay(
         store,
         mail: &config.mail,
         webhooks: privacy::webhooks(config)?,
-        sources: vec![Feed { name: SOURCE.to_owned(), since_us: None }],
+        sources: vec![Feed {
+            name: SOURCE.to_owned(),
+            since_us: None,
+            can_be_read_again: set.is_some(),
+        }],
         clock: clock::system(),
         mode: mode(replay, only, set),
         settings: &config.store,

@@ -16,6 +16,9 @@ pub struct Health {
     pub behind_since: Option<Timestamp>,
     /// Disk space of deleted files that are still held open.
     pub pinned_bytes: u64,
+    /// What there was at its very first start is marked as its `start` rule says, or will be as soon
+    /// as it may be looked at: whatever is logged from now on is read.
+    pub has_begun: bool,
     /// There is no log yet.
     pub is_waiting: bool,
     /// Logs that are there and that the system does not let us read now.
@@ -29,6 +32,12 @@ impl Health {
         let lag = self.behind_since.map_or(0, |since| now.as_second() - since.as_second());
         // The clock may have stepped back.
         u64::try_from(lag).unwrap_or(0)
+    }
+
+    /// All is read.
+    pub(crate) fn catch_up(&mut self) {
+        self.behind_since = None;
+        self.refused = 0;
     }
 
     /// There is something to read.

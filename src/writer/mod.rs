@@ -161,8 +161,8 @@ impl WriterHandle {
         drop(self.commands.send(Command::ReplayDone).await);
     }
 
-    /// Tells the writer that the sources are told to end. It takes in what they still have, even if
-    /// the disk is nearly full.
+    /// Tells the writer that the sources are told to end. It takes what they still have, also while
+    /// the disk is nearly full; but then only what cannot be had again counts.
     pub async fn sources_end(&self) {
         // An error means that it has ended already.
         drop(self.commands.send(Command::Ending).await);
@@ -211,6 +211,8 @@ pub struct Feed {
     pub name: String,
     /// At its very first start: events before this time are not wanted, microseconds.
     pub since_us: Option<i64>,
+    /// What is not stored of it can be had again at the next start.
+    pub can_be_read_again: bool,
 }
 
 /// What the lines are.
@@ -453,10 +455,15 @@ impl Writer {
         self.stage_events()
     }
 
-    /// Takes in all that the sources have sent, and commits it. The past has nothing more to say
-    /// then, if that is all of it or nobody can go on with it.
+    /// Takes in all that the sources have sent, and commits it; what they send meanwhile waits for
+    /// its turn, and while there is no room everything does. The past has nothing more to say then,
+    /// if that is all of it or nobody can go on with it.
     fn flush(&mut self, input_ended: bool) -> Result<(), WriterError> {
-        while let Ok(batch) = self.batches.try_recv() {
+        for _ in 0..self.batches.len() {
+            if self.room.is_short() && !input_ended {
+                break;
+            }
+            let Ok(batch) = self.batches.try_recv() else { break };
             self.ingest(&batch)?;
         }
         if self.mode != Mode::Live && (input_ended || self.mode.scope().is_none()) {
@@ -493,6 +500,10 @@ impl Writer {
     /// Takes the lines of a batch in; commits when enough is staged, or when nothing more waits.
     fn ingest(&mut self, batch: &Batch) -> Result<(), WriterError> {
         let Some(reader) = self.readers.get_mut(batch.source) else { return Ok(()) };
+        let feed = self.sources.get(batch.source);
+        if self.room.is_closed() && feed.is_some_and(|feed| feed.can_be_read_again) {
+            return Ok(());
+        }
         self.heard = Instant::now();
         let (correlator, fresh) = (&mut self.correlator, &mut self.fresh);
         reader.read(batch, |line| correlator.step(line, fresh));

@@ -121,7 +121,9 @@ fn row_30_a_stop_while_the_disk_is_nearly_full_is_as_orderly_as_any() {
     disk.host.append("mail.log", &lines(0..40_000));
     let program = disk.host.run(&config);
     until("the pause", || times(&program, "reading pauses") == 1);
+    let before = disk.free();
     program.stop(Signal::TERM);
+    assert!(disk.free() > before / 2, "what the sources still had is left in the log");
 }
 
 #[test]

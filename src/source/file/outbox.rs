@@ -38,6 +38,11 @@ impl<'a> Outbox<'a> {
         }
     }
 
+    /// Hands on what is held back: whoever waits for it does not wait for the round.
+    pub(super) fn release(&mut self) -> ControlFlow<()> {
+        self.held.take().map_or(ControlFlow::Continue(()), &mut *self.deliver)
+    }
+
     /// The round is over: its last batch is marked as such.
     pub(super) fn finish(mut self) -> ControlFlow<()> {
         match self.held.take() {

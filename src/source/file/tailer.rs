@@ -62,7 +62,7 @@ pub(super) struct Tailer {
     /// When the last round began.
     began_at: Timestamp,
     tally: Tally,
-    health: HealthSender,
+    pub(super) health: HealthSender,
     pub(super) buffer: Vec<u8>,
 }
 

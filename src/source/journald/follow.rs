@@ -96,6 +96,8 @@ impl Follower {
         loop {
             let begun = Instant::now();
             let Err(trouble) = self.session().await;
+            // Whatever it is, it is said below, and no reason to hold up the others.
+            self.health.send_modify(|health| health.has_begun = true);
             self.tally.restarts += 1;
             match trouble {
                 Trouble::Unheard => return,
@@ -119,8 +121,9 @@ impl Follower {
         let now = self.clock.now();
         self.health.send_modify(|health| health.fall_behind(now));
         let position = self.start().await?;
+        self.health.send_modify(|health| health.has_begun = true);
         let cursor = self.catch_up(position).await?;
-        self.health.send_modify(|health| *health = Health::default());
+        self.health.send_modify(Health::catch_up);
         let follow = self.journalctl.follow(&cursor);
         let (status, said) = self.read(follow, JournalPosition::Behind(cursor), true).await?.end;
         Err(Trouble::Ended(status, said))

@@ -91,7 +91,7 @@ impl Bench {
         let clock = Arc::new(TestClock(AtomicI64::new(0)));
         let setup = Setup {
             store,
-            sources: vec![Feed { name: "test".into(), since_us }],
+            sources: vec![Feed { name: "test".into(), since_us, can_be_read_again: true }],
             webhooks: webhooks.iter().map(|name| Arc::new(webhook(name))).collect(),
             direction: Direction::default(),
             zone: TimeZone::UTC,

@@ -18,7 +18,7 @@ use tempfile::TempDir;
 
 use bench::{Bench, HOUR_S, claims_of, dead, delivered, line, retry_at};
 
-use super::Mode;
+use super::{Command, Mode, Room};
 use crate::{
     app::AppError,
     cli::Failure,
@@ -313,6 +313,21 @@ fn a_batch_without_lines_still_moves_its_position() {
     bench.writer.commit().unwrap();
     drop(bench);
     assert_eq!(positions(&Store::open(dir.path()).unwrap(), "test").unwrap().len(), 1);
+}
+
+/// A stop while the disk was nearly full once filled it with what the sources still had.
+#[test]
+fn row_30_what_comes_to_an_end_without_room_is_left_in_the_log() {
+    let dir = TempDir::new().unwrap();
+    let mut bench = Bench::open(dir.path(), Mode::Live);
+    bench.ingest(&lines(0, 3));
+    bench.writer.room = Room::new(Some(u64::MAX));
+    bench.writer.room.look(&bench.writer.store);
+    bench.writer.command(Command::Ending).unwrap();
+    bench.ingest(&lines(1, 3));
+    bench.stop();
+    let bench = Bench::open(dir.path(), Mode::Live);
+    assert_eq!(bench.durable_lines(), 3);
 }
 
 /// Nothing for either webhook.
