@@ -253,7 +253,7 @@ section! {
 section! {
     /// A receiver of events.
     RawWebhook "[[webhook]]", later [
-        "ca_file", "circuit", "evidence", "extra_signatures", "final_codes", "headers", "ordering",
+        "ca_file", "circuit", "extra_signatures", "final_codes", "headers", "ordering",
         "rate", "retry_codes"
     ]
 
@@ -291,6 +291,9 @@ section! {
     privacy: String, Fallback::Is("\"none\"");
     /// `keep`, or `drop` to leave it out.
     subject: String, Fallback::Is("\"keep\"");
+    /// Also the log line that gave the event, as `evidence`. Lines are kept with events only from when
+    /// a webhook asks for them.
+    evidence: bool, Fallback::Is("false");
     /// For one whole request, 1s to 60s.
     timeout: Duration, Fallback::Means("the profile's");
     /// Waits before attempt 2, 3, …, each counted from the end of the attempt before. At most 50,
