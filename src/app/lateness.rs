@@ -38,32 +38,34 @@ fn say(source: &str, word: Word, clock: &SharedClock) {
     }
 }
 
+/// Looks once in a while: what is read at once is no lag, and need not wake anybody.
 async fn listen(
     mut health: Receiver<Health>,
     clock: &SharedClock,
     mut say: impl FnMut(Word),
 ) -> Result<(), RecvError> {
-    let is_late = |health: &Health| health.lag_seconds(clock.now()) >= SAY_EVERY.as_secs();
     loop {
-        health.wait_for(|health| health.behind_since.is_some()).await?;
-        let mut is_said = false;
-        loop {
-            tokio::select! {
-                over = health.wait_for(|health| health.behind_since.is_none()) => {
-                    over?;
-                    break;
-                }
-                () = sleep(SAY_EVERY) => {}
-            }
-            let seen = *health.borrow();
-            if is_late(&seen) {
-                say(Word::Behind(seen));
-                is_said = true;
-            }
-        }
-        if is_said {
+        sleep(SAY_EVERY).await;
+        health.has_changed()?;
+        let seen = *health.borrow();
+        if seen.lag_seconds(clock.now()) >= SAY_EVERY.as_secs() {
+            say(Word::Behind(seen));
+            until_over(&mut health, &mut say).await?;
             say(Word::CaughtUp);
         }
+    }
+}
+
+async fn until_over(
+    health: &mut Receiver<Health>,
+    say: &mut impl FnMut(Word),
+) -> Result<(), RecvError> {
+    loop {
+        tokio::select! {
+            over = health.wait_for(|health| health.behind_since.is_none()) => return over.map(drop),
+            () = sleep(SAY_EVERY) => {}
+        }
+        say(Word::Behind(*health.borrow()));
     }
 }
 

@@ -28,6 +28,7 @@ use crate::{
     config::Config,
     parse::first_stamp,
     source::{Batch, Position, replay as files},
+    store::Store,
     writer::{Feed, Mode, ReplaySet, Summary},
 };
 
@@ -102,21 +103,7 @@ pub fn replay(
     let store = open_store(&config.state_dir, &*clock::system())?;
     let mut signals = runtime.block_on(async { Signals::install() })?;
     let Resumed { set, positions } = replay_set::find(config, replay, &planned, &store)?;
-    let parts = Parts {
-        store,
-        mail: &config.mail,
-        webhooks: privacy::webhooks(config)?,
-        sources: vec![Feed {
-            name: SOURCE.to_owned(),
-            since_us: None,
-            can_be_read_again: set.is_some(),
-        }],
-        clock: clock::system(),
-        mode: mode(replay, only, set),
-        settings: &config.store,
-        egress: &config.egress,
-        rate: replay.rate,
-    };
+    let parts = parts(config, store, mode(replay, only, set), replay.rate)?;
     let (mut pipeline, batches) = Pipeline::start(parts, &runtime)?;
     let stop = CancellationToken::new();
     let is_resumed = set.is_some_and(|set| set.is_resumed);
@@ -167,6 +154,26 @@ async fn until_sent(
         }
         () = signals.next() => Ok(None),
     }
+}
+
+fn parts(
+    config: &Config,
+    store: Store,
+    mode: Mode,
+    rate: Option<NonZeroU32>,
+) -> Result<Parts<'_>, AppError> {
+    let can_be_read_again = matches!(mode, Mode::Replay { set: Some(_), .. });
+    Ok(Parts {
+        store,
+        mail: &config.mail,
+        webhooks: privacy::webhooks(config)?,
+        sources: vec![Feed { name: SOURCE.to_owned(), since_us: None, can_be_read_again }],
+        clock: clock::system(),
+        mode,
+        settings: &config.store,
+        egress: &config.egress,
+        rate,
+    })
 }
 
 fn mode(replay: &Replay, only: Option<usize>, set: Option<ReplaySet>) -> Mode {

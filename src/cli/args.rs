@@ -81,8 +81,9 @@ pub(crate) enum Command {
     /// Read historical logs, rotated and compressed ones too.
     ///
     /// Sends what they tell through the same store and queue as the daemon, so events that were
-    /// sent already are not sent again. With --dry-run nothing is stored or sent: every event is
-    /// printed as one JSON object a line.
+    /// sent already are not sent again. One that was stopped or killed goes on where it was when it
+    /// is started again with the same logs and options. With --dry-run nothing is stored or sent:
+    /// every event is printed as one JSON object a line.
     Replay(ReplayArgs),
     /// Show what each line of a log is understood as, one JSON object a line.
     ///

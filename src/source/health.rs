@@ -9,8 +9,8 @@ pub type HealthSender = watch::Sender<Health>;
 /// How a source is. It tells through a watch channel, at each look at its logs and with each batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Health {
-    /// Bytes that are there and not handed out yet; of an archive those that are stored. A journal
-    /// does not tell: 0.
+    /// Bytes that are there and not handed out yet, half lines and NULs at the end among them; of an
+    /// archive those that are stored. A journal does not tell: 0.
     pub lag_bytes: u64,
     /// Since when there has always been something to read; None when all was read at the last look.
     pub behind_since: Option<Timestamp>,

@@ -491,6 +491,8 @@ impl Writer {
                 self.flush(input_ended)?;
                 answer.send(()).ok();
             }
+            // One that keeps nothing leaves alone what is kept of another.
+            Command::ReplayDone if self.mode.scope() != Some(Scope::Replay) => {}
             Command::ReplayDone => self.forget_replay()?,
             Command::Ending => self.room.end(),
             Command::Stop => {}

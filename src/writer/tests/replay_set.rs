@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use tempfile::TempDir;
 
-use super::{HOUR_S, Mode, bench::Bench, lines, values_under};
+use super::{HOUR_S, Mode, REPLAY, bench::Bench, lines, values_under};
 use crate::{
     event::Event,
     store::{Prefix, Store, chunk, key},
@@ -147,6 +147,17 @@ fn another_replay_takes_the_place_of_the_one_that_was_stopped() {
     drop(Bench::open(dir.path(), mode(other, false)));
     assert_eq!((positions(ID), positions(other)), (None, Some(Vec::new())));
     assert!(values_under(dir.path(), &Prefix::live().of_replay()).is_empty());
+}
+
+#[test]
+fn a_replay_of_a_stream_leaves_the_one_that_was_stopped_alone() {
+    let dir = TempDir::new().unwrap();
+    let mut bench = Bench::open(dir.path(), mode(ID, false));
+    bench.ingest(OPEN);
+    bench.writer.commit().unwrap();
+    drop(bench);
+    Bench::open(dir.path(), REPLAY).end_replay();
+    assert_eq!(go_on(dir.path()).durable_lines(), 1);
 }
 
 #[test]
