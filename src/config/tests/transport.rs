@@ -90,6 +90,17 @@ fn headers_are_read_and_those_that_frame_or_sign_are_refused() {
     );
 }
 
+#[test]
+fn tokens_in_a_file_that_others_can_read_are_worth_a_warning() {
+    let lines =
+        "headers = { X-Api-Key = \"abcdef\", X-Site = \"mx1\" }\nproxy = \"http://a:b@proxy:3128\"";
+    let text = format!("{SOURCE}{}{lines}\n", good_webhook());
+    let warnings = check_text(&text, Purpose::Check, true).unwrap().warnings;
+    let keys: Vec<_> = warnings.iter().map(|found| found.key.as_str()).collect();
+    assert_eq!(keys, ["webhook.secret", "webhook.headers", "webhook.proxy"]);
+    assert!(!shown(&warnings).contains("abcdef"));
+}
+
 /// What is wrong with these headers of a webhook, without its place.
 fn all_of_webhook(headers: &str) -> Vec<String> {
     let text = format!("{SOURCE}{}headers = {{ {headers} }}\n", good_webhook());
