@@ -3,6 +3,7 @@
 use mailherald_parsers::postfix::{
     Client, MessageId, Notification, Pickup, QueueActive, QueueId, Relay,
 };
+use smol_str::SmolStr;
 
 use super::{
     Step,
@@ -176,7 +177,7 @@ impl Step<'_> {
         let Some(class) = message.class else { return };
         let keys: Vec<_> = message.recipients.keys().cloned().collect();
         for (to, original) in keys {
-            self.announce(queue_id.as_str(), message, original.as_deref().unwrap_or(&to), class);
+            self.announce(queue_id.as_str(), message, original.as_ref().unwrap_or(&to), class);
         }
     }
 
@@ -235,7 +236,7 @@ impl Step<'_> {
     }
 
     /// A new message, unless lines that swapped places with this one already began it.
-    fn begin(&mut self, queue_id: QueueId<'_>, origin: Origin) -> Message {
+    fn begin(&mut self, queue_id: QueueId<'_>, origin: Origin) -> Box<Message> {
         let began = self.known(queue_id).is_some_and(|message| {
             message.origin == Origin::Unknown
                 && !message.closed
@@ -250,10 +251,10 @@ impl Step<'_> {
 
     /// A message of which this is the first line. An older one under the same queue ID is over:
     /// short IDs are reused, and its last line was lost.
-    pub(crate) fn new_message(&mut self, queue_id: QueueId<'_>) -> Message {
+    pub(crate) fn new_message(&mut self, queue_id: QueueId<'_>) -> Box<Message> {
         let stored_parts = self.known(queue_id).map_or(0, |message| message.stored_parts);
         let uid = self.system.uid(queue_id, self.line);
-        Message { uid, stored_parts, seen_us: self.line.at_us, ..Message::default() }
+        Box::new(Message { uid, stored_parts, seen_us: self.line.at_us, ..Message::default() })
     }
 
     pub(crate) fn known(&self, queue_id: QueueId<'_>) -> Option<&Message> {
@@ -261,36 +262,28 @@ impl Step<'_> {
     }
 
     /// The known message, to be changed and [`Step::put`] back; a new one if there is none.
-    pub(crate) fn take_or_new(&mut self, queue_id: QueueId<'_>) -> Message {
-        match self.system.messages.get_mut(queue_id.as_str()) {
-            Some(message) => std::mem::take(message),
-            None => self.new_message(queue_id),
-        }
+    pub(crate) fn take_or_new(&mut self, queue_id: QueueId<'_>) -> Box<Message> {
+        let known = self.system.messages.take(queue_id.as_str());
+        known.unwrap_or_else(|| self.new_message(queue_id))
     }
 
     /// Takes a message away from its queue ID, which ends there.
-    fn take(&mut self, queue_id: QueueId<'_>) -> Option<Message> {
+    fn take(&mut self, queue_id: QueueId<'_>) -> Option<Box<Message>> {
         let message = self.system.messages.get_mut(queue_id.as_str())?;
         let mut taken = std::mem::take(message);
         message.stored_parts = std::mem::take(&mut taken.stored_parts);
         message.changed = std::mem::take(&mut taken.changed);
         self.system.close(queue_id.as_str());
-        Some(taken)
+        Some(Box::new(taken))
     }
 
-    pub(crate) fn put(&mut self, queue_id: QueueId<'_>, mut message: Message) {
+    pub(crate) fn put(&mut self, queue_id: QueueId<'_>, mut message: Box<Message>) {
         message.seen_us = message.seen_us.max(self.line.at_us);
         let queue_id = queue_id.as_str();
-        let place = self.system.messages.get_mut(queue_id);
+        let was_changed = std::mem::replace(&mut message.changed, true);
+        let before = self.system.messages.put(queue_id, message);
         // What waits to be stored is known by its queue ID, whichever message that is now.
-        let waits = message.changed || place.as_ref().is_some_and(|place| place.changed);
-        message.changed = true;
-        match place {
-            Some(place) => *place = message,
-            None => {
-                self.system.messages.insert(queue_id.into(), message);
-            }
-        }
+        let waits = was_changed || before.is_some_and(|before| before.changed);
         if !waits {
             self.system.changed.push(queue_id.into());
         }
@@ -312,7 +305,7 @@ fn is_of_filter(message_id: &str) -> bool {
 /// ID in it (Postfix `src/sendmail/sendmail.c`, `src/cleanup/cleanup_message.c`). Until its first
 /// status line, nothing tells it from mail.
 fn may_be_check(queue_id: &str, message: &Message) -> bool {
-    let is_made_here = |id: &String| id.contains(queue_id);
+    let is_made_here = |id: &SmolStr| id.contains(queue_id);
     message.origin == Origin::Local
         && message.announced.is_empty()
         && message.message_id.as_ref().is_none_or(is_made_here)

@@ -1,11 +1,12 @@
 //! What a delivery status line does: the fate of one recipient in one attempt.
 
 use mailherald_parsers::postfix::{Delivery, Peer, QueueId, Relay, Response, Status, response};
+use smol_str::SmolStr;
 
 use super::{
     Link, Step,
     direction::is_loopback,
-    emit::{bounded, message_data, set_recipient},
+    emit::{bounded, dsn_text, message_data, set_recipient},
     finding::{filter_outcome, is_asked_here},
     lineage::{Kin, Lineage},
     message::{Class, Deferral, Message, Origin, Recipient},
@@ -35,7 +36,7 @@ impl Step<'_> {
         message.lossy |= lossy;
         let class = self.class(message, &to, delivery.relay);
         let queue_id = delivery.queue_id.as_str();
-        self.announce(queue_id, message, original.as_deref().unwrap_or(&to), class);
+        self.announce(queue_id, message, original.as_ref().unwrap_or(&to), class);
 
         let answer = response(delivery.text);
         let key = (to, original);
@@ -51,7 +52,7 @@ impl Step<'_> {
             return;
         }
         let mut data = message_data(message, queue_id, class);
-        set_recipient(&mut data, &key.0, key.1.as_deref());
+        set_recipient(&mut data, &key.0, key.1.as_ref());
         fill(&mut data, delivery, &answer, class);
         data.attempt = Some(deferrals + 1);
         data.repeated = Some(self.line.record.repeated).filter(|&times| times > 1);
@@ -88,7 +89,7 @@ impl Step<'_> {
         &mut self,
         queue_id: &str,
         message: &mut Message,
-        original: &str,
+        original: &SmolStr,
         class: Class,
     ) {
         if !message.origin.is_from_outside() || message.announced.contains(original) {
@@ -103,7 +104,7 @@ impl Step<'_> {
         let mut data = message_data(message, queue_id, class);
         set_recipient(&mut data, original, None);
         self.events.push(self.system.event(kind, queue_line.into(), original, data));
-        message.announced.insert(original.to_owned());
+        message.announced.insert(original.clone());
     }
 
     /// local(8) made a new message of this one: the recipient's story goes on there.
@@ -239,7 +240,7 @@ fn fill(data: &mut EventData, delivery: &Delivery<'_>, answer: &Response<'_>, cl
     data.lossy |= reply.lossy;
     data.response = Some(reply.value);
     data.smtp_code = answer.codes.code;
-    data.dsn = Some(delivery.dsn.to_string());
+    data.dsn = Some(dsn_text(delivery.dsn));
     data.stage = answer.stage.map(|stage| text::bounded(stage, limits::TEXT_BYTES).value);
     data.delay_us = micros(delivery.delay);
     let delays = delivery.delays.map(|delay| micros(delay).unwrap_or(u64::MAX));

@@ -71,7 +71,7 @@ impl Direction {
     }
 
     fn is_local(&self, recipient: &str) -> bool {
-        text::domain(recipient).is_some_and(|domain| self.local_domains.contains(&domain))
+        text::domain(recipient).is_some_and(|domain| self.local_domains.iter().any(|local| *local == domain))
     }
 }
 

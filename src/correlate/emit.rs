@@ -1,20 +1,18 @@
 //! Makes events: identity from the line, data from the message and the line.
 
 use jiff::Timestamp;
-use mailherald_parsers::postfix::QueueId;
+use mailherald_parsers::{postfix::QueueId, status::Dsn};
+use smol_str::{SmolStr, SmolStrBuilder};
 
 use super::{
     message::{Class, KeptLine, Message},
     system::System,
 };
 use crate::{
-    event::{Event, EventData, EventId, EventType, MessageUid, TimeQuality, text},
+    event::{Event, EventData, EventType, MessageUid, TimeQuality, text},
     limits,
     parse::Line,
 };
-
-/// Version of the recipe of event ids and message uids. A change makes every event a new one.
-const IDENTITY: &[u8] = b"v1";
 
 /// The line that an event takes its identity and its time from.
 #[derive(Clone, Copy)]
@@ -55,10 +53,7 @@ impl System {
         recipient: &str,
         data: EventData,
     ) -> Event {
-        let id = EventId::of(&[
-            IDENTITY,
-            &self.host,
-            &self.instance,
+        let id = self.identities.event(&[
             trigger.bytes,
             &trigger.occurrence.to_be_bytes(),
             kind.name().as_bytes(),
@@ -71,34 +66,41 @@ impl System {
     pub(crate) fn uid(&self, queue_id: QueueId<'_>, line: &Line<'_>) -> MessageUid {
         let arrival =
             queue_id.arrival().map_or(line.at_us.div_euclid(1_000_000), Timestamp::as_second);
-        MessageUid::of(&[
-            IDENTITY,
-            &self.host,
-            &self.instance,
-            queue_id.as_str().as_bytes(),
-            &arrival.to_be_bytes(),
-        ])
+        self.identities.message(&[queue_id.as_str().as_bytes(), &arrival.to_be_bytes()])
     }
 
     /// The uid of what a refused client tried to send: it never got a queue ID.
     pub(crate) fn uid_of_refusal(&self, line: &Line<'_>) -> MessageUid {
-        let occurrence = line.occurrence.to_be_bytes();
-        MessageUid::of(&[IDENTITY, &self.host, &self.instance, b"NOQUEUE", line.bytes, &occurrence])
+        self.identities.message(&[b"NOQUEUE", line.bytes, &line.occurrence.to_be_bytes()])
     }
 }
 
 /// Text for an event field; notes when it had to be repaired.
-pub(crate) fn bounded(bytes: &[u8], lossy: &mut bool) -> String {
+pub(crate) fn bounded(bytes: &[u8], lossy: &mut bool) -> SmolStr {
     let text = text::bounded(bytes, limits::TEXT_BYTES);
     *lossy |= text.lossy;
     text.value
+}
+
+/// `X.Y.Z`, of at most three digits each, as codes are read.
+pub(crate) fn dsn_text(dsn: Dsn) -> SmolStr {
+    let mut text = SmolStrBuilder::new();
+    for (place, number) in [dsn.class.into(), dsn.subject, dsn.detail].into_iter().enumerate() {
+        if place > 0 {
+            text.push('.');
+        }
+        let digits = [number / 100, number / 10 % 10, number % 10].map(u32::from);
+        let leading = digits.iter().take(2).take_while(|digit| **digit == 0).count();
+        digits.iter().skip(leading).filter_map(|digit| char::from_digit(*digit, 10)).for_each(|digit| text.push(digit));
+    }
+    text.finish()
 }
 
 /// What every event of a message carries.
 pub(crate) fn message_data(message: &Message, queue_id: &str, class: Class) -> EventData {
     let mut data = EventData {
         uid: message.uid,
-        queue_id: Some(queue_id.to_owned()),
+        queue_id: Some(queue_id.into()),
         message_id: message.message_id.clone(),
         subject: message.subject.clone(),
         from: message.sender.clone(),
@@ -121,8 +123,12 @@ pub(crate) fn message_data(message: &Message, queue_id: &str, class: Class) -> E
 }
 
 /// Names the recipient in `data`.
-pub(crate) fn set_recipient(data: &mut EventData, recipient: &str, original: Option<&str>) {
+pub(crate) fn set_recipient(
+    data: &mut EventData,
+    recipient: &SmolStr,
+    original: Option<&SmolStr>,
+) {
     data.domain = text::domain(recipient);
-    data.to = Some(recipient.to_owned());
-    data.orig_to = original.map(str::to_owned);
+    data.to = Some(recipient.clone());
+    data.orig_to = original.cloned();
 }

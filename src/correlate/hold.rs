@@ -15,6 +15,7 @@ use mailherald_parsers::{
     Body,
     postfix::{Entry, QueueId},
 };
+use smol_str::SmolStr;
 
 use super::{
     Correlator, Link, Step,
@@ -122,7 +123,7 @@ impl Correlator {
     }
 
     /// Messages that are held because they may be a stage of that story.
-    fn held_for(&self, lineage: &Lineage) -> Vec<(usize, Box<str>)> {
+    fn held_for(&self, lineage: &Lineage) -> Vec<(usize, SmolStr)> {
         let held = self.held.iter().filter(|(_, index, queue_id)| {
             let message = self.systems.get(*index).and_then(|it| it.messages.get(queue_id));
             let held = message.and_then(|message| message.held.as_ref());

@@ -26,6 +26,7 @@ pub mod finding;
 pub mod hold;
 pub mod lineage;
 pub mod message;
+mod messages;
 mod pipe;
 mod refusal;
 mod relayed;
@@ -40,6 +41,7 @@ use std::{
 };
 
 use mailherald_parsers::{Body, postfix::Entry};
+use smol_str::SmolStr;
 
 use crate::{event::Event, limits, parse::Line};
 
@@ -78,16 +80,16 @@ pub struct Correlator {
     horizon_us: i64,
     swept_us: i64,
     /// Ended messages in order of their end.
-    closed: VecDeque<(i64, usize, Box<str>)>,
+    closed: VecDeque<(i64, usize, SmolStr)>,
     /// Held messages in order of the time until which they are.
-    held: BTreeSet<(i64, usize, Box<str>)>,
+    held: BTreeSet<(i64, usize, SmolStr)>,
     directory: Directory,
     asides: Asides,
 }
 
 /// A queue ID that a line of another message or process names, and what it is to that.
 pub(crate) struct Link {
-    queue_id: Box<str>,
+    queue_id: SmolStr,
     kin: Kin,
 }
 
@@ -231,13 +233,13 @@ impl Correlator {
         } else if message.origin == message::Origin::Child {
             self.directory.note_stage(host, queue_id, message.uid);
         }
-        self.directory.note(host, instance, queue_id, &message);
-        self.directory.note_own(host, instance, queue_id, &message);
         if let Some(system) = self.systems.get_mut(index) {
+            self.directory.note(host, &system.instance, queue_id, &message);
+            self.directory.note_own(host, &system.instance, queue_id, &message);
             if message.is_held() && message.message_id.is_none() {
                 system.nameless.insert(queue_id.into());
             }
-            system.messages.insert(queue_id.into(), message);
+            system.messages.put(queue_id, Box::new(message));
         }
     }
 
@@ -254,13 +256,12 @@ impl Correlator {
     }
 
     fn system_index(&mut self, host: &[u8], instance: &[u8]) -> usize {
-        let is_it = |system: &System| system.host == host && system.instance == instance;
+        let is_it = |system: &System| system.host == host && *system.instance == *instance;
         if self.systems.get(self.last_system).is_some_and(is_it) {
             return self.last_system;
         }
         self.last_system = self.systems.iter().position(is_it).unwrap_or_else(|| {
-            let (host, instance) = (host.to_vec(), instance.to_vec());
-            self.systems.push(System { host, instance, ..System::default() });
+            self.systems.push(System::new(host, instance));
             self.systems.len() - 1
         });
         self.last_system

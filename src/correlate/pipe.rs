@@ -8,6 +8,7 @@
 //! which is for filters (Postfix `src/cleanup/cleanup_message.c`).
 
 use mailherald_parsers::postfix::{Delivery, QueueId, Relay, Status};
+use smol_str::SmolStr;
 
 use super::{
     Link, Step,
@@ -92,7 +93,7 @@ impl Step<'_> {
 
     /// The one message without a Message-ID that is held and has the sender of `message`: for a
     /// pickup, or because a pickup brought it. None when there are more.
-    fn nameless_held(&mut self, message: &Message, for_pickup: bool) -> Option<Box<str>> {
+    fn nameless_held(&mut self, message: &Message, for_pickup: bool) -> Option<SmolStr> {
         let (messages, nameless) = (&self.system.messages, &mut self.system.nameless);
         let held = |id: &str| messages.get(id).and_then(|held| held.held.as_deref());
         nameless.retain(|id| held(id).is_some());
@@ -161,7 +162,7 @@ impl Step<'_> {
     }
 
     /// The open message that `message` could be once more.
-    fn resubmitted_from(&self, queue_id: QueueId<'_>, message: &Message) -> Option<Box<str>> {
+    fn resubmitted_from(&self, queue_id: QueueId<'_>, message: &Message) -> Option<SmolStr> {
         let message_id = message.message_id.as_deref()?;
         let (host, instance) = (&self.system.host, &self.system.instance);
         let parent_id = self.directory.teller(host, instance, message_id)?;

@@ -331,7 +331,7 @@ pub(super) mod tests {
     #[test]
     fn flags_appear_only_when_set_and_the_null_sender_is_empty() {
         let data = EventData {
-            from: Some(String::new()),
+            from: Some("".into()),
             temporary: true,
             lossy: true,
             incomplete: true,

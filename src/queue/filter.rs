@@ -295,8 +295,8 @@ mod tests {
         let domains = ["example.com".to_owned()];
         let picky = Subscription::new(all, Some(&users), Some(&domains));
         let by = |user: Option<&str>, domain: Option<&str>| EventData {
-            user: user.map(str::to_owned),
-            domain: domain.map(str::to_owned),
+            user: user.map(Into::into),
+            domain: domain.map(Into::into),
             ..EventData::default()
         };
         let outbound = |data| event(EventType::OutboundDelivered, data);

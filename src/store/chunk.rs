@@ -154,7 +154,7 @@ mod tests {
             time_quality: TimeQuality::Exact,
             data: EventData {
                 uid: MessageUid([number; 16]),
-                response: Some("x".repeat(response_bytes)),
+                response: Some("x".repeat(response_bytes).into()),
                 score: Some(4.5),
                 ..EventData::default()
             },
