@@ -48,7 +48,7 @@ impl Step<'_> {
         self.hear_of_scan(delivery, message, &answer);
         if self.lives_on(message, delivery, &answer) {
             self.warn(queue_id, message, &key);
-            message.recipients.entry(key).or_default().done = true;
+            message.recipients.get_or_default(key).done = true;
             return;
         }
         let mut data = message_data(message, queue_id, class);
@@ -65,7 +65,7 @@ impl Step<'_> {
         }
         let kind = ended.unwrap_or_else(|| self.kind(delivery, &answer, class, &mut data));
         let event = self.system.event(kind, self.line.into(), &key.0, data);
-        note_outcome(message.recipients.entry(key).or_default(), delivery.status, &event.data);
+        note_outcome(message.recipients.get_or_default(key), delivery.status, &event.data);
         self.events.push(event);
     }
 
@@ -92,7 +92,7 @@ impl Step<'_> {
         original: &SmolStr,
         class: Class,
     ) {
-        if !message.origin.is_from_outside() || message.announced.contains(original) {
+        if !message.origin.is_from_outside() || message.announced.get(original).is_some() {
             return;
         }
         self.sending_after_all(queue_id, message);
@@ -104,7 +104,7 @@ impl Step<'_> {
         let mut data = message_data(message, queue_id, class);
         set_recipient(&mut data, original, None);
         self.events.push(self.system.event(kind, queue_line.into(), original, data));
-        message.announced.insert(original.clone());
+        message.announced.get_or_default(original.clone());
     }
 
     /// local(8) made a new message of this one: the recipient's story goes on there.
@@ -147,8 +147,9 @@ impl Step<'_> {
         let (Status::Sent, Relay::Host(relay)) = (delivery.status, delivery.relay) else {
             return false;
         };
-        let is_here = std::str::from_utf8(relay.address).is_ok_and(is_loopback);
-        let Some(next) = answer.queued_as.filter(|_| is_here) else { return false };
+        let Some(next) = answer.queued_as.filter(|_| is_loopback(relay.address)) else {
+            return false;
+        };
         let is_stage = self.directory.is_stage(&self.system.host, next.as_str(), message.uid);
         if is_stage {
             let kin = Kin::Stage(Lineage::of(message));

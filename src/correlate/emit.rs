@@ -91,7 +91,11 @@ pub(crate) fn dsn_text(dsn: Dsn) -> SmolStr {
         }
         let digits = [number / 100, number / 10 % 10, number % 10].map(u32::from);
         let leading = digits.iter().take(2).take_while(|digit| **digit == 0).count();
-        digits.iter().skip(leading).filter_map(|digit| char::from_digit(*digit, 10)).for_each(|digit| text.push(digit));
+        digits
+            .iter()
+            .skip(leading)
+            .filter_map(|digit| char::from_digit(*digit, 10))
+            .for_each(|digit| text.push(digit));
     }
     text.finish()
 }
@@ -123,11 +127,7 @@ pub(crate) fn message_data(message: &Message, queue_id: &str, class: Class) -> E
 }
 
 /// Names the recipient in `data`.
-pub(crate) fn set_recipient(
-    data: &mut EventData,
-    recipient: &SmolStr,
-    original: Option<&SmolStr>,
-) {
+pub(crate) fn set_recipient(data: &mut EventData, recipient: &SmolStr, original: Option<&SmolStr>) {
     data.domain = text::domain(recipient);
     data.to = Some(recipient.clone());
     data.orig_to = original.cloned();

@@ -5,8 +5,9 @@
 //! that came from outside and are still open, so that the new ID can be recognised as a stage of
 //! an old story.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, collections::HashMap, hash::BuildHasher, sync::Arc};
 
+use foldhash::fast::RandomState;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
@@ -104,24 +105,31 @@ pub(crate) fn message_key(message_id: &[u8]) -> Cow<'_, str> {
     let is_plain = |byte: &u8| matches!(byte, b'!'..=b'~' if !matches!(byte, b'<' | b'>'));
     match std::str::from_utf8(inner) {
         Ok(text) if inner.iter().all(is_plain) => text.into(),
-        _ => inner.iter().map(|byte| if is_plain(byte) { char::from(*byte) } else { '?' }).collect(),
+        _ => {
+            inner.iter().map(|byte| if is_plain(byte) { char::from(*byte) } else { '?' }).collect()
+        }
     }
 }
 
 /// Open messages that came from outside, by host and Message-ID, and the stages they go through.
+///
+/// A Message-ID is known by the hash of its [`message_key`]: 64 bits with a random seed, which no
+/// sender can aim at, and which are at hand when a message is forgotten, long after its texts have
+/// left the processor's cache.
 #[derive(Debug, Default)]
 pub(crate) struct Directory {
     hosts: Vec<Host>,
+    seed: RandomState,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Host {
     name: Box<[u8]>,
     /// Instances that took mail from outside.
     instances: Vec<Arc<[u8]>>,
-    by_message_id: Map<Entry>,
+    by_message_id: HashMap<u64, Entry, RandomState>,
     /// What the MTA itself wrote, by Message-ID.
-    own: Map<Place>,
+    own: HashMap<u64, Place, RandomState>,
     /// Uid of the story that a queue ID continues, or may continue.
     stages: Map<MessageUid>,
 }
@@ -156,20 +164,21 @@ impl Directory {
         host: &[u8],
         instance: &Arc<[u8]>,
         queue_id: &str,
-        message: &Message,
+        message: &mut Message,
     ) {
         let Some(message_id) = &message.message_id else { return };
         let may_be_another = message.held.as_ref().is_some_and(|held| !held.for_pickup);
         if !message.origin.is_from_outside() || may_be_another {
             return;
         }
-        let entry =
-            Entry { place: Place::new(instance, queue_id), lineage: Lineage::of(message) };
+        let key = self.key(message_id);
+        message.noted_as = Some(key);
+        let entry = Entry { place: Place::new(instance, queue_id), lineage: Lineage::of(message) };
         let host = self.host_mut(host);
         if !host.instances.iter().any(|known| known == instance) {
             host.instances.push(Arc::clone(instance));
         }
-        host.by_message_id.insert(message_key(message_id.as_bytes()).into(), entry);
+        host.by_message_id.insert(key, entry);
     }
 
     /// Does another instance on that host take mail, too?
@@ -184,19 +193,19 @@ impl Directory {
         host: &[u8],
         instance: &Arc<[u8]>,
         queue_id: &str,
-        message: &Message,
+        message: &mut Message,
     ) {
         let message_id = message.message_id.as_ref();
         if let Some(message_id) = message_id.filter(|_| message.origin == Origin::Internal) {
-            let key = message_key(message_id.as_bytes()).into();
+            let key = self.key(message_id);
+            message.noted_as = Some(key);
             self.host_mut(host).own.insert(key, Place::new(instance, queue_id));
         }
     }
 
     /// Did an instance on that host write the message with that Message-ID itself?
     pub(crate) fn is_own(&self, host: &[u8], message_id: &str) -> bool {
-        let key = message_key(message_id.as_bytes());
-        self.host(host).is_some_and(|host| host.own.contains_key(&*key))
+        self.host(host).is_some_and(|host| host.own.contains_key(&self.key(message_id)))
     }
 
     /// The story that another message of that host and Message-ID tells.
@@ -207,21 +216,19 @@ impl Directory {
         queue_id: &str,
         message_id: &str,
     ) -> Option<&Lineage> {
-        let key = message_key(message_id.as_bytes());
-        let entry = self.host(host)?.by_message_id.get(&*key)?;
+        let entry = self.host(host)?.by_message_id.get(&self.key(message_id))?;
         (!entry.place.is(instance, queue_id)).then_some(&entry.lineage)
     }
 
     /// Queue ID, in the same queue, of the message that [`Directory::story`] tells of.
     pub(crate) fn teller(&self, host: &[u8], instance: &[u8], message_id: &str) -> Option<&str> {
-        let key = message_key(message_id.as_bytes());
-        let place = &self.host(host)?.by_message_id.get(&*key)?.place;
+        let place = &self.host(host)?.by_message_id.get(&self.key(message_id))?.place;
         (*place.instance == *instance).then_some(&*place.queue_id)
     }
 
     /// Instance and queue ID of the newest message with that [`message_key`].
     pub(crate) fn newest(&self, host: &[u8], key: &str) -> Option<(&[u8], &str)> {
-        let place = &self.host(host)?.by_message_id.get(key)?.place;
+        let place = &self.host(host)?.by_message_id.get(&self.seed.hash_one(key))?.place;
         Some((&place.instance, &place.queue_id))
     }
 
@@ -245,14 +252,17 @@ impl Directory {
     ) {
         let host = self.host_mut(host);
         host.stages.remove(queue_id);
-        let Some(message_id) = &message.message_id else { return };
-        let key = message_key(message_id.as_bytes());
-        if host.own.get(&*key).is_some_and(|place| place.is(instance, queue_id)) {
-            host.own.remove(&*key);
+        let Some(key) = message.noted_as else { return };
+        if host.own.get(&key).is_some_and(|place| place.is(instance, queue_id)) {
+            host.own.remove(&key);
         }
-        if host.by_message_id.get(&*key).is_some_and(|known| known.place.is(instance, queue_id)) {
-            host.by_message_id.remove(&*key);
+        if host.by_message_id.get(&key).is_some_and(|known| known.place.is(instance, queue_id)) {
+            host.by_message_id.remove(&key);
         }
+    }
+
+    fn key(&self, message_id: &str) -> u64 {
+        self.seed.hash_one(&*message_key(message_id.as_bytes()))
     }
 
     fn host(&self, name: &[u8]) -> Option<&Host> {
@@ -262,9 +272,7 @@ impl Directory {
     fn host_mut(&mut self, name: &[u8]) -> &mut Host {
         let known = self.hosts.iter().position(|host| *host.name == *name);
         let place = known.unwrap_or_else(|| {
-            let (by_message_id, own, stages) = (Map::default(), Map::default(), Map::default());
-            let instances = Vec::new();
-            self.hosts.push(Host { name: name.into(), instances, by_message_id, own, stages });
+            self.hosts.push(Host { name: name.into(), ..Host::default() });
             self.hosts.len() - 1
         });
         #[expect(clippy::indexing_slicing, reason = "found there, or pushed there")]

@@ -1,12 +1,10 @@
 //! What is known about one message: where it came from and what became of each recipient.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use mailherald_parsers::{Parser, postfix::Peer};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
-use super::{emit::bounded, finding::Finding, hold::Held};
+use super::{emit::bounded, few::Few, finding::Finding, hold::Held};
 use crate::{
     event::{MessageUid, Service, TimeQuality},
     parse::Line,
@@ -45,9 +43,9 @@ pub struct Message {
     /// The line that put it into the active queue for the first time.
     pub queue_line: Option<KeptLine>,
     /// Original recipients whose `queued` event was given.
-    pub announced: BTreeSet<SmolStr>,
+    pub announced: Few<SmolStr, ()>,
     /// By (recipient, original recipient).
-    pub recipients: BTreeMap<(SmolStr, Option<SmolStr>), Recipient>,
+    pub recipients: Few<(SmolStr, Option<SmolStr>), Recipient>,
     /// Subject header, undecoded.
     pub subject: Option<SmolStr>,
     /// The recipient that a content check named last, which may not be the only one.
@@ -66,6 +64,9 @@ pub struct Message {
     pub lossy: bool,
     /// It left the queue.
     pub closed: bool,
+    /// How the directory knows its Message-ID, if it does.
+    #[serde(skip)]
+    pub(crate) noted_as: Option<u64>,
     /// It is on the list of changed messages.
     #[serde(skip)]
     pub(crate) changed: bool,

@@ -22,6 +22,7 @@ mod delivery;
 pub mod direction;
 mod emit;
 mod ending;
+pub mod few;
 pub mod finding;
 pub mod hold;
 pub mod lineage;
@@ -224,7 +225,7 @@ impl Correlator {
     }
 
     /// Brings back a message that an earlier run stored.
-    pub fn restore(&mut self, host: &[u8], instance: &[u8], queue_id: &str, message: Message) {
+    pub fn restore(&mut self, host: &[u8], instance: &[u8], queue_id: &str, mut message: Message) {
         self.horizon_us = self.horizon_us.max(message.seen_us);
         let index = self.system_index(host, instance);
         if let Some(held) = &message.held {
@@ -234,8 +235,8 @@ impl Correlator {
             self.directory.note_stage(host, queue_id, message.uid);
         }
         if let Some(system) = self.systems.get_mut(index) {
-            self.directory.note(host, &system.instance, queue_id, &message);
-            self.directory.note_own(host, &system.instance, queue_id, &message);
+            self.directory.note(host, &system.instance, queue_id, &mut message);
+            self.directory.note_own(host, &system.instance, queue_id, &mut message);
             if message.is_held() && message.message_id.is_none() {
                 system.nameless.insert(queue_id.into());
             }

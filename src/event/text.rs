@@ -46,7 +46,10 @@ pub fn domain(address: &str) -> Option<SmolStr> {
         Some(_) => address.rfind("@[").or_else(|| address.rfind('@')),
         None => address.rfind('@'),
     }?;
-    address.get(at + 1..).filter(|domain| !domain.is_empty()).map(StrExt::to_ascii_lowercase_smolstr)
+    address
+        .get(at + 1..)
+        .filter(|domain| !domain.is_empty())
+        .map(StrExt::to_ascii_lowercase_smolstr)
 }
 
 #[cfg(test)]

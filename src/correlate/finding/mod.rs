@@ -292,7 +292,7 @@ fn refused_by_command(
 /// Was it handed to a server on this host, which may be a filter?
 pub(crate) fn is_asked_here(delivery: &Delivery<'_>) -> bool {
     match delivery.relay {
-        Relay::Host(relay) => std::str::from_utf8(relay.address).is_ok_and(is_loopback),
+        Relay::Host(relay) => is_loopback(relay.address),
         _ => false,
     }
 }

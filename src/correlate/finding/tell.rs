@@ -41,7 +41,7 @@ impl Step<'_> {
     /// As [`Step::warn`], for all recipients that lines have named already. Of a message on hold
     /// only milter and filter have named any.
     pub(crate) fn warn_known(&mut self, queue_id: &str, message: &mut Message) {
-        let mut keys: Vec<Key> = message.recipients.keys().cloned().collect();
+        let mut keys: Vec<Key> = message.recipients.iter().map(|(key, _)| key.clone()).collect();
         if message.on_hold {
             let named = message.finding.iter().flat_map(|finding| finding.recipients.clone());
             let named = named.chain(message.last_recipient.clone());
