@@ -51,7 +51,7 @@ impl System {
         kind: EventType,
         trigger: Trigger<'_>,
         recipient: &str,
-        data: EventData,
+        data: Box<EventData>,
     ) -> Event {
         let id = self.identities.event(&[
             trigger.bytes,
@@ -101,8 +101,8 @@ pub(crate) fn dsn_text(dsn: Dsn) -> SmolStr {
 }
 
 /// What every event of a message carries.
-pub(crate) fn message_data(message: &Message, queue_id: &str, class: Class) -> EventData {
-    let mut data = EventData {
+pub(crate) fn message_data(message: &Message, queue_id: &str, class: Class) -> Box<EventData> {
+    let mut data = Box::new(EventData {
         uid: message.uid,
         queue_id: Some(queue_id.into()),
         message_id: message.message_id.clone(),
@@ -114,7 +114,7 @@ pub(crate) fn message_data(message: &Message, queue_id: &str, class: Class) -> E
         lossy: message.lossy,
         incomplete: message.is_incomplete(),
         ..EventData::default()
-    };
+    });
     let name = message.client_name.as_ref().filter(|name| *name != "unknown").cloned();
     match class {
         Class::Outbound => data.client_name = name,

@@ -5,7 +5,12 @@
 //! that came from outside and are still open, so that the new ID can be recognised as a stage of
 //! an old story.
 
-use std::{borrow::Cow, collections::HashMap, hash::BuildHasher, sync::Arc};
+use std::{
+    borrow::Cow,
+    collections::{HashMap, hash_map::Entry::Occupied},
+    hash::BuildHasher,
+    sync::Arc,
+};
 
 use foldhash::fast::RandomState;
 use serde::{Deserialize, Serialize};
@@ -253,11 +258,15 @@ impl Directory {
         let host = self.host_mut(host);
         host.stages.remove(queue_id);
         let Some(key) = message.noted_as else { return };
-        if host.own.get(&key).is_some_and(|place| place.is(instance, queue_id)) {
-            host.own.remove(&key);
+        if let Occupied(known) = host.own.entry(key)
+            && known.get().is(instance, queue_id)
+        {
+            known.remove();
         }
-        if host.by_message_id.get(&key).is_some_and(|known| known.place.is(instance, queue_id)) {
-            host.by_message_id.remove(&key);
+        if let Occupied(known) = host.by_message_id.entry(key)
+            && known.get().place.is(instance, queue_id)
+        {
+            known.remove();
         }
     }
 

@@ -188,14 +188,23 @@ impl Correlator {
         let mut made = Vec::new();
         let links = &mut made;
         act(&mut Step { line, system, direction, sending, directory, asides, links, events });
+        // What most lines do not do is asked before it is taken apart.
+        if !system.ended.is_empty() || !system.held.is_empty() {
+            self.note_ends(index);
+        }
+        for link in made {
+            self.follow(line.record.host, &link, events);
+        }
+    }
+
+    /// Puts what ended, and what waits, in line.
+    fn note_ends(&mut self, index: usize) {
+        let Some(system) = self.systems.get_mut(index) else { return };
         for queue_id in system.ended.drain(..) {
             self.closed.push_back((self.horizon_us, index, queue_id));
         }
         for (until_us, queue_id) in system.held.drain(..) {
             self.held.insert((until_us, index, queue_id));
-        }
-        for link in made {
-            self.follow(line.record.host, &link, events);
         }
     }
 

@@ -289,7 +289,12 @@ impl Step<'_> {
     }
 
     /// What every event of a refusal carries.
-    fn refusal_data(&self, message: &Message, refusal: &Refusal<'_>, class: Class) -> EventData {
+    fn refusal_data(
+        &self,
+        message: &Message,
+        refusal: &Refusal<'_>,
+        class: Class,
+    ) -> Box<EventData> {
         let queue_id = refusal.queue_id.map(QueueId::as_str);
         let mut data = message_data(message, queue_id.unwrap_or_default(), class);
         data.queue_id = queue_id.map(SmolStr::new);

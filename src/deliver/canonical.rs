@@ -230,7 +230,7 @@ pub(super) mod tests {
             kind: EventType::OutboundBounced,
             at_us: "2026-11-21T01:17:30.084512Z".parse::<Timestamp>().unwrap().as_microsecond(),
             time_quality: TimeQuality::Exact,
-            data: EventData {
+            data: Box::new(EventData {
                 uid: MessageUid::of(&[b"message"]),
                 queue_id: Some("4jWZ7Z08W0zmwBB".into()),
                 message_id: Some("<a@b>".into()),
@@ -253,7 +253,7 @@ pub(super) mod tests {
                 delays_us: Some([20_000, 20_000, 0, 40_000]),
                 attempt: Some(1),
                 ..EventData::default()
-            },
+            }),
         }
     }
 
@@ -289,7 +289,7 @@ pub(super) mod tests {
 
     #[test]
     fn what_is_not_known_is_left_out() {
-        let event = Event { data: EventData::default(), ..bounced() };
+        let event = Event { data: Box::default(), ..bounced() };
         let data = data(&event);
         assert_eq!(data.keys().collect::<Vec<_>>(), ["uid"]);
     }
@@ -319,7 +319,7 @@ pub(super) mod tests {
                 action: Some("tagged".into()),
                 ..EventData::default()
             };
-            let text = text(&Event { kind, data, ..bounced() });
+            let text = text(&Event { kind, data: data.into(), ..bounced() });
             let verdict = concat!(
                 r#""score":15,"rules":"BAYES_99","spam_score":15,"#,
                 r#""spam_report":"BAYES_99","action":"tagged""#
@@ -338,7 +338,7 @@ pub(super) mod tests {
             repeated: Some(4),
             ..EventData::default()
         };
-        let text = text(&Event { data, ..bounced() });
+        let text = text(&Event { data: data.into(), ..bounced() });
         assert!(text.contains(r#""from":"""#), "{text}");
         let flags = r#""temporary":true,"repeated":4,"lossy":true,"incomplete":true"#;
         assert!(text.contains(flags), "{text}");

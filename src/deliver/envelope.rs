@@ -224,7 +224,7 @@ mod tests {
             ..EventData::default()
         };
         let at_us = 1_704_825_600_000_000;
-        Event { kind, at_us, time_quality: TimeQuality::Exact, data, ..bounced() }
+        Event { kind, at_us, time_quality: TimeQuality::Exact, data: data.into(), ..bounced() }
     }
 
     fn golden(event: &Event, text: &str) -> String {

@@ -29,7 +29,7 @@ pub struct Event {
     /// How exact that is.
     pub time_quality: TimeQuality,
     /// All that is known about it.
-    pub data: EventData,
+    pub data: Box<EventData>,
 }
 
 impl Event {

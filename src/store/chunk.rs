@@ -152,12 +152,12 @@ mod tests {
             kind: EventType::OutboundBounced,
             at_us: 1_700_000_000_000_000 + i64::from(number),
             time_quality: TimeQuality::Exact,
-            data: EventData {
+            data: Box::new(EventData {
                 uid: MessageUid([number; 16]),
                 response: Some("x".repeat(response_bytes).into()),
                 score: Some(4.5),
                 ..EventData::default()
-            },
+            }),
         }
     }
 
