@@ -3,7 +3,8 @@
 //! `stages parse|events|crate FILE`:
 //!
 //! * `parse`: read, cut and parse every line, and take delivery answers apart,
-//! * `events`: that, then time, occurrence, correlation, and events packed as they are stored,
+//! * `events`: that, then time, occurrence, correlation, and events packed as they are stored, on
+//!   the threads that a replay does it on,
 //! * `crate`: the `postfix-log-parser` crate, its parser made once, over the file's lines.
 //!
 //! The last line of standard output is `lines events rss_10 rss_50 rss_100`: what was seen, and

@@ -243,15 +243,13 @@ impl Step<'_> {
         goes_on: impl Fn(&Message) -> bool,
     ) -> Box<Message> {
         let known = self.system.messages.take(queue_id.as_str());
-        let mut message = match known {
+        let (stored_parts, changed) = match known {
             Some(known) if goes_on(&known) => return known,
-            before => before.unwrap_or_default(),
+            Some(before) => (before.stored_parts, before.changed),
+            None => (0, false),
         };
-        let Message { stored_parts, changed, .. } = *message;
-        let uid = self.system.uid(queue_id, self.line);
-        let seen_us = self.line.at_us;
-        *message = Message { uid, stored_parts, changed, seen_us, ..Message::default() };
-        message
+        let (uid, seen_us) = (self.system.uid(queue_id, self.line), self.line.at_us);
+        Box::new(Message { uid, stored_parts, changed, seen_us, ..Message::default() })
     }
 
     pub(crate) fn known(&self, queue_id: QueueId<'_>) -> Option<&Message> {

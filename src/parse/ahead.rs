@@ -23,8 +23,8 @@ const WORTH_A_THREAD: usize = if cfg!(test) { 2 } else { 2048 };
 /// Lines that are handed over at once.
 const RUN_LINES: usize = if cfg!(test) { 1 } else { 128 };
 
-/// Runs that may wait.
-const RUNS_WAITING: usize = 16;
+/// Runs that may wait: mostly all of a batch, so that nobody has to be woken.
+const RUNS_WAITING: usize = 64;
 
 /// A second thread would take the first one's place where there is but one processor.
 static HAS_ROOM: LazyLock<bool> =
@@ -74,4 +74,40 @@ fn parse_runs<'a>(
 
 fn has_json(batch: &Batch) -> bool {
     lines(batch, &batch.lines).any(is_object)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use jiff::tz::TimeZone;
+
+    use super::{super::tests::batch_of, *};
+    use crate::parse::{Reader, State};
+
+    /// More than may wait.
+    fn many_lines() -> Vec<String> {
+        let line = |number| {
+            format!("2026-11-21T01:28:22Z mx postfix/qmgr[1]: 97C0A53F{number:03X}: removed")
+        };
+        (0..2 * RUNS_WAITING).map(line).collect()
+    }
+
+    #[test]
+    fn lines_come_in_their_order_and_all_are_counted() {
+        let (lines, mut seen) = (many_lines(), Vec::<String>::new());
+        let mut reader = Reader::new(TimeZone::UTC, State::default());
+        reader
+            .read(&batch_of(&lines), |line| seen.push(String::from_utf8_lossy(line.bytes).into()));
+        assert_eq!(seen, lines);
+        assert_eq!(reader.counts().recognised, lines.len() as u64);
+    }
+
+    #[test]
+    fn a_panic_of_who_takes_the_lines_does_not_wait_for_the_parser() {
+        let mut reader = Reader::new(TimeZone::UTC, State::default());
+        let lines = many_lines();
+        let read = AssertUnwindSafe(|| reader.read(&batch_of(&lines), |_| panic!("on purpose")));
+        assert!(catch_unwind(read).is_err());
+    }
 }

@@ -273,17 +273,24 @@ mod tests {
     use super::*;
     use crate::source::{Heads, Position};
 
-    /// One line, at the end of what was read of its generation.
-    fn batch(line: &str, generation: u8) -> Batch {
-        let end = u32::try_from(line.len()).expect("a short line");
+    /// Lines, at the end of what was read of their generation.
+    pub(super) fn batch_of(lines: &[impl AsRef<str>]) -> Batch {
+        let mut bytes = Vec::new();
+        let mut spans = Vec::new();
+        for line in lines {
+            let start = u32::try_from(bytes.len()).expect("a few lines");
+            bytes.extend_from_slice(line.as_ref().as_bytes());
+            let end = u32::try_from(bytes.len()).expect("a few lines");
+            spans.push(LineSpan { start, end, offset: 0, cut: false });
+        }
         Batch {
             source: 0,
-            bytes: line.into(),
-            lines: vec![LineSpan { start: 0, end, offset: 0, cut: false }],
+            bytes,
+            lines: spans,
             position: Position {
-                fingerprint: Fingerprint([generation; 16]),
+                fingerprint: Fingerprint([0; 16]),
                 offset: 0,
-                line_count: 1,
+                line_count: lines.len() as u64,
                 finished: false,
                 seen_at: 0,
                 heads: Heads::default(),
@@ -293,6 +300,13 @@ mod tests {
             first_of_generation: false,
             idle: true,
         }
+    }
+
+    /// One line of a generation.
+    fn batch(line: &str, generation: u8) -> Batch {
+        let mut batch = batch_of(&[line]);
+        batch.position.fingerprint = Fingerprint([generation; 16]);
+        batch
     }
 
     #[test]
