@@ -249,7 +249,7 @@ impl Step<'_> {
             None => (0, false),
         };
         let (uid, seen_us) = (self.system.uid(queue_id, self.line), self.line.at_us);
-        Box::new(Message { uid, stored_parts, changed, seen_us, ..Message::default() })
+        Box::new(Message { uid, seen_us, changed, stored_parts, ..Message::default() })
     }
 
     pub(crate) fn known(&self, queue_id: QueueId<'_>) -> Option<&Message> {

@@ -82,22 +82,25 @@ pub(crate) fn bounded(bytes: &[u8], lossy: &mut bool) -> SmolStr {
     text.value
 }
 
-/// `X.Y.Z`, of at most three digits each, as codes are read.
+/// `X.Y.Z`. Made for most events, and several times
+/// as fast as with [`std::fmt`].
 pub(crate) fn dsn_text(dsn: Dsn) -> SmolStr {
     let mut text = SmolStrBuilder::new();
-    for (place, number) in [dsn.class.into(), dsn.subject, dsn.detail].into_iter().enumerate() {
-        if place > 0 {
-            text.push('.');
-        }
-        let digits = [number / 100, number / 10 % 10, number % 10].map(u32::from);
-        let leading = digits.iter().take(2).take_while(|digit| **digit == 0).count();
-        digits
-            .iter()
-            .skip(leading)
-            .filter_map(|digit| char::from_digit(*digit, 10))
-            .for_each(|digit| text.push(digit));
-    }
+    push_number(&mut text, dsn.class.into());
+    text.push('.');
+    push_number(&mut text, dsn.subject);
+    text.push('.');
+    push_number(&mut text, dsn.detail);
     text.finish()
+}
+
+fn push_number(text: &mut SmolStrBuilder, number: u16) {
+    if number >= 10 {
+        push_number(text, number / 10);
+    }
+    if let Some(digit) = char::from_digit(u32::from(number % 10), 10) {
+        text.push(digit);
+    }
 }
 
 /// What every event of a message carries.
@@ -131,4 +134,17 @@ pub(crate) fn set_recipient(data: &mut EventData, recipient: &SmolStr, original:
     data.domain = text::domain(recipient);
     data.to = Some(recipient.clone());
     data.orig_to = original.cloned();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_is_written_as_it_is_logged() {
+        for (class, subject, detail) in [(2, 0, 0), (5, 7, 26), (4, 10, 103)] {
+            let dsn = Dsn { class, subject, detail };
+            assert_eq!(dsn_text(dsn), dsn.to_string());
+        }
+    }
 }

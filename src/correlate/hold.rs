@@ -109,8 +109,7 @@ impl Correlator {
     /// be. A filter that split a message names only one of its parts, so the others follow.
     pub(super) fn follow(&mut self, host: &[u8], link: &Link, events: &mut Vec<Event>) {
         let is_it = |system: &System| {
-            system.host == host
-                && system.messages.get(&*link.queue_id).is_some_and(Message::is_held)
+            system.host == host && system.messages.get(&link.queue_id).is_some_and(Message::is_held)
         };
         if let Some(index) = self.systems.iter().position(is_it) {
             self.release(index, &link.queue_id, Some(&link.kin), events);

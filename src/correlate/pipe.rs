@@ -48,7 +48,7 @@ impl Step<'_> {
             return self.look_for_nameless_pipe(queue_id, message);
         }
         let Some(parent_id) = self.resubmitted_from(queue_id, message) else { return };
-        let Some(parent) = self.system.messages.get_mut(&*parent_id) else { return };
+        let Some(parent) = self.system.messages.get_mut(&parent_id) else { return };
         let lineage = Lineage::of(parent);
         match parent.filtered_by_pipe {
             Some(true) => lineage.adopt(message),
@@ -74,7 +74,7 @@ impl Step<'_> {
             return;
         }
         if let Some(parent_id) = self.nameless_held(message, true)
-            && let Some(parent) = self.system.messages.get(&*parent_id)
+            && let Some(parent) = self.system.messages.get(&parent_id)
         {
             Lineage::of(parent).adopt(message);
             self.links.push(Link { queue_id: parent_id, kin: Kin::Filtered });
@@ -99,7 +99,7 @@ impl Step<'_> {
         nameless.retain(|id| held(id).is_some());
         let mut alike = nameless.iter().filter(|id| {
             held(id).is_some_and(|held| held.for_pickup == for_pickup)
-                && messages.get(*id).is_some_and(|held| held.sender == message.sender)
+                && messages.get(id).is_some_and(|held| held.sender == message.sender)
         });
         let found = alike.next()?;
         alike.next().is_none().then(|| found.clone())
