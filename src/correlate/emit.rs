@@ -82,8 +82,7 @@ pub(crate) fn bounded(bytes: &[u8], lossy: &mut bool) -> SmolStr {
     text.value
 }
 
-/// `X.Y.Z`. Made for most events, and several times
-/// as fast as with [`std::fmt`].
+/// `X.Y.Z`. Made for most events, and several times as fast as with [`std::fmt`].
 pub(crate) fn dsn_text(dsn: Dsn) -> SmolStr {
     let mut text = SmolStrBuilder::new();
     push_number(&mut text, dsn.class.into());
