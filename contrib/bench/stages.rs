@@ -3,7 +3,8 @@
 //! `stages parse|events|crate FILE`:
 //!
 //! * `parse`: read, cut and parse every line, and take delivery answers apart,
-//! * `events`: that, then time, occurrence, correlation, and events packed as they are stored,
+//! * `events`: that, then time, occurrence, correlation, and events packed as they are stored, on
+//!   the threads that a replay does it on,
 //! * `crate`: the `postfix-log-parser` crate, its parser made once, over the file's lines.
 //!
 //! The last line of standard output is `lines events rss_10 rss_50 rss_100`: what was seen, and
@@ -17,13 +18,16 @@ use std::{
     io::{BufRead, BufReader},
     ops::ControlFlow,
     path::Path,
+    sync::mpsc::sync_channel,
+    thread,
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use jiff::{Timestamp, tz::TimeZone};
 use mailherald::{
     correlate::{Correlator, Direction},
     event::Event,
+    limits::BATCHES_WAITING,
     parse::{Reader, State},
     source::{Batch, replay},
     store::ChunkBuilder,
@@ -75,7 +79,7 @@ fn events(file: &str, memory: &mut Memory) -> Result<(u64, u64)> {
     let mut correlator = Correlator::new(Direction::default(), false);
     let mut packed = Packed { open: ChunkBuilder::new(0), bytes: 0 };
     let mut fresh = Vec::new();
-    each_batch(file, memory, |batch| {
+    each_batch_read_ahead(file, memory, |batch| {
         reader.read(batch, |line| {
             correlator.step(line, &mut fresh);
             fresh.drain(..).for_each(|event| packed.push(&event));
@@ -120,13 +124,38 @@ fn other_crate(file: &Path) -> Result<(u64, u64)> {
 }
 
 fn each_batch(file: &str, memory: &mut Memory, mut each: impl FnMut(&Batch)) -> Result<()> {
+    read(file, &mut |batch, read| {
+        each(&batch);
+        memory.note(read);
+        ControlFlow::Continue(())
+    })
+}
+
+/// As [`each_batch`], read by a thread of its own, as a replay does.
+fn each_batch_read_ahead(
+    file: &str,
+    memory: &mut Memory,
+    mut each: impl FnMut(&Batch),
+) -> Result<()> {
+    let (batches, waiting) = sync_channel(BATCHES_WAITING);
+    thread::scope(|scope| {
+        let source = scope.spawn(move || {
+            read(file, &mut |batch, read| match batches.send((batch, read)) {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(_) => ControlFlow::Break(()),
+            })
+        });
+        for (batch, read) in waiting {
+            each(&batch);
+            memory.note(read);
+        }
+        source.join().map_err(|_| anyhow!("the source panicked"))?
+    })
+}
+
+fn read(file: &str, each: &mut dyn FnMut(Batch, u64) -> ControlFlow<()>) -> Result<()> {
     for planned in replay::plan(&[file.to_owned()], &|_, _| None)? {
-        let _to_its_end =
-            replay::read(&planned, 0, None, Timestamp::UNIX_EPOCH, &mut |batch, read| {
-                each(&batch);
-                memory.note(read);
-                ControlFlow::Continue(())
-            })?;
+        let _to_its_end = replay::read(&planned, 0, None, Timestamp::UNIX_EPOCH, each)?;
     }
     Ok(())
 }

@@ -80,28 +80,13 @@ impl Parser {
     ///
     /// What the record borrows lies in the line, or in the parser where the line had it escaped.
     pub fn parse<'a>(&'a mut self, line: &'a [u8]) -> LogRecord<'a> {
-        let header::Split { line, header } = match self.header.split(line) {
-            Ok(split) => split,
-            Err(Reason::Partial) => return LogRecord::without_header(line, Reason::Partial),
-            Err(reason) => {
-                return filters::own_file(line)
-                    .unwrap_or_else(|| LogRecord::without_header(line, reason));
-            }
-        };
-        let (repeated, text) = header::unfold(header.text);
-        let body = if header.is_postfix {
-            postfix::read(header.process.service, text)
-        } else {
-            other_program(&header.process, text)
-        };
-        LogRecord {
-            line,
-            stamp: header.stamp,
-            host: header.host,
-            process: header.process,
-            repeated,
-            body,
-        }
+        read(line, self.header.split(line))
+    }
+
+    /// As [`Parser::parse`], for a line that is no JSON object: the record borrows from the line
+    /// alone, so that many can be kept at once. None, and nothing is remembered, for another line.
+    pub fn parse_text<'a>(&mut self, line: &'a [u8]) -> Option<LogRecord<'a>> {
+        (!header::is_object(line)).then(|| read(line, self.header.split_text(line)))
     }
 
     /// Tells that the next line does not follow the previous one: it is of another file, or lines
@@ -122,6 +107,26 @@ impl<'a> LogRecord<'a> {
             body: Body::Unrecognised(reason),
         }
     }
+}
+
+/// The record of a line that was split.
+fn read<'a>(line: &'a [u8], split: Result<header::Split<'a>, Reason>) -> LogRecord<'a> {
+    let header::Split { line, header } = match split {
+        Ok(split) => split,
+        Err(Reason::Partial) => return LogRecord::without_header(line, Reason::Partial),
+        Err(reason) => {
+            return filters::own_file(line)
+                .unwrap_or_else(|| LogRecord::without_header(line, reason));
+        }
+    };
+    let (repeated, text) = header::unfold(header.text);
+    let body = if header.is_postfix {
+        postfix::read(header.process.service, text)
+    } else {
+        other_program(&header.process, text)
+    };
+    let header::Header { stamp, host, process, .. } = header;
+    LogRecord { line, stamp, host, process, repeated, body }
 }
 
 /// A line that is not of Postfix: of a filter, or about lines that were lost.

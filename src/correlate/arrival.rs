@@ -3,6 +3,7 @@
 use mailherald_parsers::postfix::{
     Client, MessageId, Notification, Pickup, QueueActive, QueueId, Relay,
 };
+use smol_str::SmolStr;
 
 use super::{
     Step,
@@ -34,7 +35,7 @@ impl Step<'_> {
             self.inherit(queue_id, &mut message, parent);
         }
         // A filter whose message is not known by that ID still tells who the client was.
-        let is_loopback = message.client_address.as_deref().is_some_and(is_loopback);
+        let is_loopback = came_over_loopback(&message);
         let is_filter = is_loopback && message.origin == Origin::Network;
         if let Some(original) = client.orig_client.filter(|_| is_filter) {
             message.note_peer(original);
@@ -60,14 +61,9 @@ impl Step<'_> {
     /// cleanup saw the Message-ID. The first one counts; `<>` stands for a message without one,
     /// and is nobody's identity.
     pub(crate) fn message_id(&mut self, header: &MessageId<'_>) {
-        let is_new = self.known(header.queue_id).is_none_or(|message| {
-            message.closed || (message.queue_line.is_some() && message.message_id.is_some())
+        let mut message = self.take_if(header.queue_id, |known| {
+            !known.closed && (known.queue_line.is_none() || known.message_id.is_none())
         });
-        let mut message = if is_new {
-            self.new_message(header.queue_id)
-        } else {
-            self.take_or_new(header.queue_id)
-        };
         let is_missing = matches!(header.value, b"" | b"<>");
         if message.message_id.is_none() && !is_missing {
             let mut lossy = false;
@@ -80,7 +76,7 @@ impl Step<'_> {
         }
         self.heard_before(header.queue_id, &mut message);
         let (host, instance) = (&self.system.host, &self.system.instance);
-        self.directory.note(host, instance, header.queue_id.as_str(), &message);
+        self.directory.note(host, instance, header.queue_id.as_str(), &mut message);
         self.put(header.queue_id, message);
     }
 
@@ -88,7 +84,7 @@ impl Step<'_> {
     /// from a content filter: its lines wait for the one that tells.
     fn look_for_story(&mut self, queue_id: QueueId<'_>, message: &mut Message) {
         let Some(message_id) = &message.message_id else { return };
-        let is_loopback = message.client_address.as_deref().is_some_and(is_loopback);
+        let is_loopback = came_over_loopback(message);
         if message.origin != Origin::Network || !is_loopback || message.queue_line.is_some() {
             return;
         }
@@ -102,12 +98,7 @@ impl Step<'_> {
 
     /// qmgr opened the message: the first time it is queued, later it is another attempt.
     pub(crate) fn queue_active(&mut self, active: &QueueActive<'_>) {
-        let is_new = self.known(active.queue_id).is_none_or(|message| message.closed);
-        let mut message = if is_new {
-            self.new_message(active.queue_id)
-        } else {
-            self.take_or_new(active.queue_id)
-        };
+        let mut message = self.take_if(active.queue_id, |known| !known.closed);
         let mut lossy = false;
         message.sender = Some(bounded(active.sender, &mut lossy));
         message.lossy |= lossy;
@@ -118,7 +109,7 @@ impl Step<'_> {
             self.settle_route(&mut message);
             message.queue_line = Some(KeptLine::from(self.line));
             let (host, instance) = (&self.system.host, &self.system.instance);
-            self.directory.note_own(host, instance, active.queue_id.as_str(), &message);
+            self.directory.note_own(host, instance, active.queue_id.as_str(), &mut message);
             self.sending(active.queue_id, &message);
             self.announce_known(active.queue_id, &mut message);
         } else {
@@ -129,18 +120,14 @@ impl Step<'_> {
 
     /// The bounce daemon says which message carries its notification.
     pub(crate) fn notification(&mut self, notification: &Notification<'_>) {
-        let mut child = if self.known(notification.child).is_some_and(|child| !child.closed) {
-            self.take_or_new(notification.child)
-        } else {
-            self.new_message(notification.child)
-        };
+        let mut child = self.take_if(notification.child, |known| !known.closed);
         child.origin = Origin::Internal;
         self.put(notification.child, child);
         // A submission that cleanup refused never reaches qmgr, whose line would end it.
         let is_refused = |parent: &Message| {
             parent.origin == Origin::Local
                 && parent.queue_line.is_none()
-                && parent.recipients.values().any(|recipient| recipient.done)
+                && parent.recipients.iter().any(|(_, recipient)| recipient.done)
         };
         if self.known(notification.parent).is_some_and(is_refused) {
             self.system.close(notification.parent.as_str());
@@ -175,9 +162,9 @@ impl Step<'_> {
     /// Announces recipients whose status line overtook the queue line.
     fn announce_known(&mut self, queue_id: QueueId<'_>, message: &mut Message) {
         let Some(class) = message.class else { return };
-        let keys: Vec<_> = message.recipients.keys().cloned().collect();
+        let keys: Vec<_> = message.recipients.iter().map(|(key, _)| key.clone()).collect();
         for (to, original) in keys {
-            self.announce(queue_id.as_str(), message, original.as_deref().unwrap_or(&to), class);
+            self.announce(queue_id.as_str(), message, original.as_ref().unwrap_or(&to), class);
         }
     }
 
@@ -192,7 +179,7 @@ impl Step<'_> {
     /// A content filter on this host tells a sender what it did with his message, or another
     /// instance has handed over a DSN of its own.
     fn is_notice_of_this_host(&self, message: &Message) -> bool {
-        let is_loopback = message.client_address.as_deref().is_some_and(is_loopback);
+        let is_loopback = came_over_loopback(message);
         let is_notice =
             is_loopback && message.sender.as_deref() == Some("") && message.user.is_none();
         let Some(id) = message.message_id.as_deref().filter(|_| is_notice) else { return false };
@@ -237,25 +224,34 @@ impl Step<'_> {
     }
 
     /// A new message, unless lines that swapped places with this one already began it.
-    fn begin(&mut self, queue_id: QueueId<'_>, origin: Origin) -> Message {
-        let began = self.known(queue_id).is_some_and(|message| {
-            message.origin == Origin::Unknown
-                && !message.closed
-                && message.recipients.is_empty()
-                && (self.line.at_us - message.seen_us).abs() <= SWAP_US
+    fn begin(&mut self, queue_id: QueueId<'_>, origin: Origin) -> Box<Message> {
+        let at_us = self.line.at_us;
+        let mut message = self.take_if(queue_id, |known| {
+            known.origin == Origin::Unknown
+                && !known.closed
+                && known.recipients.is_empty()
+                && (at_us - known.seen_us).abs() <= SWAP_US
         });
-        let mut message =
-            if began { self.take_or_new(queue_id) } else { self.new_message(queue_id) };
         message.origin = origin;
         message
     }
 
-    /// A message of which this is the first line. An older one under the same queue ID is over:
-    /// short IDs are reused, and its last line was lost.
-    pub(crate) fn new_message(&mut self, queue_id: QueueId<'_>) -> Message {
-        let stored_parts = self.known(queue_id).map_or(0, |message| message.stored_parts);
-        let uid = self.system.uid(queue_id, self.line);
-        Message { uid, stored_parts, seen_us: self.line.at_us, ..Message::default() }
+    /// The known message if it `goes_on` with this line, else a new one: to be changed and
+    /// [`Step::put`] back. An older one under the same queue ID is over then: short IDs are reused,
+    /// and its last line was lost.
+    fn take_if(
+        &mut self,
+        queue_id: QueueId<'_>,
+        goes_on: impl Fn(&Message) -> bool,
+    ) -> Box<Message> {
+        let known = self.system.messages.take(queue_id.as_str());
+        let (stored_parts, changed) = match known {
+            Some(known) if goes_on(&known) => return known,
+            Some(before) => (before.stored_parts, before.changed),
+            None => (0, false),
+        };
+        let (uid, seen_us) = (self.system.uid(queue_id, self.line), self.line.at_us);
+        Box::new(Message { uid, seen_us, changed, stored_parts, ..Message::default() })
     }
 
     pub(crate) fn known(&self, queue_id: QueueId<'_>) -> Option<&Message> {
@@ -263,40 +259,35 @@ impl Step<'_> {
     }
 
     /// The known message, to be changed and [`Step::put`] back; a new one if there is none.
-    pub(crate) fn take_or_new(&mut self, queue_id: QueueId<'_>) -> Message {
-        match self.system.messages.get_mut(queue_id.as_str()) {
-            Some(message) => std::mem::take(message),
-            None => self.new_message(queue_id),
-        }
+    pub(crate) fn take_or_new(&mut self, queue_id: QueueId<'_>) -> Box<Message> {
+        self.take_if(queue_id, |_| true)
     }
 
     /// Takes a message away from its queue ID, which ends there.
-    fn take(&mut self, queue_id: QueueId<'_>) -> Option<Message> {
+    fn take(&mut self, queue_id: QueueId<'_>) -> Option<Box<Message>> {
         let message = self.system.messages.get_mut(queue_id.as_str())?;
         let mut taken = std::mem::take(message);
         message.stored_parts = std::mem::take(&mut taken.stored_parts);
         message.changed = std::mem::take(&mut taken.changed);
         self.system.close(queue_id.as_str());
-        Some(taken)
+        Some(Box::new(taken))
     }
 
-    pub(crate) fn put(&mut self, queue_id: QueueId<'_>, mut message: Message) {
+    pub(crate) fn put(&mut self, queue_id: QueueId<'_>, mut message: Box<Message>) {
         message.seen_us = message.seen_us.max(self.line.at_us);
         let queue_id = queue_id.as_str();
-        let place = self.system.messages.get_mut(queue_id);
+        let was_changed = std::mem::replace(&mut message.changed, true);
+        let before = self.system.messages.put(queue_id, message);
         // What waits to be stored is known by its queue ID, whichever message that is now.
-        let waits = message.changed || place.as_ref().is_some_and(|place| place.changed);
-        message.changed = true;
-        match place {
-            Some(place) => *place = message,
-            None => {
-                self.system.messages.insert(queue_id.into(), message);
-            }
-        }
+        let waits = was_changed || before.is_some_and(|before| before.changed);
         if !waits {
             self.system.changed.push(queue_id.into());
         }
     }
+}
+
+fn came_over_loopback(message: &Message) -> bool {
+    message.client_address.as_ref().is_some_and(|address| is_loopback(address.as_bytes()))
 }
 
 /// Beginnings of the Message-IDs of amavis' own notices (`Amavis.pm`, the notification templates);
@@ -314,7 +305,7 @@ fn is_of_filter(message_id: &str) -> bool {
 /// ID in it (Postfix `src/sendmail/sendmail.c`, `src/cleanup/cleanup_message.c`). Until its first
 /// status line, nothing tells it from mail.
 fn may_be_check(queue_id: &str, message: &Message) -> bool {
-    let is_made_here = |id: &String| id.contains(queue_id);
+    let is_made_here = |id: &SmolStr| id.contains(queue_id);
     message.origin == Origin::Local
         && message.announced.is_empty()
         && message.message_id.as_ref().is_none_or(is_made_here)

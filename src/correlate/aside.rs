@@ -9,6 +9,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 
 use super::message::KeptLine;
 use crate::parse::Line;
@@ -48,9 +49,9 @@ pub enum Topic {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Name {
     /// Its queue ID.
-    QueueId(Box<str>),
+    QueueId(SmolStr),
     /// Its Message-ID, in the form that all programs share.
-    MessageId(Box<str>),
+    MessageId(SmolStr),
     /// The filter's own ID of the scan.
     Scan(Box<[u8]>),
     /// Sender and recipient.

@@ -4,11 +4,12 @@ use mailherald_parsers::{
     postfix::{Delivery, Peer, QueueId, Relay, Response, Status, response},
     status::Dsn,
 };
+use smol_str::SmolStr;
 
 use super::{
     Link, Step,
     direction::is_loopback,
-    emit::{bounded, message_data, set_recipient},
+    emit::{bounded, dsn_text, message_data, set_recipient},
     finding::{filter_outcome, is_asked_here},
     lineage::{Kin, Lineage},
     message::{Class, Deferral, Message, Origin, Recipient},
@@ -38,7 +39,7 @@ impl Step<'_> {
         message.lossy |= lossy;
         let class = self.class(message, &to, delivery.relay);
         let queue_id = delivery.queue_id.as_str();
-        self.announce(queue_id, message, original.as_deref().unwrap_or(&to), class);
+        self.announce(queue_id, message, original.as_ref().unwrap_or(&to), class);
 
         let answer = response(delivery.text);
         let key = (to, original);
@@ -50,11 +51,11 @@ impl Step<'_> {
         self.hear_of_scan(delivery, message, &answer);
         if self.lives_on(message, delivery, &answer) {
             self.warn(queue_id, message, &key);
-            message.recipients.entry(key).or_default().done = true;
+            message.recipients.get_or_default(key).done = true;
             return;
         }
         let mut data = message_data(message, queue_id, class);
-        set_recipient(&mut data, &key.0, key.1.as_deref());
+        set_recipient(&mut data, &key.0, key.1.as_ref());
         fill(&mut data, delivery, &answer, class);
         data.attempt = Some(deferrals + 1);
         data.repeated = Some(self.line.record.repeated).filter(|&times| times > 1);
@@ -69,7 +70,7 @@ impl Step<'_> {
         data.same_reason =
             is_deferral(delivery.status) && repeats(message, &key, delivery.dsn, &data);
         let event = self.system.event(kind, self.line.into(), &key.0, data);
-        note_outcome(message.recipients.entry(key).or_default(), delivery.status, &event.data);
+        note_outcome(message.recipients.get_or_default(key), delivery.status, &event.data);
         self.events.push(event);
     }
 
@@ -94,10 +95,10 @@ impl Step<'_> {
         &mut self,
         queue_id: &str,
         message: &mut Message,
-        original: &str,
+        original: &SmolStr,
         class: Class,
     ) {
-        if !message.origin.is_from_outside() || message.announced.contains(original) {
+        if !message.origin.is_from_outside() || message.announced.get(original).is_some() {
             return;
         }
         self.sending_after_all(queue_id, message);
@@ -109,7 +110,7 @@ impl Step<'_> {
         let mut data = message_data(message, queue_id, class);
         set_recipient(&mut data, original, None);
         self.events.push(self.system.event(kind, queue_line.into(), original, data));
-        message.announced.insert(original.to_owned());
+        message.announced.get_or_default(original.clone());
     }
 
     /// local(8) made a new message of this one: the recipient's story goes on there.
@@ -152,8 +153,9 @@ impl Step<'_> {
         let (Status::Sent, Relay::Host(relay)) = (delivery.status, delivery.relay) else {
             return false;
         };
-        let is_here = std::str::from_utf8(relay.address).is_ok_and(is_loopback);
-        let Some(next) = answer.queued_as.filter(|_| is_here) else { return false };
+        let Some(next) = answer.queued_as.filter(|_| is_loopback(relay.address)) else {
+            return false;
+        };
         let is_stage = self.directory.is_stage(&self.system.host, next.as_str(), message.uid);
         if is_stage {
             let kin = Kin::Stage(Lineage::of(message));
@@ -214,7 +216,12 @@ fn note_outcome(recipient: &mut Recipient, status: Status, data: &EventData) {
 
 /// Does a deferral repeat the last one of its recipient? Servers put times and numbers into their
 /// words, so code and category are compared.
-fn repeats(message: &Message, key: &(String, Option<String>), dsn: Dsn, data: &EventData) -> bool {
+fn repeats(
+    message: &Message,
+    key: &(SmolStr, Option<SmolStr>),
+    dsn: Dsn,
+    data: &EventData,
+) -> bool {
     let last = message.recipients.get(key).and_then(|recipient| recipient.last_deferral.as_ref());
     let Some(last) = last.filter(|last| data.dsn.as_ref() == Some(&last.dsn)) else {
         return false;
@@ -256,7 +263,7 @@ fn fill(data: &mut EventData, delivery: &Delivery<'_>, answer: &Response<'_>, cl
     data.lossy |= reply.lossy;
     data.response = Some(reply.value);
     data.smtp_code = answer.codes.code;
-    data.dsn = Some(delivery.dsn.to_string());
+    data.dsn = Some(dsn_text(delivery.dsn));
     data.stage = answer.stage.map(|stage| text::bounded(stage, limits::TEXT_BYTES).value);
     data.delay_us = micros(delivery.delay);
     let delays = delivery.delays.map(|delay| micros(delay).unwrap_or(u64::MAX));

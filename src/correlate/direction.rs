@@ -73,7 +73,8 @@ impl Direction {
     }
 
     fn is_local(&self, recipient: &str) -> bool {
-        text::domain(recipient).is_some_and(|domain| self.local_domains.contains(&domain))
+        text::domain(recipient)
+            .is_some_and(|domain| self.local_domains.iter().any(|local| *local == domain))
     }
 }
 
@@ -87,10 +88,12 @@ fn is_local_agent(relay: Relay<'_>) -> bool {
 }
 
 /// An address of this machine.
-pub(crate) fn is_loopback(address: &str) -> bool {
+pub(crate) fn is_loopback(address: &[u8]) -> bool {
     // Few addresses look like one, and parsing takes longer than looking.
-    let may_be = address.starts_with("127.") || address.contains(':');
-    may_be && address.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
+    let may_be = address.starts_with(b"127.") || address.contains(&b':');
+    let is_it =
+        |address: &str| address.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback());
+    may_be && std::str::from_utf8(address).is_ok_and(is_it)
 }
 
 #[cfg(test)]

@@ -1,20 +1,18 @@
 //! Makes events: identity from the line, data from the message and the line.
 
 use jiff::Timestamp;
-use mailherald_parsers::postfix::QueueId;
+use mailherald_parsers::{postfix::QueueId, status::Dsn};
+use smol_str::{SmolStr, SmolStrBuilder};
 
 use super::{
     message::{Class, KeptLine, Message},
     system::System,
 };
 use crate::{
-    event::{Event, EventData, EventId, EventType, MessageUid, TimeQuality, text},
+    event::{Event, EventData, EventType, MessageUid, TimeQuality, text},
     limits,
     parse::Line,
 };
-
-/// Version of the recipe of event ids and message uids. A change makes every event a new one.
-const IDENTITY: &[u8] = b"v1";
 
 /// The line that an event takes its identity and its time from.
 #[derive(Clone, Copy)]
@@ -53,12 +51,9 @@ impl System {
         kind: EventType,
         trigger: Trigger<'_>,
         recipient: &str,
-        mut data: EventData,
+        mut data: Box<EventData>,
     ) -> Event {
-        let id = EventId::of(&[
-            IDENTITY,
-            &self.host,
-            &self.instance,
+        let id = self.identities.event(&[
             trigger.bytes,
             &trigger.occurrence.to_be_bytes(),
             kind.name().as_bytes(),
@@ -66,7 +61,7 @@ impl System {
         ]);
         if self.evidence {
             let line = text::bounded(trigger.bytes, limits::RESPONSE_BYTES).value;
-            data.evidence = Some(line.into());
+            data.evidence = Some(line);
         }
         Event { id, kind, at_us: trigger.at_us, time_quality: trigger.quality, data }
     }
@@ -75,34 +70,47 @@ impl System {
     pub(crate) fn uid(&self, queue_id: QueueId<'_>, line: &Line<'_>) -> MessageUid {
         let arrival =
             queue_id.arrival().map_or(line.at_us.div_euclid(1_000_000), Timestamp::as_second);
-        MessageUid::of(&[
-            IDENTITY,
-            &self.host,
-            &self.instance,
-            queue_id.as_str().as_bytes(),
-            &arrival.to_be_bytes(),
-        ])
+        self.identities.message(&[queue_id.as_str().as_bytes(), &arrival.to_be_bytes()])
     }
 
     /// The uid of what a refused client tried to send: it never got a queue ID.
     pub(crate) fn uid_of_refusal(&self, line: &Line<'_>) -> MessageUid {
-        let occurrence = line.occurrence.to_be_bytes();
-        MessageUid::of(&[IDENTITY, &self.host, &self.instance, b"NOQUEUE", line.bytes, &occurrence])
+        self.identities.message(&[b"NOQUEUE", line.bytes, &line.occurrence.to_be_bytes()])
     }
 }
 
 /// Text for an event field; notes when it had to be repaired.
-pub(crate) fn bounded(bytes: &[u8], lossy: &mut bool) -> String {
+pub(crate) fn bounded(bytes: &[u8], lossy: &mut bool) -> SmolStr {
     let text = text::bounded(bytes, limits::TEXT_BYTES);
     *lossy |= text.lossy;
     text.value
 }
 
+/// `X.Y.Z`. Made for most events, and several times as fast as with [`std::fmt`].
+pub(crate) fn dsn_text(dsn: Dsn) -> SmolStr {
+    let mut text = SmolStrBuilder::new();
+    push_number(&mut text, dsn.class.into());
+    text.push('.');
+    push_number(&mut text, dsn.subject);
+    text.push('.');
+    push_number(&mut text, dsn.detail);
+    text.finish()
+}
+
+fn push_number(text: &mut SmolStrBuilder, number: u16) {
+    if number >= 10 {
+        push_number(text, number / 10);
+    }
+    if let Some(digit) = char::from_digit(u32::from(number % 10), 10) {
+        text.push(digit);
+    }
+}
+
 /// What every event of a message carries.
-pub(crate) fn message_data(message: &Message, queue_id: &str, class: Class) -> EventData {
-    let mut data = EventData {
+pub(crate) fn message_data(message: &Message, queue_id: &str, class: Class) -> Box<EventData> {
+    let mut data = Box::new(EventData {
         uid: message.uid,
-        queue_id: Some(queue_id.to_owned()),
+        queue_id: Some(queue_id.into()),
         message_id: message.message_id.clone(),
         subject: message.subject.clone(),
         from: message.sender.clone(),
@@ -113,7 +121,7 @@ pub(crate) fn message_data(message: &Message, queue_id: &str, class: Class) -> E
         incomplete: message.is_incomplete(),
         route: message.route.clone(),
         ..EventData::default()
-    };
+    });
     let name = message.client_name.as_ref().filter(|name| *name != "unknown").cloned();
     match class {
         Class::Outbound => data.client_name = name,
@@ -126,8 +134,21 @@ pub(crate) fn message_data(message: &Message, queue_id: &str, class: Class) -> E
 }
 
 /// Names the recipient in `data`.
-pub(crate) fn set_recipient(data: &mut EventData, recipient: &str, original: Option<&str>) {
+pub(crate) fn set_recipient(data: &mut EventData, recipient: &SmolStr, original: Option<&SmolStr>) {
     data.domain = text::domain(recipient);
-    data.to = Some(recipient.to_owned());
-    data.orig_to = original.map(str::to_owned);
+    data.to = Some(recipient.clone());
+    data.orig_to = original.cloned();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_is_written_as_it_is_logged() {
+        for (class, subject, detail) in [(2, 0, 0), (5, 7, 26), (4, 10, 103)] {
+            let dsn = Dsn { class, subject, detail };
+            assert_eq!(dsn_text(dsn), dsn.to_string());
+        }
+    }
 }

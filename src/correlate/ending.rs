@@ -3,6 +3,7 @@
 use mailherald_parsers::postfix::{
     Corrupt, Expired, OperationTotal, OperatorAct, QueueId, Relay, Removed,
 };
+use smol_str::SmolStr;
 
 use super::{
     Step,
@@ -89,7 +90,7 @@ impl Step<'_> {
             Class,
             &Message,
             &mut EventData,
-            Option<&(String, Option<String>)>,
+            Option<&(SmolStr, Option<SmolStr>)>,
         ) -> EventType,
     ) {
         let Some(known) = self.known(queue_id) else { return };
@@ -103,7 +104,7 @@ impl Step<'_> {
             let class = self.class(&mut message, to, Relay::None);
             let mut data = message_data(&message, queue_id.as_str(), class);
             if let Some((to, original)) = &key {
-                set_recipient(&mut data, to, original.as_deref());
+                set_recipient(&mut data, to, original.as_ref());
             }
             let kind = describe(class, &message, &mut data, key.as_ref());
             let event = self.system.event(kind, self.line.into(), to, data);
@@ -118,7 +119,7 @@ impl Step<'_> {
 
 /// Recipients that wait, by their status lines; before there is any, by what a filter said of them.
 /// None where no line ever named one.
-fn waiting(message: &Message) -> Vec<Option<(String, Option<String>)>> {
+fn waiting(message: &Message) -> Vec<Option<(SmolStr, Option<SmolStr>)>> {
     if !message.recipients.is_empty() {
         return message.pending().cloned().map(Some).collect();
     }

@@ -15,6 +15,7 @@ use mailherald_parsers::{
     Body,
     postfix::{Entry, QueueId},
 };
+use smol_str::SmolStr;
 
 use super::{
     Correlator, Link, Step,
@@ -108,8 +109,7 @@ impl Correlator {
     /// be. A filter that split a message names only one of its parts, so the others follow.
     pub(super) fn follow(&mut self, host: &[u8], link: &Link, events: &mut Vec<Event>) {
         let is_it = |system: &System| {
-            system.host == host
-                && system.messages.get(&*link.queue_id).is_some_and(Message::is_held)
+            system.host == host && system.messages.get(&link.queue_id).is_some_and(Message::is_held)
         };
         if let Some(index) = self.systems.iter().position(is_it) {
             self.release(index, &link.queue_id, Some(&link.kin), events);
@@ -122,7 +122,7 @@ impl Correlator {
     }
 
     /// Messages that are held because they may be a stage of that story.
-    fn held_for(&self, lineage: &Lineage) -> Vec<(usize, Box<str>)> {
+    fn held_for(&self, lineage: &Lineage) -> Vec<(usize, SmolStr)> {
         let held = self.held.iter().filter(|(_, index, queue_id)| {
             let message = self.systems.get(*index).and_then(|it| it.messages.get(queue_id));
             let held = message.and_then(|message| message.held.as_ref());

@@ -5,9 +5,16 @@
 //! that came from outside and are still open, so that the new ID can be recognised as a stage of
 //! an old story.
 
-use std::collections::hash_map::Entry::Occupied;
+use std::{
+    borrow::Cow,
+    collections::{HashMap, hash_map::Entry::Occupied},
+    hash::BuildHasher,
+    sync::Arc,
+};
 
+use foldhash::fast::RandomState;
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 
 use super::{
     message::{Class, Message, Origin},
@@ -23,19 +30,19 @@ pub struct Lineage {
     /// Outbound or inbound, when decided.
     pub class: Option<Class>,
     /// Authenticated or local user.
-    pub user: Option<String>,
+    pub user: Option<SmolStr>,
     /// Came in through a submission service, or locally.
     pub submitted: bool,
     /// Verified name of the client.
-    pub client_name: Option<String>,
+    pub client_name: Option<SmolStr>,
     /// Address of the client.
-    pub client_address: Option<String>,
+    pub client_address: Option<SmolStr>,
     /// Subject header.
-    pub subject: Option<String>,
+    pub subject: Option<SmolStr>,
     /// The stream that it belongs to. A restart forgets this and the next of a message that is held
     /// just then.
     #[serde(skip)]
-    pub route: Option<String>,
+    pub route: Option<SmolStr>,
     /// The service that took it in, where a route asks for that.
     #[serde(skip)]
     pub service: Option<Box<str>>,
@@ -106,58 +113,86 @@ const KEY_BYTES: usize = 512;
 
 /// One form of a Message-ID for all programs that log it: spamd keeps what stands in brackets,
 /// rspamd leaves the brackets out, and both write `?` for each byte that is not printable ASCII.
-pub(crate) fn message_key(message_id: &[u8]) -> Box<str> {
+pub(crate) fn message_key(message_id: &[u8]) -> Cow<'_, str> {
     let inner = message_id.splitn(2, |byte| *byte == b'<').nth(1);
     let inner = inner.and_then(|inner| inner.split(|byte| *byte == b'>').next());
-    let plain = |byte: &u8| match byte {
-        b'!'..=b'~' if !matches!(byte, b'<' | b'>') => char::from(*byte),
-        _ => '?',
-    };
-    inner.unwrap_or(message_id.trim_ascii()).iter().take(KEY_BYTES).map(plain).collect()
+    let inner = inner.unwrap_or(message_id.trim_ascii());
+    let inner = inner.get(..KEY_BYTES).unwrap_or(inner);
+    let is_plain = |byte: &u8| matches!(byte, b'!'..=b'~' if !matches!(byte, b'<' | b'>'));
+    match std::str::from_utf8(inner) {
+        Ok(text) if inner.iter().all(is_plain) => text.into(),
+        _ => {
+            inner.iter().map(|byte| if is_plain(byte) { char::from(*byte) } else { '?' }).collect()
+        }
+    }
 }
 
 /// Open messages that came from outside, by host and Message-ID, and the stages they go through.
+///
+/// A Message-ID is known by the hash of its [`message_key`]: 64 bits with a random seed, which no
+/// sender can aim at, and which are at hand when a message is forgotten, long after its texts have
+/// left the processor's cache.
 #[derive(Debug, Default)]
 pub(crate) struct Directory {
     hosts: Vec<Host>,
+    seed: RandomState,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Host {
     name: Box<[u8]>,
     /// Instances that took mail from outside.
-    instances: Vec<Box<[u8]>>,
-    by_message_id: Map<Entry>,
-    /// Instance and queue ID of what the MTA itself wrote, by Message-ID.
-    own: Map<(Box<[u8]>, Box<str>)>,
+    instances: Vec<Arc<[u8]>>,
+    by_message_id: HashMap<u64, Entry, RandomState>,
+    /// What the MTA itself wrote, by Message-ID.
+    own: HashMap<u64, Place, RandomState>,
     /// Uid of the story that a queue ID continues, or may continue.
     stages: Map<MessageUid>,
 }
 
+/// Where a message is.
+#[derive(Debug)]
+struct Place {
+    instance: Arc<[u8]>,
+    queue_id: SmolStr,
+}
+
+impl Place {
+    fn new(instance: &Arc<[u8]>, queue_id: &str) -> Self {
+        Self { instance: Arc::clone(instance), queue_id: queue_id.into() }
+    }
+
+    fn is(&self, instance: &[u8], queue_id: &str) -> bool {
+        *self.instance == *instance && self.queue_id == queue_id
+    }
+}
+
 #[derive(Debug)]
 struct Entry {
-    instance: Box<[u8]>,
-    queue_id: Box<str>,
+    place: Place,
     lineage: Lineage,
 }
 
 impl Directory {
     /// Notes (anew) what `message` would hand on.
-    pub(crate) fn note(&mut self, host: &[u8], instance: &[u8], queue_id: &str, message: &Message) {
+    pub(crate) fn note(
+        &mut self,
+        host: &[u8],
+        instance: &Arc<[u8]>,
+        queue_id: &str,
+        message: &mut Message,
+    ) {
         let Some(message_id) = &message.message_id else { return };
         let may_be_another = message.held.as_ref().is_some_and(|held| !held.for_pickup);
         if !message.origin.is_from_outside() || may_be_another {
             return;
         }
-        let entry = Entry {
-            instance: instance.into(),
-            queue_id: queue_id.into(),
-            lineage: Lineage::of(message),
-        };
-        let key = message_key(message_id.as_bytes());
+        let key = self.key(message_id);
+        message.noted_as = Some(key);
+        let entry = Entry { place: Place::new(instance, queue_id), lineage: Lineage::of(message) };
         let host = self.host_mut(host);
-        if !host.instances.iter().any(|known| **known == *instance) {
-            host.instances.push(instance.into());
+        if !host.instances.iter().any(|known| known == instance) {
+            host.instances.push(Arc::clone(instance));
         }
         host.by_message_id.insert(key, entry);
     }
@@ -172,21 +207,21 @@ impl Directory {
     pub(crate) fn note_own(
         &mut self,
         host: &[u8],
-        instance: &[u8],
+        instance: &Arc<[u8]>,
         queue_id: &str,
-        message: &Message,
+        message: &mut Message,
     ) {
         let message_id = message.message_id.as_ref();
         if let Some(message_id) = message_id.filter(|_| message.origin == Origin::Internal) {
-            let key = message_key(message_id.as_bytes());
-            self.host_mut(host).own.insert(key, (instance.into(), queue_id.into()));
+            let key = self.key(message_id);
+            message.noted_as = Some(key);
+            self.host_mut(host).own.insert(key, Place::new(instance, queue_id));
         }
     }
 
     /// Did an instance on that host write the message with that Message-ID itself?
     pub(crate) fn is_own(&self, host: &[u8], message_id: &str) -> bool {
-        let key = message_key(message_id.as_bytes());
-        self.host(host).is_some_and(|host| host.own.contains_key(&key))
+        self.host(host).is_some_and(|host| host.own.contains_key(&self.key(message_id)))
     }
 
     /// The story that another message of that host and Message-ID tells.
@@ -197,22 +232,20 @@ impl Directory {
         queue_id: &str,
         message_id: &str,
     ) -> Option<&Lineage> {
-        let key = message_key(message_id.as_bytes());
-        let entry = self.host(host)?.by_message_id.get(&key)?;
-        let is_itself = *entry.instance == *instance && *entry.queue_id == *queue_id;
-        (!is_itself).then_some(&entry.lineage)
+        let entry = self.host(host)?.by_message_id.get(&self.key(message_id))?;
+        (!entry.place.is(instance, queue_id)).then_some(&entry.lineage)
     }
 
     /// Queue ID, in the same queue, of the message that [`Directory::story`] tells of.
     pub(crate) fn teller(&self, host: &[u8], instance: &[u8], message_id: &str) -> Option<&str> {
-        let entry = self.host(host)?.by_message_id.get(&message_key(message_id.as_bytes()))?;
-        (*entry.instance == *instance).then_some(&*entry.queue_id)
+        let place = &self.host(host)?.by_message_id.get(&self.key(message_id))?.place;
+        (*place.instance == *instance).then_some(&*place.queue_id)
     }
 
     /// Instance and queue ID of the newest message with that [`message_key`].
     pub(crate) fn newest(&self, host: &[u8], key: &str) -> Option<(&[u8], &str)> {
-        let entry = self.host(host)?.by_message_id.get(key)?;
-        Some((&entry.instance, &entry.queue_id))
+        let place = &self.host(host)?.by_message_id.get(&self.seed.hash_one(key))?.place;
+        Some((&place.instance, &place.queue_id))
     }
 
     /// Notes that a queue ID continues, or may continue, the story with that uid.
@@ -235,18 +268,21 @@ impl Directory {
     ) {
         let host = self.host_mut(host);
         host.stages.remove(queue_id);
-        let Some(message_id) = &message.message_id else { return };
-        let key = message_key(message_id.as_bytes());
-        let is_it = |(of, id): &(Box<[u8]>, Box<str>)| **of == *instance && **id == *queue_id;
-        if host.own.get(&key).is_some_and(is_it) {
-            host.own.remove(&key);
-        }
-        if let Occupied(known) = host.by_message_id.entry(key)
-            && *known.get().instance == *instance
-            && *known.get().queue_id == *queue_id
+        let Some(key) = message.noted_as else { return };
+        if let Occupied(known) = host.own.entry(key)
+            && known.get().is(instance, queue_id)
         {
             known.remove();
         }
+        if let Occupied(known) = host.by_message_id.entry(key)
+            && known.get().place.is(instance, queue_id)
+        {
+            known.remove();
+        }
+    }
+
+    fn key(&self, message_id: &str) -> u64 {
+        self.seed.hash_one(&*message_key(message_id.as_bytes()))
     }
 
     fn host(&self, name: &[u8]) -> Option<&Host> {
@@ -256,9 +292,7 @@ impl Directory {
     fn host_mut(&mut self, name: &[u8]) -> &mut Host {
         let known = self.hosts.iter().position(|host| *host.name == *name);
         let place = known.unwrap_or_else(|| {
-            let (by_message_id, own, stages) = (Map::default(), Map::default(), Map::default());
-            let instances = Vec::new();
-            self.hosts.push(Host { name: name.into(), instances, by_message_id, own, stages });
+            self.hosts.push(Host { name: name.into(), ..Host::default() });
             self.hosts.len() - 1
         });
         #[expect(clippy::indexing_slicing, reason = "found there, or pushed there")]

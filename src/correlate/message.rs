@@ -1,11 +1,10 @@
 //! What is known about one message: where it came from and what became of each recipient.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use mailherald_parsers::{Parser, postfix::Peer};
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 
-use super::{emit::bounded, finding::Finding, hold::Held};
+use super::{emit::bounded, few::Few, finding::Finding, hold::Held};
 use crate::{
     event::{MessageUid, Service, TimeQuality},
     parse::Line,
@@ -26,15 +25,15 @@ pub struct Message {
     /// Outbound or inbound, once decided.
     pub class: Option<Class>,
     /// Envelope sender; empty for the null reverse-path.
-    pub sender: Option<String>,
+    pub sender: Option<SmolStr>,
     /// Message-ID header.
-    pub message_id: Option<String>,
+    pub message_id: Option<SmolStr>,
     /// Authenticated or local user.
-    pub user: Option<String>,
+    pub user: Option<SmolStr>,
     /// Verified name of the client.
-    pub client_name: Option<String>,
+    pub client_name: Option<SmolStr>,
     /// Address of the client.
-    pub client_address: Option<String>,
+    pub client_address: Option<SmolStr>,
     /// Came in through a submission service.
     pub submitted: bool,
     /// Bytes.
@@ -44,13 +43,13 @@ pub struct Message {
     /// The line that put it into the active queue for the first time.
     pub queue_line: Option<KeptLine>,
     /// Original recipients whose `queued` event was given.
-    pub announced: BTreeSet<String>,
+    pub announced: Few<SmolStr, ()>,
     /// By (recipient, original recipient).
-    pub recipients: BTreeMap<(String, Option<String>), Recipient>,
+    pub recipients: Few<(SmolStr, Option<SmolStr>), Recipient>,
     /// Subject header, undecoded.
-    pub subject: Option<String>,
+    pub subject: Option<SmolStr>,
     /// The recipient that a content check named last, which may not be the only one.
-    pub last_recipient: Option<String>,
+    pub last_recipient: Option<SmolStr>,
     /// What a filter has against it.
     pub finding: Option<Box<Finding>>,
     /// A milter had it kept for a person to decide.
@@ -60,7 +59,7 @@ pub struct Message {
     /// A pipe(8) service took it only to filter it. None until that is known.
     pub filtered_by_pipe: Option<bool>,
     /// Held local submissions that may be what the pipe made of it.
-    pub resubmitted: Vec<Box<str>>,
+    pub resubmitted: Vec<SmolStr>,
     /// Some of its text was not UTF-8.
     pub lossy: bool,
     /// It left the queue.
@@ -69,7 +68,10 @@ pub struct Message {
     /// The service of the MTA that took it in, where a route asks for that.
     pub service: Option<Box<str>>,
     /// The stream that it belongs to, once known.
-    pub route: Option<String>,
+    pub route: Option<SmolStr>,
+    /// How the directory knows its Message-ID, if it does.
+    #[serde(skip)]
+    pub(crate) noted_as: Option<u64>,
     /// It is on the list of changed messages.
     #[serde(skip)]
     pub(crate) changed: bool,
@@ -135,17 +137,17 @@ pub struct Recipient {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Deferral {
     /// What the server said.
-    pub response: String,
+    pub response: SmolStr,
     /// Reply code.
     pub smtp_code: Option<u16>,
     /// Enhanced status code.
-    pub dsn: String,
+    pub dsn: SmolStr,
     /// SMTP stage.
-    pub stage: Option<String>,
+    pub stage: Option<SmolStr>,
     /// Name of the server.
-    pub mx: Option<String>,
+    pub mx: Option<SmolStr>,
     /// Address of the server.
-    pub host: Option<String>,
+    pub host: Option<SmolStr>,
     /// Port of the server.
     pub port: Option<u16>,
 }
@@ -201,7 +203,7 @@ impl Message {
     }
 
     /// Recipients that wait for another attempt.
-    pub fn pending(&self) -> impl Iterator<Item = &(String, Option<String>)> {
+    pub fn pending(&self) -> impl Iterator<Item = &(SmolStr, Option<SmolStr>)> {
         self.recipients.iter().filter(|(_, recipient)| !recipient.done).map(|(key, _)| key)
     }
 }

@@ -23,10 +23,12 @@ mod delivery;
 pub mod direction;
 mod emit;
 mod ending;
+pub mod few;
 pub mod finding;
 pub mod hold;
 pub mod lineage;
 pub mod message;
+mod messages;
 mod pipe;
 mod refusal;
 mod relayed;
@@ -42,6 +44,7 @@ use std::{
 };
 
 use mailherald_parsers::{Body, postfix::Entry};
+use smol_str::SmolStr;
 
 use crate::{event::Event, limits, parse::Line};
 
@@ -81,16 +84,16 @@ pub struct Correlator {
     horizon_us: i64,
     swept_us: i64,
     /// Ended messages in order of their end.
-    closed: VecDeque<(i64, usize, Box<str>)>,
+    closed: VecDeque<(i64, usize, SmolStr)>,
     /// Held messages in order of the time until which they are.
-    held: BTreeSet<(i64, usize, Box<str>)>,
+    held: BTreeSet<(i64, usize, SmolStr)>,
     directory: Directory,
     asides: Asides,
 }
 
 /// A queue ID that a line of another message or process names, and what it is to that.
 pub(crate) struct Link {
-    queue_id: Box<str>,
+    queue_id: SmolStr,
     kin: Kin,
 }
 
@@ -195,14 +198,23 @@ impl Correlator {
         let mut made = Vec::new();
         let links = &mut made;
         act(&mut Step { line, system, direction, sending, directory, asides, links, events });
+        // What most lines do not do is asked before it is taken apart.
+        if !system.ended.is_empty() || !system.held.is_empty() {
+            self.note_ends(index);
+        }
+        for link in made {
+            self.follow(line.record.host, &link, events);
+        }
+    }
+
+    /// Puts what ended, and what waits, in line.
+    fn note_ends(&mut self, index: usize) {
+        let Some(system) = self.systems.get_mut(index) else { return };
         for queue_id in system.ended.drain(..) {
             self.closed.push_back((self.horizon_us, index, queue_id));
         }
         for (until_us, queue_id) in system.held.drain(..) {
             self.held.insert((until_us, index, queue_id));
-        }
-        for link in made {
-            self.follow(line.record.host, &link, events);
         }
     }
 
@@ -232,7 +244,7 @@ impl Correlator {
     }
 
     /// Brings back a message that an earlier run stored.
-    pub fn restore(&mut self, host: &[u8], instance: &[u8], queue_id: &str, message: Message) {
+    pub fn restore(&mut self, host: &[u8], instance: &[u8], queue_id: &str, mut message: Message) {
         self.horizon_us = self.horizon_us.max(message.seen_us);
         let index = self.system_index(host, instance);
         if let Some(held) = &message.held {
@@ -241,13 +253,13 @@ impl Correlator {
         } else if message.origin == message::Origin::Child {
             self.directory.note_stage(host, queue_id, message.uid);
         }
-        self.directory.note(host, instance, queue_id, &message);
-        self.directory.note_own(host, instance, queue_id, &message);
         if let Some(system) = self.systems.get_mut(index) {
+            self.directory.note(host, &system.instance, queue_id, &mut message);
+            self.directory.note_own(host, &system.instance, queue_id, &mut message);
             if message.is_held() && message.message_id.is_none() {
                 system.nameless.insert(queue_id.into());
             }
-            system.messages.insert(queue_id.into(), message);
+            system.messages.put(queue_id, Box::new(message));
         }
     }
 
@@ -264,14 +276,13 @@ impl Correlator {
     }
 
     fn system_index(&mut self, host: &[u8], instance: &[u8]) -> usize {
-        let is_it = |system: &System| system.host == host && system.instance == instance;
+        let is_it = |system: &System| system.host == host && *system.instance == *instance;
         if self.systems.get(self.last_system).is_some_and(is_it) {
             return self.last_system;
         }
         self.last_system = self.systems.iter().position(is_it).unwrap_or_else(|| {
-            let (host, instance) = (host.to_vec(), instance.to_vec());
             let evidence = self.evidence;
-            self.systems.push(System { host, instance, evidence, ..System::default() });
+            self.systems.push(System { evidence, ..System::new(host, instance) });
             self.systems.len() - 1
         });
         self.last_system

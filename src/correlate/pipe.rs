@@ -8,6 +8,7 @@
 //! which is for filters (Postfix `src/cleanup/cleanup_message.c`).
 
 use mailherald_parsers::postfix::{Delivery, QueueId, Relay, Status};
+use smol_str::SmolStr;
 
 use super::{
     Link, Step,
@@ -47,7 +48,7 @@ impl Step<'_> {
             return self.look_for_nameless_pipe(queue_id, message);
         }
         let Some(parent_id) = self.resubmitted_from(queue_id, message) else { return };
-        let Some(parent) = self.system.messages.get_mut(&*parent_id) else { return };
+        let Some(parent) = self.system.messages.get_mut(&parent_id) else { return };
         let lineage = Lineage::of(parent);
         match parent.filtered_by_pipe {
             Some(true) => lineage.adopt(message),
@@ -73,7 +74,7 @@ impl Step<'_> {
             return;
         }
         if let Some(parent_id) = self.nameless_held(message, true)
-            && let Some(parent) = self.system.messages.get(&*parent_id)
+            && let Some(parent) = self.system.messages.get(&parent_id)
         {
             Lineage::of(parent).adopt(message);
             self.links.push(Link { queue_id: parent_id, kin: Kin::Filtered });
@@ -92,13 +93,13 @@ impl Step<'_> {
 
     /// The one message without a Message-ID that is held and has the sender of `message`: for a
     /// pickup, or because a pickup brought it. None when there are more.
-    fn nameless_held(&mut self, message: &Message, for_pickup: bool) -> Option<Box<str>> {
+    fn nameless_held(&mut self, message: &Message, for_pickup: bool) -> Option<SmolStr> {
         let (messages, nameless) = (&self.system.messages, &mut self.system.nameless);
         let held = |id: &str| messages.get(id).and_then(|held| held.held.as_deref());
         nameless.retain(|id| held(id).is_some());
         let mut alike = nameless.iter().filter(|id| {
             held(id).is_some_and(|held| held.for_pickup == for_pickup)
-                && messages.get(*id).is_some_and(|held| held.sender == message.sender)
+                && messages.get(id).is_some_and(|held| held.sender == message.sender)
         });
         let found = alike.next()?;
         alike.next().is_none().then(|| found.clone())
@@ -161,7 +162,7 @@ impl Step<'_> {
     }
 
     /// The open message that `message` could be once more.
-    fn resubmitted_from(&self, queue_id: QueueId<'_>, message: &Message) -> Option<Box<str>> {
+    fn resubmitted_from(&self, queue_id: QueueId<'_>, message: &Message) -> Option<SmolStr> {
         let message_id = message.message_id.as_deref()?;
         let (host, instance) = (&self.system.host, &self.system.instance);
         let parent_id = self.directory.teller(host, instance, message_id)?;

@@ -8,11 +8,12 @@ use mailherald_parsers::{
     },
     status::{Dsn, ReplyCodes, reply_codes},
 };
+use smol_str::SmolStr;
 
 use super::{
     Step,
     delivery::by_class,
-    emit::{bounded, message_data, set_recipient},
+    emit::{bounded, dsn_text, message_data, set_recipient},
     finding::{Fate, Finding, Policy},
     message::{Class, Message, Origin},
 };
@@ -253,7 +254,7 @@ impl Step<'_> {
         let mut recipients = others.unwrap_or_default();
         recipients.extend(named);
         if recipients.is_empty() {
-            recipients.push(String::new());
+            recipients.push(SmolStr::default());
         }
         for to in recipients {
             self.refuse_one(message, refusal, finding.as_ref(), &to);
@@ -265,7 +266,7 @@ impl Step<'_> {
         message: &Message,
         refusal: &Refusal<'_>,
         finding: Option<&Finding>,
-        to: &str,
+        to: &SmolStr,
     ) {
         let class = message.class.unwrap_or_else(|| self.class_of_refused(refusal, message));
         let mut data = self.refusal_data(message, refusal, class);
@@ -281,17 +282,22 @@ impl Step<'_> {
         if finding.is_none() {
             let words = refusal.is_of_content.then(|| engine_of_words(refusal.text)).flatten();
             let policy = refusal.policy.as_ref();
-            data.engine = policy.map(|policy| policy.engine.to_owned()).or(words);
+            data.engine = policy.map(|policy| policy.engine.into()).or(words);
             data.rules = policy.and_then(|policy| policy.reason.clone());
         }
         self.events.push(self.system.event(kind, self.line.into(), to, data));
     }
 
     /// What every event of a refusal carries.
-    fn refusal_data(&self, message: &Message, refusal: &Refusal<'_>, class: Class) -> EventData {
+    fn refusal_data(
+        &self,
+        message: &Message,
+        refusal: &Refusal<'_>,
+        class: Class,
+    ) -> Box<EventData> {
         let queue_id = refusal.queue_id.map(QueueId::as_str);
         let mut data = message_data(message, queue_id.unwrap_or_default(), class);
-        data.queue_id = queue_id.map(str::to_owned);
+        data.queue_id = queue_id.map(SmolStr::new);
         data.incomplete = false;
         let mut lossy = false;
         if let Some(sender) = refusal.sender {
@@ -304,7 +310,7 @@ impl Step<'_> {
         data.lossy |= lossy || response.lossy;
         data.response = Some(response.value);
         data.smtp_code = refusal.codes.code;
-        data.dsn = refusal.codes.dsn.map(|dsn| dsn.to_string());
+        data.dsn = refusal.codes.dsn.map(dsn_text);
         data.temporary = is_temporary(refusal.codes);
         data.repeated = Some(self.line.record.repeated).filter(|&times| times > 1);
         data
@@ -366,7 +372,7 @@ fn is_milter(action: Action) -> bool {
 }
 
 /// The program whose words a milter's refusal is in.
-fn engine_of_words(text: &[u8]) -> Option<String> {
+fn engine_of_words(text: &[u8]) -> Option<SmolStr> {
     let is_dmarc = text.starts_with(b"5.7.1 rejected by DMARC policy for ");
-    is_dmarc.then(|| Engine::OpenDmarc.name().to_owned())
+    is_dmarc.then(|| Engine::OpenDmarc.name().into())
 }

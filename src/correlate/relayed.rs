@@ -15,7 +15,7 @@ impl Step<'_> {
     /// A client was refused that may be another instance. True when that waits for its status line.
     pub(crate) fn awaits_relay(&mut self, verdict: &Verdict<'_>) -> bool {
         let (host, instance) = (&self.system.host, &self.system.instance);
-        let is_here = std::str::from_utf8(verdict.peer.address).is_ok_and(is_loopback);
+        let is_here = is_loopback(verdict.peer.address);
         let may_be = is_here
             && verdict.action == Action::Reject
             && verdict.sasl_username.is_none()

@@ -4,6 +4,8 @@
 //! inherit it.
 //! Which webhooks want which stream is `queue`'s business.
 
+use smol_str::SmolStr;
+
 use super::{
     Step,
     message::{Message, Origin},
@@ -24,7 +26,7 @@ impl Step<'_> {
     }
 
     /// The stream of a message from `sender`: the first route that leads.
-    pub(crate) fn route(&self, message: &Message, sender: Option<&str>) -> Option<String> {
+    pub(crate) fn route(&self, message: &Message, sender: Option<&str>) -> Option<SmolStr> {
         if is_settled(message) {
             return message.route.clone();
         }
@@ -32,7 +34,7 @@ impl Step<'_> {
         let (instance, service) = (&*self.system.instance, message.service.as_deref());
         let traits = Traits { user, instance, service, sender };
         let mut routes = self.direction.routes.iter();
-        routes.find(|route| route.leads(traits)).map(|route| route.name.clone())
+        routes.find(|route| route.leads(traits)).map(|route| (*route.name).into())
     }
 
     /// The service in a syslog tag, if a route asks for it: most hosts need not keep it.

@@ -130,7 +130,7 @@ impl Step<'_> {
 
     pub(crate) fn put_aside(&mut self, topic: Topic, wait_us: i64) -> bool {
         // The configuration may know the instance by another name than the tag.
-        let instance = self.system.instance.as_slice().into();
+        let instance = (*self.system.instance).into();
         self.asides.put(Aside { instance, ..Aside::new(topic, self.line, wait_us) })
     }
 

@@ -3,38 +3,51 @@
 //! Which line does what to a message is its siblings' business; here is only where a message is,
 //! that it changed, that it ended, and when it is forgotten.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
-use super::{MOST, Message, lineage::Directory};
+use smol_str::SmolStr;
+
+use super::{MOST, lineage::Directory, messages::Messages};
+use crate::event::Identities;
 
 /// A map with keys from the log. Its seed is random and nobody sees the order of its keys or how
 /// long a lookup took, so that strangers cannot choose keys that collide.
-pub(crate) type Map<V> = std::collections::HashMap<Box<str>, V, foldhash::fast::RandomState>;
+pub(crate) type Map<V> = std::collections::HashMap<SmolStr, V, foldhash::fast::RandomState>;
+
+/// Version of the recipe of event ids and message uids. A change makes every event a new one.
+const IDENTITY: &[u8] = b"v1";
 
 /// One queue: the messages of one instance on one host.
 #[derive(Debug, Default)]
 pub(crate) struct System {
     pub(crate) host: Vec<u8>,
-    pub(crate) instance: Vec<u8>,
+    pub(crate) instance: Arc<[u8]>,
+    /// What the ids of its events and messages have in common.
+    pub(crate) identities: Identities,
     /// Events carry the line that gave them.
     pub(crate) evidence: bool,
-    pub(crate) messages: Map<Message>,
+    pub(crate) messages: Messages,
     /// Messages changed since the last `Correlator::drain_changes`.
-    pub(crate) changed: Vec<Box<str>>,
+    pub(crate) changed: Vec<SmolStr>,
     /// Messages ended since the last step.
-    pub(crate) ended: Vec<Box<str>>,
+    pub(crate) ended: Vec<SmolStr>,
     /// More messages than this, and the most silent ones are ended. Grows with those that ended
     /// and linger, or each further line would end more.
     pub(crate) crowded_above: usize,
     /// Messages held since the last step.
-    pub(crate) held: Vec<(i64, Box<str>)>,
+    pub(crate) held: Vec<(i64, SmolStr)>,
     /// Messages without a Message-ID that a pipe made, or took: those that are still held count.
-    pub(crate) nameless: BTreeSet<Box<str>>,
+    pub(crate) nameless: BTreeSet<SmolStr>,
     /// Messages that an operator deleted by name since the last total.
     pub(crate) deleted_by_name: u64,
 }
 
 impl System {
+    pub(crate) fn new(host: &[u8], instance: &[u8]) -> Self {
+        let identities = Identities::beginning_with(&[IDENTITY, host, instance]);
+        Self { host: host.into(), instance: instance.into(), identities, ..Self::default() }
+    }
+
     /// Notes that a message is to be stored (or removed from the store).
     pub(crate) fn mark_changed(&mut self, queue_id: &str) {
         if let Some(message) = self.messages.get_mut(queue_id)
@@ -56,7 +69,7 @@ impl System {
     }
 
     /// Queue IDs of the messages that are in the queue, in order.
-    pub(crate) fn open(&self) -> Vec<Box<str>> {
+    pub(crate) fn open(&self) -> Vec<SmolStr> {
         let open = self.messages.iter().filter(|(_, message)| !message.closed);
         let mut open: Vec<_> = open.map(|(queue_id, _)| queue_id.clone()).collect();
         open.sort_unstable();
@@ -65,23 +78,22 @@ impl System {
 
     /// Drops an ended message, once its removal is in the store.
     pub(crate) fn forget(&mut self, queue_id: &str, directory: &mut Directory) {
-        let Some((queue_id, message)) = self.messages.remove_entry(queue_id) else { return };
+        let Some(message) = self.messages.get(queue_id) else { return };
         // A reused queue ID has a new, open message under the same name.
         if message.closed {
-            directory.forget(&self.host, &self.instance, &queue_id, &message);
+            directory.forget(&self.host, &self.instance, queue_id, message);
         }
         if message.closed && message.changed {
             // Its removal is not in the store yet; it goes with the next round.
-            self.ended.push(queue_id.clone());
-        }
-        if !message.closed || message.changed {
-            self.messages.insert(queue_id, message);
+            self.ended.push(queue_id.into());
+        } else if message.closed {
+            self.messages.remove(queue_id);
         }
     }
 
     /// Ends messages without a line since then; when there are too many, the most silent ones.
     pub(crate) fn end_silent(&mut self, silent_before_us: i64) {
-        let mut open: Vec<(i64, Box<str>)> = self
+        let mut open: Vec<(i64, SmolStr)> = self
             .messages
             .iter()
             .filter(|(_, message)| !message.closed)

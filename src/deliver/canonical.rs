@@ -243,7 +243,7 @@ pub(super) mod tests {
             kind: EventType::OutboundBounced,
             at_us: "2026-11-21T01:17:30.084512Z".parse::<Timestamp>().unwrap().as_microsecond(),
             time_quality: TimeQuality::Exact,
-            data: EventData {
+            data: Box::new(EventData {
                 uid: MessageUid::of(&[b"message"]),
                 queue_id: Some("4jWZ7Z08W0zmwBB".into()),
                 message_id: Some("<a@b>".into()),
@@ -266,7 +266,7 @@ pub(super) mod tests {
                 delays_us: Some([20_000, 20_000, 0, 40_000]),
                 attempt: Some(1),
                 ..EventData::default()
-            },
+            }),
         }
     }
 
@@ -302,7 +302,7 @@ pub(super) mod tests {
 
     #[test]
     fn what_is_not_known_is_left_out() {
-        let event = Event { data: EventData::default(), ..bounced() };
+        let event = Event { data: Box::default(), ..bounced() };
         let data = data(&event);
         assert_eq!(data.keys().collect::<Vec<_>>(), ["uid"]);
     }
@@ -332,7 +332,7 @@ pub(super) mod tests {
                 action: Some("tagged".into()),
                 ..EventData::default()
             };
-            let text = text(&Event { kind, data, ..bounced() });
+            let text = text(&Event { kind, data: data.into(), ..bounced() });
             let verdict = concat!(
                 r#""score":15,"rules":"BAYES_99","spam_score":15,"#,
                 r#""spam_report":"BAYES_99","action":"tagged""#
@@ -344,14 +344,14 @@ pub(super) mod tests {
     #[test]
     fn flags_appear_only_when_set_and_the_null_sender_is_empty() {
         let data = EventData {
-            from: Some(String::new()),
+            from: Some("".into()),
             temporary: true,
             lossy: true,
             incomplete: true,
             repeated: Some(4),
             ..EventData::default()
         };
-        let text = text(&Event { data, ..bounced() });
+        let text = text(&Event { data: data.into(), ..bounced() });
         assert!(text.contains(r#""from":"""#), "{text}");
         let flags = r#""temporary":true,"repeated":4,"lossy":true,"incomplete":true"#;
         assert!(text.contains(flags), "{text}");

@@ -151,7 +151,7 @@ fn lettermint_data(event: &Event) -> Map<String, Value> {
     let rest = canonical::data(event);
     let mut data = Map::new();
     let uid = event.data.uid.to_string();
-    data.insert("message_id".into(), event.data.message_id.clone().unwrap_or(uid).into());
+    data.insert("message_id".into(), event.data.message_id.as_deref().unwrap_or(&uid).into());
     take(&mut data, &rest, &["subject"]);
     if let Some(to) = &event.data.to {
         data.insert("recipient".into(), to.as_str().into());
@@ -243,7 +243,7 @@ mod tests {
             ..EventData::default()
         };
         let at_us = 1_704_825_600_000_000;
-        Event { kind, at_us, time_quality: TimeQuality::Exact, data, ..bounced() }
+        Event { kind, at_us, time_quality: TimeQuality::Exact, data: data.into(), ..bounced() }
     }
 
     fn golden(event: &Event, text: &str) -> String {
@@ -325,7 +325,7 @@ mod tests {
             let data = EventData {
                 response: Some(response.into()),
                 smtp_code: code,
-                dsn: dsn.map(str::to_owned),
+                dsn: dsn.map(Into::into),
                 ..EventData::default()
             };
             without_codes(&data).unwrap().to_owned()
@@ -386,7 +386,7 @@ mod tests {
     #[test]
     fn a_body_beyond_the_cap_is_cut_and_says_so() {
         let mut event = bounced();
-        event.data.subject = Some("é".repeat(BODY_BYTES));
+        event.data.subject = Some("é".repeat(BODY_BYTES).into());
         for &profile in Profile::ALL {
             let body = body(&event, profile);
             assert!(body.len() <= BODY_BYTES);

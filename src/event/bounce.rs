@@ -4,19 +4,24 @@
 //! held against the rules in `bounce_rules.toml`. The reply code inside the text never decides:
 //! Postfix's own status word and `dsn=` did that.
 
-use std::{borrow::Cow, sync::LazyLock};
+use std::{borrow::Cow, cell::RefCell, collections::HashMap, sync::LazyLock};
 
+use foldhash::fast::RandomState;
 use mailherald_parsers::status::Dsn;
 use regex::{
     Regex,
     bytes::{RegexSet, RegexSetBuilder},
 };
 use serde::Deserialize;
+use smol_str::SmolStr;
 
 use super::{BounceCategory as Category, BounceType};
 
 /// Bytes of a response that the rules look at; reasons stand at the head.
 const LOOKED_AT_BYTES: usize = 1024;
+
+/// Responses whose meaning a thread remembers.
+const RESPONSES_KNOWN: usize = 256;
 
 /// Bytes that a thread may use to match the rules; a cache of what was seen before, which is
 /// thrown away when it is full.
@@ -69,8 +74,13 @@ static NOT_WORDS: LazyLock<Regex> = LazyLock::new(|| {
 /// The reason for a failure with this code and this response.
 #[must_use]
 pub fn category(dsn: Dsn, response: &str) -> Category {
-    let said = first_rule(dsn, response).map(|rule| rule.category);
-    match (by_code(dsn), said) {
+    let by_code = by_code(dsn);
+    // Of all codes only that one is overruled by words, and looking for them takes its time.
+    if let Some(category) = by_code.filter(|category| *category != Category::InvalidRecipient) {
+        return category;
+    }
+    let said = said_before(dsn, response);
+    match (by_code, said) {
         // Orange, Comcast and GoDaddy say "no such user" (5.1.1) of one whose mailbox is full, or
         // when there are too many. The words are right, and receivers must not strike the address.
         (Some(Category::InvalidRecipient), Some(Category::MailboxFull | Category::RateLimited)) => {
@@ -131,6 +141,22 @@ fn by_code(dsn: Dsn) -> Option<Category> {
         (_, 7, 20..=24 | 26) => Category::Authentication,
         (_, 7, 28) => Category::RateLimited,
         _ => return None,
+    })
+}
+
+/// What the words say; of a server that says the same to many, or at each attempt, known from the
+/// first time.
+fn said_before(dsn: Dsn, response: &str) -> Option<Category> {
+    thread_local! {
+        static SAID: RefCell<HashMap<(Dsn, SmolStr), Option<Category>, RandomState>> =
+            RefCell::default();
+    }
+    SAID.with_borrow_mut(|said| {
+        if said.len() >= RESPONSES_KNOWN {
+            said.clear();
+        }
+        let look = || first_rule(dsn, response).map(|rule| rule.category);
+        *said.entry((dsn, response.into())).or_insert_with(look)
     })
 }
 

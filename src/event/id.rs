@@ -16,11 +16,37 @@ pub struct EventId(pub [u8; 16]);
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
 pub struct MessageUid(pub [u8; 16]);
 
+/// Makes ids that begin with the same parts, which are hashed once.
+#[derive(Debug, Clone, Default)]
+pub struct Identities(Sha256);
+
+impl Identities {
+    /// Ids whose first parts are `common`.
+    #[must_use]
+    pub fn beginning_with(common: &[&[u8]]) -> Self {
+        let mut hash = Sha256::new();
+        append(&mut hash, common);
+        Self(hash)
+    }
+
+    /// The event with these further parts; as [`EventId::of`] all of them.
+    #[must_use]
+    pub fn event(&self, parts: &[&[u8]]) -> EventId {
+        EventId(digest(self.0.clone(), parts))
+    }
+
+    /// The message with these further parts; as [`MessageUid::of`] all of them.
+    #[must_use]
+    pub fn message(&self, parts: &[&[u8]]) -> MessageUid {
+        MessageUid(digest(self.0.clone(), parts))
+    }
+}
+
 impl EventId {
     /// Hashes `parts`, each prefixed with its length as eight big-endian bytes.
     #[must_use]
     pub fn of(parts: &[&[u8]]) -> Self {
-        Self(digest(parts))
+        Identities::default().event(parts)
     }
 
     /// The same 128 bits as a UUID of version 8 (RFC 9562 §5.8).
@@ -34,7 +60,7 @@ impl MessageUid {
     /// Hashes `parts`, each prefixed with its length as eight big-endian bytes.
     #[must_use]
     pub fn of(parts: &[&[u8]]) -> Self {
-        Self(digest(parts))
+        Identities::default().message(parts)
     }
 }
 
@@ -62,19 +88,23 @@ impl fmt::Debug for MessageUid {
     }
 }
 
-fn digest(parts: &[&[u8]]) -> [u8; 16] {
-    let mut hash = Sha256::new();
-    for part in parts {
-        hash.update((part.len() as u64).to_be_bytes());
-        hash.update(part);
-    }
+fn digest(mut hash: Sha256, parts: &[&[u8]]) -> [u8; 16] {
+    append(&mut hash, parts);
     let full = hash.finalize();
     let mut first = [0; 16];
     first.copy_from_slice(full.get(..16).unwrap_or(&[0; 16]));
     first
 }
 
-/// 128 bits in Crockford's base32, 26 characters: the 128 bits as one big-endian number, the first character holding three bits.
+fn append(hash: &mut Sha256, parts: &[&[u8]]) {
+    for part in parts {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+}
+
+/// 128 bits in Crockford's base32, 26 characters: one big-endian number, the first character
+/// holding three bits.
 pub(crate) fn base32(bytes: [u8; 16]) -> String {
     let number = u128::from_be_bytes(bytes);
     (0..26)
@@ -104,6 +134,13 @@ mod tests {
         assert_eq!(id.to_string(), "evt_7zzzzzzzzzzzzzzzzzzzzzzzzz");
         assert_eq!(id.to_uuid(), "ffffffff-ffff-8fff-bfff-ffffffffffff");
         assert_eq!(EventId::default().to_string(), format!("evt_{}", "0".repeat(26)));
+    }
+
+    #[test]
+    fn parts_in_common_are_as_good_as_given_each_time() {
+        let identities = Identities::beginning_with(&[b"v1", b"host"]);
+        assert_eq!(identities.event(&[b"line"]), EventId::of(&[b"v1", b"host", b"line"]));
+        assert_eq!(identities.message(&[]), MessageUid::of(&[b"v1", b"host"]));
     }
 
     #[test]

@@ -11,8 +11,9 @@ pub mod text;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 
-pub use id::{EventId, MessageUid};
+pub use id::{EventId, Identities, MessageUid};
 pub use kind::{EventType, Service};
 pub use route::Route;
 
@@ -30,7 +31,7 @@ pub struct Event {
     /// How exact that is.
     pub time_quality: TimeQuality,
     /// All that is known about it.
-    pub data: EventData,
+    pub data: Box<EventData>,
 }
 
 impl Event {
@@ -65,37 +66,37 @@ pub struct EventData {
     /// The message, across queue IDs. Always known.
     pub uid: MessageUid,
     /// Queue ID of the line that gave the event.
-    pub queue_id: Option<String>,
+    pub queue_id: Option<SmolStr>,
     /// Message-ID header, with its brackets.
-    pub message_id: Option<String>,
+    pub message_id: Option<SmolStr>,
     /// Envelope sender; empty for the null reverse-path.
-    pub from: Option<String>,
+    pub from: Option<SmolStr>,
     /// Envelope recipient.
-    pub to: Option<String>,
+    pub to: Option<SmolStr>,
     /// Recipient before alias expansion, when it differs.
-    pub orig_to: Option<String>,
+    pub orig_to: Option<SmolStr>,
     /// Subject header.
-    pub subject: Option<String>,
+    pub subject: Option<SmolStr>,
     /// Authenticated or local user that submitted the message.
-    pub user: Option<String>,
+    pub user: Option<SmolStr>,
     /// Domain of `to`.
-    pub domain: Option<String>,
+    pub domain: Option<SmolStr>,
     /// Outbound: name of the server that answered.
-    pub mx: Option<String>,
+    pub mx: Option<SmolStr>,
     /// Outbound: its address (its name when there is none). Inbound: the client's name.
-    pub host: Option<String>,
+    pub host: Option<SmolStr>,
     /// Port of the server that answered.
     pub port: Option<u16>,
     /// Outbound: our sending address. Inbound: the client's address.
-    pub ip: Option<String>,
+    pub ip: Option<SmolStr>,
     /// What the server said.
-    pub response: Option<String>,
+    pub response: Option<SmolStr>,
     /// Reply code at the head of the response.
     pub smtp_code: Option<u16>,
     /// Enhanced status code.
-    pub dsn: Option<String>,
+    pub dsn: Option<SmolStr>,
     /// SMTP stage of a refusal: `RCPT TO`.
-    pub stage: Option<String>,
+    pub stage: Option<SmolStr>,
     /// Hard or soft.
     pub bounce_type: Option<BounceType>,
     /// Why it bounced, or was deferred.
@@ -111,19 +112,19 @@ pub struct EventData {
     /// Number of recipients of the message.
     pub nrcpt: Option<u32>,
     /// HELO name of the client.
-    pub helo: Option<String>,
+    pub helo: Option<SmolStr>,
     /// Verified name of the client.
-    pub client_name: Option<String>,
+    pub client_name: Option<SmolStr>,
     /// The refusal was for now (4xx).
     pub temporary: bool,
     /// Spam score.
     pub score: Option<f64>,
     /// Spam rules, comma-separated.
-    pub rules: Option<String>,
+    pub rules: Option<SmolStr>,
     /// The filter that judged it.
-    pub engine: Option<String>,
+    pub engine: Option<SmolStr>,
     /// What a filter did with the message.
-    pub action: Option<String>,
+    pub action: Option<SmolStr>,
     /// Identical occurrences that syslog folded into one line, when more than one.
     pub repeated: Option<u32>,
     /// Some text was not UTF-8.
@@ -132,27 +133,27 @@ pub struct EventData {
     pub incomplete: bool,
     // Since the second stored form (`store::chunk`):
     /// The stream that the message belongs to, by the configured routes.
-    pub route: Option<String>,
+    pub route: Option<SmolStr>,
     /// A deferral with the enhanced status code and the category of the one before it, for the
     /// same recipient. Not rendered; webhooks may leave such out.
     pub same_reason: bool,
     /// What a tracking hit tells. Few events have one, and all have room for it.
     pub hit: Option<Box<Hit>>,
     /// The line that gave the event, where a webhook asks for evidence.
-    pub evidence: Option<Box<str>>,
+    pub evidence: Option<SmolStr>,
 }
 
 /// A message was opened, or a link in it clicked.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Hit {
     /// The link that was clicked.
-    pub url: Option<String>,
+    pub url: Option<SmolStr>,
     /// Where the client is, ISO 3166-1 alpha-2.
-    pub country: Option<String>,
+    pub country: Option<SmolStr>,
     /// The mail program, by its usual name.
-    pub email_client: Option<String>,
+    pub email_client: Option<SmolStr>,
     /// The client's `User-Agent` header.
-    pub user_agent: Option<String>,
+    pub user_agent: Option<SmolStr>,
     /// A bot, privacy proxy or scanner was behind it, not a person.
     pub machine: bool,
 }

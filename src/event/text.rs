@@ -2,11 +2,13 @@
 
 use std::borrow::Cow;
 
+use smol_str::{SmolStr, StrExt};
+
 /// A piece of foreign text, ready for an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Text {
     /// At most the wanted number of bytes, no control characters.
-    pub value: String,
+    pub value: SmolStr,
     /// Some bytes were not UTF-8 and became U+FFFD.
     pub lossy: bool,
 }
@@ -16,7 +18,7 @@ pub struct Text {
 #[must_use]
 pub fn bounded(bytes: &[u8], limit: usize) -> Text {
     if let Some(plain) = plain(bytes).filter(|plain| plain.len() <= limit) {
-        return Text { value: plain.to_owned(), lossy: false };
+        return Text { value: plain.into(), lossy: false };
     }
     let decoded = String::from_utf8_lossy(bytes);
     let lossy = matches!(decoded, Cow::Owned(_));
@@ -26,7 +28,7 @@ pub fn bounded(bytes: &[u8], limit: usize) -> Text {
         decoded.into_owned()
     };
     value.truncate(value.floor_char_boundary(limit));
-    Text { value, lossy }
+    Text { value: value.into(), lossy }
 }
 
 /// Printable ASCII, which nearly all text is.
@@ -39,12 +41,15 @@ fn plain(bytes: &[u8]) -> Option<&str> {
 /// The domain of an address, in lower case: what stands behind its last `@`, where a domain
 /// literal (`user@[192.0.2.1]`) counts as a whole.
 #[must_use]
-pub fn domain(address: &str) -> Option<String> {
+pub fn domain(address: &str) -> Option<SmolStr> {
     let at = match address.strip_suffix(']') {
         Some(_) => address.rfind("@[").or_else(|| address.rfind('@')),
         None => address.rfind('@'),
     }?;
-    address.get(at + 1..).filter(|domain| !domain.is_empty()).map(str::to_ascii_lowercase)
+    address
+        .get(at + 1..)
+        .filter(|domain| !domain.is_empty())
+        .map(StrExt::to_ascii_lowercase_smolstr)
 }
 
 #[cfg(test)]

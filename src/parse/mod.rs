@@ -3,6 +3,7 @@
 //! It counts what it saw and did not understand; it decides nothing. What must survive a restart
 //! ([`State`]) is committed by the writer together with the position of the lines.
 
+mod ahead;
 mod drift;
 mod gaps;
 mod occurrence;
@@ -20,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     event::TimeQuality,
-    source::{Batch, Fingerprint},
+    source::{Batch, Fingerprint, LineSpan},
 };
 
 pub use occurrence::Occurrences;
@@ -76,10 +77,25 @@ pub struct Reader {
     generation: Option<Fingerprint>,
     zone: TimeZone,
     resolvers: HashMap<Fingerprint, Resolver>,
+    memory: Memory,
+}
+
+/// What a reader knows of the lines before.
+#[derive(Debug, Default)]
+struct Memory {
     state: State,
     counts: Counts,
     gaps: Gaps,
     drift: Drift,
+}
+
+/// A record with its time, and its number among identical lines.
+#[derive(Debug)]
+struct Parsed<'a> {
+    record: LogRecord<'a>,
+    occurrence: u64,
+    at_us: i64,
+    quality: TimeQuality,
 }
 
 impl Reader {
@@ -91,59 +107,47 @@ impl Reader {
             generation: None,
             zone,
             resolvers: HashMap::new(),
-            state,
-            counts: Counts::default(),
-            gaps: Gaps::default(),
-            drift: Drift::default(),
+            memory: Memory { state, ..Memory::default() },
         }
     }
 
-    /// Gives each line of `batch` to `each`, in order.
+    /// Gives each line of `batch` that tells something to `each`, in order.
+    ///
+    /// A large batch is parsed on a thread of its own, ahead of `each`.
     pub fn read(&mut self, batch: &Batch, mut each: impl FnMut(&Line<'_>)) {
         self.turn_to(batch.position.fingerprint);
         let mut resolver = self.resolver(batch);
-        let before = self.counts;
-        for span in &batch.lines {
-            let Some(bytes) = batch.bytes.get(span.start as usize..span.end as usize) else {
-                continue;
-            };
-            let record = self.parser.parse(bytes);
-            let bytes = record.line;
-            self.counts.add(&record.body);
-            let (at, quality) = resolver.resolve(record.stamp, batch.anchor);
-            let at_us = at.as_microsecond();
-            if let Body::Gap(gap) = record.body {
-                self.gaps.note(gap.lines, at.as_second());
+        let before = self.memory.counts;
+        if !ahead::read(&mut self.parser, &mut self.memory, &mut resolver, batch, &mut each) {
+            for bytes in lines(batch, &batch.lines) {
+                let record = self.parser.parse(bytes);
+                if let Some(parsed) = self.memory.note(record, &mut resolver, batch.anchor) {
+                    each(&parsed.line());
+                }
             }
-            let occurrence = if gives_events(&record.body) {
-                self.state.occurrences.count(bytes, at.as_second())
-            } else {
-                0
-            };
-            let quality = time_quality(quality);
-            each(&Line { bytes, occurrence, at_us, quality, record: &record });
         }
-        self.drift.note(batch.position.fingerprint, before, self.counts);
-        self.state.year = resolver.state();
+        let Memory { state, counts, drift, .. } = &mut self.memory;
+        drift.note(batch.position.fingerprint, before, *counts);
+        state.year = resolver.state();
         self.resolvers.insert(batch.position.fingerprint, resolver);
     }
 
     /// What must be committed with the position of the lines read so far.
     #[must_use]
     pub fn state(&self) -> &State {
-        &self.state
+        &self.memory.state
     }
 
     /// Is an event of this time wanted?
     #[must_use]
     pub fn wants(&self, at_us: i64) -> bool {
-        self.state.since_us.is_none_or(|since| at_us >= since)
+        self.memory.state.since_us.is_none_or(|since| at_us >= since)
     }
 
     /// What was seen so far.
     #[must_use]
     pub fn counts(&self) -> Counts {
-        self.counts
+        self.memory.counts
     }
 
     fn turn_to(&mut self, generation: Fingerprint) {
@@ -158,8 +162,52 @@ impl Reader {
             return Resolver::new(self.zone.clone());
         }
         let known = self.resolvers.remove(&batch.position.fingerprint);
-        known.unwrap_or_else(|| Resolver::resume(self.zone.clone(), self.state.year))
+        known.unwrap_or_else(|| Resolver::resume(self.zone.clone(), self.memory.state.year))
     }
+}
+
+impl Memory {
+    /// Counts a record, and tells its time; None when it tells nothing of any message.
+    fn note<'a>(
+        &mut self,
+        record: LogRecord<'a>,
+        resolver: &mut Resolver,
+        anchor: Timestamp,
+    ) -> Option<Parsed<'a>> {
+        self.counts.add(&record.body);
+        let (at, quality) = resolver.resolve(record.stamp, anchor);
+        let (at_us, second) = (at.as_microsecond(), at.as_second());
+        match record.body {
+            Body::Postfix(_) | Body::Filter(_) => {}
+            Body::Gap(gap) => {
+                self.gaps.note(gap.lines, second);
+                return None;
+            }
+            Body::Ignored | Body::Unrecognised(_) => return None,
+        }
+        let is_counted = gives_events(&record.body);
+        let occurrence =
+            if is_counted { self.state.occurrences.count(record.line, second) } else { 0 };
+        Some(Parsed { record, occurrence, at_us, quality: time_quality(quality) })
+    }
+}
+
+impl Parsed<'_> {
+    fn line(&self) -> Line<'_> {
+        let Self { record, occurrence, at_us, quality } = self;
+        Line {
+            bytes: record.line,
+            occurrence: *occurrence,
+            at_us: *at_us,
+            quality: *quality,
+            record,
+        }
+    }
+}
+
+/// The bytes of some lines of a batch.
+fn lines<'a>(batch: &'a Batch, spans: &'a [LineSpan]) -> impl Iterator<Item = &'a [u8]> {
+    spans.iter().filter_map(|span| batch.bytes.get(span.start as usize..span.end as usize))
 }
 
 impl std::iter::Sum for Counts {
@@ -229,19 +277,26 @@ mod tests {
     mod chunks;
 
     use super::*;
-    use crate::source::{Heads, LineSpan, Position};
+    use crate::source::{Heads, Position};
 
-    /// One line, at the end of what was read of its generation.
-    fn batch(line: &str, generation: u8) -> Batch {
-        let end = u32::try_from(line.len()).expect("a short line");
+    /// Lines, at the end of what was read of their generation.
+    pub(super) fn batch_of(lines: &[impl AsRef<str>]) -> Batch {
+        let mut bytes = Vec::new();
+        let mut spans = Vec::new();
+        for line in lines {
+            let start = u32::try_from(bytes.len()).expect("a few lines");
+            bytes.extend_from_slice(line.as_ref().as_bytes());
+            let end = u32::try_from(bytes.len()).expect("a few lines");
+            spans.push(LineSpan { start, end, offset: 0, cut: false });
+        }
         Batch {
             source: 0,
-            bytes: line.into(),
-            lines: vec![LineSpan { start: 0, end, offset: 0, cut: false }],
+            bytes,
+            lines: spans,
             position: Position {
-                fingerprint: Fingerprint([generation; 16]),
+                fingerprint: Fingerprint([0; 16]),
                 offset: 0,
-                line_count: 1,
+                line_count: lines.len() as u64,
                 finished: false,
                 seen_at: 0,
                 heads: Heads::default(),
@@ -251,6 +306,13 @@ mod tests {
             first_of_generation: false,
             idle: true,
         }
+    }
+
+    /// One line of a generation.
+    fn batch(line: &str, generation: u8) -> Batch {
+        let mut batch = batch_of(&[line]);
+        batch.position.fingerprint = Fingerprint([generation; 16]);
+        batch
     }
 
     #[test]

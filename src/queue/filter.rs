@@ -167,7 +167,13 @@ mod tests {
     use crate::event::{EventData, EventId, TimeQuality};
 
     fn event(kind: EventType, data: EventData) -> Event {
-        Event { id: EventId::default(), kind, at_us: 0, time_quality: TimeQuality::Exact, data }
+        Event {
+            id: EventId::default(),
+            kind,
+            at_us: 0,
+            time_quality: TimeQuality::Exact,
+            data: data.into(),
+        }
     }
 
     fn names(profile: Profile, list: &[&str]) -> Vec<&'static str> {

@@ -172,7 +172,13 @@ mod tests {
     };
 
     fn event(kind: EventType, data: EventData) -> Event {
-        Event { id: EventId::default(), kind, at_us: 0, time_quality: TimeQuality::Exact, data }
+        Event {
+            id: EventId::default(),
+            kind,
+            at_us: 0,
+            time_quality: TimeQuality::Exact,
+            data: Box::new(data),
+        }
     }
 
     fn everything() -> Subscription<'static> {
@@ -188,9 +194,9 @@ mod tests {
 
     fn by(user: Option<&str>, domain: Option<&str>, route: Option<&str>) -> EventData {
         EventData {
-            user: user.map(str::to_owned),
-            domain: domain.map(str::to_owned),
-            route: route.map(str::to_owned),
+            user: user.map(Into::into),
+            domain: domain.map(Into::into),
+            route: route.map(Into::into),
             ..EventData::default()
         }
     }

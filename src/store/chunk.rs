@@ -168,12 +168,12 @@ mod tests {
             kind: EventType::OutboundBounced,
             at_us: 1_700_000_000_000_000 + i64::from(number),
             time_quality: TimeQuality::Exact,
-            data: EventData {
+            data: Box::new(EventData {
                 uid: MessageUid([number; 16]),
-                response: Some("x".repeat(response_bytes)),
+                response: Some("x".repeat(response_bytes).into()),
                 score: Some(4.5),
                 ..EventData::default()
-            },
+            }),
         }
     }
 
@@ -247,7 +247,7 @@ mod tests {
             evidence: Some("a line".into()),
             ..EventData::default()
         };
-        let event = Event { data, ..event(1, 1) };
+        let event = Event { data: Box::new(data), ..event(1, 1) };
         let mut chunk = ChunkBuilder::new(0);
         assert!(chunk.push(&event));
         assert_eq!(decode(0, &chunk.value()).unwrap(), [(0, event)]);

@@ -40,11 +40,11 @@ fn event(seq: u64) -> Event {
         kind: EventType::OutboundBounced,
         at_us: 1_700_000_000_000_000,
         time_quality: TimeQuality::Exact,
-        data: EventData {
+        data: Box::new(EventData {
             uid: MessageUid([byte; 16]),
             response: Some(response.collect()),
             ..EventData::default()
-        },
+        }),
     }
 }
 

@@ -68,40 +68,60 @@ pub(crate) struct Split<'a> {
 impl Splitter {
     /// Splits `line`; a reason when it has no known prefix.
     pub(crate) fn split<'a>(&'a mut self, line: &'a [u8]) -> Result<Split<'a>, Reason> {
-        let Self { stamps, parts, memory } = self;
-        let entry = if line.first() == Some(&b'{') {
-            let room = &mut lend(memory, line).ok_or(Reason::Header)?;
-            match members::read(stamps, line, room).ok_or(Reason::Header)? {
-                Enclosed::Whole(header) => return Ok(Split { line, header }),
-                Enclosed::Journal(line) => return Ok(Split { line, header: plain(stamps, line)? }),
-                Enclosed::Container(entry) => entry,
-            }
-        } else {
-            let header = plain(stamps, line);
-            // A container's line looks like one whose host is the stream, behind a stamp that
-            // begins with the year.
-            let is_stream = matches!(&header, Ok(header) if matches!(header.host, b"stdout" | b"stderr"))
-                && line.first().is_some_and(u8::is_ascii_digit);
-            match is_stream.then(|| container::cri(stamps, line)).flatten() {
-                Some(entry) => entry,
-                None => return Ok(Split { line, header: header? }),
-            }
-        };
-        if parts.has(&entry) {
-            return Err(Reason::Partial);
+        if !is_object(line) {
+            return self.split_text(line);
         }
-        let header = plain(stamps, entry.text)?;
-        let stamp = match header.stamp {
-            Stamp::Exact(_) => header.stamp,
-            _ => entry.stamp,
-        };
-        Ok(Split { line, header: Header { stamp, ..header } })
+        let Self { stamps, parts, memory } = self;
+        let room = &mut lend(memory, line).ok_or(Reason::Header)?;
+        match members::read(stamps, line, room).ok_or(Reason::Header)? {
+            Enclosed::Whole(header) => Ok(Split { line, header }),
+            Enclosed::Journal(line) => Ok(Split { line, header: plain(stamps, line)? }),
+            Enclosed::Container(entry) => enclosed(stamps, parts, line, &entry),
+        }
+    }
+
+    /// As [`Splitter::split`], for a line that is no JSON object: nothing of it was escaped.
+    pub(crate) fn split_text<'a>(&mut self, line: &'a [u8]) -> Result<Split<'a>, Reason> {
+        let Self { stamps, parts, .. } = self;
+        let header = plain(stamps, line);
+        // A container's line looks like one whose host is the stream, behind a stamp that
+        // begins with the year.
+        let is_stream = matches!(&header, Ok(header) if matches!(header.host, b"stdout" | b"stderr"))
+            && line.first().is_some_and(u8::is_ascii_digit);
+        match is_stream.then(|| container::cri(stamps, line)).flatten() {
+            Some(entry) => enclosed(stamps, parts, line, &entry),
+            None => Ok(Split { line, header: header? }),
+        }
     }
 
     /// The next line is not the one behind the previous line.
     pub(crate) fn turn(&mut self) {
         self.parts = container::Parts::default();
     }
+}
+
+/// Is the line a JSON object, if it is anything?
+#[must_use]
+pub fn is_object(line: &[u8]) -> bool {
+    line.first() == Some(&b'{')
+}
+
+/// The line of text in a container's line.
+fn enclosed<'a>(
+    stamps: &mut time::Memo,
+    parts: &mut container::Parts,
+    line: &'a [u8],
+    entry: &container::Entry<'a>,
+) -> Result<Split<'a>, Reason> {
+    if parts.has(entry) {
+        return Err(Reason::Partial);
+    }
+    let header = plain(stamps, entry.text)?;
+    let stamp = match header.stamp {
+        Stamp::Exact(_) => header.stamp,
+        _ => entry.stamp,
+    };
+    Ok(Split { line, header: Header { stamp, ..header } })
 }
 
 /// A line of text.

@@ -10,6 +10,7 @@ use mailherald_parsers::{
     filters::{Action, Engine, Kind, Part, Verdict},
     postfix::{Delivery, QueueId, Response},
 };
+use smol_str::SmolStr;
 
 use super::{Finding, is_asked_here, rules};
 use crate::{
@@ -125,7 +126,7 @@ impl Correlator {
     }
 
     /// The message of that name, in whichever queue of the host.
-    fn named(&self, host: &[u8], name: &Name, at_us: i64) -> Option<(usize, Box<str>)> {
+    fn named(&self, host: &[u8], name: &Name, at_us: i64) -> Option<(usize, SmolStr)> {
         match name {
             Name::QueueId(queue_id) => {
                 let is_it = |system: &System| {
@@ -140,9 +141,9 @@ impl Correlator {
     }
 
     /// The newest message of that Message-ID, if it was heard of within the time of a scan.
-    pub(super) fn newest(&self, host: &[u8], key: &str, at_us: i64) -> Option<(usize, Box<str>)> {
+    pub(super) fn newest(&self, host: &[u8], key: &str, at_us: i64) -> Option<(usize, SmolStr)> {
         let (instance, queue_id) = self.directory.newest(host, key)?;
-        let is_it = |system: &System| system.host == host && system.instance == instance;
+        let is_it = |system: &System| system.host == host && *system.instance == *instance;
         let index = self.systems.iter().position(is_it)?;
         let message = self.systems.get(index)?.messages.get(queue_id)?;
         let is_near = message.seen_us.saturating_add(SCAN_US) >= at_us;
@@ -181,7 +182,7 @@ impl Step<'_> {
         }
         let by_queue_id = Name::QueueId(queue_id.as_str().into());
         let message_id = message.message_id.as_deref();
-        let by_message_id = message_id.map(|id| Name::MessageId(message_key(id.as_bytes())));
+        let by_message_id = message_id.map(|id| Name::MessageId(message_key(id.as_bytes()).into()));
         for name in [Some(by_queue_id), by_message_id].into_iter().flatten() {
             if let Some(finding) = self.waiting_finding(name, |_| true) {
                 finding.join(message);
@@ -319,7 +320,7 @@ fn names(verdict: &Verdict<'_>) -> Vec<Name> {
     let scan = verdict.scan_id.filter(|_| verdict.engine == Engine::Amavis && is_over);
     let first = match (scan, verdict.message_id, verdict.sender) {
         (Some(scan), ..) => Some(Name::Scan(scan.into())),
-        (_, Some(message_id), _) => Some(Name::MessageId(message_key(message_id))),
+        (_, Some(message_id), _) => Some(Name::MessageId(message_key(message_id).into())),
         (_, _, Some(sender)) if verdict.engine == Engine::ClamavMilter => {
             let recipient = verdict.recipients.iter().next();
             recipient.map(|recipient| Name::Envelope(envelope(sender, recipient)))

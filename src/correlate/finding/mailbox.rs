@@ -8,6 +8,7 @@ use mailherald_parsers::{
     filters::{Kind, Verdict},
     postfix::{Delivery, QueueId, Relay, Status},
 };
+use smol_str::SmolStr;
 
 use super::{Fate, Finding, Found};
 use crate::{
@@ -29,7 +30,7 @@ const JUNK: [&[u8]; 6] =
     [b"junk", b"spam", b"junk e-mail", b"junk email", b"junk mail", b"bulk mail"];
 
 /// Recipient, and original recipient where it differs.
-type Key = (String, Option<String>);
+type Key = (SmolStr, Option<SmolStr>);
 
 impl Correlator {
     /// Dovecot filed a message.
@@ -117,7 +118,7 @@ impl Step<'_> {
             found: Found::Spam,
             score: None,
             rules: None,
-            engine: Some(ENGINE.to_owned()),
+            engine: Some(ENGINE.into()),
             fate: Some(Fate::Tagged),
             recipients: [key.0.clone()].into(),
             only_these: true,

@@ -26,6 +26,7 @@ use mailherald_parsers::{
 };
 use regex::bytes::RegexSet;
 use serde::{Deserialize, Serialize};
+use smol_str::{SmolStr, format_smolstr};
 
 use super::{
     delivery::by_class,
@@ -51,20 +52,20 @@ pub struct Finding {
     /// Points.
     pub score: Option<f64>,
     /// Rules that matched, or names of viruses, comma-separated.
-    pub rules: Option<String>,
+    pub rules: Option<SmolStr>,
     /// Name of the program.
-    pub engine: Option<String>,
+    pub engine: Option<SmolStr>,
     /// What the filter says it did; none when that is another's decision.
     pub fate: Option<Fate>,
     /// Recipients that the filter named, without the aliases that it may have made of them.
-    pub recipients: BTreeSet<String>,
+    pub recipients: BTreeSet<SmolStr>,
     /// Of others it said nothing, or something else.
     pub only_these: bool,
     /// The verdict's line, which events of mail that goes on take their identity from. None where
     /// only the words of a refusal told.
     pub line: Option<KeptLine>,
     /// Whom these events were given for.
-    pub told: BTreeSet<(Found, String)>,
+    pub told: BTreeSet<(Found, SmolStr)>,
 }
 
 /// Kinds of finding that have an event type.
@@ -134,7 +135,7 @@ impl Finding {
             found,
             score: verdict.score,
             rules: virus.or_else(|| rules(verdict, lossy)),
-            engine: Some(verdict.engine.name().to_owned()),
+            engine: Some(verdict.engine.name().into()),
             fate: Fate::of(verdict.action),
             recipients: recipients(verdict, lossy),
             // amavis has a line for each of its actions.
@@ -178,9 +179,9 @@ impl Finding {
 
     /// Recipients that the filter named beside `named`, which is the mail server's word. A list
     /// without that one is not of this message.
-    pub(crate) fn others(&self, named: Option<&str>) -> Vec<String> {
+    pub(crate) fn others(&self, named: Option<&str>) -> Vec<SmolStr> {
         let Some(named) = named else { return self.recipients.iter().cloned().collect() };
-        let is_named = |to: &&String| to.eq_ignore_ascii_case(named);
+        let is_named = |to: &&SmolStr| to.eq_ignore_ascii_case(named);
         let is_known = self.recipients.iter().any(|to| {
             is_named(&to) || without_tag(to).is_some_and(|to| to.eq_ignore_ascii_case(named))
         });
@@ -193,7 +194,7 @@ impl Finding {
         data.score = self.score;
         data.rules.clone_from(&self.rules);
         data.engine.clone_from(&self.engine);
-        data.action = Some(fate.name().to_owned());
+        data.action = Some(fate.name().into());
         match self.found {
             Found::Spam => by_class(class, EventType::OutboundSpam, EventType::InboundSpam),
             Found::Virus => by_class(class, EventType::OutboundVirus, EventType::InboundVirus),
@@ -202,15 +203,15 @@ impl Finding {
 }
 
 /// The rules that matched, comma-separated.
-fn rules(verdict: &Verdict<'_>, lossy: &mut bool) -> Option<String> {
+fn rules(verdict: &Verdict<'_>, lossy: &mut bool) -> Option<SmolStr> {
     let names = verdict.rules.iter().take(RULES).map(|rule| bounded(rule.name, lossy));
     let rules = names.collect::<Vec<_>>().join(",");
-    (!rules.is_empty()).then_some(rules)
+    (!rules.is_empty()).then(|| rules.into())
 }
 
 /// The recipients of a verdict. rspamd also lists `ok@x.test` for `ok+tag@x.test`, whether or not
 /// that is a recipient: such are left out.
-fn recipients(verdict: &Verdict<'_>, lossy: &mut bool) -> BTreeSet<String> {
+fn recipients(verdict: &Verdict<'_>, lossy: &mut bool) -> BTreeSet<SmolStr> {
     let named = verdict.recipients.iter().filter(|recipient| !recipient.is_empty());
     let all: BTreeSet<_> = named.map(|recipient| bounded(recipient, lossy)).collect();
     if verdict.engine != Engine::Rspamd {
@@ -220,10 +221,10 @@ fn recipients(verdict: &Verdict<'_>, lossy: &mut bool) -> BTreeSet<String> {
     all.into_iter().filter(|address| !stripped.contains(address)).collect()
 }
 
-fn without_tag(address: &str) -> Option<String> {
+fn without_tag(address: &str) -> Option<SmolStr> {
     let (local, domain) = address.rsplit_once('@')?;
     let (user, _) = local.split_once('+')?;
-    Some(format!("{user}@{domain}"))
+    Some(format_smolstr!("{user}@{domain}"))
 }
 
 /// The event for a recipient whom a content filter did not pass the message on to: it swallowed it
@@ -291,7 +292,7 @@ fn refused_by_command(
 /// Was it handed to a server on this host, which may be a filter?
 pub(crate) fn is_asked_here(delivery: &Delivery<'_>) -> bool {
     match delivery.relay {
-        Relay::Host(relay) => std::str::from_utf8(relay.address).is_ok_and(is_loopback),
+        Relay::Host(relay) => is_loopback(relay.address),
         _ => false,
     }
 }

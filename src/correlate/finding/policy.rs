@@ -9,6 +9,7 @@ use mailherald_parsers::{
     filters::{Engine, Kind},
     postfix::{Action, Verdict},
 };
+use smol_str::SmolStr;
 
 use crate::{
     correlate::{
@@ -28,7 +29,7 @@ pub(crate) struct Policy {
     /// Name of the program.
     pub(crate) engine: &'static str,
     /// Why, in its words.
-    pub(crate) reason: Option<String>,
+    pub(crate) reason: Option<SmolStr>,
 }
 
 impl Correlator {
@@ -89,10 +90,10 @@ fn is_for_now(action: filters::Action) -> Option<bool> {
 }
 
 /// The reason, where the answer to the client does not hold it anyway.
-fn reason(verdict: &filters::Verdict<'_>) -> Option<String> {
+fn reason(verdict: &filters::Verdict<'_>) -> Option<SmolStr> {
     match (verdict.engine, verdict.kind) {
         (Engine::PolicydWeight, _) => None,
-        (_, Kind::Authentication(_)) => Some(verdict.kind.name().to_owned()),
+        (_, Kind::Authentication(_)) => Some(verdict.kind.name().into()),
         _ => verdict.detail.map(|reason| bounded(reason, &mut false)),
     }
 }

@@ -3,6 +3,7 @@
 //! Once for each recipient, with the first line that names it, however many filters say the same.
 
 use mailherald_parsers::postfix::Relay;
+use smol_str::SmolStr;
 
 use super::{Fate, Finding, Found};
 use crate::correlate::{
@@ -12,7 +13,7 @@ use crate::correlate::{
 };
 
 /// Recipient, and original recipient where it differs.
-type Key = (String, Option<String>);
+type Key = (SmolStr, Option<SmolStr>);
 
 impl Step<'_> {
     /// A line names a recipient of a message that went on.
@@ -30,17 +31,17 @@ impl Step<'_> {
         };
         let class = self.class(message, name, Relay::None);
         let mut data = message_data(message, queue_id, class);
-        let original = key.1.as_deref().filter(|original| *original != name);
+        let original = key.1.as_ref().filter(|original| *original != name);
         set_recipient(&mut data, name, original);
         let kind = finding.event(class, fate, &mut data);
         self.events.push(self.system.event(kind, line.into(), name, data));
-        finding.told.insert((finding.found, name.to_owned()));
+        finding.told.insert((finding.found, name.clone()));
     }
 
     /// As [`Step::warn`], for all recipients that lines have named already. Of a message on hold
     /// only milter and filter have named any.
     pub(crate) fn warn_known(&mut self, queue_id: &str, message: &mut Message) {
-        let mut keys: Vec<Key> = message.recipients.keys().cloned().collect();
+        let mut keys: Vec<Key> = message.recipients.iter().map(|(key, _)| key.clone()).collect();
         if message.on_hold {
             let named = message.finding.iter().flat_map(|finding| finding.recipients.clone());
             let named = named.chain(message.last_recipient.clone());
@@ -86,16 +87,16 @@ impl Finding {
     }
 
     /// The name to give the event for, unless it was given or the verdict is about others.
-    fn name_of<'a>(&self, (to, original): &'a Key) -> Option<&'a str> {
-        let names = [Some(to.as_str()), original.as_deref()];
+    fn name_of<'a>(&self, (to, original): &'a Key) -> Option<&'a SmolStr> {
+        let names = [Some(to), original.as_ref()];
         let mut names = names.into_iter().flatten();
-        if names.clone().any(|name| self.told.contains(&(self.found, name.to_owned()))) {
+        if names.clone().any(|name| self.told.contains(&(self.found, name.clone()))) {
             return None;
         }
         if self.only_these {
             return names.find(|name| self.names(name));
         }
-        Some(original.as_deref().unwrap_or(to))
+        Some(original.as_ref().unwrap_or(to))
     }
 
     fn names(&self, address: &str) -> bool {

@@ -66,9 +66,10 @@ fn other(texts: &[String]) -> Vec<String> {
 
 /// What an event says of its message, apart from times and identity.
 fn summary(event: &Event) -> String {
-    let EventData { to, action, engine, score, rules, .. } = &event.data;
-    let words = [to, action, engine].into_iter().flatten().cloned();
-    let words = words.chain(score.map(|score| score.to_string())).chain(rules.clone());
+    let EventData { to, action, engine, score, rules, .. } = &*event.data;
+    let words = [to, action, engine].into_iter().flatten().map(ToString::to_string);
+    let words = words.chain(score.map(|score| score.to_string()));
+    let words = words.chain(rules.as_ref().map(ToString::to_string));
     std::iter::once(event.kind.name().to_owned()).chain(words).collect::<Vec<_>>().join(" ")
 }
 

@@ -21,7 +21,7 @@ fn streams() -> Direction {
 /// Type and stream of every event.
 fn routed(direction: Direction, sending: bool, texts: &[&str]) -> Vec<(EventType, Option<String>)> {
     let events = ended(follow(Correlator::new(direction, sending), &log(texts)));
-    events.into_iter().map(|event| (event.kind, event.data.route)).collect()
+    events.into_iter().map(|event| (event.kind, event.data.route.map(Into::into))).collect()
 }
 
 fn streams_of(texts: &[&str]) -> Vec<Option<String>> {

@@ -15,7 +15,7 @@ fn log_every(seconds: usize, texts: &[&str]) -> Vec<String> {
 }
 
 fn kinds_and_recipients(events: &[Event]) -> Vec<(EventType, String)> {
-    let of = |event: &Event| (event.kind, event.data.to.clone().unwrap_or_default());
+    let of = |event: &Event| (event.kind, event.data.to.clone().unwrap_or_default().into());
     events.iter().map(of).collect()
 }
 

@@ -45,7 +45,7 @@ fn gave_up() -> Event {
 /// What JavaScript prints in its own way, or another program might escape.
 fn strange() -> Event {
     let data = EventData {
-        from: Some(String::new()),
+        from: Some("".into()),
         to: Some("\"a/b\\c\"@ü.test".into()),
         subject: Some("</script> & \u{2028} 😀 \"quoted\"\u{7f}".into()),
         score: Some(15.0),
@@ -54,14 +54,14 @@ fn strange() -> Event {
         delay_us: Some(1),
         delays_us: Some([0, 100_000_000_000_000, 1_500_000, 1]),
         lossy: true,
-        ..bounced().data
+        ..*bounced().data
     };
     let at_us = bounced().at_us;
     Event {
         kind: EventType::InboundSpam,
         at_us,
         time_quality: TimeQuality::NoZone,
-        data,
+        data: Box::new(data),
         ..bounced()
     }
 }

@@ -2,6 +2,7 @@
 //! be said that way.
 
 use serde_json::Value;
+use smol_str::SmolStr;
 
 use crate::event::{
     BounceType, Event, EventData, EventId, EventType, Hit, MessageUid, TimeQuality,
@@ -34,12 +35,12 @@ pub(super) fn event(sample: &Value) -> Event {
         kind,
         at_us: sample["created_at"].as_i64().unwrap() * 1_000_000,
         time_quality: TimeQuality::Exact,
-        data: data(&sample["data"]),
+        data: Box::new(data(&sample["data"])),
     }
 }
 
 fn data(sample: &Value) -> EventData {
-    let text = |key: &str| sample[key].as_str().map(str::to_owned);
+    let text = |key: &str| sample[key].as_str().map(SmolStr::from);
     let bounce_type = match sample["bounce_type"].as_str() {
         Some("hard") => Some(BounceType::Hard),
         Some("soft") => Some(BounceType::Soft),
@@ -65,7 +66,7 @@ fn data(sample: &Value) -> EventData {
 }
 
 fn hit(sample: &Value) -> Option<Box<Hit>> {
-    let text = |key: &str| sample[key].as_str().map(str::to_owned);
+    let text = |key: &str| sample[key].as_str().map(SmolStr::from);
     let hit = Hit {
         url: text("url"),
         country: text("country"),

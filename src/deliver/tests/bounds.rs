@@ -29,7 +29,7 @@ fn monstrous() -> Event {
         &mut data.engine,
         &mut data.action,
     ] {
-        *field = text();
+        *field = text().map(Into::into);
     }
     event
 }
