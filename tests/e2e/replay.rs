@@ -160,7 +160,8 @@ fn row_28_a_replay_that_is_killed_while_it_reads_goes_on_there_and_reads_no_line
     fs::write(host.path("mail.log.1.zst"), zstd::encode_all(packed.as_bytes(), 3).unwrap())
         .unwrap();
     host.append("mail.log", &deliveries(LINES / 2..LINES));
-    let args = ["replay", "--config", &config, &host.text("mail.log*")];
+    // So that it is still there when it is to be killed, however fast it reads.
+    let args = ["replay", "--config", &config, "--rate", "100", &host.text("mail.log*")];
     let mut kills = Kills::default();
     for part in [1, 4, 6] {
         let program = host.start(&args, Stdio::null());
