@@ -26,7 +26,8 @@ pub(super) fn fate(webhook: &Webhook, report: &AttemptReport, draw: f64) -> Fate
         Outcome::Delivered => Fate::Delivered,
         Outcome::Discarded => ended(EndState::Discarded),
         Outcome::Blocked => ended(EndState::Blocked),
-        Outcome::Retry { not_before } => {
+        Outcome::Retry { not_before, .. } => {
+            let draw = if webhook.policy.jitter { draw } else { 0.0 };
             let schedule = &webhook.schedule;
             let due =
                 schedule::next_due(schedule, report.number, report.ended_at, not_before, draw);

@@ -99,6 +99,7 @@ mod tests {
             store: StoreSettings::default(),
             mail: Mail::default(),
             webhooks: Vec::new(),
+            concurrency: 1,
         }
     }
 

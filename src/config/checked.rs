@@ -6,7 +6,11 @@ use ipnet::IpNet;
 use sha2::{Digest, Sha256};
 use url::Url;
 
-use crate::{profile::Profile, queue::filter::TypeSet, secret::Secret};
+use crate::{
+    profile::Profile,
+    queue::{filter::TypeSet, policy::Policy},
+    secret::Secret,
+};
 
 /// Everything that was configured, defaults filled in.
 #[derive(Debug, Clone)]
@@ -21,6 +25,8 @@ pub struct Config {
     pub mail: Mail,
     /// Who is told.
     pub webhooks: Vec<Webhook>,
+    /// Attempts under way at once, over all webhooks.
+    pub concurrency: usize,
 }
 
 /// One `[[source]]`.
@@ -208,6 +214,8 @@ pub struct Webhook {
     pub schedule: Vec<Duration>,
     /// Attempts under way at once.
     pub concurrency: usize,
+    /// How its deliveries are treated beyond what the profile says.
+    pub policy: Policy,
 }
 
 /// Identity of a webhook in the store: for one from the file, the hash of its name.

@@ -62,6 +62,19 @@ impl Value for String {
     }
 }
 
+impl Value for bool {
+    const ONE: &'static str = "boolean";
+    const MANY: &'static str = "array of booleans";
+
+    fn read(raw: Spanned<DeValue<'_>>, key: &str, problems: &mut Problems<'_>) -> Option<Self> {
+        let value = raw.get_ref().as_bool();
+        if value.is_none() {
+            wrong_type::<Self>(&raw.span(), raw.get_ref(), key, problems);
+        }
+        value
+    }
+}
+
 impl Value for usize {
     const ONE: &'static str = "whole number";
     const MANY: &'static str = "array of whole numbers";
@@ -76,6 +89,21 @@ impl Value for usize {
             problems.error(&raw.span(), key, format!("{digits} is out of range"));
         }
         number
+    }
+}
+
+impl Value for u16 {
+    const ONE: &'static str = usize::ONE;
+    const MANY: &'static str = usize::MANY;
+
+    fn read(raw: Spanned<DeValue<'_>>, key: &str, problems: &mut Problems<'_>) -> Option<Self> {
+        let span = raw.span();
+        let number = usize::read(raw, key, problems)?;
+        let small = Self::try_from(number).ok();
+        if small.is_none() {
+            problems.error(&span, key, format!("{number} is out of range"));
+        }
+        small
     }
 }
 

@@ -105,7 +105,7 @@ impl Told {
             Self::Refused(_) => AttemptResult::Refused,
             Self::Wordless(_) => return Outcome::Discarded,
         };
-        classify(webhook.profile, result, number)
+        classify(webhook.profile, &webhook.policy.codes, result, number)
     }
 }
 
@@ -160,7 +160,7 @@ mod tests {
         config::WebhookId,
         event::EventType,
         profile::Profile,
-        queue::{filter::TypeSet, schedule::next_due},
+        queue::{filter::TypeSet, policy::Policy, schedule::next_due},
         secret::Secret,
     };
 
@@ -195,6 +195,7 @@ mod tests {
             timeout: Duration::from_secs(20),
             schedule: profile.schedule().to_vec(),
             concurrency: 1,
+            policy: Policy::default(),
         }
     }
 
@@ -288,7 +289,7 @@ mod tests {
         for number in 1.. {
             let report = attempt(&client, &webhook, &bounced(), number, &clock).await;
             offsets.push(report.signed_at.as_second() - START);
-            let Outcome::Retry { not_before } = report.outcome else {
+            let Outcome::Retry { not_before, .. } = report.outcome else {
                 return (offsets, report.outcome);
             };
             match next_due(&webhook.schedule, number, report.ended_at, not_before, 0.0) {
@@ -343,7 +344,7 @@ mod tests {
         let peer = Peer::start(Behaviour::Reset).await;
         let webhook = webhook(&peer, Profile::Standard);
         let report = attempt(&Client::new().unwrap(), &webhook, &bounced(), 1, &clock()).await;
-        assert_eq!(report.outcome, Outcome::Retry { not_before: Duration::ZERO });
+        assert_eq!(report.outcome, Outcome::Retry { not_before: Duration::ZERO, hold: false });
         assert_eq!(report.status, None);
         let error = report.error.unwrap();
         assert!(error.starts_with("reset: ") && !error.contains("token"), "{error}");

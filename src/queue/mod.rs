@@ -4,5 +4,6 @@
 pub mod delivery;
 pub mod filter;
 pub mod outcome;
+pub mod policy;
 pub mod progress;
 pub mod schedule;

@@ -30,8 +30,9 @@ use crate::{
     config::{
         Config, FileSource, Mail, Mta, Source, SourceKind, Start, StoreSettings, Webhook, WebhookId,
     },
+    limits,
     profile::Profile,
-    queue::filter::TypeSet,
+    queue::{filter::TypeSet, policy::Policy},
     secret::Secret,
 };
 use receiver::Received;
@@ -197,7 +198,9 @@ fn config(dir: &Path, url: Url, secret: Secret) -> Result<Config, AppError> {
             timeout: profile.timeout(),
             schedule: profile.schedule().to_vec(),
             concurrency: 1,
+            policy: Policy::default(),
         }],
+        concurrency: limits::ATTEMPTS_AT_ONCE,
     })
 }
 

@@ -5,12 +5,13 @@
 
 mod journal;
 mod mail;
+mod policy;
 mod secret_file;
 mod source;
 mod store;
 mod webhook;
 
-use std::{collections::HashMap, path::PathBuf};
+use std::{collections::HashMap, ops::RangeInclusive, path::PathBuf};
 
 use super::{
     checked::Config,
@@ -19,12 +20,15 @@ use super::{
     raw::RawConfig,
     value::At,
 };
+use crate::limits::ATTEMPTS_AT_ONCE;
 
 pub use secret_file::SecretFileError;
 pub(super) use secret_file::read as read_secret_file;
 
 /// Where state lives unless said otherwise.
 pub(super) const STATE_DIR: &str = "/var/lib/mailherald";
+/// Attempts to all webhooks together that may be under way at once.
+const CONCURRENCIES: RangeInclusive<usize> = 1..=4096;
 
 /// Checks everything. None when an error was found, here or while reading.
 pub(super) fn check(
@@ -33,6 +37,7 @@ pub(super) fn check(
     problems: &mut Problems<'_>,
 ) -> Option<Config> {
     let state_dir = state_dir(raw.state_dir, problems);
+    let concurrency = concurrency(raw.concurrency.as_ref(), problems);
     let store = store::check(raw.store.map(|store| store.value), problems);
     let mail = mail::check(raw.mail.map(|mail| mail.value), problems);
     let (sources, webhooks) = match purpose {
@@ -47,7 +52,22 @@ pub(super) fn check(
             (source::check(raw.source, problems), webhook::check(raw.webhook, problems))
         }
     };
-    (!problems.any_error()).then_some(Config { state_dir, sources, store, mail, webhooks })
+    (!problems.any_error()).then_some(Config {
+        state_dir,
+        sources,
+        store,
+        mail,
+        webhooks,
+        concurrency,
+    })
+}
+
+fn concurrency(raw: Option<&At<usize>>, problems: &mut Problems<'_>) -> usize {
+    let Some(At { span, value }) = raw else { return ATTEMPTS_AT_ONCE };
+    if !CONCURRENCIES.contains(value) {
+        problems.error(span, "concurrency", "must be from 1 to 4096");
+    }
+    *value
 }
 
 fn state_dir(raw: Option<At<String>>, problems: &mut Problems<'_>) -> PathBuf {

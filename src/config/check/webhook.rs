@@ -4,7 +4,7 @@ use std::{ops::RangeInclusive, time::Duration};
 
 use url::Url;
 
-use super::{Names, choice, mail::domains, secret_file};
+use super::{Names, choice, mail::domains, policy, secret_file};
 use crate::{
     config::{
         PROFILE_NAMES, check_url,
@@ -42,6 +42,7 @@ pub(super) fn check(
 
 fn webhook(at: At<RawWebhook>, names: &mut Names, problems: &mut Problems<'_>) -> Option<Webhook> {
     let At { span: table, value: raw } = at;
+    let policy = policy::check(&raw, problems);
     let profile = profile(raw.profile.as_ref(), problems);
     let name = required(raw.name, "webhook.name", &table, problems);
     if let Some(name) = &name {
@@ -72,6 +73,7 @@ fn webhook(at: At<RawWebhook>, names: &mut Names, problems: &mut Problems<'_>) -
         timeout,
         schedule,
         concurrency,
+        policy,
     })
 }
 

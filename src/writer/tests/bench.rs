@@ -20,6 +20,7 @@ use crate::{
     queue::{
         delivery::{Claim, DeadLetter, EndState, Fate, Finished, Waiting},
         filter::TypeSet,
+        policy::Policy,
     },
     secret::Secret,
     source::{Batch, Fingerprint, Heads, LineSpan, Position},
@@ -203,6 +204,7 @@ fn webhook(name: &str) -> Webhook {
         timeout: profile.timeout(),
         schedule: profile.schedule().to_vec(),
         concurrency: 4,
+        policy: Policy::default(),
     }
 }
 
