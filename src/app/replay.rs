@@ -97,6 +97,7 @@ pub fn replay(
         },
         settings: &config.store,
         rate: replay.rate,
+        concurrency: config.concurrency,
     };
     let (mut pipeline, batches) = Pipeline::start(parts, &runtime)?;
     let stop = CancellationToken::new();

@@ -110,6 +110,7 @@ impl Daemon {
             mode: Mode::Live,
             settings: &config.store,
             rate: None,
+            concurrency: config.concurrency,
         };
         let (pipeline, batches) = Pipeline::start(parts, runtime)?;
         let stop_sources = CancellationToken::new();

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::endpoint::Sighting;
 use crate::event::Event;
 
 /// One event that a sender is to POST to its webhook now. Claimed in memory only: a crash makes
@@ -18,17 +19,20 @@ pub struct Claim {
     pub attempt: u32,
     /// Key of the waiting retry that this claim takes, milliseconds; None for a first attempt.
     pub due_ms: Option<u64>,
+    /// It is sent to see how the receiver is, while all others wait. If that is down, the attempt
+    /// does not count.
+    pub is_probe: bool,
 }
 
 /// What became of a claimed delivery.
 #[derive(Debug, Clone)]
 pub struct Finished {
     /// The claim.
-    pub seq: u64,
-    /// As in the claim.
-    pub due_ms: Option<u64>,
+    pub claim: Claim,
     /// Where it goes from here.
     pub fate: Fate,
+    /// What the attempt says about the endpoint.
+    pub sighting: Sighting,
 }
 
 /// Where a delivery goes after an attempt.

@@ -2,8 +2,11 @@
 //! means. Pure policy: no IO, no clock, no store.
 
 pub mod delivery;
+pub mod endpoint;
 pub mod filter;
 pub mod outcome;
+pub mod pace;
 pub mod policy;
 pub mod progress;
 pub mod schedule;
+pub mod slots;

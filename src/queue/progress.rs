@@ -105,6 +105,18 @@ impl Progress {
         self.under_way.remove(&seq) && self.open.remove(&seq)
     }
 
+    /// A claimed number was not tried after all: it is handed out again.
+    pub fn give_back(&mut self, seq: u64) {
+        self.under_way.remove(&seq);
+    }
+
+    /// Everything below `end` that is not under way is done: it will never be sent.
+    pub fn abandon(&mut self, end: u64) {
+        self.open.retain(|seq| self.under_way.contains(seq));
+        self.next = self.next.max(end);
+        self.pass_skips();
+    }
+
     /// Numbers under way.
     #[must_use]
     pub fn under_way(&self) -> usize {

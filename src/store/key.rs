@@ -20,6 +20,7 @@ const POSTING: u8 = b'x';
 const AGE: u8 = b't';
 
 const OFFERED: u8 = b'b';
+const ENDPOINT: u8 = b'h';
 
 /// A whole key.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -90,6 +91,12 @@ impl Key {
     #[must_use]
     pub fn cursor(webhook: WebhookId) -> Self {
         Self(Writer::table(CURSOR).raw(&webhook.0).0)
+    }
+
+    /// What is known of a webhook's endpoint.
+    #[must_use]
+    pub fn endpoint(webhook: WebhookId) -> Self {
+        Self(Writer::table(ENDPOINT).raw(&webhook.0).0)
     }
 
     /// A delivery that waits until `due_ms`, milliseconds since the epoch.

@@ -22,6 +22,7 @@
 //! | `w` | aside | number | a line that waits for its message |
 //! | `e` | chunk | first sequence number | packed events ([`chunk`]) |
 //! | `c` | cursor | webhook | below this sequence number all is done |
+//! | `h` | endpoint | webhook | whether it is disabled, held, failing or down |
 //! | `r` | retry | webhook, due, sequence number | a delivery that failed and waits |
 //! | `d` | dead | webhook, sequence number | a delivery that was given up |
 //! | `a` | attempt | | reserved for the attempt history |

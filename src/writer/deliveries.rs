@@ -4,24 +4,37 @@
 //! (`retry`) and no longer holds the cursor back; what ended badly has another (`dead`). So a
 //! pending delivery costs nothing, and a dead receiver costs one key for each event it missed.
 
-use std::{collections::BTreeSet, sync::Arc};
+mod claim;
+mod finish;
+
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Claimed, backfill::Offered, error::WriterError, events::EventLog, expiry::Expiry, stage::Stage,
+    Claimed, Resume, backfill::Offered, error::WriterError, events::EventLog, expiry::Expiry,
+    notices, stage::Stage, steady::Moment,
 };
 use crate::{
     config::{Webhook, WebhookId},
     event::{Event, EventType},
     limits,
     queue::{
-        delivery::{Claim, Fate, Finished, Waiting},
+        delivery::{Claim, Finished, Waiting},
+        endpoint::{Change, DisabledReason, Endpoint},
         filter::Subscription,
         progress::Progress,
     },
     store::{Key, Prefix, Store, codec, key},
 };
+use claim::Access;
 
 /// Version of the stored cursors, retries and dead letters.
 pub(super) const VERSION: u8 = 1;
@@ -64,7 +77,14 @@ struct State {
     claimed_retries: BTreeSet<(u64, u64)>,
     /// Those of them whose end goes with the next commit.
     ended_retries: Vec<(u64, u64)>,
+    /// Retries of another process may lie where only a wrong clock can have put them.
+    may_be_misplaced: bool,
     expiry: Expiry,
+    endpoint: Endpoint,
+    /// The probe that is under way.
+    probe: Option<u64>,
+    /// What was handed out before must not be begun now: the senders look at this.
+    is_shut: Arc<AtomicBool>,
 }
 
 impl Deliveries {
@@ -74,14 +94,20 @@ impl Deliveries {
         store: &Store,
         next_seq: u64,
         only: Option<usize>,
+        now_ms: u64,
     ) -> Result<Self, WriterError> {
         let endpoints = webhooks
             .into_iter()
-            .map(|webhook| State::load(webhook, store, next_seq))
+            .map(|webhook| State::load(webhook, store, next_seq, now_ms))
             .collect::<Result<Vec<_>, _>>()?;
         let mut deliveries = Self { endpoints, durable_seq: next_seq, floors: [0; 2], only };
         deliveries.floors = [deliveries.low(); 2];
         Ok(deliveries)
+    }
+
+    /// All endpoints were left alone for a while: what waits for them goes out slowly at first.
+    pub(super) fn start_slowly(&mut self, now_ms: u64) {
+        self.endpoints.iter_mut().for_each(|state| state.endpoint.start_slowly(now_ms));
     }
 
     fn low(&self) -> u64 {
@@ -171,7 +197,7 @@ impl Deliveries {
         self.endpoints.iter().any(|state| state.webhook.events.contains(kind))
     }
 
-    /// Hands out up to `max` deliveries: due retries first, then fresh events in order.
+    /// Hands out up to `max` deliveries of one webhook.
     pub(super) fn claim(
         &mut self,
         endpoint: usize,
@@ -183,34 +209,69 @@ impl Deliveries {
     ) -> Result<Claimed, WriterError> {
         let durable_seq = self.durable_seq;
         let Some(own) = self.endpoints.get_mut(endpoint) else { return Ok(Claimed::default()) };
-        let mut claimed = Claimed::default();
-        own.claim_retries(max, now_ms, events, store, stage, &mut claimed)?;
-        own.claim_fresh(max, durable_seq, events, store, &mut claimed)?;
-        Ok(claimed)
+        own.claim(max, &mut Access { events, store, stage, durable_seq, now_ms })
     }
 
     /// Notes what became of a claimed delivery.
-    pub(super) fn finish(&mut self, endpoint: usize, finished: Finished, stage: &mut Stage) {
-        let Some(own) = self.endpoints.get_mut(endpoint) else { return };
-        match finished.due_ms {
-            Some(due_ms) => {
-                own.ended_retries.push((due_ms, finished.seq));
-                stage.remove(Key::retry(own.id, due_ms, finished.seq));
-            }
-            None => own.changed |= own.progress.done(finished.seq),
+    pub(super) fn finish(
+        &mut self,
+        endpoint: usize,
+        finished: Finished,
+        now: Moment,
+        store: &Store,
+        stage: &mut Stage,
+    ) -> Result<(), WriterError> {
+        let Some(own) = self.endpoints.get_mut(endpoint) else { return Ok(()) };
+        for change in own.finish(finished, now, self.durable_seq, store, stage)? {
+            notices::tell(&own.webhook.name, change);
         }
-        match finished.fate {
-            Fate::Delivered => {}
-            Fate::Retry { due_ms, waiting } => {
-                let key = Key::retry(own.id, due_ms, finished.seq);
-                stage.put(key, codec::encode(VERSION, &waiting));
-            }
-            Fate::Ended(letter) => {
-                let key = Key::dead(own.id, finished.seq);
-                stage.put(key, codec::encode(VERSION, &letter));
-            }
+        Ok(())
+    }
+
+    /// These were claimed and not tried.
+    pub(super) fn give_back(&mut self, endpoint: usize, claims: &[Claim]) {
+        if let Some(own) = self.endpoints.get_mut(endpoint) {
+            own.give_back(claims);
+        }
+    }
+
+    /// Sends nothing to a webhook from now on; what comes waits. False if that was so before, or
+    /// there is no such webhook.
+    pub(super) fn disable(&mut self, webhook: WebhookId, now_ms: u64, stage: &mut Stage) -> bool {
+        let Some(own) = self.of(webhook) else { return false };
+        let is_new = own.endpoint.disable(DisabledReason::Operator, now_ms);
+        if is_new {
+            own.is_shut.store(true, Ordering::Release);
+            stage.touch();
+            notices::tell(&own.webhook.name, Change::Disabled(DisabledReason::Operator));
+        }
+        is_new
+    }
+
+    /// Sends to a webhook again. False if it was not disabled, or there is no such webhook.
+    pub(super) fn enable(
+        &mut self,
+        webhook: WebhookId,
+        resume: Resume,
+        now_ms: u64,
+        store: &Store,
+        stage: &mut Stage,
+    ) -> Result<bool, WriterError> {
+        let durable_seq = self.durable_seq;
+        let Some(own) = self.of(webhook) else { return Ok(false) };
+        if !own.endpoint.enable(now_ms) {
+            return Ok(false);
         }
         stage.touch();
+        notices::enabled(&own.webhook.name, resume);
+        if resume == Resume::Drop {
+            own.abandon(durable_seq, store, stage)?;
+        }
+        Ok(true)
+    }
+
+    fn of(&mut self, webhook: WebhookId) -> Option<&mut State> {
+        self.endpoints.iter_mut().find(|state| state.id == webhook)
     }
 
     /// Puts the cursors that moved into the next commit; events up to `next_seq` are in it.
@@ -221,6 +282,9 @@ impl Deliveries {
                 state.changed = true;
             }
             state.offered.stage(state.id, stage);
+            if let Some(health) = state.endpoint.changed() {
+                stage.put(Key::endpoint(state.id), codec::encode(VERSION, health));
+            }
             if std::mem::take(&mut state.changed) {
                 let cursor = Cursor { progress: state.progress.clone(), born_seq: state.born_seq };
                 stage.put(Key::cursor(state.id), codec::encode(VERSION, &cursor));
@@ -242,14 +306,22 @@ impl Deliveries {
 }
 
 impl State {
-    fn load(webhook: Arc<Webhook>, store: &Store, next_seq: u64) -> Result<Self, WriterError> {
+    fn load(
+        webhook: Arc<Webhook>,
+        store: &Store,
+        next_seq: u64,
+        now_ms: u64,
+    ) -> Result<Self, WriterError> {
         let stored = store.get(&Key::cursor(webhook.id))?;
         let Cursor { progress, born_seq } = match &stored {
             Some(bytes) => codec::decode("cursor", VERSION, bytes)?,
             None => Cursor { progress: Progress::starting_at(next_seq), born_seq: next_seq },
         };
+        let health = store.get(&Key::endpoint(webhook.id))?;
+        let health = health.map(|bytes| codec::decode("endpoint", VERSION, &bytes)).transpose()?;
         Ok(Self {
             id: webhook.id,
+            endpoint: Endpoint::new(health, &webhook.policy, now_ms),
             webhook,
             progress,
             born_seq,
@@ -257,54 +329,35 @@ impl State {
             changed: stored.is_none(),
             claimed_retries: BTreeSet::new(),
             ended_retries: Vec::new(),
+            may_be_misplaced: true,
             expiry: Expiry::default(),
+            probe: None,
+            is_shut: Arc::default(),
         })
+    }
+
+    /// Nothing that waits now will be sent.
+    fn abandon(
+        &mut self,
+        durable_seq: u64,
+        store: &Store,
+        stage: &mut Stage,
+    ) -> Result<(), WriterError> {
+        self.progress.abandon(durable_seq);
+        self.changed = true;
+        for entry in store.scan(&Prefix::retries(self.id))? {
+            let (key, _) = entry?;
+            let place = key::parse_retry(&key).map(|(_, due_ms, seq)| (due_ms, seq));
+            if place.is_none_or(|place| !self.claimed_retries.contains(&place)) {
+                stage.remove(Key::from_stored(&key));
+            }
+        }
+        Ok(())
     }
 
     fn subscription(&self) -> Subscription<'_> {
         let (users, domains) = (&self.webhook.filter_users, &self.webhook.filter_domains);
         Subscription::new(self.webhook.events, users.as_deref(), domains.as_deref())
-    }
-
-    fn claim_retries(
-        &mut self,
-        max: usize,
-        now_ms: u64,
-        events: &mut EventLog,
-        store: &Store,
-        stage: &mut Stage,
-        claimed: &mut Claimed,
-    ) -> Result<(), WriterError> {
-        let mut given_up = 0;
-        for entry in store.scan(&Prefix::retries(self.id))? {
-            let (key, value) = entry?;
-            let Some((_, due_ms, seq)) = key::parse_retry(&key) else { continue };
-            if self.claimed_retries.contains(&(due_ms, seq)) {
-                continue;
-            }
-            if due_ms > now_ms || claimed.claims.len() >= max {
-                claimed.next_due_ms = Some(due_ms);
-                break;
-            }
-            let waiting: Waiting = codec::decode("retry", VERSION, &value)?;
-            let Some(event) = events.get(seq, store)? else {
-                // Its event is deleted: it must not come up again for ever.
-                self.expiry.count(true);
-                self.claimed_retries.insert((due_ms, seq));
-                self.ended_retries.push((due_ms, seq));
-                stage.remove(Key::from_stored(&key));
-                given_up += 1;
-                claimed.more |= given_up == GIVEN_UP;
-                if claimed.more {
-                    break;
-                }
-                continue;
-            };
-            self.claimed_retries.insert((due_ms, seq));
-            let attempt = waiting.attempts + 1;
-            claimed.claims.push(Claim { seq, event, attempt, due_ms: Some(due_ms) });
-        }
-        Ok(())
     }
 
     /// As [`Deliveries::expire`], for one webhook.
@@ -322,28 +375,9 @@ impl State {
         }
         Ok(true)
     }
+}
 
-    fn claim_fresh(
-        &mut self,
-        max: usize,
-        durable_seq: u64,
-        events: &mut EventLog,
-        store: &Store,
-        claimed: &mut Claimed,
-    ) -> Result<(), WriterError> {
-        for _ in 0..LOOKED_AT {
-            if claimed.claims.len() >= max {
-                return Ok(());
-            }
-            let Some(seq) = self.progress.claim(durable_seq) else { return Ok(()) };
-            match events.get(seq, store)?.filter(|event| self.subscription().wants(event)) {
-                Some(event) => {
-                    claimed.claims.push(Claim { seq, event, attempt: 1, due_ms: None });
-                }
-                None => self.changed |= self.progress.done(seq),
-            }
-        }
-        claimed.more = true;
-        Ok(())
-    }
+/// Milliseconds.
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

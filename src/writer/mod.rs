@@ -16,17 +16,23 @@ mod deliveries;
 mod error;
 mod events;
 mod expiry;
+mod life;
 mod live;
+mod notices;
 mod postings;
 mod room;
 mod stage;
+mod steady;
 mod sweep;
 mod upkeep;
 
 #[cfg(test)]
 mod tests;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 use jiff::{Timestamp, tz::TimeZone};
 use tokio::{
@@ -37,7 +43,7 @@ use tokio::{
 
 use crate::{
     clock::SharedClock,
-    config::{Retention, Webhook},
+    config::{Retention, Webhook, WebhookId},
     correlate::{Correlator, Direction},
     event::{Event, EventType},
     parse::{Counts, Reader, State},
@@ -51,8 +57,10 @@ pub use stage::{journal_position, positions};
 
 use deliveries::Deliveries;
 use events::EventLog;
+use life::Life;
 use room::Room;
 use stage::Stage;
+use steady::Steady;
 use sweep::Sweep;
 
 /// Lines that a commit covers at most.
@@ -71,6 +79,12 @@ enum Command {
     Claim { endpoint: usize, max: usize, answer: oneshot::Sender<Claimed> },
     /// What became of one.
     Finish { endpoint: usize, finished: Finished },
+    /// Claims that were not tried.
+    GiveBack { endpoint: usize, claims: Vec<Claim> },
+    /// Send nothing to a webhook.
+    Disable { webhook: WebhookId, answer: oneshot::Sender<bool> },
+    /// Send to it again.
+    Enable { webhook: WebhookId, resume: Resume, answer: oneshot::Sender<bool> },
     /// Take in the batches that wait, commit, answer.
     Flush { answer: oneshot::Sender<()> },
     /// The sources are ending: let them.
@@ -79,17 +93,37 @@ enum Command {
     Stop,
 }
 
+/// What becomes of the events that waited for a disabled webhook.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Resume {
+    /// They are sent, oldest first and slowly at the beginning.
+    #[default]
+    Replay,
+    /// They are not sent.
+    Drop,
+}
+
 /// Deliveries to make, and when to ask again.
 #[derive(Debug, Default)]
 pub struct Claimed {
     /// At most as many as asked for.
     pub claims: Vec<Claim>,
-    /// When the next waiting retry is due, if one waits.
+    /// When it was asked, on the scale of `next_due_ms`.
+    pub now_ms: u64,
+    /// When to ask again, for a retry that is due then or an endpoint that may be asked then.
     pub next_due_ms: Option<u64>,
     /// Not all fresh events were looked at: claim again.
     pub more: bool,
     /// All results reported before are durable, so `next_due_ms` knows of them.
     pub settled: bool,
+    /// The endpoint may not be asked now, whatever waits for it.
+    pub is_held: bool,
+    /// There may be more in a moment: the pace of the endpoint forbids it now.
+    pub is_paced: bool,
+    /// Claim no more than can be begun at once: that may soon be forbidden.
+    pub is_careful: bool,
+    /// Set while no claim may be begun but a probe: give the others back.
+    pub is_shut: Arc<AtomicBool>,
 }
 
 /// The senders' side of the writer.
@@ -111,10 +145,7 @@ impl WriterHandle {
     /// # Errors
     /// [`Stopped`] when the writer has ended.
     pub async fn claim(&self, endpoint: usize, max: usize) -> Result<Claimed, Stopped> {
-        let (answer, claimed) = oneshot::channel();
-        let command = Command::Claim { endpoint, max, answer };
-        self.commands.send(command).await.map_err(|_| Stopped)?;
-        claimed.await.map_err(|_| Stopped)
+        self.ask(|answer| Command::Claim { endpoint, max, answer }).await
     }
 
     /// Reports what became of a claimed delivery.
@@ -125,14 +156,47 @@ impl WriterHandle {
         self.commands.send(Command::Finish { endpoint, finished }).await.map_err(|_| Stopped)
     }
 
+    /// Gives claims back that were not tried.
+    ///
+    /// # Errors
+    /// [`Stopped`] when the writer has ended.
+    pub async fn give_back(&self, endpoint: usize, claims: Vec<Claim>) -> Result<(), Stopped> {
+        self.commands.send(Command::GiveBack { endpoint, claims }).await.map_err(|_| Stopped)
+    }
+
+    /// Sends nothing to a webhook until it is enabled; what comes waits. False if that was so
+    /// before, or there is no such webhook. Durable when it answers.
+    ///
+    /// # Errors
+    /// [`Stopped`] when the writer has ended.
+    pub async fn disable(&self, webhook: WebhookId) -> Result<bool, Stopped> {
+        self.ask(|answer| Command::Disable { webhook, answer }).await
+    }
+
+    /// Sends to a webhook again, slowly at first. False if it was not disabled, or there is no such
+    /// webhook. Durable when it answers.
+    ///
+    /// # Errors
+    /// [`Stopped`] when the writer has ended.
+    pub async fn enable(&self, webhook: WebhookId, resume: Resume) -> Result<bool, Stopped> {
+        self.ask(|answer| Command::Enable { webhook, resume, answer }).await
+    }
+
+    async fn ask<T>(
+        &self,
+        command: impl FnOnce(oneshot::Sender<T>) -> Command,
+    ) -> Result<T, Stopped> {
+        let (answer, answered) = oneshot::channel();
+        self.commands.send(command(answer)).await.map_err(|_| Stopped)?;
+        answered.await.map_err(|_| Stopped)
+    }
+
     /// Waits until every batch sent before is durable.
     ///
     /// # Errors
     /// [`Stopped`] when the writer has ended.
     pub async fn flush(&self) -> Result<(), Stopped> {
-        let (answer, flushed) = oneshot::channel();
-        self.commands.send(Command::Flush { answer }).await.map_err(|_| Stopped)?;
-        flushed.await.map_err(|_| Stopped)
+        self.ask(|answer| Command::Flush { answer }).await
     }
 
     /// Tells the writer that the sources are told to end. It takes in what they still have, even if
@@ -237,6 +301,8 @@ pub struct Writer {
     store: Store,
     mode: Mode,
     clock: SharedClock,
+    /// For what is due.
+    steady: Steady,
     /// When it was made, microseconds. What happened since cannot have been stored by another run.
     started_us: i64,
     sources: Vec<Feed>,
@@ -247,6 +313,7 @@ pub struct Writer {
     retention: Retention,
     sweep: Sweep,
     room: Room,
+    life: Life,
     /// When the size of the store was last looked at, milliseconds since the epoch.
     rebuild_asked_ms: u64,
     /// When something may have been kept for long enough.
@@ -289,7 +356,12 @@ impl Writer {
         let next_seq = events::next_seq(&store)?;
         let (commands, inbox) = mpsc::channel(COMMANDS_WAITING);
         let (durable, durable_seen) = watch::channel(next_seq);
-        let deliveries = Deliveries::load(webhooks, &store, next_seq, mode.only())?;
+        let (now, mut stage) = (clock.now(), Stage::default());
+        let mut deliveries =
+            Deliveries::load(webhooks, &store, next_seq, mode.only(), millis(now))?;
+        if mode == Mode::Live && life::was_away(&store, millis(now))? {
+            deliveries.start_slowly(millis(now));
+        }
         let mut correlator =
             Correlator::new(direction, deliveries.wants(EventType::OutboundSending));
         let mut readers = Vec::new();
@@ -304,12 +376,12 @@ impl Writer {
         if mode == Mode::Live {
             live::restore(&store, &mut correlator)?;
         }
-        let (now, mut stage) = (clock.now(), Stage::default());
         let events = EventLog::load(&store, next_seq, millis(now), &mut stage)?;
         let writer = Self {
             store,
             mode,
             started_us: now.as_microsecond(),
+            steady: Steady::new(&*clock),
             clock,
             sources,
             readers,
@@ -319,6 +391,7 @@ impl Writer {
             retention,
             sweep: Sweep::new(millis(now)),
             room: Room::new(min_free),
+            life: Life::default(),
             rebuild_asked_ms: millis(now),
             upkeep_at: Instant::now(),
             stage,
@@ -337,19 +410,24 @@ impl Writer {
     /// # Errors
     /// When the store fails. Nothing that was not committed counts then.
     pub fn run(mut self, runtime: &Handle) -> Result<Summary, WriterError> {
-        let worked = self.work(runtime);
+        runtime.block_on(self.work())
+    }
+
+    /// As [`Writer::run`]. Blocks the thread that polls it, for as long as a commit takes.
+    pub(crate) async fn work(&mut self) -> Result<Summary, WriterError> {
+        let worked = self.work_until_stop().await;
         if worked.is_err() {
             self.store.distrust();
         }
         worked.map(|()| self.summary)
     }
 
-    fn work(&mut self, runtime: &Handle) -> Result<(), WriterError> {
+    async fn work_until_stop(&mut self) -> Result<(), WriterError> {
         self.room.look(&self.store);
         self.commit()?;
         let mut sources_open = true;
         loop {
-            match self.wait(runtime, sources_open) {
+            match self.wait(sources_open).await {
                 Woken::Command(Some(Command::Stop) | None) => break,
                 Woken::Command(Some(command)) => self.command(command)?,
                 Woken::Batch(Some(batch)) => self.ingest(&batch)?,
@@ -368,7 +446,7 @@ impl Writer {
     }
 
     /// Commands first: a backlog of lines must not keep the senders waiting.
-    fn wait(&mut self, runtime: &Handle, sources_open: bool) -> Woken {
+    async fn wait(&mut self, sources_open: bool) -> Woken {
         let is_listening = !self.room.is_short();
         let due = self.stage.since.map(|since| since + COMMIT_AFTER);
         if !is_listening {
@@ -378,16 +456,14 @@ impl Writer {
         // Lines that have come already end a silence, however long the last commit took.
         let silent =
             self.correlator.patience().map(|wait| self.heard + wait).filter(|_| is_listening);
-        runtime.block_on(async {
-            tokio::select! {
-                biased;
-                command = self.inbox.recv() => Woken::Command(command),
-                () = until(due), if due.is_some() => Woken::CommitDue,
-                () = tokio::time::sleep_until(self.upkeep_at) => Woken::UpkeepDue,
-                batch = self.batches.recv(), if sources_open && is_listening => Woken::Batch(batch),
-                () = until(silent), if silent.is_some() => Woken::Silent,
-            }
-        })
+        tokio::select! {
+            biased;
+            command = self.inbox.recv() => Woken::Command(command),
+            () = until(due), if due.is_some() => Woken::CommitDue,
+            () = tokio::time::sleep_until(self.upkeep_at) => Woken::UpkeepDue,
+            batch = self.batches.recv(), if sources_open && is_listening => Woken::Batch(batch),
+            () = until(silent), if silent.is_some() => Woken::Silent,
+        }
     }
 
     /// Lets messages go that wait for a line which does not come.
@@ -415,7 +491,7 @@ impl Writer {
     fn command(&mut self, command: Command) -> Result<(), WriterError> {
         match command {
             Command::Claim { endpoint, max, answer } => {
-                let now_ms = self.now_ms();
+                let now_ms = self.steady.now(&*self.clock).ms;
                 let (events, store, stage) = (&mut self.events, &self.store, &mut self.stage);
                 let mut claimed =
                     self.deliveries.claim(endpoint, max, now_ms, events, store, stage)?;
@@ -424,7 +500,23 @@ impl Writer {
                 drop(answer.send(claimed));
             }
             Command::Finish { endpoint, finished } => {
-                self.deliveries.finish(endpoint, finished, &mut self.stage);
+                let now = self.steady.now(&*self.clock);
+                let (store, stage) = (&self.store, &mut self.stage);
+                self.deliveries.finish(endpoint, finished, now, store, stage)?;
+            }
+            Command::GiveBack { endpoint, claims } => self.deliveries.give_back(endpoint, &claims),
+            Command::Disable { webhook, answer } => {
+                let now_ms = self.steady.now(&*self.clock).ms;
+                let is_new = self.deliveries.disable(webhook, now_ms, &mut self.stage);
+                self.commit()?;
+                answer.send(is_new).ok();
+            }
+            Command::Enable { webhook, resume, answer } => {
+                let now_ms = self.steady.now(&*self.clock).ms;
+                let (store, stage) = (&self.store, &mut self.stage);
+                let is_new = self.deliveries.enable(webhook, resume, now_ms, store, stage)?;
+                self.commit()?;
+                answer.send(is_new).ok();
             }
             Command::Flush { answer } => {
                 self.flush()?;
@@ -507,6 +599,9 @@ impl Writer {
         live::stage(&mut self.correlator, live.then_some(&mut self.stage));
         self.events.stage_open(&mut self.stage);
         self.deliveries.stage(self.events.next_seq(), &mut self.stage);
+        if live && !self.stage.is_empty() {
+            self.life.stage(millis(self.clock.now()), &mut self.stage);
+        }
         let Some(commit) = self.stage.take() else { return Ok(()) };
         self.store.apply(commit)?;
         let durable = self.events.committed();

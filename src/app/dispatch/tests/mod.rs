@@ -1,0 +1,6 @@
+//! The promises about delivery, held against receivers on paused time: nothing here waits.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+
+mod endpoint;
+mod schedule;
+mod world;
