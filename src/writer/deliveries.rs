@@ -23,7 +23,7 @@ use super::{
     notices, stage::Stage, steady::Moment,
 };
 use crate::{
-    config::{Webhook, WebhookId},
+    config::{Kept, Webhook, WebhookId},
     event::{Event, EventType},
     limits,
     queue::{
@@ -80,6 +80,8 @@ struct State {
     /// Retries of another process may lie where only a wrong clock can have put them.
     may_be_misplaced: bool,
     expiry: Expiry,
+    /// Events below it are not sent any more.
+    expired_seq: u64,
     endpoint: Endpoint,
     /// The probe that is under way.
     probe: Option<u64>,
@@ -126,19 +128,19 @@ impl Deliveries {
         self.floor() < self.low()
     }
 
-    /// Passes over events below `end` that nobody has claimed: they have waited for too long. True
-    /// when there are more.
+    /// Passes over events that nobody has claimed and that have waited for too long, or behind too
+    /// much: more than `kept`, or than the webhook says itself. True when there are more.
     pub(super) fn expire(
         &mut self,
-        end: u64,
+        kept: Kept,
         now_ms: u64,
         events: &mut EventLog,
         store: &Store,
     ) -> Result<bool, WriterError> {
-        let end = end.min(self.durable_seq);
         let mut more = false;
         for state in &mut self.endpoints {
-            more |= state.expire(end, events, store)?;
+            state.expired_seq = events.end_of(state.backlog(kept), now_ms);
+            more |= state.expire(state.expired_seq.min(self.durable_seq), events, store)?;
             state.expiry.announce(&state.webhook.name, now_ms);
         }
         Ok(more)
@@ -147,6 +149,13 @@ impl Deliveries {
     /// Deliveries that were given up because they had waited for too long.
     pub(super) fn expired(&self) -> u64 {
         self.endpoints.iter().map(|state| state.expiry.total()).sum()
+    }
+
+    /// Events below this sequence number are not sent to that webhook any more; None if there is no
+    /// such webhook.
+    pub(super) fn expired_seq(&self, webhook: WebhookId) -> Option<u64> {
+        let state = self.endpoints.iter().find(|state| state.id == webhook);
+        state.map(|state| state.expired_seq)
     }
 
     /// A waiting retry was given up whose event is too old. False when a sender has it: then it
@@ -331,6 +340,7 @@ impl State {
             ended_retries: Vec::new(),
             may_be_misplaced: true,
             expiry: Expiry::default(),
+            expired_seq: 0,
             probe: None,
             is_shut: Arc::default(),
         })
@@ -353,6 +363,15 @@ impl State {
             }
         }
         Ok(())
+    }
+
+    /// How much may wait, where `default` is what holds for all.
+    fn backlog(&self, default: Kept) -> Kept {
+        let policy = &self.webhook.policy;
+        Kept {
+            age: policy.backlog.unwrap_or(default.age),
+            bytes: policy.backlog_bytes.unwrap_or(default.bytes),
+        }
     }
 
     fn subscription(&self) -> Subscription<'_> {

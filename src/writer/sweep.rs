@@ -24,7 +24,7 @@ pub(super) struct Measure<'a> {
     pub(super) retention: &'a Retention,
     /// Events below it are deleted.
     pub(super) first_seq: u64,
-    /// Events below it are not sent any more.
+    /// Events below it are not sent any more to webhooks that are not configured.
     pub(super) expired_seq: u64,
     /// Names of the configured sources.
     pub(super) sources: Vec<&'a str>,
@@ -119,8 +119,8 @@ impl Table {
     ) -> Result<bool, WriterError> {
         Ok(match self {
             Self::Retries => key::parse_retry(key).is_some_and(|(webhook, due_ms, seq)| {
-                seq < measure.expired_seq.max(measure.first_seq)
-                    && deliveries.give_up(webhook, due_ms, seq)
+                let expired_seq = deliveries.expired_seq(webhook).unwrap_or(measure.expired_seq);
+                seq < expired_seq.max(measure.first_seq) && deliveries.give_up(webhook, due_ms, seq)
             }),
             Self::Dead => {
                 let letter: DeadLetter = codec::decode("dead letter", deliveries::VERSION, value)?;

@@ -56,9 +56,8 @@ impl Writer {
     /// Stages removes of what is over. True when there is more.
     pub(super) fn forget_some(&mut self) -> Result<bool, WriterError> {
         let now_ms = self.now_ms();
-        let expired_seq = self.events.end_of(self.retention.backlog, now_ms);
-        let mut more =
-            self.deliveries.expire(expired_seq, now_ms, &mut self.events, &self.store)?;
+        let backlog = self.retention.backlog;
+        let mut more = self.deliveries.expire(backlog, now_ms, &mut self.events, &self.store)?;
         let end = self.events.end_of(self.retention.events, now_ms);
         let floor = self.deliveries.floor();
         if floor < end && self.deliveries.is_floor_behind() {
@@ -70,7 +69,7 @@ impl Writer {
                 now_ms,
                 retention: &self.retention,
                 first_seq: self.events.first_seq(),
-                expired_seq,
+                expired_seq: self.events.end_of(backlog, now_ms),
                 sources: self.sources.iter().map(|source| source.name.as_str()).collect(),
             };
             let (deliveries, stage) = (&mut self.deliveries, &mut self.stage);

@@ -96,6 +96,11 @@ impl Bench {
         Self::open_on(Store::open(dir).unwrap(), mode, webhooks, since_us)
     }
 
+    /// With webhooks as they are given.
+    pub(super) fn open_for(dir: &Path, webhooks: Vec<Webhook>) -> Self {
+        Self::open_all(Store::open(dir).unwrap(), Mode::Live, webhooks, None)
+    }
+
     /// On an open store.
     pub(super) fn open_on(
         store: Store,
@@ -103,13 +108,18 @@ impl Bench {
         webhooks: &[&str],
         since_us: Option<i64>,
     ) -> Self {
+        let webhooks = webhooks.iter().map(|name| webhook(name)).collect();
+        Self::open_all(store, mode, webhooks, since_us)
+    }
+
+    fn open_all(store: Store, mode: Mode, webhooks: Vec<Webhook>, since_us: Option<i64>) -> Self {
         let stored = positions(&store, "test").unwrap();
         let (offset, line_count) = stored.first().map_or((0, 0), |at| (at.offset, at.line_count));
         let clock = Arc::new(TestClock::new());
         let setup = Setup {
             store,
             sources: vec![Feed { name: "test".into(), since_us }],
-            webhooks: webhooks.iter().map(|name| Arc::new(webhook(name))).collect(),
+            webhooks: webhooks.into_iter().map(Arc::new).collect(),
             direction: Direction::default(),
             zone: TimeZone::UTC,
             clock: clock.clone(),
@@ -221,7 +231,7 @@ impl Bench {
     }
 }
 
-fn webhook(name: &str) -> Webhook {
+pub(super) fn webhook(name: &str) -> Webhook {
     let profile = Profile::Standard;
     Webhook {
         id: WebhookId::of_name(name),

@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use super::{
     HOUR_S, Mode, REPLAY, Store,
-    bench::{Bench, claims_of, dead_at, delivered, line, retry_at},
+    bench::{Bench, claims_of, dead_at, delivered, line, retry_at, webhook},
     lines,
 };
 use crate::{
@@ -100,6 +100,29 @@ fn what_waits_for_a_cursor_stays_however_old_it_is_until_it_may_wait_no_longer()
         claimed.iter().map(|claim| claim.seq).collect::<Vec<_>>(),
         (500..511).collect::<Vec<_>>()
     );
+}
+
+#[test]
+fn each_webhook_may_say_how_much_waits_for_it() {
+    let dir = TempDir::new().unwrap();
+    let mut short = webhook("short");
+    short.policy.backlog = Some(DAY);
+    let mut small = webhook("small");
+    small.policy.backlog_bytes = Some(0);
+    let mut bench = Bench::open_for(dir.path(), vec![short, small, webhook("test")]);
+    take(&mut bench, 0..500);
+    bench.clock.set_ms(2 * HOUR_MS);
+    take(&mut bench, 500..510);
+    bench.forget();
+    let waiting = |bench: &mut Bench| {
+        let mut waits = |endpoint| bench.claim_for(endpoint, 600).claims.len();
+        [waits(0), waits(1), waits(2)]
+    };
+    assert_eq!(bench.writer.summary.expired, 500, "of one, behind too much");
+    bench.clock.set_ms(LATER_MS);
+    bench.forget();
+    assert_eq!(bench.writer.summary.expired, 1000, "and of another, for too long");
+    assert_eq!(waiting(&mut bench), [10, 10, 510]);
 }
 
 #[test]
