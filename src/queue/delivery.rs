@@ -60,6 +60,14 @@ pub struct Waiting {
     pub last_error: String,
 }
 
+impl Waiting {
+    /// Nothing was tried yet.
+    #[must_use]
+    pub fn fresh() -> Self {
+        Self { attempts: 0, last_error: String::new() }
+    }
+}
+
 /// A delivery that ended badly. Kept for the operator.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeadLetter {

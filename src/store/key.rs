@@ -4,7 +4,7 @@
 //! (four bytes), so a prefix names exactly the keys it should and hostile text cannot forge a
 //! neighbour's key.
 
-use crate::{config::checked::WebhookId, source::Fingerprint};
+use crate::{config::checked::WebhookId, event::MessageUid, source::Fingerprint};
 
 const META: u8 = b'm';
 const POSITION: u8 = b'o';
@@ -21,6 +21,7 @@ const AGE: u8 = b't';
 
 const OFFERED: u8 = b'b';
 const ENDPOINT: u8 = b'h';
+const PLACE: u8 = b'q';
 
 /// A whole key.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -103,6 +104,13 @@ impl Key {
     #[must_use]
     pub fn retry(webhook: WebhookId, due_ms: u64, seq: u64) -> Self {
         let key = Writer::table(RETRY).raw(&webhook.0).raw(&due_ms.to_be_bytes());
+        Self(key.raw(&seq.to_be_bytes()).0)
+    }
+
+    /// The place of a delivery among those of its message, where one has to wait for another.
+    #[must_use]
+    pub fn place(webhook: WebhookId, uid: MessageUid, seq: u64) -> Self {
+        let key = Writer::table(PLACE).raw(&webhook.0).raw(&uid.0);
         Self(key.raw(&seq.to_be_bytes()).0)
     }
 
@@ -222,6 +230,24 @@ impl Prefix {
         Self(Writer::table(RETRY).raw(&webhook.0).0)
     }
 
+    /// The places of all deliveries, of all webhooks.
+    #[must_use]
+    pub fn all_places() -> Self {
+        Self(vec![PLACE])
+    }
+
+    /// The places of one webhook's deliveries.
+    #[must_use]
+    pub fn places(webhook: WebhookId) -> Self {
+        Self(Writer::table(PLACE).raw(&webhook.0).0)
+    }
+
+    /// Those of one message, oldest event first.
+    #[must_use]
+    pub fn places_of(webhook: WebhookId, uid: MessageUid) -> Self {
+        Self(Writer::table(PLACE).raw(&webhook.0).raw(&uid.0).0)
+    }
+
     /// What was given up for one webhook, oldest event first.
     #[must_use]
     pub fn dead(webhook: WebhookId) -> Self {
@@ -288,6 +314,14 @@ pub fn parse_cursor(key: &[u8]) -> Option<WebhookId> {
 pub fn parse_retry(key: &[u8]) -> Option<(WebhookId, u64, u64)> {
     let mut fields = Fields::of(RETRY, key)?;
     Some((WebhookId(fields.array()?), fields.u64()?, fields.u64()?)).filter(|_| fields.done())
+}
+
+/// Webhook, message and sequence number of a [`Key::place`].
+#[must_use]
+pub fn parse_place(key: &[u8]) -> Option<(WebhookId, MessageUid, u64)> {
+    let mut fields = Fields::of(PLACE, key)?;
+    Some((WebhookId(fields.array()?), MessageUid(fields.array()?), fields.u64()?))
+        .filter(|_| fields.done())
 }
 
 /// Webhook and sequence number of a [`Key::dead`].
@@ -388,6 +422,8 @@ mod tests {
         let hook = WebhookId([7; 16]);
         let print = Fingerprint([9; 16]);
         assert_eq!(parse_retry(Key::retry(hook, 5, 6).as_bytes()), Some((hook, 5, 6)));
+        let uid = MessageUid([3; 16]);
+        assert_eq!(parse_place(Key::place(hook, uid, 6).as_bytes()), Some((hook, uid, 6)));
         assert_eq!(parse_dead(Key::dead(hook, 6).as_bytes()), Some((hook, 6)));
         assert_eq!(parse_cursor(Key::cursor(hook).as_bytes()), Some(hook));
         assert_eq!(parse_chunk(Key::chunk(77).as_bytes()), Some(77));

@@ -6,6 +6,7 @@
 
 mod claim;
 mod finish;
+mod order;
 
 use std::{
     collections::BTreeSet,
@@ -24,17 +25,19 @@ use super::{
 };
 use crate::{
     config::{Kept, Webhook, WebhookId},
-    event::{Event, EventType},
+    event::{Event, EventType, MessageUid},
     limits,
     queue::{
         delivery::{Claim, Finished, Waiting},
         endpoint::{Change, DisabledReason, Endpoint},
         filter::Subscription,
+        policy,
         progress::Progress,
     },
     store::{Key, Prefix, Store, codec, key},
 };
 use claim::Access;
+use order::Order;
 
 /// Version of the stored cursors, retries and dead letters.
 pub(super) const VERSION: u8 = 1;
@@ -83,6 +86,8 @@ struct State {
     /// Events below it are not sent any more.
     expired_seq: u64,
     endpoint: Endpoint,
+    /// Where the events of one message go out one after the other.
+    order: Option<Order>,
     /// The probe that is under way.
     probe: Option<u64>,
     /// What was handed out before must not be begun now: the senders look at this.
@@ -105,6 +110,31 @@ impl Deliveries {
         let mut deliveries = Self { endpoints, durable_seq: next_seq, floors: [0; 2], only };
         deliveries.floors = [deliveries.low(); 2];
         Ok(deliveries)
+    }
+
+    /// Lets go of what waits for its turn where there are no turns any more.
+    pub(super) fn settle_order(
+        &mut self,
+        now_ms: u64,
+        store: &Store,
+        stage: &mut Stage,
+    ) -> Result<(), WriterError> {
+        let unordered = self.endpoints.iter_mut().filter(|state| state.order.is_none());
+        unordered.map(|state| state.dissolve_order(now_ms, store, stage)).collect()
+    }
+
+    /// Looks after a row of the order of messages.
+    pub(super) fn mend_order(
+        &mut self,
+        (webhook, uid, seq): (WebhookId, MessageUid, u64),
+        now_ms: u64,
+        store: &Store,
+        stage: &mut Stage,
+    ) -> Result<(), WriterError> {
+        match self.of(webhook) {
+            Some(state) => state.mend_order(uid, seq, now_ms, store, stage),
+            None => Ok(()),
+        }
     }
 
     /// All endpoints were left alone for a while: what waits for them goes out slowly at first.
@@ -193,8 +223,8 @@ impl Deliveries {
                 seq < state.born_seq && state.offered.mark(state.id, seq, store)?
             };
             if is_due {
-                let waiting = Waiting { attempts: 0, last_error: String::new() };
-                stage.put(Key::retry(state.id, now_ms, seq), codec::encode(VERSION, &waiting));
+                let waiting = codec::encode(VERSION, &Waiting::fresh());
+                stage.put(Key::retry(state.id, now_ms, seq), waiting);
                 offers += 1;
             }
         }
@@ -307,6 +337,9 @@ impl Deliveries {
         let [_, before] = self.floors;
         self.floors = [before, self.low()];
         for state in &mut self.endpoints {
+            if let Some(order) = &mut state.order {
+                order.committed();
+            }
             for retry in state.ended_retries.drain(..) {
                 state.claimed_retries.remove(&retry);
             }
@@ -330,6 +363,7 @@ impl State {
         let health = health.map(|bytes| codec::decode("endpoint", VERSION, &bytes)).transpose()?;
         Ok(Self {
             id: webhook.id,
+            order: (webhook.policy.ordering == policy::Ordering::Message).then(Order::default),
             endpoint: Endpoint::new(health, &webhook.policy, now_ms),
             webhook,
             progress,
@@ -362,7 +396,7 @@ impl State {
                 stage.remove(Key::from_stored(&key));
             }
         }
-        Ok(())
+        self.abandon_order(store, stage)
     }
 
     /// How much may wait, where `default` is what holds for all.

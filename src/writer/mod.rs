@@ -359,6 +359,7 @@ impl Writer {
         let (now, mut stage) = (clock.now(), Stage::default());
         let mut deliveries =
             Deliveries::load(webhooks, &store, next_seq, mode.only(), millis(now))?;
+        deliveries.settle_order(millis(now), &store, &mut stage)?;
         if mode == Mode::Live && life::was_away(&store, millis(now))? {
             deliveries.start_slowly(millis(now));
         }

@@ -21,6 +21,8 @@ const EVERY_MS: u64 = 3_600_000;
 #[derive(Debug)]
 pub(super) struct Measure<'a> {
     pub(super) now_ms: u64,
+    /// The same where a retry may be due.
+    pub(super) steady_ms: u64,
     pub(super) retention: &'a Retention,
     /// Events below it are deleted.
     pub(super) first_seq: u64,
@@ -33,6 +35,7 @@ pub(super) struct Measure<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Table {
     Retries,
+    Places,
     Dead,
     Offered,
     Positions,
@@ -74,6 +77,9 @@ impl Sweep {
             }
             let (key, value) = entry?;
             looked_at += 1;
+            if let (Table::Places, Some(place)) = (table, key::parse_place(&key)) {
+                deliveries.mend_order(place, measure.steady_ms, store, stage)?;
+            }
             if table.is_over(&key, &value, measure, deliveries, store)? {
                 removed += 1;
                 stage.remove(Key::from_stored(&key));
@@ -91,6 +97,7 @@ impl Table {
     fn prefix(self) -> Prefix {
         match self {
             Self::Retries => Prefix::all_retries(),
+            Self::Places => Prefix::all_places(),
             Self::Dead => Prefix::all_dead(),
             Self::Offered => Prefix::all_offered(),
             Self::Positions => Prefix::all_positions(),
@@ -100,7 +107,8 @@ impl Table {
 
     fn next(self) -> Option<Self> {
         match self {
-            Self::Retries => Some(Self::Dead),
+            Self::Retries => Some(Self::Places),
+            Self::Places => Some(Self::Dead),
             Self::Dead => Some(Self::Offered),
             Self::Offered => Some(Self::Positions),
             Self::Positions => Some(Self::SourceStates),
@@ -121,6 +129,9 @@ impl Table {
             Self::Retries => key::parse_retry(key).is_some_and(|(webhook, due_ms, seq)| {
                 let expired_seq = deliveries.expired_seq(webhook).unwrap_or(measure.expired_seq);
                 seq < expired_seq.max(measure.first_seq) && deliveries.give_up(webhook, due_ms, seq)
+            }),
+            Self::Places => key::parse_place(key).is_some_and(|(webhook, _, seq)| {
+                deliveries.expired_seq(webhook).is_none() && seq < measure.expired_seq
             }),
             Self::Dead => {
                 let letter: DeadLetter = codec::decode("dead letter", deliveries::VERSION, value)?;

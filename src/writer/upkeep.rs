@@ -67,6 +67,7 @@ impl Writer {
         if self.mode == Mode::Live {
             let measure = Measure {
                 now_ms,
+                steady_ms: self.steady.now(&*self.clock).ms,
                 retention: &self.retention,
                 first_seq: self.events.first_seq(),
                 expired_seq: self.events.end_of(backlog, now_ms),

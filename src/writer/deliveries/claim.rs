@@ -184,6 +184,11 @@ impl State {
             access.stage.remove(key);
             return Ok(false);
         };
+        if self.is_out_of_turn(event.data.uid, seq, access.store)? {
+            self.claimed_retries.remove(&(due_ms, seq));
+            return Ok(true);
+        }
+        self.take_turn(event.data.uid);
         let (attempt, due_ms) = (waiting.attempts.saturating_add(1), Some(due_ms));
         claimed.claims.push(Claim { seq, event, attempt, due_ms, is_probe: false });
         Ok(true)
@@ -207,7 +212,12 @@ impl State {
                     self.progress.give_back(seq);
                     return Ok(());
                 }
+                Some(event) if self.is_out_of_turn(event.data.uid, seq, access.store)? => {
+                    self.changed |= self.progress.done(seq);
+                    self.queue_up(event.data.uid, seq, access.stage);
+                }
                 Some(event) => {
+                    self.take_turn(event.data.uid);
                     let claim = Claim { seq, event, attempt: 1, due_ms: None, is_probe: false };
                     claimed.claims.push(claim);
                 }

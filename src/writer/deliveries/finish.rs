@@ -38,7 +38,7 @@ impl State {
         if claim.is_probe && sighting.signal == Signal::Down && !is_final(&fate) {
             self.untake(&claim);
         } else {
-            self.end(&claim, fate, now, stage);
+            self.end(&claim, fate, now, store, stage)?;
         }
         stage.touch();
         Ok(changes)
@@ -56,6 +56,7 @@ impl State {
     }
 
     fn untake(&mut self, claim: &Claim) {
+        self.leave_turn(claim.event.data.uid);
         match claim.due_ms {
             Some(due_ms) => {
                 self.claimed_retries.remove(&(due_ms, claim.seq));
@@ -65,7 +66,15 @@ impl State {
     }
 
     /// The delivery leaves the place where it was, and gets its new one with the same commit.
-    fn end(&mut self, claim: &Claim, fate: Fate, now: Moment, stage: &mut Stage) {
+    fn end(
+        &mut self,
+        claim: &Claim,
+        fate: Fate,
+        now: Moment,
+        store: &Store,
+        stage: &mut Stage,
+    ) -> Result<(), WriterError> {
+        let (uid, seq) = (claim.event.data.uid, claim.seq);
         match claim.due_ms {
             Some(due_ms) => {
                 self.ended_retries.push((due_ms, claim.seq));
@@ -73,17 +82,16 @@ impl State {
             }
             None => self.changed |= self.progress.done(claim.seq),
         }
-        match fate {
-            Fate::Delivered => {}
-            Fate::Retry { due_ms, waiting } => {
-                let key = Key::retry(self.id, now.of_wall(due_ms), claim.seq);
-                stage.put(key, codec::encode(VERSION, &waiting));
-            }
-            Fate::Ended(letter) => {
-                let key = Key::dead(self.id, claim.seq);
-                stage.put(key, codec::encode(VERSION, &letter));
-            }
+        if let Fate::Retry { due_ms, waiting } = fate {
+            let due_ms = now.of_wall(due_ms);
+            stage.put(Key::retry(self.id, due_ms, seq), codec::encode(VERSION, &waiting));
+            self.hold_message(uid, seq, due_ms, stage);
+            return Ok(());
         }
+        if let Fate::Ended(letter) = fate {
+            stage.put(Key::dead(self.id, seq), codec::encode(VERSION, &letter));
+        }
+        self.next_turn(uid, seq, now.ms, store, stage)
     }
 
     /// As many deliveries wait as it takes for a circuit to open.

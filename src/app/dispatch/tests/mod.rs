@@ -2,5 +2,6 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 mod endpoint;
+mod order;
 mod schedule;
 mod world;

@@ -208,11 +208,11 @@ pub(super) fn webhook(name: &str, profile: Profile) -> Webhook {
     }
 }
 
-/// A line that gives exactly one event.
-fn line(number: usize) -> String {
+/// A line that gives exactly one event, of the message with that number.
+fn line(number: usize, message: usize) -> String {
     let at = Timestamp::from_second(START_S + 3600 + i64::try_from(number).unwrap()).unwrap();
     format!(
-        "{at} mx postfix/smtp[1]: 3F0B2C8{number:05X}: to=<user{number}@d.test>, relay=none, \
+        "{at} mx postfix/smtp[1]: 3F0B2C8{message:05X}: to=<user{number}@d.test>, relay=none, \
          delay=1, delays=0/0/1/0, dsn=4.4.1, status=deferred (connect to d.test[192.0.2.1]:25: \
          Connection timed out)\n"
     )
@@ -283,13 +283,18 @@ impl World {
         Self { handle, batches, stop, input_ended, senders, writer, offset, line_count }
     }
 
-    /// So many more events, the next numbers.
+    /// So many more events, the next numbers, each of a message of its own.
     pub(super) async fn take_in(&mut self, count: usize) {
+        self.take_in_of(count, |number| number).await;
+    }
+
+    /// So many more events, the next numbers, each of the message whose number is given.
+    pub(super) async fn take_in_of(&mut self, count: usize, message: impl Fn(usize) -> usize) {
         let first = usize::try_from(self.line_count).unwrap();
         let (mut bytes, mut lines) = (Vec::new(), Vec::new());
         for number in first..first + count {
             let start = u32::try_from(bytes.len()).unwrap();
-            bytes.extend_from_slice(line(number).as_bytes());
+            bytes.extend_from_slice(line(number, message(number)).as_bytes());
             let end = u32::try_from(bytes.len()).unwrap() - 1;
             lines.push(LineSpan { start, end, offset: self.offset + u64::from(start), cut: false });
         }
