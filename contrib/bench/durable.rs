@@ -14,7 +14,7 @@ use anyhow::{Context, Result, bail};
 use jiff::tz::TimeZone;
 use mailherald::{
     clock,
-    config::{Mail, Retention, Webhook, WebhookId},
+    config::{Mail, Retention, Transport, Webhook, WebhookId},
     correlate::Direction,
     profile::Profile,
     queue::{
@@ -106,6 +106,7 @@ fn webhook() -> Result<Webhook> {
         timeout: profile.timeout(),
         schedule: profile.schedule().to_vec(),
         concurrency: 16,
+        transport: Transport::default(),
     })
 }
 

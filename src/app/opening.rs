@@ -97,6 +97,8 @@ mod tests {
             state_dir: dir.to_owned(),
             sources: vec![source("a", file), source("in", SourceKind::Stdin)],
             store: StoreSettings::default(),
+            egress: crate::egress::Policy::default(),
+            sealer: None,
             mail: Mail::default(),
             webhooks: Vec::new(),
             concurrency: 1,

@@ -15,6 +15,7 @@ use crate::{
     config::{Mail, StoreSettings, Webhook},
     correlate::Direction,
     deliver::Client,
+    egress::Policy,
     limits,
     source::Batch,
     store::Store,
@@ -43,6 +44,8 @@ pub(super) struct Parts<'a> {
     pub(super) clock: SharedClock,
     pub(super) mode: Mode,
     pub(super) settings: &'a StoreSettings,
+    /// Where webhooks may be sent.
+    pub(super) egress: &'a Policy,
     /// Attempts a second at most, over all webhooks.
     pub(super) rate: Option<NonZeroU32>,
     /// Attempts under way at once, over all webhooks.
@@ -56,14 +59,25 @@ impl Pipeline {
         parts: Parts<'_>,
         runtime: &Runtime,
     ) -> Result<(Self, mpsc::Sender<Batch>), AppError> {
-        let Parts { store, mail, webhooks, sources, clock, mode, settings, rate, concurrency } =
-            parts;
+        let Parts {
+            store,
+            mail,
+            webhooks,
+            sources,
+            clock,
+            mode,
+            settings,
+            egress,
+            rate,
+            concurrency,
+        } = parts;
         let only = mode.only();
         // Timers are made here that need to know their runtime.
         let _context = runtime.enter();
         let waiting = limits::BATCHES_WAITING * sources.len().max(1);
         let (batches, inbox) = mpsc::channel(waiting);
-        let client = Client::new()?;
+        let client = Client::new(egress.clone())?;
+        webhooks.iter().try_for_each(|webhook| client.prepare(webhook))?;
         let setup = Setup {
             store,
             sources,

@@ -96,6 +96,7 @@ pub fn replay(
             resend: replay.resend,
         },
         settings: &config.store,
+        egress: &config.egress,
         rate: replay.rate,
         concurrency: config.concurrency,
     };

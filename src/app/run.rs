@@ -109,6 +109,7 @@ impl Daemon {
             clock: Arc::clone(&clock),
             mode: Mode::Live,
             settings: &config.store,
+            egress: &config.egress,
             rate: None,
             concurrency: config.concurrency,
         };

@@ -3,13 +3,16 @@
 use std::{path::PathBuf, time::Duration};
 
 use ipnet::IpNet;
+use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use url::Url;
 
+use super::transport::Transport;
 use crate::{
+    egress::{Policy, UrlRules},
     profile::Profile,
-    queue::{filter::TypeSet, policy::Policy},
-    secret::Secret,
+    queue::{filter::TypeSet, policy},
+    secret::{KeySet, Sealer, Secret},
 };
 
 /// Everything that was configured, defaults filled in.
@@ -23,6 +26,10 @@ pub struct Config {
     pub store: StoreSettings,
     /// What the mail host knows about itself.
     pub mail: Mail,
+    /// Where webhooks may be sent.
+    pub egress: Policy,
+    /// Seals secrets before they are stored.
+    pub sealer: Option<Sealer>,
     /// Who is told.
     pub webhooks: Vec<Webhook>,
     /// Attempts under way at once, over all webhooks.
@@ -215,7 +222,23 @@ pub struct Webhook {
     /// Attempts under way at once.
     pub concurrency: usize,
     /// How its deliveries are treated beyond what the profile says.
-    pub policy: Policy,
+    pub policy: policy::Policy,
+    /// How its requests travel.
+    pub transport: Transport,
+}
+
+impl Webhook {
+    /// The secrets that are good at `now`.
+    #[must_use]
+    pub fn keys(&self, now: Timestamp) -> KeySet {
+        KeySet::at(now, self.secret.clone(), &self.transport.former_keys)
+    }
+
+    /// What decides about its URL besides the policy.
+    #[must_use]
+    pub fn url_rules(&self) -> UrlRules {
+        UrlRules { profile: self.profile, origin: self.transport.connection.origin }
+    }
 }
 
 /// Identity of a webhook in the store: for one from the file, the hash of its name.

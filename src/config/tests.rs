@@ -11,7 +11,9 @@ use super::{
     raw::{Fallback, SECTIONS},
     *,
 };
-use crate::queue::policy::Policy;
+use crate::{egress::Policy, queue::policy};
+
+mod transport;
 
 const SECRET: &str = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
@@ -63,7 +65,7 @@ fn webhook_with(lines: &str) -> Webhook {
 
 #[test]
 fn the_smallest_configuration_gets_every_default() {
-    let Config { state_dir, sources, store, mail, webhooks, concurrency } =
+    let Config { state_dir, sources, store, mail, egress, sealer, webhooks, concurrency } =
         good(&format!("{SOURCE}{}", good_webhook())).config;
     assert_eq!(state_dir, Path::new("/var/lib/mailherald"));
     assert_eq!(sources[0].name, "/");
@@ -71,10 +73,13 @@ fn the_smallest_configuration_gets_every_default() {
     assert_eq!(store.retention, Retention::default());
     assert!(mail.local_domains.is_empty());
     assert_eq!(mail.mynetworks.len(), 2);
+    assert_eq!(egress, Policy::default());
+    assert!(sealer.is_none());
+    assert_eq!(webhooks[0].transport, Transport::default());
     assert_eq!(webhooks[0].id, WebhookId::of_name("w"));
     assert_eq!(webhooks[0].concurrency, 16);
     assert_eq!(concurrency, 256);
-    assert_eq!(webhooks[0].policy, Policy::default());
+    assert_eq!(webhooks[0].policy, policy::Policy::default());
     assert_eq!(webhooks[0].timeout, webhooks[0].profile.timeout());
     assert_eq!(webhooks[0].schedule, webhooks[0].profile.schedule());
     assert!(webhooks[0].filter_users.is_none() && webhooks[0].filter_domains.is_none());
@@ -117,13 +122,12 @@ fn an_unknown_key_is_an_error_with_the_nearest_known_one() {
 
 #[test]
 fn what_comes_later_is_refused_by_name_and_not_ignored() {
-    let text = format!("{SOURCE}{}[api]\nlisten = \"x\"\n[egress]\n[[route]]\n", good_webhook());
+    let text = format!("{SOURCE}{}[api]\nlisten = \"x\"\n[[route]]\n", good_webhook());
     assert_problems(
         &text,
         &[
             "7:2: error: api: not in this version\n    hint: remove it",
-            "9:2: error: egress: not in this version\n    hint: remove it",
-            "10:3: error: route: not in this version\n    hint: remove it",
+            "9:3: error: route: not in this version\n    hint: remove it",
         ],
     );
     let hint = "\n    hint: use \"file\", \"journald\" or \"stdin\"";

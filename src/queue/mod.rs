@@ -1,6 +1,7 @@
 //! The life of a delivery: which events a webhook wants, when an attempt is due, what its result
 //! means. Pure policy: no IO, no clock, no store.
 
+pub mod attempt;
 pub mod delivery;
 pub mod endpoint;
 pub mod filter;

@@ -28,11 +28,13 @@ use super::{
 use crate::{
     clock,
     config::{
-        Config, FileSource, Mail, Mta, Source, SourceKind, Start, StoreSettings, Webhook, WebhookId,
+        Config, FileSource, Mail, Mta, Source, SourceKind, Start, StoreSettings, Transport,
+        Webhook, WebhookId,
     },
+    egress::Policy,
     limits,
     profile::Profile,
-    queue::{filter::TypeSet, policy::Policy},
+    queue::{filter::TypeSet, policy},
     secret::Secret,
 };
 use receiver::Received;
@@ -186,6 +188,8 @@ fn config(dir: &Path, url: Url, secret: Secret) -> Result<Config, AppError> {
         }],
         store: StoreSettings::default(),
         mail: mail(),
+        egress: Policy::default(),
+        sealer: None,
         webhooks: vec![Webhook {
             id: WebhookId::of_name("demo"),
             name: "demo".into(),
@@ -198,7 +202,8 @@ fn config(dir: &Path, url: Url, secret: Secret) -> Result<Config, AppError> {
             timeout: profile.timeout(),
             schedule: profile.schedule().to_vec(),
             concurrency: 1,
-            policy: Policy::default(),
+            policy: policy::Policy::default(),
+            transport: Transport::default(),
         }],
         concurrency: limits::ATTEMPTS_AT_ONCE,
     })

@@ -68,6 +68,8 @@ mod tests {
             state_dir: "/nowhere".into(),
             sources: vec![source],
             store: StoreSettings::default(),
+            egress: crate::egress::Policy::default(),
+            sealer: None,
             mail: Mail::default(),
             webhooks: Vec::new(),
             concurrency: 1,

@@ -1,10 +1,6 @@
 //! `[mail]`.
 
-use std::net::IpAddr;
-
-use ipnet::IpNet;
-
-use super::choice;
+use super::{choice, network::network};
 use crate::config::{
     checked::{Mail, Unsaid},
     problem::Problems,
@@ -22,8 +18,11 @@ pub(super) fn check(raw: Option<RawMail>, problems: &mut Problems<'_>) -> Mail {
     }
     if let Some(nets) = raw.mynetworks {
         mail.unsaid.mynetworks = false;
-        mail.mynetworks =
-            nets.value.into_iter().filter_map(|net| network(&net, problems)).collect();
+        mail.mynetworks = nets
+            .value
+            .into_iter()
+            .filter_map(|net| network(&net, "mail.mynetworks", problems))
+            .collect();
     }
     if let Some(services) = raw.submission_services {
         mail.submission_services = services.value.into_iter().map(|name| name.value).collect();
@@ -56,23 +55,4 @@ fn domain(raw: &At<String>, key: &str, problems: &mut Problems<'_>) -> Option<St
         return None;
     }
     Some(name.to_lowercase())
-}
-
-/// Reads a network; a bare address is a network of one, and bits behind the prefix are dropped
-/// with a warning, because the author meant one of two things.
-fn network(raw: &At<String>, problems: &mut Problems<'_>) -> Option<IpNet> {
-    const KEY: &str = "mail.mynetworks";
-    let text = raw.value.trim();
-    let read = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
-    let Ok(net) = read else {
-        problems
-            .error(&raw.span, KEY, format!("{text:?} is not a network"))
-            .hint("write it like \"192.0.2.0/24\" or \"2001:db8::/32\"");
-        return None;
-    };
-    if net.trunc() != net {
-        let message = format!("{net} has bits behind its prefix; {} is used", net.trunc());
-        problems.warn(&raw.span, KEY, message);
-    }
-    Some(net.trunc())
 }

@@ -3,12 +3,17 @@
 //! Every rule is checked even when others failed; a [`Config`] comes out only when none did.
 //! Looks at the host only to read secrets and to see which log files exist.
 
+mod egress;
+mod headers;
 mod journal;
 mod mail;
+mod network;
+mod pem_file;
 mod policy;
 mod secret_file;
 mod source;
 mod store;
+mod transport;
 mod webhook;
 
 use std::{collections::HashMap, ops::RangeInclusive, path::PathBuf};
@@ -20,7 +25,7 @@ use super::{
     raw::RawConfig,
     value::At,
 };
-use crate::limits::ATTEMPTS_AT_ONCE;
+use crate::{limits::ATTEMPTS_AT_ONCE, secret::Sealer};
 
 pub use secret_file::SecretFileError;
 pub(super) use secret_file::read as read_secret_file;
@@ -40,6 +45,7 @@ pub(super) fn check(
     let concurrency = concurrency(raw.concurrency.as_ref(), problems);
     let store = store::check(raw.store.map(|store| store.value), problems);
     let mail = mail::check(raw.mail.map(|mail| mail.value), problems);
+    let egress = egress::check(raw.egress.map(|egress| egress.value), problems);
     let (sources, webhooks) = match purpose {
         Purpose::DryRun => (Vec::new(), Vec::new()),
         Purpose::Check | Purpose::Daemon | Purpose::Replay => {
@@ -49,17 +55,15 @@ pub(super) fn check(
             if purpose == Purpose::Check {
                 source::warn_of_missing(raw.source.as_ref(), problems);
             }
-            (source::check(raw.source, problems), webhook::check(raw.webhook, problems))
+            (source::check(raw.source, problems), webhook::check(raw.webhook, &egress, problems))
         }
     };
-    (!problems.any_error()).then_some(Config {
-        state_dir,
-        sources,
-        store,
-        mail,
-        webhooks,
-        concurrency,
-    })
+    let sealer = match purpose {
+        Purpose::DryRun => None,
+        _ => raw.seal_key_file.and_then(|file| sealer(&file, problems)),
+    };
+    let config = Config { state_dir, sources, store, mail, egress, sealer, webhooks, concurrency };
+    (!problems.any_error()).then_some(config)
 }
 
 fn concurrency(raw: Option<&At<usize>>, problems: &mut Problems<'_>) -> usize {
@@ -77,6 +81,18 @@ fn state_dir(raw: Option<At<String>>, problems: &mut Problems<'_>) -> PathBuf {
         problems.error(&span, "state_dir", "must be an absolute path");
     }
     path
+}
+
+fn sealer(file: &At<String>, problems: &mut Problems<'_>) -> Option<Sealer> {
+    const KEY: &str = "seal_key_file";
+    let text = secret_file::text(file, KEY, problems)?;
+    Sealer::from_text(&text)
+        .inspect_err(|error| {
+            problems
+                .error(&file.span, KEY, format!("is refused: {error}"))
+                .hint("make one: head -c 32 /dev/urandom | base64 > FILE");
+        })
+        .ok()
 }
 
 /// Reads one of a few words.

@@ -18,7 +18,7 @@ use tokio::{
 
 use crate::{
     clock::Clock,
-    config::{Retention, Webhook, WebhookId},
+    config::{Retention, Transport, Webhook, WebhookId},
     correlate::Direction,
     profile::Profile,
     queue::{
@@ -246,6 +246,7 @@ pub(super) fn webhook(name: &str) -> Webhook {
         schedule: profile.schedule().to_vec(),
         concurrency: 4,
         policy: Policy::default(),
+        transport: Transport::default(),
     }
 }
 

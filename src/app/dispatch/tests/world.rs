@@ -28,6 +28,7 @@ use crate::{
     event::{Event, EventId},
     profile::Profile,
     queue::{
+        attempt::{Attempt, Exchange, ExchangeResult, Times},
         filter::TypeSet,
         outcome::{AttemptResult, Failure, classify},
         policy::Policy,
@@ -172,21 +173,47 @@ impl Transport for Receivers {
             send.taken = matches!(result, AttemptResult::Answered { status: 200..=299, .. });
             self.seen.lock().unwrap().push(send);
             sleep(after).await;
-            let status = match result {
-                AttemptResult::Answered { status, .. } => Some(status),
-                _ => None,
-            };
+            let outcome = classify(webhook.profile, &webhook.policy.codes, result, number);
+            let record = record(number, signed_at, after, result);
+            let result = record.last().map(|last| last.result.clone()).unwrap();
             AttemptReport {
                 number,
-                outcome: classify(webhook.profile, &webhook.policy.codes, result, number),
+                outcome,
                 signed_at,
                 ended_at: self.clock.now(),
                 elapsed: after,
-                status,
-                error: status.is_none().then(|| "timeout".to_owned()),
-                excerpt: String::new(),
+                status: result.status(),
+                error: result.status().is_none().then(|| result.words()),
+                record,
             }
         })
+    }
+}
+
+/// What `deliver` would put on record.
+fn record(number: u32, at: Timestamp, after: Duration, result: AttemptResult) -> Attempt {
+    let elapsed_us = u64::try_from(after.as_micros()).unwrap();
+    let result = match result {
+        AttemptResult::Answered { status, .. } => ExchangeResult::Answered(status),
+        AttemptResult::Failed(class) => ExchangeResult::Failed { class, text: "x".into() },
+        AttemptResult::Refused => ExchangeResult::Refused("x".into()),
+    };
+    let exchange = Exchange {
+        key: None,
+        remote: None,
+        by_proxy: false,
+        times: Times { total_us: elapsed_us, ..Times::default() },
+        result,
+        headers: Vec::new(),
+        body: String::new(),
+    };
+    Attempt {
+        number,
+        started_us: at.as_microsecond(),
+        elapsed_us,
+        url: "http://127.0.0.1:9/".into(),
+        request: None,
+        exchanges: vec![exchange],
     }
 }
 
@@ -204,6 +231,7 @@ pub(super) fn webhook(name: &str, profile: Profile) -> Webhook {
         timeout: profile.timeout(),
         schedule: profile.schedule().to_vec(),
         concurrency: 16,
+        transport: crate::config::Transport::default(),
         policy: Policy { jitter: false, ..Policy::default() },
     }
 }
