@@ -125,6 +125,8 @@ pub struct Retention {
     pub backlog: Kept,
     /// Deliveries that were given up.
     pub dead: Duration,
+    /// Attempts; zero for no record of them.
+    pub attempts: Duration,
     /// Positions in logs that are no longer there.
     pub positions: Duration,
 }
@@ -142,7 +144,8 @@ impl Default for Retention {
     fn default() -> Self {
         let week = Kept { age: Duration::from_hours(7 * 24), bytes: 4 << 30 };
         let month = Duration::from_hours(30 * 24);
-        Self { events: week, backlog: week, dead: month, positions: month }
+        let attempts = week.age;
+        Self { events: week, backlog: week, dead: month, attempts, positions: month }
     }
 }
 

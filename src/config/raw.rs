@@ -223,6 +223,8 @@ section! {
     retain_bytes: Bytes, Fallback::Is("\"4GiB\"");
     /// How long a delivery that was given up stays on record.
     retain_dead: Duration, Fallback::Is("\"30d\"");
+    /// How long attempts stay on record, the last 64 MiB of each webhook. `0s` for no record.
+    retain_attempts: Duration, Fallback::Is("\"7d\"");
     /// How long it is remembered how far a log was read that is no longer there.
     retain_positions: Duration, Fallback::Is("\"30d\"");
     /// How long an event may wait for a webhook, unless that says otherwise. What is older is not sent any

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::endpoint::Sighting;
+use super::{attempt::Attempt, endpoint::Sighting};
 use crate::event::Event;
 
 /// One event that a sender is to POST to its webhook now. Claimed in memory only: a crash makes
@@ -33,6 +33,8 @@ pub struct Finished {
     pub fate: Fate,
     /// What the attempt says about the endpoint.
     pub sighting: Sighting,
+    /// The attempt, for the history.
+    pub record: Option<Box<Attempt>>,
 }
 
 /// Where a delivery goes after an attempt.

@@ -9,5 +9,6 @@ pub mod outcome;
 pub mod pace;
 pub mod policy;
 pub mod progress;
+pub mod record;
 pub mod schedule;
 pub mod slots;

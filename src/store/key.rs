@@ -22,6 +22,7 @@ const AGE: u8 = b't';
 const OFFERED: u8 = b'b';
 const ENDPOINT: u8 = b'h';
 const PLACE: u8 = b'q';
+const ATTEMPTS: u8 = b'a';
 
 /// A whole key.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -105,6 +106,12 @@ impl Key {
     pub fn retry(webhook: WebhookId, due_ms: u64, seq: u64) -> Self {
         let key = Writer::table(RETRY).raw(&webhook.0).raw(&due_ms.to_be_bytes());
         Self(key.raw(&seq.to_be_bytes()).0)
+    }
+
+    /// A chunk of a webhook's attempts.
+    #[must_use]
+    pub fn attempts(webhook: WebhookId, number: u64) -> Self {
+        Self(Writer::table(ATTEMPTS).raw(&webhook.0).raw(&number.to_be_bytes()).0)
     }
 
     /// The place of a delivery among those of its message, where one has to wait for another.
@@ -230,6 +237,18 @@ impl Prefix {
         Self(Writer::table(RETRY).raw(&webhook.0).0)
     }
 
+    /// The attempts for all webhooks.
+    #[must_use]
+    pub fn all_attempts() -> Self {
+        Self(vec![ATTEMPTS])
+    }
+
+    /// The attempts for one webhook, oldest first.
+    #[must_use]
+    pub fn attempts(webhook: WebhookId) -> Self {
+        Self(Writer::table(ATTEMPTS).raw(&webhook.0).0)
+    }
+
     /// The places of all deliveries, of all webhooks.
     #[must_use]
     pub fn all_places() -> Self {
@@ -314,6 +333,13 @@ pub fn parse_cursor(key: &[u8]) -> Option<WebhookId> {
 pub fn parse_retry(key: &[u8]) -> Option<(WebhookId, u64, u64)> {
     let mut fields = Fields::of(RETRY, key)?;
     Some((WebhookId(fields.array()?), fields.u64()?, fields.u64()?)).filter(|_| fields.done())
+}
+
+/// Webhook and number of a [`Key::attempts`].
+#[must_use]
+pub fn parse_attempts(key: &[u8]) -> Option<(WebhookId, u64)> {
+    let mut fields = Fields::of(ATTEMPTS, key)?;
+    Some((WebhookId(fields.array()?), fields.u64()?)).filter(|_| fields.done())
 }
 
 /// Webhook, message and sequence number of a [`Key::place`].
@@ -423,6 +449,7 @@ mod tests {
         let print = Fingerprint([9; 16]);
         assert_eq!(parse_retry(Key::retry(hook, 5, 6).as_bytes()), Some((hook, 5, 6)));
         let uid = MessageUid([3; 16]);
+        assert_eq!(parse_attempts(Key::attempts(hook, 6).as_bytes()), Some((hook, 6)));
         assert_eq!(parse_place(Key::place(hook, uid, 6).as_bytes()), Some((hook, uid, 6)));
         assert_eq!(parse_dead(Key::dead(hook, 6).as_bytes()), Some((hook, 6)));
         assert_eq!(parse_cursor(Key::cursor(hook).as_bytes()), Some(hook));

@@ -26,7 +26,7 @@
 //! | `q` | place | webhook, message, sequence number | a delivery that waits for another, or another for it |
 //! | `r` | retry | webhook, due, sequence number | a delivery that failed and waits |
 //! | `d` | dead | webhook, sequence number | a delivery that was given up |
-//! | `a` | attempt | | reserved for the attempt history |
+//! | `a` | attempt | webhook, number | packed records of attempts |
 //! | `b` | offered | webhook, page | bitmap: older events that a replay offered to it |
 //! | `t` | age | first sequence number | when the chunk that begins there was begun |
 //! | `x` | posting | hour, part | lookup postings of one hour of log time |

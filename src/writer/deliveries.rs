@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Claimed, Resume, backfill::Offered, error::WriterError, events::EventLog, expiry::Expiry,
-    notices, stage::Stage, steady::Moment,
+    history::History, notices, stage::Stage, steady::Moment,
 };
 use crate::{
     config::{Kept, Webhook, WebhookId},
@@ -83,6 +83,7 @@ struct State {
     /// Retries of another process may lie where only a wrong clock can have put them.
     may_be_misplaced: bool,
     expiry: Expiry,
+    history: History,
     /// Events below it are not sent any more.
     expired_seq: u64,
     endpoint: Endpoint,
@@ -321,6 +322,7 @@ impl Deliveries {
                 state.changed = true;
             }
             state.offered.stage(state.id, stage);
+            state.history.stage(state.id, stage);
             if let Some(health) = state.endpoint.changed() {
                 stage.put(Key::endpoint(state.id), codec::encode(VERSION, health));
             }
@@ -363,6 +365,7 @@ impl State {
         let health = health.map(|bytes| codec::decode("endpoint", VERSION, &bytes)).transpose()?;
         Ok(Self {
             id: webhook.id,
+            history: History::load(webhook.id, store)?,
             order: (webhook.policy.ordering == policy::Ordering::Message).then(Order::default),
             endpoint: Endpoint::new(health, &webhook.policy, now_ms),
             webhook,

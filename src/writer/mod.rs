@@ -16,6 +16,7 @@ mod deliveries;
 mod error;
 mod events;
 mod expiry;
+mod history;
 mod life;
 mod live;
 mod notices;
@@ -53,6 +54,7 @@ use crate::{
 };
 
 pub use error::WriterError;
+pub use history::{Page, Place, Wanted};
 pub use stage::{journal_position, positions};
 
 use deliveries::Deliveries;
@@ -69,6 +71,8 @@ const COMMIT_LINES: u64 = 10_000;
 const COMMIT_BYTES: usize = 1024 * 1024;
 /// The longest that an effect waits for its commit.
 const COMMIT_AFTER: Duration = Duration::from_millis(100);
+/// Rows of one answer at most.
+const PAGE: usize = 1000;
 /// Commands that may wait.
 const COMMANDS_WAITING: usize = 1024;
 
@@ -83,6 +87,8 @@ enum Command {
     GiveBack { endpoint: usize, claims: Vec<Claim> },
     /// Send nothing to a webhook.
     Disable { webhook: WebhookId, answer: oneshot::Sender<bool> },
+    /// Read attempts.
+    Attempts { webhook: WebhookId, wanted: Wanted, answer: oneshot::Sender<Page> },
     /// Send to it again.
     Enable { webhook: WebhookId, resume: Resume, answer: oneshot::Sender<bool> },
     /// Take in the batches that wait, commit, answer.
@@ -180,6 +186,15 @@ impl WriterHandle {
     /// [`Stopped`] when the writer has ended.
     pub async fn enable(&self, webhook: WebhookId, resume: Resume) -> Result<bool, Stopped> {
         self.ask(|answer| Command::Enable { webhook, resume, answer }).await
+    }
+
+    /// Attempts that were made for a webhook, the newest first, at most 1000.
+    ///
+    /// # Errors
+    /// [`Stopped`] when the writer has ended.
+    pub async fn attempts(&self, webhook: WebhookId, wanted: Wanted) -> Result<Page, Stopped> {
+        let wanted = Wanted { limit: wanted.limit.min(PAGE), ..wanted };
+        self.ask(|answer| Command::Attempts { webhook, wanted, answer }).await
     }
 
     async fn ask<T>(
@@ -500,12 +515,18 @@ impl Writer {
                 // A sender that went away does not want its claims; they are due at the next start.
                 drop(answer.send(claimed));
             }
-            Command::Finish { endpoint, finished } => {
+            Command::Finish { endpoint, mut finished } => {
+                if self.retention.attempts.is_zero() {
+                    finished.record = None;
+                }
                 let now = self.steady.now(&*self.clock);
                 let (store, stage) = (&self.store, &mut self.stage);
                 self.deliveries.finish(endpoint, finished, now, store, stage)?;
             }
             Command::GiveBack { endpoint, claims } => self.deliveries.give_back(endpoint, &claims),
+            Command::Attempts { webhook, wanted, answer } => {
+                answer.send(history::read(webhook, wanted, &self.store)?).ok();
+            }
             Command::Disable { webhook, answer } => {
                 let now_ms = self.steady.now(&*self.clock).ms;
                 let is_new = self.deliveries.disable(webhook, now_ms, &mut self.stage);

@@ -2,7 +2,7 @@
 //! letters, pages of what replays offered, positions in logs that are gone. Some keys at a time, so
 //! that nobody waits for it.
 
-use super::{deliveries, deliveries::Deliveries, error::WriterError, stage, stage::Stage};
+use super::{deliveries, deliveries::Deliveries, error::WriterError, history, stage, stage::Stage};
 use crate::{
     config::Retention,
     limits::REMOVES_PER_COMMIT,
@@ -37,6 +37,7 @@ enum Table {
     Retries,
     Places,
     Dead,
+    Attempts,
     Offered,
     Positions,
     SourceStates,
@@ -99,6 +100,7 @@ impl Table {
             Self::Retries => Prefix::all_retries(),
             Self::Places => Prefix::all_places(),
             Self::Dead => Prefix::all_dead(),
+            Self::Attempts => Prefix::all_attempts(),
             Self::Offered => Prefix::all_offered(),
             Self::Positions => Prefix::all_positions(),
             Self::SourceStates => Prefix::source_states(),
@@ -109,7 +111,8 @@ impl Table {
         match self {
             Self::Retries => Some(Self::Places),
             Self::Places => Some(Self::Dead),
-            Self::Dead => Some(Self::Offered),
+            Self::Dead => Some(Self::Attempts),
+            Self::Attempts => Some(Self::Offered),
             Self::Offered => Some(Self::Positions),
             Self::Positions => Some(Self::SourceStates),
             Self::SourceStates => None,
@@ -136,6 +139,9 @@ impl Table {
             Self::Dead => {
                 let letter: DeadLetter = codec::decode("dead letter", deliveries::VERSION, value)?;
                 is_older(letter.ended_ms, measure.retention.dead, measure.now_ms)
+            }
+            Self::Attempts => {
+                is_older(history::newest_ms(value)?, measure.retention.attempts, measure.now_ms)
             }
             Self::Offered => key::parse_offered(key)
                 .is_some_and(|(_, page)| super::backfill::end_of_page(page) <= measure.first_seq),

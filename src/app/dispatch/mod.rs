@@ -226,5 +226,5 @@ async fn attempt(
     let fate = fate(webhook, &report, rand::random());
     let sighting = sighting(webhook, &report);
     complaints.tell(webhook, &claim, &report, &fate);
-    Finished { claim, fate, sighting }
+    Finished { claim, fate, sighting, record: Some(Box::new(report.record)) }
 }

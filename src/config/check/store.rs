@@ -30,11 +30,12 @@ pub(super) fn check(raw: Option<RawStore>, problems: &mut Problems<'_>) -> Store
         bytes: raw.retain_bytes.map_or(default.events.bytes, |at| at.value.0),
     };
     let dead = raw.retain_dead.map_or(default.dead, |at| at.value);
+    let attempts = raw.retain_attempts.map_or(default.attempts, |at| at.value);
     let positions =
         at_least(raw.retain_positions, LEAST_POSITIONS, "store.retain_positions", "2d", problems)
             .unwrap_or(default.positions);
     StoreSettings {
-        retention: Retention { events, backlog, dead, positions },
+        retention: Retention { events, backlog, dead, attempts, positions },
         min_free: raw.min_free.map(|at| at.value.0),
         on_loss: on_loss(raw.on_store_loss, problems),
     }

@@ -7,6 +7,7 @@ use crate::{
     queue::{
         delivery::{Claim, EndState, Fate, Finished},
         endpoint::{BACKLOG, Change, Signal},
+        record::Record,
     },
     store::{Key, Prefix, Store, codec},
     writer::{error::WriterError, stage::Stage, steady::Moment},
@@ -16,13 +17,16 @@ impl State {
     /// Notes what became of a claimed delivery. Gives what that changes with the endpoint.
     pub(super) fn finish(
         &mut self,
-        finished: Finished,
+        mut finished: Finished,
         now: Moment,
         durable_seq: u64,
         store: &Store,
         stage: &mut Stage,
     ) -> Result<Vec<Change>, WriterError> {
-        let Finished { claim, fate, sighting } = finished;
+        if let Some(record) = Record::of(&mut finished) {
+            self.history.append(self.id, record, stage);
+        }
+        let Finished { claim, fate, sighting, .. } = finished;
         if claim.is_probe {
             self.probe = None;
         }

@@ -24,7 +24,7 @@ const LATER_MS: i64 = 26 * HOUR_MS;
 /// A day of everything.
 fn a_day() -> Retention {
     let day = Kept { age: DAY, bytes: 4 << 30 };
-    Retention { events: day, backlog: day, dead: DAY, positions: DAY }
+    Retention { events: day, backlog: day, dead: DAY, attempts: DAY, positions: DAY }
 }
 
 fn open(dir: &Path, retention: Retention) -> Bench {
@@ -263,8 +263,13 @@ fn forty_days_of_load_with_every_kind_of_end_do_not_make_the_store_grow() {
     const AN_HOUR: usize = 30;
     let dir = TempDir::new().unwrap();
     let two_days = Kept { age: DAY * 2, bytes: 4 << 30 };
-    let retention =
-        Retention { events: two_days, backlog: two_days, dead: DAY * 3, positions: DAY };
+    let retention = Retention {
+        events: two_days,
+        backlog: two_days,
+        dead: DAY * 3,
+        attempts: DAY,
+        positions: DAY,
+    };
     let mut bench = open(dir.path(), retention);
     let mut sizes = Vec::new();
     for hour in 0..DAYS * 24 {

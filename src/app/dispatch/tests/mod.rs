@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 mod endpoint;
+mod history;
 mod order;
 mod schedule;
 mod world;
