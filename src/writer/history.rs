@@ -162,7 +162,7 @@ mod tests {
         let store = Store::open(dir.path()).unwrap();
         let webhook = WebhookId::of_name("a");
         let mut history = History::load(webhook, &store).unwrap();
-        for step in [0, ATTEMPT_CHUNKS - 3] {
+        for step in [0, ATTEMPT_CHUNKS - 4] {
             history.number += step;
             let mut stage = Stage::default();
             (0..6).for_each(|seq| history.append(webhook, record(seq), &mut stage));
