@@ -92,6 +92,8 @@ pub enum EndState {
     Discarded,
     /// We may not send there; the configuration must change.
     Blocked,
+    /// A person called it off.
+    Cancelled,
 }
 
 impl EndState {
@@ -102,6 +104,7 @@ impl EndState {
             Self::Dead => "dead",
             Self::Discarded => "discarded",
             Self::Blocked => "blocked",
+            Self::Cancelled => "cancelled",
         }
     }
 }

@@ -6,6 +6,7 @@
 
 mod claim;
 mod finish;
+mod manual;
 mod order;
 
 use std::{
@@ -20,8 +21,16 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Claimed, Resume, backfill::Offered, error::WriterError, events::EventLog, expiry::Expiry,
-    history::History, notices, stage::Stage, steady::Moment,
+    Claimed, Resume,
+    backfill::Offered,
+    error::WriterError,
+    events::EventLog,
+    expiry::Expiry,
+    history::History,
+    manual::{Action, Outcome},
+    notices,
+    stage::Stage,
+    steady::Moment,
 };
 use crate::{
     config::{Kept, Webhook, WebhookId},
@@ -308,6 +317,21 @@ impl Deliveries {
             own.abandon(durable_seq, store, stage)?;
         }
         Ok(true)
+    }
+
+    /// Does what a person asks for with the deliveries of a webhook.
+    pub(super) fn act(
+        &mut self,
+        webhook: WebhookId,
+        action: Action,
+        now_ms: u64,
+        events: &mut EventLog,
+        store: &Store,
+        stage: &mut Stage,
+    ) -> Result<Outcome, WriterError> {
+        let durable_seq = self.durable_seq;
+        let Some(own) = self.of(webhook) else { return Ok(Outcome::nothing(action)) };
+        own.act(action, &mut Access { events, store, stage, durable_seq, now_ms })
     }
 
     fn of(&mut self, webhook: WebhookId) -> Option<&mut State> {

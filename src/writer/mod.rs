@@ -16,9 +16,11 @@ mod deliveries;
 mod error;
 mod events;
 mod expiry;
+mod handle;
 mod history;
 mod life;
 mod live;
+mod manual;
 mod notices;
 mod postings;
 mod room;
@@ -30,35 +32,34 @@ mod upkeep;
 #[cfg(test)]
 mod tests;
 
-use std::{
-    sync::{Arc, atomic::AtomicBool},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use jiff::{Timestamp, tz::TimeZone};
 use tokio::{
     runtime::Handle,
-    sync::{mpsc, oneshot, watch},
+    sync::{mpsc, watch},
     time::Instant,
 };
 
 use crate::{
     clock::SharedClock,
-    config::{Retention, Webhook, WebhookId},
+    config::{Retention, Webhook},
     correlate::{Correlator, Direction},
     event::{Event, EventType},
     parse::{Counts, Reader, State},
-    queue::delivery::{Claim, Finished},
     source::Batch,
     store::Store,
 };
 
 pub use error::WriterError;
+pub use handle::{Claimed, Resume, Stopped, WriterHandle};
 pub use history::{Page, Place, Wanted};
+pub use manual::{Cancelled, Cleared, DeadPage, Replayed, Selector};
 pub use stage::{journal_position, positions};
 
 use deliveries::Deliveries;
 use events::EventLog;
+use handle::Command;
 use life::Life;
 use room::Room;
 use stage::Stage;
@@ -71,168 +72,8 @@ const COMMIT_LINES: u64 = 10_000;
 const COMMIT_BYTES: usize = 1024 * 1024;
 /// The longest that an effect waits for its commit.
 const COMMIT_AFTER: Duration = Duration::from_millis(100);
-/// Rows of one answer at most.
-const PAGE: usize = 1000;
 /// Commands that may wait.
 const COMMANDS_WAITING: usize = 1024;
-
-/// What senders ask of the writer.
-#[derive(Debug)]
-enum Command {
-    /// Deliveries to make for one webhook.
-    Claim { endpoint: usize, max: usize, answer: oneshot::Sender<Claimed> },
-    /// What became of one.
-    Finish { endpoint: usize, finished: Finished },
-    /// Claims that were not tried.
-    GiveBack { endpoint: usize, claims: Vec<Claim> },
-    /// Send nothing to a webhook.
-    Disable { webhook: WebhookId, answer: oneshot::Sender<bool> },
-    /// Read attempts.
-    Attempts { webhook: WebhookId, wanted: Wanted, answer: oneshot::Sender<Page> },
-    /// Send to it again.
-    Enable { webhook: WebhookId, resume: Resume, answer: oneshot::Sender<bool> },
-    /// Take in the batches that wait, commit, answer.
-    Flush { answer: oneshot::Sender<()> },
-    /// The sources are ending: let them.
-    Ending,
-    /// As flush, and end.
-    Stop,
-}
-
-/// What becomes of the events that waited for a disabled webhook.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Resume {
-    /// They are sent, oldest first and slowly at the beginning.
-    #[default]
-    Replay,
-    /// They are not sent.
-    Drop,
-}
-
-/// Deliveries to make, and when to ask again.
-#[derive(Debug, Default)]
-pub struct Claimed {
-    /// At most as many as asked for.
-    pub claims: Vec<Claim>,
-    /// When it was asked, on the scale of `next_due_ms`.
-    pub now_ms: u64,
-    /// When to ask again, for a retry that is due then or an endpoint that may be asked then.
-    pub next_due_ms: Option<u64>,
-    /// Not all fresh events were looked at: claim again.
-    pub more: bool,
-    /// All results reported before are durable, so `next_due_ms` knows of them.
-    pub settled: bool,
-    /// The endpoint may not be asked now, whatever waits for it.
-    pub is_held: bool,
-    /// There may be more in a moment: the pace of the endpoint forbids it now.
-    pub is_paced: bool,
-    /// Claim no more than can be begun at once: that may soon be forbidden.
-    pub is_careful: bool,
-    /// Set while no claim may be begun but a probe: give the others back.
-    pub is_shut: Arc<AtomicBool>,
-}
-
-/// The senders' side of the writer.
-#[derive(Debug, Clone)]
-pub struct WriterHandle {
-    commands: mpsc::Sender<Command>,
-    /// Sequence number below which events are durable.
-    durable: watch::Receiver<u64>,
-}
-
-/// The writer has ended; nothing can be claimed or finished any more.
-#[derive(Debug, thiserror::Error)]
-#[error("the writer has stopped")]
-pub struct Stopped;
-
-impl WriterHandle {
-    /// Claims up to `max` deliveries for the webhook with index `endpoint`.
-    ///
-    /// # Errors
-    /// [`Stopped`] when the writer has ended.
-    pub async fn claim(&self, endpoint: usize, max: usize) -> Result<Claimed, Stopped> {
-        self.ask(|answer| Command::Claim { endpoint, max, answer }).await
-    }
-
-    /// Reports what became of a claimed delivery.
-    ///
-    /// # Errors
-    /// [`Stopped`] when the writer has ended.
-    pub async fn finish(&self, endpoint: usize, finished: Finished) -> Result<(), Stopped> {
-        self.commands.send(Command::Finish { endpoint, finished }).await.map_err(|_| Stopped)
-    }
-
-    /// Gives claims back that were not tried.
-    ///
-    /// # Errors
-    /// [`Stopped`] when the writer has ended.
-    pub async fn give_back(&self, endpoint: usize, claims: Vec<Claim>) -> Result<(), Stopped> {
-        self.commands.send(Command::GiveBack { endpoint, claims }).await.map_err(|_| Stopped)
-    }
-
-    /// Sends nothing to a webhook until it is enabled; what comes waits. False if that was so
-    /// before, or there is no such webhook. Durable when it answers.
-    ///
-    /// # Errors
-    /// [`Stopped`] when the writer has ended.
-    pub async fn disable(&self, webhook: WebhookId) -> Result<bool, Stopped> {
-        self.ask(|answer| Command::Disable { webhook, answer }).await
-    }
-
-    /// Sends to a webhook again, slowly at first. False if it was not disabled, or there is no such
-    /// webhook. Durable when it answers.
-    ///
-    /// # Errors
-    /// [`Stopped`] when the writer has ended.
-    pub async fn enable(&self, webhook: WebhookId, resume: Resume) -> Result<bool, Stopped> {
-        self.ask(|answer| Command::Enable { webhook, resume, answer }).await
-    }
-
-    /// Attempts that were made for a webhook, the newest first, at most 1000.
-    ///
-    /// # Errors
-    /// [`Stopped`] when the writer has ended.
-    pub async fn attempts(&self, webhook: WebhookId, wanted: Wanted) -> Result<Page, Stopped> {
-        let wanted = Wanted { limit: wanted.limit.min(PAGE), ..wanted };
-        self.ask(|answer| Command::Attempts { webhook, wanted, answer }).await
-    }
-
-    async fn ask<T>(
-        &self,
-        command: impl FnOnce(oneshot::Sender<T>) -> Command,
-    ) -> Result<T, Stopped> {
-        let (answer, answered) = oneshot::channel();
-        self.commands.send(command(answer)).await.map_err(|_| Stopped)?;
-        answered.await.map_err(|_| Stopped)
-    }
-
-    /// Waits until every batch sent before is durable.
-    ///
-    /// # Errors
-    /// [`Stopped`] when the writer has ended.
-    pub async fn flush(&self) -> Result<(), Stopped> {
-        self.ask(|answer| Command::Flush { answer }).await
-    }
-
-    /// Tells the writer that the sources are told to end. It takes in what they still have, even if
-    /// the disk is nearly full.
-    pub async fn sources_end(&self) {
-        // An error means that it has ended already.
-        drop(self.commands.send(Command::Ending).await);
-    }
-
-    /// Asks the writer to take in the batches that wait, to commit and to end.
-    pub async fn stop(&self) {
-        // An error means that it has ended already, which is what was asked for.
-        drop(self.commands.send(Command::Stop).await);
-    }
-
-    /// Tells when new events became durable.
-    #[must_use]
-    pub fn durable(&self) -> watch::Receiver<u64> {
-        self.durable.clone()
-    }
-}
 
 /// What the writer is made with.
 #[derive(Debug)]
@@ -418,7 +259,7 @@ impl Writer {
             heard: Instant::now(),
             fresh: Vec::new(),
         };
-        Ok((writer, WriterHandle { commands, durable: durable_seen }))
+        Ok((writer, WriterHandle::new(commands, durable_seen)))
     }
 
     /// Works until it is told to stop. Blocks the calling thread, which must not be a runtime's.
@@ -524,6 +365,14 @@ impl Writer {
                 self.deliveries.finish(endpoint, finished, now, store, stage)?;
             }
             Command::GiveBack { endpoint, claims } => self.deliveries.give_back(endpoint, &claims),
+            Command::Act { webhook, action, answer } => {
+                let now_ms = self.steady.now(&*self.clock).ms;
+                let (events, store, stage) = (&mut self.events, &self.store, &mut self.stage);
+                let outcome = self.deliveries.act(webhook, action, now_ms, events, store, stage)?;
+                self.commit()?;
+                answer.send(outcome).ok();
+                self.wake_senders();
+            }
             Command::Attempts { webhook, wanted, answer } => {
                 answer.send(history::read(webhook, wanted, &self.store)?).ok();
             }
@@ -539,6 +388,7 @@ impl Writer {
                 let is_new = self.deliveries.enable(webhook, resume, now_ms, store, stage)?;
                 self.commit()?;
                 answer.send(is_new).ok();
+                self.wake_senders();
             }
             Command::Flush { answer } => {
                 self.flush()?;
@@ -609,6 +459,11 @@ impl Writer {
             self.summary.offered_again += offers;
         }
         Ok(true)
+    }
+
+    /// There may be something to send before they would look again.
+    fn wake_senders(&self) {
+        self.durable.send_modify(|_| {});
     }
 
     fn now_ms(&self) -> u64 {

@@ -4,6 +4,7 @@ use std::sync::{Arc, atomic::Ordering};
 
 use super::{GIVEN_UP, LOOKED_AT, State, VERSION};
 use crate::{
+    event::Event,
     queue::{
         delivery::{Claim, Waiting},
         endpoint::Gate,
@@ -21,6 +22,13 @@ pub(super) struct Access<'a> {
     /// Events below it may be handed out.
     pub(super) durable_seq: u64,
     pub(super) now_ms: u64,
+}
+
+impl Access<'_> {
+    /// A durable event; None when there is none, or none any more.
+    pub(super) fn event(&mut self, seq: u64) -> Result<Option<Arc<Event>>, WriterError> {
+        if seq < self.durable_seq { self.events.get(seq, self.store) } else { Ok(None) }
+    }
 }
 
 impl State {

@@ -138,6 +138,31 @@ impl State {
         Ok(())
     }
 
+    /// It has a place among the events of its message.
+    pub(super) fn has_place(
+        &self,
+        uid: MessageUid,
+        seq: u64,
+        store: &Store,
+    ) -> Result<bool, WriterError> {
+        Ok(self.order.is_some() && self.place(uid, seq, store)?.is_some())
+    }
+
+    /// It is due at another time, if it has a place.
+    pub(super) fn move_place(
+        &mut self,
+        uid: MessageUid,
+        seq: u64,
+        due_ms: u64,
+        store: &Store,
+        stage: &mut Stage,
+    ) -> Result<(), WriterError> {
+        if self.has_place(uid, seq, store)? {
+            self.put_place(uid, seq, Place { due_ms: Some(due_ms) }, stage);
+        }
+        Ok(())
+    }
+
     /// Without an order nothing waits for anything else.
     pub(super) fn dissolve_order(
         &mut self,

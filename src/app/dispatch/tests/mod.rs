@@ -3,6 +3,7 @@
 
 mod endpoint;
 mod history;
+mod manual;
 mod order;
 mod schedule;
 mod world;
