@@ -73,6 +73,9 @@ fn generic(event: &Event, type_name: &str) -> Value {
 /// Webhooks.md E11.
 fn generic_data(event: &Event) -> Map<String, Value> {
     let rest = canonical::data(event);
+    if event.kind.is_operational() {
+        return rest;
+    }
     let mut data = Map::new();
     data.insert("email_id".into(), event.data.uid.to_string().into());
     take(&mut data, &rest, &["from", "to", "subject"]);
@@ -131,6 +134,9 @@ fn lettermint(event: &Event, type_name: &str) -> Value {
 /// that is its Message-ID, and only when that is not in the log our own uid.
 fn lettermint_data(event: &Event) -> Map<String, Value> {
     let rest = canonical::data(event);
+    if event.kind.is_operational() {
+        return rest;
+    }
     let mut data = Map::new();
     let uid = event.data.uid.to_string();
     data.insert("message_id".into(), event.data.message_id.clone().unwrap_or(uid).into());

@@ -6,6 +6,7 @@
 pub mod bounce;
 pub mod id;
 pub mod kind;
+pub mod notice;
 pub mod text;
 
 use jiff::Timestamp;
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 pub use id::{EventId, MessageUid};
 pub use kind::{EventType, Service};
+pub use notice::Notice;
 
 /// One fact about one recipient of one message. Immutable.
 ///
@@ -126,6 +128,9 @@ pub struct EventData {
     pub lossy: bool,
     /// The message's beginning was not in the log.
     pub incomplete: bool,
+    // Since the second stored form (`store::chunk`):
+    /// What an operational event tells; None for events about mail.
+    pub notice: Option<Box<Notice>>,
 }
 
 /// Whether the address is to blame.

@@ -15,16 +15,16 @@ const WILDCARDS: [&str; 3] = ["*", "outbound.*", "inbound.*"];
 
 /// Soft bounces, which lettermint names apart from hard ones. The bit of
 /// [`EventType::OutboundBounced`] itself then means the hard ones.
-const SOFT_BOUNCES: u32 = 1 << 31;
+const SOFT_BOUNCES: u64 = 1 << 63;
 
-const _: () = assert!(EventType::ALL.len() < 31, "one bit for each type, and one of its own");
+const _: () = assert!(EventType::ALL.len() < 63, "one bit for each type, and one of its own");
 
 /// Edits beyond which a known name is no longer worth suggesting.
 const SUGGESTION_EDITS: usize = 4;
 
 /// A set of event types.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct TypeSet(u32);
+pub struct TypeSet(u64);
 
 /// An entry of an `events` list that means nothing to its profile.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -125,10 +125,10 @@ impl TypeSet {
 }
 
 /// The bit of a type; `bounce` only matters for outbound bounces.
-fn bits(kind: EventType, bounce: BounceType) -> u32 {
+fn bits(kind: EventType, bounce: BounceType) -> u64 {
     match (kind, bounce) {
         (EventType::OutboundBounced, BounceType::Soft) => SOFT_BOUNCES,
-        _ => 1 << kind as u32,
+        _ => 1 << kind as u64,
     }
 }
 
@@ -185,6 +185,7 @@ impl<'a> Subscription<'a> {
         let data = &event.data;
         match event.kind.service() {
             _ if event.kind == EventType::WebhookTest => true,
+            Service::Operational => true,
             Service::Outbound => passes(self.users, data.user.as_deref(), |a, b| a == b),
             Service::Inbound => {
                 passes(self.domains, data.domain.as_deref(), str::eq_ignore_ascii_case)
@@ -224,6 +225,24 @@ mod tests {
         assert_eq!(all.len(), 15);
         assert!(!all.contains(&"outbound.sending") && !all.contains(&"inbound.deferred"));
         assert!(!all.contains(&"webhook.test"));
+    }
+
+    #[test]
+    fn operational_events_are_only_for_those_who_name_them_and_pass_every_filter() {
+        for list in [&["*"][..], &["outbound.*", "inbound.*"]] {
+            let got = names(Profile::Standard, list);
+            assert!(
+                got.iter()
+                    .all(|name| name.starts_with("outbound.") || name.starts_with("inbound."))
+            );
+        }
+        let users = ["alice".to_owned()];
+        for &profile in Profile::ALL {
+            let set = TypeSet::parse(["endpoint.disabled"], profile).unwrap();
+            let picky = Subscription::new(set, Some(&users), None);
+            assert!(picky.wants(&event(EventType::EndpointDisabled, EventData::default())));
+            assert!(!picky.wants(&event(EventType::EndpointEnabled, EventData::default())));
+        }
     }
 
     #[test]

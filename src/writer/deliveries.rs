@@ -28,7 +28,7 @@ use super::{
     expiry::Expiry,
     history::History,
     manual::{Action, Outcome},
-    notices,
+    notices::Notices,
     stage::Stage,
     steady::Moment,
 };
@@ -38,7 +38,7 @@ use crate::{
     limits,
     queue::{
         delivery::{Claim, Finished, Waiting},
-        endpoint::{Change, DisabledReason, Endpoint},
+        endpoint::{DisabledReason, Endpoint},
         filter::Subscription,
         policy,
         progress::Progress,
@@ -65,6 +65,8 @@ pub(super) struct Deliveries {
     floors: [u64; 2],
     /// The only webhook that new events are for, if there is one.
     only: Option<usize>,
+    /// What is to be told of all this.
+    pub(super) notices: Notices,
 }
 
 /// The stored form of a webhook's cursor.
@@ -98,6 +100,10 @@ struct State {
     endpoint: Endpoint,
     /// Where the events of one message go out one after the other.
     order: Option<Order>,
+    /// When a delivery was last told of that was refused for good.
+    discarded_told_ms: Option<u64>,
+    /// Dead letters, once counted.
+    dead: Option<u64>,
     /// The probe that is under way.
     probe: Option<u64>,
     /// What was handed out before must not be begun now: the senders look at this.
@@ -117,7 +123,13 @@ impl Deliveries {
             .into_iter()
             .map(|webhook| State::load(webhook, store, next_seq, now_ms))
             .collect::<Result<Vec<_>, _>>()?;
-        let mut deliveries = Self { endpoints, durable_seq: next_seq, floors: [0; 2], only };
+        let mut deliveries = Self {
+            endpoints,
+            durable_seq: next_seq,
+            floors: [0; 2],
+            only,
+            notices: Notices::default(),
+        };
         deliveries.floors = [deliveries.low(); 2];
         Ok(deliveries)
     }
@@ -141,7 +153,7 @@ impl Deliveries {
         store: &Store,
         stage: &mut Stage,
     ) -> Result<(), WriterError> {
-        match self.of(webhook) {
+        match of(&mut self.endpoints, webhook) {
             Some(state) => state.mend_order(uid, seq, now_ms, store, stage),
             None => Ok(()),
         }
@@ -181,7 +193,9 @@ impl Deliveries {
         for state in &mut self.endpoints {
             state.expired_seq = events.end_of(state.backlog(kept), now_ms);
             more |= state.expire(state.expired_seq.min(self.durable_seq), events, store)?;
-            state.expiry.announce(&state.webhook.name, now_ms);
+            if let Some(count) = state.expiry.announce(&state.webhook.name, now_ms) {
+                self.notices.expired(&state.webhook.name, count, now_ms);
+            }
         }
         Ok(more)
     }
@@ -241,6 +255,11 @@ impl Deliveries {
         Ok(offers)
     }
 
+    /// Dead letters were removed: they are counted anew.
+    pub(super) fn recount_dead(&mut self) {
+        self.endpoints.iter_mut().for_each(|state| state.dead = None);
+    }
+
     /// Any webhook that wants events of this type?
     pub(super) fn wants(&self, kind: EventType) -> bool {
         self.endpoints.iter().any(|state| state.webhook.events.contains(kind))
@@ -271,10 +290,7 @@ impl Deliveries {
         stage: &mut Stage,
     ) -> Result<(), WriterError> {
         let Some(own) = self.endpoints.get_mut(endpoint) else { return Ok(()) };
-        for change in own.finish(finished, now, self.durable_seq, store, stage)? {
-            notices::tell(&own.webhook.name, change);
-        }
-        Ok(())
+        own.finish(finished, now, self.durable_seq, store, stage, &mut self.notices)
     }
 
     /// These were claimed and not tried.
@@ -287,12 +303,12 @@ impl Deliveries {
     /// Sends nothing to a webhook from now on; what comes waits. False if that was so before, or
     /// there is no such webhook.
     pub(super) fn disable(&mut self, webhook: WebhookId, now_ms: u64, stage: &mut Stage) -> bool {
-        let Some(own) = self.of(webhook) else { return false };
+        let Some(own) = of(&mut self.endpoints, webhook) else { return false };
         let is_new = own.endpoint.disable(DisabledReason::Operator, now_ms);
         if is_new {
             own.is_shut.store(true, Ordering::Release);
             stage.touch();
-            notices::tell(&own.webhook.name, Change::Disabled(DisabledReason::Operator));
+            self.notices.disabled(&own.webhook.name, DisabledReason::Operator, now_ms);
         }
         is_new
     }
@@ -307,12 +323,12 @@ impl Deliveries {
         stage: &mut Stage,
     ) -> Result<bool, WriterError> {
         let durable_seq = self.durable_seq;
-        let Some(own) = self.of(webhook) else { return Ok(false) };
+        let Some(own) = of(&mut self.endpoints, webhook) else { return Ok(false) };
         if !own.endpoint.enable(now_ms) {
             return Ok(false);
         }
         stage.touch();
-        notices::enabled(&own.webhook.name, resume);
+        self.notices.enabled(&own.webhook.name, resume, now_ms);
         if resume == Resume::Drop {
             own.abandon(durable_seq, store, stage)?;
         }
@@ -330,12 +346,10 @@ impl Deliveries {
         stage: &mut Stage,
     ) -> Result<Outcome, WriterError> {
         let durable_seq = self.durable_seq;
-        let Some(own) = self.of(webhook) else { return Ok(Outcome::nothing(action)) };
+        let Some(own) = of(&mut self.endpoints, webhook) else {
+            return Ok(Outcome::nothing(action));
+        };
         own.act(action, &mut Access { events, store, stage, durable_seq, now_ms })
-    }
-
-    fn of(&mut self, webhook: WebhookId) -> Option<&mut State> {
-        self.endpoints.iter_mut().find(|state| state.id == webhook)
     }
 
     /// Puts the cursors that moved into the next commit; events up to `next_seq` are in it.
@@ -402,6 +416,8 @@ impl State {
             may_be_misplaced: true,
             expiry: Expiry::default(),
             expired_seq: 0,
+            discarded_told_ms: None,
+            dead: None,
             probe: None,
             is_shut: Arc::default(),
         })
@@ -455,6 +471,10 @@ impl State {
         }
         Ok(true)
     }
+}
+
+fn of(endpoints: &mut [State], webhook: WebhookId) -> Option<&mut State> {
+    endpoints.iter_mut().find(|state| state.id == webhook)
 }
 
 /// Milliseconds.

@@ -34,3 +34,8 @@ pub(super) fn was_away(store: &Store, now_ms: u64) -> Result<bool, WriterError> 
     let noted_ms: u64 = codec::decode("time of the last commit", VERSION, &bytes)?;
     Ok(now_ms.saturating_sub(noted_ms) >= AWAY_MS)
 }
+
+/// Was there never anybody at work?
+pub(super) fn is_new(store: &Store) -> Result<bool, WriterError> {
+    Ok(store.get(&Key::meta(ALIVE))?.is_none())
+}

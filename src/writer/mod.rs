@@ -45,7 +45,7 @@ use crate::{
     clock::SharedClock,
     config::{Retention, Webhook},
     correlate::{Correlator, Direction},
-    event::{Event, EventType},
+    event::{Event, EventType, Notice},
     parse::{Counts, Reader, State},
     source::Batch,
     store::Store,
@@ -216,6 +216,10 @@ impl Writer {
         let mut deliveries =
             Deliveries::load(webhooks, &store, next_seq, mode.only(), millis(now))?;
         deliveries.settle_order(millis(now), &store, &mut stage)?;
+        if life::is_new(&store)? && store.has_begun_anew()? {
+            let reset = Notice::default();
+            deliveries.notices.push(EventType::StoreReset, reset, millis(now));
+        }
         if mode == Mode::Live && life::was_away(&store, millis(now))? {
             deliveries.start_slowly(millis(now));
         }
@@ -280,7 +284,7 @@ impl Writer {
     }
 
     async fn work_until_stop(&mut self) -> Result<(), WriterError> {
-        self.room.look(&self.store);
+        self.look_for_room();
         self.commit()?;
         let mut sources_open = true;
         loop {
@@ -406,8 +410,12 @@ impl Writer {
         self.heard = Instant::now();
         let (correlator, fresh) = (&mut self.correlator, &mut self.fresh);
         reader.read(batch, |line| correlator.step(line, fresh));
+        let gap = reader.told_gap();
         fresh.retain(|event| reader.wants(event.at_us));
         self.stage_events()?;
+        if let Some(lines) = gap {
+            self.tell_gap(batch.source, lines);
+        }
         if self.mode == Mode::Live
             && let Some(Feed { name, .. }) = self.sources.get(batch.source)
             && let Some(reader) = self.readers.get(batch.source)
@@ -461,6 +469,33 @@ impl Writer {
         Ok(true)
     }
 
+    fn tell_gap(&mut self, source: usize, lines: u64) {
+        let source = self.sources.get(source).map(|feed| feed.name.clone());
+        let notice = Notice { source, count: Some(lines), ..Notice::default() };
+        let now_ms = self.now_ms();
+        self.deliveries.notices.push(EventType::SourceGap, notice, now_ms);
+    }
+
+    fn look_for_room(&mut self) {
+        if let Some(free) = self.room.look(&self.store) {
+            let notice = Notice { count: Some(free), ..Notice::default() };
+            let now_ms = self.now_ms();
+            self.deliveries.notices.push(EventType::StoreDiskLow, notice, now_ms);
+        }
+    }
+
+    /// Operational events get their place, those that a webhook wants to be told of.
+    fn stage_notices(&mut self) {
+        let now = self.clock.now();
+        for (kind, notice) in self.deliveries.notices.take() {
+            if self.mode == Mode::Live && self.deliveries.wants(kind) {
+                let event =
+                    notices::event(kind, notice, now.as_microsecond(), self.events.next_seq());
+                self.events.append(event, millis(now), &mut self.stage);
+            }
+        }
+    }
+
     /// There may be something to send before they would look again.
     fn wake_senders(&self) {
         self.durable.send_modify(|_| {});
@@ -474,6 +509,7 @@ impl Writer {
     fn commit(&mut self) -> Result<(), WriterError> {
         let live = self.mode == Mode::Live;
         live::stage(&mut self.correlator, live.then_some(&mut self.stage));
+        self.stage_notices();
         self.events.stage_open(&mut self.stage);
         self.deliveries.stage(self.events.next_seq(), &mut self.stage);
         if live && !self.stage.is_empty() {
@@ -484,7 +520,7 @@ impl Writer {
         let durable = self.events.committed();
         self.deliveries.committed(durable);
         self.durable.send_replace(durable);
-        self.room.look(&self.store);
+        self.look_for_room();
         Ok(())
     }
 }

@@ -28,17 +28,20 @@ impl Room {
         self.is_ending = true;
     }
 
-    /// Looks, and says when it is another than before.
-    pub(super) fn look(&mut self, store: &Store) {
-        let Ok(space) = store.space() else { return };
+    /// Looks, and says when it is another than before. Gives the free bytes when it has become
+    /// short.
+    pub(super) fn look(&mut self, store: &Store) -> Option<u64> {
+        let space = store.space().ok()?;
         let min_free = self.min_free.unwrap_or_else(|| space.min_free());
         // Reading goes on only when there is a little more, so that it does not stop at once.
         let wanted = if self.is_short { min_free.saturating_add(min_free / 8) } else { min_free };
         let is_short = space.free < wanted;
+        let mut low = None;
         if is_short != self.is_short {
             self.is_short = is_short;
             let free = space.free;
             if is_short {
+                low = Some(free);
                 tracing::error!(
                     health = "degraded",
                     free,
@@ -52,5 +55,6 @@ impl Room {
         if !is_short && let Err(error) = store.take_ballast(min_free) {
             tracing::debug!(%error, "no ballast");
         }
+        low
     }
 }

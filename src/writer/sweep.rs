@@ -83,6 +83,9 @@ impl Sweep {
             }
             if table.is_over(&key, &value, measure, deliveries, store)? {
                 removed += 1;
+                if table == Table::Dead {
+                    deliveries.recount_dead();
+                }
                 stage.remove(Key::from_stored(&key));
             }
             self.last_key = key;

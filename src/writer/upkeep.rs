@@ -23,9 +23,12 @@ const SPARSE: Sparse = Sparse { times: 8, bytes: 512 * 1024 * 1024 };
 impl Writer {
     /// A step, and when the next one is due.
     pub(super) fn keep_up(&mut self) -> Result<(), WriterError> {
-        self.room.look(&self.store);
+        self.look_for_room();
         let more = self.forget_some()?;
         self.rebuild_store()?;
+        if !self.deliveries.notices.is_empty() {
+            self.stage.touch();
+        }
         self.upkeep_at = Instant::now() + if more { STEP_EVERY } else { LOOK_EVERY };
         Ok(())
     }

@@ -5,16 +5,21 @@ use std::sync::atomic::Ordering;
 use super::{State, VERSION};
 use crate::{
     queue::{
-        delivery::{Claim, EndState, Fate, Finished},
+        delivery::{Claim, DeadLetter, EndState, Fate, Finished},
         endpoint::{BACKLOG, Change, Signal},
         record::Record,
     },
     store::{Key, Prefix, Store, codec},
-    writer::{error::WriterError, stage::Stage, steady::Moment},
+    writer::{error::WriterError, notices::Notices, stage::Stage, steady::Moment},
 };
 
+/// Between two words about deliveries that were refused for good.
+const DISCARDED_TOLD_MS: u64 = 3_600_000;
+/// Numbers of dead letters that are worth a word.
+const DEAD_TOLD: [u64; 5] = [100, 1000, 10_000, 100_000, 1_000_000];
+
 impl State {
-    /// Notes what became of a claimed delivery. Gives what that changes with the endpoint.
+    /// Notes what became of a claimed delivery, and tells what that changes with the endpoint.
     pub(super) fn finish(
         &mut self,
         mut finished: Finished,
@@ -22,7 +27,8 @@ impl State {
         durable_seq: u64,
         store: &Store,
         stage: &mut Stage,
-    ) -> Result<Vec<Change>, WriterError> {
+        notices: &mut Notices,
+    ) -> Result<(), WriterError> {
         if let Some(record) = Record::of(&mut finished) {
             self.history.append(self.id, record, stage);
         }
@@ -38,14 +44,50 @@ impl State {
             self.endpoint.open(now.ms);
             changes.push(Change::Opened);
         }
+        let is_own = claim.event.kind.is_operational();
+        for change in changes {
+            notices.changed(&self.webhook.name, change, is_own, now.ms);
+        }
         self.is_shut.store(self.endpoint.is_shut(now.ms), Ordering::Release);
         if claim.is_probe && sighting.signal == Signal::Down && !is_final(&fate) {
             self.untake(&claim);
         } else {
+            if let (Fate::Ended(letter), false) = (&fate, is_own) {
+                self.tell_end(&claim, letter, now.ms, store, notices)?;
+            }
             self.end(&claim, fate, now, store, stage)?;
         }
         stage.touch();
-        Ok(changes)
+        Ok(())
+    }
+
+    /// Of those that were refused for good, the first of each hour is told.
+    fn tell_end(
+        &mut self,
+        claim: &Claim,
+        letter: &DeadLetter,
+        now_ms: u64,
+        store: &Store,
+        notices: &mut Notices,
+    ) -> Result<(), WriterError> {
+        let webhook = &self.webhook.name;
+        let told = self.discarded_told_ms;
+        let is_early = told.is_some_and(|told| now_ms.saturating_sub(told) < DISCARDED_TOLD_MS);
+        if letter.state == EndState::Dead {
+            notices.ended(webhook, claim, letter, now_ms);
+        } else if !is_early {
+            self.discarded_told_ms = Some(now_ms);
+            notices.ended(webhook, claim, letter, now_ms);
+        }
+        let before = match self.dead {
+            Some(dead) => dead,
+            None => store.scan(&Prefix::dead(self.id))?.count() as u64,
+        };
+        self.dead = Some(before + 1);
+        if DEAD_TOLD.contains(&(before + 1)) {
+            notices.dead_letters(webhook, before + 1, now_ms);
+        }
+        Ok(())
     }
 
     /// These were handed out and not tried: they are handed out again.

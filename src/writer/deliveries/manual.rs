@@ -148,6 +148,7 @@ impl State {
                 access.stage.put(Key::retry(self.id, access.now_ms, *seq), waiting);
             }
         }
+        self.dead = None;
         Ok(Cleared { count: page.letters.len(), more: page.next.is_some() })
     }
 

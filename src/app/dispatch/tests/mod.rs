@@ -4,6 +4,7 @@
 mod endpoint;
 mod history;
 mod manual;
+mod operational;
 mod order;
 mod schedule;
 mod world;

@@ -25,7 +25,7 @@ use crate::{
     config::{Retention, Webhook, WebhookId},
     correlate::Direction,
     deliver::AttemptReport,
-    event::{Event, EventId},
+    event::{Event, EventId, EventType},
     profile::Profile,
     queue::{
         attempt::{Attempt, Exchange, ExchangeResult, Times},
@@ -97,6 +97,7 @@ pub(super) fn hang(timeout: Duration) -> Answer {
 pub(super) struct Send {
     pub(super) webhook: String,
     pub(super) event: EventId,
+    pub(super) kind: EventType,
     /// Recipient's number, see [`line`].
     pub(super) number: u64,
     pub(super) attempt: u32,
@@ -164,6 +165,7 @@ impl Transport for Receivers {
             let mut send = Send {
                 webhook: webhook.name.clone(),
                 event: event.id,
+                kind: event.kind,
                 number: digits.parse().unwrap_or(u64::MAX),
                 attempt: number,
                 at_ms,
