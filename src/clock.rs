@@ -6,11 +6,17 @@
 use std::{fmt::Debug, sync::Arc};
 
 use jiff::Timestamp;
+use tokio::time::Instant;
 
 /// Tells wall time.
 pub trait Clock: Debug + Send + Sync {
     /// Now, by the system's clock. May step in either direction.
     fn now(&self) -> Timestamp;
+
+    /// Now, on a scale that neither steps nor goes back, and ends with the process.
+    fn instant(&self) -> Instant {
+        Instant::now()
+    }
 }
 
 /// A clock handed from room to room.

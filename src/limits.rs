@@ -55,6 +55,9 @@ pub const ANSWER_READ_BYTES: usize = 64 * 1024;
 /// Bytes stored of a receiver's answer.
 pub const ANSWER_KEPT_BYTES: usize = 8 * 1024;
 
+/// Chunks of attempts kept for one webhook, of [`CHUNK_BYTES`] each: 64 MiB.
+pub const ATTEMPT_CHUNKS: u64 = 16_384;
+
 /// Recent lines whose occurrence count is stored with each commit of a source.
 pub const OCCURRENCES_STORED: usize = 256;
 

@@ -7,7 +7,8 @@ use crate::{
     deliver::AttemptReport,
     queue::{
         delivery::{DeadLetter, EndState, Fate, Waiting},
-        outcome::Outcome,
+        endpoint::Sighting,
+        outcome::{Outcome, is_gone},
         schedule,
     },
 };
@@ -26,7 +27,8 @@ pub(super) fn fate(webhook: &Webhook, report: &AttemptReport, draw: f64) -> Fate
         Outcome::Delivered => Fate::Delivered,
         Outcome::Discarded => ended(EndState::Discarded),
         Outcome::Blocked => ended(EndState::Blocked),
-        Outcome::Retry { not_before } => {
+        Outcome::Retry { not_before, .. } => {
+            let draw = if webhook.policy.jitter { draw } else { 0.0 };
             let schedule = &webhook.schedule;
             let due =
                 schedule::next_due(schedule, report.number, report.ended_at, not_before, draw);
@@ -39,6 +41,13 @@ pub(super) fn fate(webhook: &Webhook, report: &AttemptReport, draw: f64) -> Fate
             }
         }
     }
+}
+
+/// What the attempt says about the endpoint.
+pub(super) fn sighting(webhook: &Webhook, report: &AttemptReport) -> Sighting {
+    let codes = &webhook.policy.codes;
+    let gone = report.status.is_some_and(|status| is_gone(webhook.profile, codes, status));
+    Sighting::of(report.outcome, report.status, gone)
 }
 
 /// What the attempt met, for people.

@@ -101,6 +101,7 @@ mod tests {
             sealer: None,
             mail: Mail::default(),
             webhooks: Vec::new(),
+            concurrency: 1,
         }
     }
 

@@ -3,16 +3,12 @@
 use std::{num::NonZeroU32, sync::Arc, thread::JoinHandle};
 
 use jiff::tz::TimeZone;
-use tokio::{
-    runtime::Runtime,
-    sync::{Semaphore, mpsc},
-    task::JoinSet,
-};
+use tokio::{runtime::Runtime, sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     AppError,
-    dispatch::{End, Pace, Shared, serve},
+    dispatch::{End, Http, Pace, Shared, Turnstile, serve},
 };
 use crate::{
     clock::SharedClock,
@@ -52,6 +48,8 @@ pub(super) struct Parts<'a> {
     pub(super) egress: &'a Policy,
     /// Attempts a second at most, over all webhooks.
     pub(super) rate: Option<NonZeroU32>,
+    /// Attempts under way at once, over all webhooks.
+    pub(super) concurrency: usize,
 }
 
 impl Pipeline {
@@ -61,7 +59,18 @@ impl Pipeline {
         parts: Parts<'_>,
         runtime: &Runtime,
     ) -> Result<(Self, mpsc::Sender<Batch>), AppError> {
-        let Parts { store, mail, webhooks, sources, clock, mode, settings, egress, rate } = parts;
+        let Parts {
+            store,
+            mail,
+            webhooks,
+            sources,
+            clock,
+            mode,
+            settings,
+            egress,
+            rate,
+            concurrency,
+        } = parts;
         let only = mode.only();
         // Timers are made here that need to know their runtime.
         let _context = runtime.enter();
@@ -85,9 +94,8 @@ impl Pipeline {
         let writer = spawn_writer(writer, runtime, writer_ended.clone())?;
         let shared = Shared {
             writer: handle.clone(),
-            client,
-            clock,
-            slots: Arc::new(Semaphore::new(limits::ATTEMPTS_AT_ONCE)),
+            transport: Arc::new(Http { client, clock }),
+            slots: Turnstile::new(concurrency),
             pace: rate.map(|rate| Arc::new(Pace::new(rate))),
             stop: CancellationToken::new(),
             input_ended: CancellationToken::new(),
@@ -97,6 +105,7 @@ impl Pipeline {
             if only.is_some_and(|only| only != index) {
                 continue;
             }
+            shared.slots.join(index, webhook.concurrency);
             senders.spawn_on(serve(index, webhook, shared.clone()), runtime.handle());
         }
         let (stop_senders, input_ended) = (shared.stop, shared.input_ended);

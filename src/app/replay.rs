@@ -173,6 +173,7 @@ fn parts(
         settings: &config.store,
         egress: &config.egress,
         rate,
+        concurrency: config.concurrency,
     })
 }
 

@@ -127,6 +127,7 @@ impl Daemon {
             settings: &config.store,
             egress: &config.egress,
             rate: None,
+            concurrency: config.concurrency,
         };
         let (pipeline, batches) = Pipeline::start(parts, runtime)?;
         let stop_sources = CancellationToken::new();

@@ -12,7 +12,7 @@ use crate::{
     egress::{Policy, UrlRules},
     event::Route,
     profile::Profile,
-    queue::filter::TypeSet,
+    queue::{filter::TypeSet, policy},
     secret::{KeySet, Sealer, Secret},
 };
 
@@ -33,6 +33,8 @@ pub struct Config {
     pub sealer: Option<Sealer>,
     /// Who is told.
     pub webhooks: Vec<Webhook>,
+    /// Attempts under way at once, over all webhooks.
+    pub concurrency: usize,
 }
 
 /// One `[[source]]`.
@@ -124,6 +126,8 @@ pub struct Retention {
     pub backlog: Kept,
     /// Deliveries that were given up.
     pub dead: Duration,
+    /// Attempts; zero for no record of them.
+    pub attempts: Duration,
     /// Positions in logs that are no longer there.
     pub positions: Duration,
 }
@@ -141,7 +145,8 @@ impl Default for Retention {
     fn default() -> Self {
         let week = Kept { age: Duration::from_hours(7 * 24), bytes: 4 << 30 };
         let month = Duration::from_hours(30 * 24);
-        Self { events: week, backlog: week, dead: month, positions: month }
+        let attempts = week.age;
+        Self { events: week, backlog: week, dead: month, attempts, positions: month }
     }
 }
 
@@ -223,6 +228,8 @@ pub struct Webhook {
     pub schedule: Vec<Duration>,
     /// Attempts under way at once.
     pub concurrency: usize,
+    /// How its deliveries are treated beyond what the profile says.
+    pub policy: policy::Policy,
     /// How its requests travel.
     pub transport: Transport,
     /// Which of the events it wants, and what of them it is shown.

@@ -158,6 +158,9 @@ section! {
     route: Vec<At<RawRoute>>, Fallback::Means("no stream has a name");
     /// Who is told.
     webhook: Vec<At<RawWebhook>>, Fallback::Means("nobody is told; `check` warns");
+    /// Attempts under way at once, over all webhooks, 1 to 4096. Each webhook has its share of them
+    /// free at any time, whatever the others do.
+    concurrency: usize, Fallback::Is("256");
 }
 
 section! {
@@ -241,12 +244,15 @@ section! {
     retain_bytes: Bytes, Fallback::Is("\"4GiB\"");
     /// How long a delivery that was given up stays on record.
     retain_dead: Duration, Fallback::Is("\"30d\"");
+    /// How long attempts stay on record, the last 64 MiB of each webhook. `0s` for no record.
+    retain_attempts: Duration, Fallback::Is("\"7d\"");
     /// How long it is remembered how far a log was read that is no longer there.
     retain_positions: Duration, Fallback::Is("\"30d\"");
-    /// How long an event may wait for a webhook. What is older is not sent any more; that is counted and
-    /// logged.
+    /// How long an event may wait for a webhook, unless that says otherwise. What is older is not sent any
+    /// more; that is counted and logged.
     backlog: Duration, Fallback::Is("\"7d\"");
-    /// Bytes of events that may wait for a webhook: beyond it the oldest are not sent any more.
+    /// Bytes of events that may wait for a webhook, unless that says otherwise: beyond it the oldest are not
+    /// sent any more.
     backlog_bytes: Bytes, Fallback::Is("\"4GiB\"");
     /// Below that much free space where the store lies, nothing is read until there is more: the logs
     /// wait.
@@ -271,9 +277,7 @@ section! {
 
 section! {
     /// A receiver of events.
-    RawWebhook "[[webhook]]", later [
-        "circuit", "final_codes", "ordering", "rate", "retry_codes"
-    ]
+    RawWebhook "[[webhook]]", later []
 
     /// Identifies the webhook: what was sent to it is remembered under this name. Unique; 1 to 64
     /// characters.
@@ -319,6 +323,25 @@ section! {
     schedule: Vec<At<Duration>>, Fallback::Means("the profile's");
     /// Attempts under way at once, 1 to 256.
     concurrency: usize, Fallback::Is("16");
+    /// Attempts a second at most, 1 to 100000, evenly.
+    rate: usize, Fallback::Means("no limit");
+    /// `none`: oldest first, side by side, and what failed is overtaken. `message`: the events of one
+    /// message one after the other, also across retries.
+    ordering: String, Fallback::Is("\"none\"");
+    /// Adds up to a tenth, and at most a minute, to each wait of the schedule, at random. `false` for
+    /// the exact schedule.
+    jitter: bool, Fallback::Is("true");
+    /// Leaves a receiver alone that is down while 100 events or more wait for it, but for probes that
+    /// use up no attempts. `false` for the exact schedule.
+    circuit: bool, Fallback::Is("true");
+    /// Status codes that end a delivery whatever the profile says: it is discarded. 300 to 599.
+    final_codes: Vec<At<u16>>, Fallback::Is("[]");
+    /// Status codes after which a delivery is tried again whatever the profile says. 300 to 599.
+    retry_codes: Vec<At<u16>>, Fallback::Is("[]");
+    /// How long an event may wait for this webhook. At least 1h.
+    backlog: Duration, Fallback::Means("`store.backlog`");
+    /// Bytes of events that may wait for this webhook. At least 1MiB.
+    backlog_bytes: Bytes, Fallback::Means("`store.backlog_bytes`");
     /// Headers to send beside those of the profile, as name and value: at most 32, values of up to
     /// 4096 visible ASCII characters. Those that frame, sign or identify a request cannot be set.
     headers: Pairs, Fallback::Is("{}");

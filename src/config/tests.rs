@@ -11,7 +11,7 @@ use super::{
     raw::{Fallback, SECTIONS},
     *,
 };
-use crate::egress::Policy;
+use crate::{egress::Policy, queue::policy};
 
 mod transport;
 use crate::queue::subscription::Deferrals;
@@ -67,7 +67,7 @@ fn webhook_with(lines: &str) -> Webhook {
 
 #[test]
 fn the_smallest_configuration_gets_every_default() {
-    let Config { state_dir, sources, store, mail, egress, sealer, webhooks } =
+    let Config { state_dir, sources, store, mail, egress, sealer, webhooks, concurrency } =
         good(&format!("{SOURCE}{}", good_webhook())).config;
     assert_eq!(state_dir, Path::new("/var/lib/mailherald"));
     assert_eq!(sources[0].name, "/");
@@ -80,6 +80,8 @@ fn the_smallest_configuration_gets_every_default() {
     assert_eq!(webhooks[0].transport, Transport::default());
     assert_eq!(webhooks[0].id, WebhookId::of_name("w"));
     assert_eq!(webhooks[0].concurrency, 16);
+    assert_eq!(concurrency, 256);
+    assert_eq!(webhooks[0].policy, policy::Policy::default());
     assert_eq!(webhooks[0].timeout, webhooks[0].profile.timeout());
     assert_eq!(webhooks[0].schedule, webhooks[0].profile.schedule());
     assert!(webhooks[0].filter_users.is_none() && webhooks[0].filter_domains.is_none());

@@ -114,6 +114,21 @@ impl Value for usize {
     }
 }
 
+impl Value for u16 {
+    const ONE: &'static str = usize::ONE;
+    const MANY: &'static str = usize::MANY;
+
+    fn read(raw: Spanned<DeValue<'_>>, key: &str, problems: &mut Problems<'_>) -> Option<Self> {
+        let span = raw.span();
+        let number = usize::read(raw, key, problems)?;
+        let small = Self::try_from(number).ok();
+        if small.is_none() {
+            problems.error(&span, key, format!("{number} is out of range"));
+        }
+        small
+    }
+}
+
 impl Value for Duration {
     const ONE: &'static str = "duration";
     const MANY: &'static str = "array of durations";

@@ -174,7 +174,7 @@ impl Trial<'_> {
             ExchangeResult::Refused(_) => AttemptResult::Refused,
             ExchangeResult::Unsent(_) => return Outcome::Discarded,
         };
-        classify(self.webhook.profile, result, self.number)
+        classify(self.webhook.profile, &self.webhook.policy.codes, result, self.number)
     }
 }
 
@@ -265,7 +265,7 @@ mod tests {
         egress::Policy,
         event::EventType,
         profile::Profile,
-        queue::{filter::TypeSet, schedule::next_due},
+        queue::{filter::TypeSet, policy, schedule::next_due},
         secret::Secret,
     };
 
@@ -313,6 +313,7 @@ mod tests {
             timeout: Duration::from_secs(20),
             schedule: profile.schedule().to_vec(),
             concurrency: 1,
+            policy: policy::Policy::default(),
             transport: Transport::default(),
             selection: Selection::default(),
         }
@@ -408,7 +409,7 @@ mod tests {
         for number in 1.. {
             let report = attempt(&client, &webhook, &bounced(), number, &clock).await;
             offsets.push(report.signed_at.as_second() - START);
-            let Outcome::Retry { not_before } = report.outcome else {
+            let Outcome::Retry { not_before, .. } = report.outcome else {
                 return (offsets, report.outcome);
             };
             match next_due(&webhook.schedule, number, report.ended_at, not_before, 0.0) {
@@ -463,7 +464,7 @@ mod tests {
         let peer = Peer::start(Behaviour::Cut("")).await;
         let webhook = webhook(&peer, Profile::Standard);
         let report = attempt(&client(), &webhook, &bounced(), 1, &clock()).await;
-        assert_eq!(report.outcome, Outcome::Retry { not_before: Duration::ZERO });
+        assert_eq!(report.outcome, Outcome::Retry { not_before: Duration::ZERO, hold: false });
         assert_eq!(report.status, None);
         let error = report.error.unwrap();
         assert!(error.starts_with("reset: ") && !error.contains("token"), "{error}");

@@ -10,7 +10,7 @@ use serde::{
 use serde_json::{Map, Number, Value};
 
 use super::json;
-use crate::event::{BounceCategory, BounceType, Event, EventData, EventType, TimeQuality};
+use crate::event::{BounceCategory, BounceType, Event, EventData, EventType, Notice, TimeQuality};
 
 /// Microseconds in a second.
 const SECOND: f64 = 1e6;
@@ -78,6 +78,9 @@ pub fn data(event: &Event) -> Map<String, Value> {
 }
 
 fn all(fields: &mut impl Fields, event: &Event) {
+    if let Some(told) = &event.data.notice {
+        return notice(fields, told);
+    }
     message(fields, &event.data);
     answer(fields, &event.data);
     timing(fields, &event.data);
@@ -140,6 +143,16 @@ impl From<Delays> for Value {
             ("transmit", delays.transmit.into()),
         ])
     }
+}
+
+fn notice(fields: &mut impl Fields, told: &Notice) {
+    fields.put("webhook", told.webhook.as_deref());
+    fields.put("source", told.source.as_deref());
+    fields.put("event_id", told.event.map(|id| id.to_string()));
+    fields.put("reason", told.reason.as_deref());
+    fields.put("error", told.error.as_deref());
+    fields.put("attempts", told.attempts);
+    fields.put("count", told.count);
 }
 
 fn message(fields: &mut impl Fields, data: &EventData) {
@@ -321,6 +334,25 @@ pub(super) mod tests {
         let whole = "2026-11-21T01:17:30Z";
         assert_eq!(at(whole, TimeQuality::Second), (whole.into(), Some("second".into())));
         assert_eq!(at(whole, TimeQuality::ReadTime), (whole.into(), Some("read_time".into())));
+    }
+
+    #[test]
+    fn an_operational_event_tells_of_the_service_and_of_no_message() {
+        let notice = Notice {
+            event: Some(bounced().id),
+            reason: Some("dead".into()),
+            attempts: Some(6),
+            ..Notice::about("Production")
+        };
+        let data = EventData { notice: Some(Box::new(notice)), ..EventData::default() };
+        let event = Event { kind: EventType::DeliveryDead, data: Box::new(data), ..bounced() };
+        let id = bounced().id;
+        let told = format!(
+            r#""data":{{"webhook":"Production","event_id":"{id}","reason":"dead","attempts":6}}"#
+        );
+        let text = text(&event);
+        assert!(text.contains(r#""service":"operational","type":"delivery.dead""#), "{text}");
+        assert!(text.contains(&told), "{text}");
     }
 
     #[test]

@@ -101,6 +101,9 @@ fn jetemail_data(event: &Event) -> Map<String, Value> {
 /// Webhooks.md E11.
 fn generic_data(event: &Event) -> Map<String, Value> {
     let rest = canonical::data(event);
+    if event.kind.is_operational() {
+        return rest;
+    }
     let mut data = Map::new();
     data.insert("email_id".into(), event.data.uid.to_string().into());
     take(&mut data, &rest, &["from", "to", "subject"]);
@@ -149,6 +152,9 @@ fn skip_word<'a>(text: &'a str, word: &str) -> &'a str {
 /// that is its Message-ID, and only when that is not in the log our own uid.
 fn lettermint_data(event: &Event) -> Map<String, Value> {
     let rest = canonical::data(event);
+    if event.kind.is_operational() {
+        return rest;
+    }
     let mut data = Map::new();
     let uid = event.data.uid.to_string();
     data.insert("message_id".into(), event.data.message_id.as_deref().unwrap_or(&uid).into());

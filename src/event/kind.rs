@@ -9,15 +9,18 @@ pub enum Service {
     Outbound,
     /// From the world to us.
     Inbound,
+    /// Neither: it is about the service itself.
+    Operational,
 }
 
 impl Service {
-    /// `outbound` or `inbound`.
+    /// `outbound`, `inbound` or `operational`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Outbound => "outbound",
             Self::Inbound => "inbound",
+            Self::Operational => "operational",
         }
     }
 }
@@ -96,9 +99,38 @@ event_types! {
     InboundDropped = "inbound.dropped", Inbound, false;
     /// Asked for by a person.
     WebhookTest = "webhook.test", Outbound, false;
+    /// A webhook is disabled: by a person, because it only failed, or because it said that it is
+    /// gone.
+    EndpointDisabled = "endpoint.disabled", Operational, false;
+    /// A webhook is enabled again.
+    EndpointEnabled = "endpoint.enabled", Operational, false;
+    /// A webhook failed four times in a row.
+    EndpointFailing = "endpoint.failing", Operational, false;
+    /// It took an event after that.
+    EndpointRecovered = "endpoint.recovered", Operational, false;
+    /// The attempts for a delivery are used up.
+    DeliveryDead = "delivery.dead", Operational, false;
+    /// A receiver refused an event for good; the first of an hour for each webhook.
+    DeliveryDiscarded = "delivery.discarded", Operational, false;
+    /// Deliveries were given up that had waited for too long.
+    DeliveryExpired = "delivery.expired", Operational, false;
+    /// Dead letters pile up.
+    DlqThreshold = "dlq.threshold", Operational, false;
+    /// The log says that lines of it are lost.
+    SourceGap = "source.gap", Operational, false;
+    /// The disk is nearly full, and reading pauses.
+    StoreDiskLow = "store.disk_low", Operational, false;
+    /// The store was damaged beyond repair and is begun anew.
+    StoreReset = "store.reset", Operational, false;
 }
 
 impl EventType {
+    /// It is about the service itself. No wildcard means it, and no filter holds it back.
+    #[must_use]
+    pub fn is_operational(self) -> bool {
+        self.service() == Service::Operational
+    }
+
     /// The type of that canonical name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {

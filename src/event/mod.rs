@@ -6,6 +6,7 @@
 pub mod bounce;
 pub mod id;
 pub mod kind;
+pub mod notice;
 pub mod route;
 pub mod text;
 
@@ -15,6 +16,7 @@ use smol_str::SmolStr;
 
 pub use id::{EventId, Identities, MessageUid};
 pub use kind::{EventType, Service};
+pub use notice::Notice;
 pub use route::Route;
 
 /// One fact about one recipient of one message. Immutable.
@@ -141,6 +143,8 @@ pub struct EventData {
     pub hit: Option<Box<Hit>>,
     /// The line that gave the event, where a webhook asks for evidence.
     pub evidence: Option<SmolStr>,
+    /// What an operational event tells; None for events about mail.
+    pub notice: Option<Box<Notice>>,
 }
 
 /// A message was opened, or a link in it clicked.

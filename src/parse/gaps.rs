@@ -10,12 +10,15 @@ pub(super) struct Gaps {
     lines: u64,
     /// Second of the gap that was told last.
     told: Option<i64>,
+    /// Lines in all at the gap that was told, until somebody asks.
+    untold: Option<u64>,
 }
 
 impl Gaps {
     /// So many lines are missing at this second.
     pub(super) fn note(&mut self, lines: u64, second: i64) {
         if let Some(in_all) = self.news(lines, second) {
+            self.untold = Some(in_all);
             tracing::warn!(
                 lines,
                 in_all,
@@ -23,6 +26,11 @@ impl Gaps {
                 "the log says that lines were dropped, of whichever program"
             );
         }
+    }
+
+    /// Lines lost in all, when a gap was told since this was last asked.
+    pub(super) fn take(&mut self) -> Option<u64> {
+        self.untold.take()
     }
 
     /// Counts; gives the count when it is time to say so.

@@ -132,6 +132,11 @@ impl Reader {
         self.resolvers.insert(batch.position.fingerprint, resolver);
     }
 
+    /// Lines that the log says were lost, in all, if it has said so since this was last asked.
+    pub fn told_gap(&mut self) -> Option<u64> {
+        self.memory.gaps.take()
+    }
+
     /// What must be committed with the position of the lines read so far.
     #[must_use]
     pub fn state(&self) -> &State {

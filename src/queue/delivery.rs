@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::{attempt::Attempt, endpoint::Sighting};
 use crate::event::Event;
 
 /// One event that a sender is to POST to its webhook now. Claimed in memory only: a crash makes
@@ -18,17 +19,22 @@ pub struct Claim {
     pub attempt: u32,
     /// Key of the waiting retry that this claim takes, milliseconds; None for a first attempt.
     pub due_ms: Option<u64>,
+    /// It is sent to see how the receiver is, while all others wait. If that is down, the attempt
+    /// does not count.
+    pub is_probe: bool,
 }
 
 /// What became of a claimed delivery.
 #[derive(Debug, Clone)]
 pub struct Finished {
     /// The claim.
-    pub seq: u64,
-    /// As in the claim.
-    pub due_ms: Option<u64>,
+    pub claim: Claim,
     /// Where it goes from here.
     pub fate: Fate,
+    /// What the attempt says about the endpoint.
+    pub sighting: Sighting,
+    /// The attempt, for the history.
+    pub record: Option<Box<Attempt>>,
 }
 
 /// Where a delivery goes after an attempt.
@@ -56,6 +62,14 @@ pub struct Waiting {
     pub last_error: String,
 }
 
+impl Waiting {
+    /// Nothing was tried yet.
+    #[must_use]
+    pub fn fresh() -> Self {
+        Self { attempts: 0, last_error: String::new() }
+    }
+}
+
 /// A delivery that ended badly. Kept for the operator.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeadLetter {
@@ -78,6 +92,8 @@ pub enum EndState {
     Discarded,
     /// We may not send there; the configuration must change.
     Blocked,
+    /// A person called it off.
+    Cancelled,
 }
 
 impl EndState {
@@ -88,6 +104,7 @@ impl EndState {
             Self::Dead => "dead",
             Self::Discarded => "discarded",
             Self::Blocked => "blocked",
+            Self::Cancelled => "cancelled",
         }
     }
 }

@@ -15,16 +15,16 @@ const WILDCARDS: [&str; 3] = ["*", "outbound.*", "inbound.*"];
 
 /// Soft bounces, which lettermint names apart from hard ones. The bit of
 /// [`EventType::OutboundBounced`] itself then means the hard ones.
-const SOFT_BOUNCES: u32 = 1 << 31;
+const SOFT_BOUNCES: u64 = 1 << 63;
 
-const _: () = assert!(EventType::ALL.len() < 31, "one bit for each type, and one of its own");
+const _: () = assert!(EventType::ALL.len() < 63, "one bit for each type, and one of its own");
 
 /// Edits beyond which a known name is no longer worth suggesting.
 const SUGGESTION_EDITS: usize = 4;
 
 /// A set of event types.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct TypeSet(u32);
+pub struct TypeSet(u64);
 
 /// An entry of an `events` list that means nothing to its profile.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -125,10 +125,10 @@ impl TypeSet {
 }
 
 /// The bit of a type; `bounce` only matters for outbound bounces.
-fn bits(kind: EventType, bounce: BounceType) -> u32 {
+fn bits(kind: EventType, bounce: BounceType) -> u64 {
     match (kind, bounce) {
         (EventType::OutboundBounced, BounceType::Soft) => SOFT_BOUNCES,
-        _ => 1 << kind as u32,
+        _ => 1 << kind as u64,
     }
 }
 
@@ -192,6 +192,22 @@ mod tests {
         assert_eq!(all.len(), 15);
         assert!(!all.contains(&"outbound.sending") && !all.contains(&"inbound.deferred"));
         assert!(!all.contains(&"webhook.test"));
+    }
+
+    #[test]
+    fn operational_events_are_only_for_those_who_name_them() {
+        for list in [&["*"][..], &["outbound.*", "inbound.*"]] {
+            let got = names(Profile::Standard, list);
+            assert!(
+                got.iter()
+                    .all(|name| name.starts_with("outbound.") || name.starts_with("inbound."))
+            );
+        }
+        for &profile in Profile::ALL {
+            let set = TypeSet::parse(["endpoint.disabled"], profile).unwrap();
+            assert!(set.contains(EventType::EndpointDisabled));
+            assert!(!set.contains(EventType::EndpointEnabled));
+        }
     }
 
     #[test]

@@ -3,8 +3,13 @@
 
 pub mod attempt;
 pub mod delivery;
+pub mod endpoint;
 pub mod filter;
 pub mod outcome;
+pub mod pace;
+pub mod policy;
 pub mod progress;
+pub mod record;
 pub mod schedule;
+pub mod slots;
 pub mod subscription;

@@ -1,13 +1,14 @@
 //! What the result of an attempt means for the delivery (webhooks.md §2.3).
 //!
-//! A pure function of profile, result and attempt number. Whether attempts are left, and when the
-//! next is due, is [`super::schedule`]'s.
+//! A pure function of profile, overrides, result and attempt number. Whether attempts are left, and
+//! when the next is due, is [`super::schedule`]'s; what it means for the endpoint is
+//! [`super::endpoint`]'s.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::schedule::RETRY_AFTER_MAX;
+use super::{policy::Codes, schedule::RETRY_AFTER_MAX};
 use crate::profile::Profile;
 
 /// In `standard`, how long an overloaded receiver that names no time is left alone.
@@ -73,6 +74,8 @@ pub enum Outcome {
     Retry {
         /// Least wait from the end of the attempt, on top of which the schedule may ask more.
         not_before: Duration,
+        /// The receiver named that time and means all deliveries, not only this one.
+        hold: bool,
     },
     /// Refused for good.
     Discarded,
@@ -80,22 +83,31 @@ pub enum Outcome {
     Blocked,
 }
 
-/// What `result` of attempt `number` (from 1) means in `profile`.
+/// What `result` of attempt `number` (from 1) means in `profile`, where `codes` do not say otherwise.
 #[must_use]
-pub fn classify(profile: Profile, result: AttemptResult, number: u32) -> Outcome {
+pub fn classify(profile: Profile, codes: &Codes, result: AttemptResult, number: u32) -> Outcome {
     match result {
         AttemptResult::Answered { status: 200..=299, .. } => Outcome::Delivered,
-        AttemptResult::Answered { status, .. } if is_final(profile, status, number) => {
+        AttemptResult::Answered { status, .. }
+            if codes.is_final(status).unwrap_or_else(|| is_final(profile, status, number)) =>
+        {
             Outcome::Discarded
         }
-        AttemptResult::Answered { retry_after: Some(asked), .. } => {
-            Outcome::Retry { not_before: asked.min(RETRY_AFTER_MAX) }
-        }
+        AttemptResult::Answered { status, retry_after: Some(asked) } => Outcome::Retry {
+            not_before: asked.min(RETRY_AFTER_MAX),
+            hold: matches!(status, 429 | 503),
+        },
         AttemptResult::Answered { .. } | AttemptResult::Failed(_) => {
-            Outcome::Retry { not_before: hold(profile, result) }
+            Outcome::Retry { not_before: spared(profile, result), hold: false }
         }
         AttemptResult::Refused => Outcome::Blocked,
     }
+}
+
+/// The receiver says with that status that it will never take anything again.
+#[must_use]
+pub fn is_gone(profile: Profile, codes: &Codes, status: u16) -> bool {
+    profile == Profile::Standard && status == 410 && codes.is_final(status) != Some(false)
 }
 
 /// No later attempt can help. Only asked about statuses outside 200–299.
@@ -115,7 +127,7 @@ fn is_final(profile: Profile, status: u16, number: u32) -> bool {
 }
 
 /// The seeds' schedules stay exact; only `standard` spares an overloaded receiver.
-fn hold(profile: Profile, result: AttemptResult) -> Duration {
+fn spared(profile: Profile, result: AttemptResult) -> Duration {
     let overloaded = matches!(
         result,
         AttemptResult::Answered { status: 429 | 502 | 504, .. }
@@ -140,7 +152,15 @@ mod tests {
     ];
 
     fn answered(profile: Profile, status: u16, number: u32) -> Outcome {
-        classify(profile, AttemptResult::Answered { status, retry_after: None }, number)
+        judged(profile, AttemptResult::Answered { status, retry_after: None }, number)
+    }
+
+    fn judged(profile: Profile, result: AttemptResult, number: u32) -> Outcome {
+        classify(profile, &Codes::default(), result, number)
+    }
+
+    fn retry(not_before: Duration) -> Outcome {
+        Outcome::Retry { not_before, hold: false }
     }
 
     /// One letter for each profile in the order of [`Profile::ALL`].
@@ -188,11 +208,11 @@ mod tests {
         for &profile in Profile::ALL {
             let held = if profile == Profile::Standard { OVERLOAD_HOLD } else { Duration::ZERO };
             for status in [429, 502, 504] {
-                assert_eq!(answered(profile, status, 1), Outcome::Retry { not_before: held });
+                assert_eq!(answered(profile, status, 1), retry(held));
             }
-            let timeout = classify(profile, AttemptResult::Failed(Failure::Timeout), 1);
-            assert_eq!(timeout, Outcome::Retry { not_before: held });
-            let plain = Outcome::Retry { not_before: Duration::ZERO };
+            let timeout = judged(profile, AttemptResult::Failed(Failure::Timeout), 1);
+            assert_eq!(timeout, retry(held));
+            let plain = retry(Duration::ZERO);
             assert_eq!(answered(profile, 500, 1), plain);
             assert_eq!(answered(profile, 503, 1), plain);
         }
@@ -202,8 +222,8 @@ mod tests {
     fn a_named_time_replaces_the_hold_even_when_it_is_shorter() {
         let retry_after = Some(Duration::from_secs(7));
         let result = AttemptResult::Answered { status: 429, retry_after };
-        let expected = Outcome::Retry { not_before: Duration::from_secs(7) };
-        assert_eq!(classify(Profile::Standard, result, 1), expected);
+        let expected = Outcome::Retry { not_before: Duration::from_secs(7), hold: true };
+        assert_eq!(judged(Profile::Standard, result, 1), expected);
     }
 
     #[test]
@@ -211,17 +231,56 @@ mod tests {
         let retry_after = Some(Duration::from_secs(7));
         let result = AttemptResult::Answered { status: 404, retry_after };
         let discarded = Outcome::Discarded;
-        assert_eq!(classify(Profile::Jetemail, result, 1), discarded);
+        assert_eq!(judged(Profile::Jetemail, result, 1), discarded);
     }
 
     #[test]
     fn every_failure_is_retried_and_every_refusal_is_blocked() {
         for &profile in Profile::ALL {
             for failure in FAILURES {
-                let outcome = classify(profile, AttemptResult::Failed(failure), 1);
+                let outcome = judged(profile, AttemptResult::Failed(failure), 1);
                 assert!(matches!(outcome, Outcome::Retry { .. }), "{failure:?}");
             }
-            assert_eq!(classify(profile, AttemptResult::Refused, 1), Outcome::Blocked);
+            assert_eq!(judged(profile, AttemptResult::Refused, 1), Outcome::Blocked);
+        }
+    }
+
+    #[test]
+    fn a_webhook_overrides_any_cell_of_the_table() {
+        let codes = Codes { finals: vec![503, 302], retries: vec![404, 410, 501] };
+        for &profile in Profile::ALL {
+            let outcome = |status| {
+                let result = AttemptResult::Answered { status, retry_after: None };
+                classify(profile, &codes, result, 9)
+            };
+            for status in [302, 503] {
+                assert_eq!(outcome(status), Outcome::Discarded, "{status}");
+            }
+            for status in [404, 410, 501] {
+                assert_eq!(outcome(status), retry(Duration::ZERO), "{status}");
+            }
+            assert!(!is_gone(profile, &codes, 410), "it is to be tried again");
+        }
+    }
+
+    #[test]
+    fn only_standard_takes_410_as_a_farewell() {
+        let codes = Codes::default();
+        for &profile in Profile::ALL {
+            assert_eq!(is_gone(profile, &codes, 410), profile == Profile::Standard);
+            assert!(!is_gone(profile, &codes, 404));
+        }
+    }
+
+    #[test]
+    fn a_time_that_an_overloaded_receiver_names_is_meant_for_all_deliveries() {
+        let retry_after = Some(Duration::from_secs(7));
+        for (status, holds) in [(429, true), (503, true), (500, false), (302, false)] {
+            let result = AttemptResult::Answered { status, retry_after };
+            let Outcome::Retry { hold, .. } = judged(Profile::Lettermint, result, 1) else {
+                panic!("lettermint retries {status}");
+            };
+            assert_eq!(hold, holds, "{status}");
         }
     }
 
@@ -233,9 +292,9 @@ mod tests {
         ) {
             let profile = Profile::ALL.get(which).copied().unwrap_or_default();
             let retry_after = asked.map(Duration::from_secs);
-            let outcome = classify(profile, AttemptResult::Answered { status, retry_after }, number);
+            let outcome = judged(profile, AttemptResult::Answered { status, retry_after }, number);
             prop_assert_eq!(outcome == Outcome::Delivered, (200..300).contains(&status));
-            if let Outcome::Retry { not_before } = outcome {
+            if let Outcome::Retry { not_before, .. } = outcome {
                 prop_assert!(not_before <= RETRY_AFTER_MAX);
             }
         }

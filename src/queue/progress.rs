@@ -105,6 +105,51 @@ impl Progress {
         self.under_way.remove(&seq) && self.open.remove(&seq)
     }
 
+    /// A claimed number was not tried after all: it is handed out again.
+    pub fn give_back(&mut self, seq: u64) {
+        self.under_way.remove(&seq);
+    }
+
+    /// Everything below `end` that is not under way is done: it will never be sent.
+    pub fn abandon(&mut self, end: u64) {
+        self.open.retain(|seq| self.under_way.contains(seq));
+        self.next = self.next.max(end);
+        self.pass_skips();
+    }
+
+    /// It was not tried yet, and will be handed out.
+    #[must_use]
+    pub fn is_pending(&self, seq: u64) -> bool {
+        let is_skipped = || self.skips.iter().any(|&(from, to)| (from..to).contains(&seq));
+        (self.open.contains(&seq) && !self.under_way.contains(&seq))
+            || (seq >= self.next && !is_skipped())
+    }
+
+    /// It is under way.
+    #[must_use]
+    pub fn is_under_way(&self, seq: u64) -> bool {
+        self.under_way.contains(&seq)
+    }
+
+    /// Calls one number off; false, and without effect, when it is not pending.
+    pub fn cancel(&mut self, seq: u64) -> bool {
+        if !self.is_pending(seq) {
+            return false;
+        }
+        if !self.open.remove(&seq) {
+            let place = self.skips.partition_point(|&(from, _)| from < seq);
+            self.skips.insert(place, (seq, seq.saturating_add(1)));
+            self.pass_skips();
+        }
+        true
+    }
+
+    /// Ranges that will be passed over.
+    #[must_use]
+    pub fn skips(&self) -> usize {
+        self.skips.len()
+    }
+
     /// Numbers under way.
     #[must_use]
     pub fn under_way(&self) -> usize {
@@ -235,6 +280,33 @@ mod tests {
         progress.skip(10, 10);
         progress.skip(10, 12);
         assert_eq!((progress.claim(12), progress.next()), (None, 12));
+    }
+
+    #[test]
+    fn a_number_that_is_called_off_is_never_handed_out() {
+        let mut progress = Progress::starting_at(0);
+        progress.skip(6, 8);
+        assert_eq!(progress.claim(9), Some(0));
+        for (seq, is_pending) in [(0, false), (3, true), (3, false), (1, true), (7, false)] {
+            assert_eq!(progress.cancel(seq), is_pending, "{seq}");
+        }
+        assert_eq!(progress.claim(9), Some(2));
+        progress.give_back(2);
+        assert!(progress.cancel(2));
+        let mut progress = restarted(&snapshot(&progress));
+        let claims: Vec<_> = std::iter::from_fn(|| progress.claim(9)).collect();
+        assert_eq!(claims, [0, 4, 5, 8]);
+    }
+
+    #[test]
+    fn what_is_abandoned_is_done_but_for_what_is_under_way() {
+        let mut progress = Progress::starting_at(0);
+        assert_eq!([(); 3].map(|()| progress.claim(9)), [Some(0), Some(1), Some(2)]);
+        progress.give_back(1);
+        progress.abandon(9);
+        assert_eq!((progress.low(), progress.claim(9), progress.claim(10)), (0, None, Some(9)));
+        assert!(progress.done(0) && progress.done(2) && progress.done(9));
+        assert_eq!(progress.low(), 10);
     }
 
     #[test]

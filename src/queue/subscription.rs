@@ -89,7 +89,8 @@ impl Subscription<'_> {
     }
 
     /// What becomes of the event. One whose user, domain or route is not known passes no filter by
-    /// it; what was asked for by a person passes all (webhooks.md C24).
+    /// it; what was asked for by a person passes all (webhooks.md C24), and so does, for who named
+    /// its type, what is about no mail.
     #[must_use]
     pub fn decide(&self, event: &Event) -> Decision {
         if event.kind == EventType::WebhookTest {
@@ -98,6 +99,8 @@ impl Subscription<'_> {
         let is_machine = event.data.hit.as_ref().is_some_and(|hit| hit.machine);
         if !self.types.contains_event(event) {
             Decision::OtherType
+        } else if event.kind.service() == Service::Operational {
+            Decision::Wanted
         } else if !self.has_user(event) {
             Decision::OtherUser
         } else if !self.has_domain(event) {
@@ -305,6 +308,15 @@ mod tests {
             ..everything()
         };
         assert!(nothing.wants(&event(EventType::WebhookTest, EventData::default())));
+    }
+
+    #[test]
+    fn what_is_about_no_mail_passes_every_filter_of_who_named_it() {
+        let users = ["alice".to_owned()];
+        let types = TypeSet::parse(["endpoint.disabled"], Profile::Standard).unwrap();
+        let picky = Subscription { types, users: &users, domains: &users, ..everything() };
+        assert!(picky.wants(&event(EventType::EndpointDisabled, EventData::default())));
+        assert!(!picky.wants(&event(EventType::EndpointEnabled, EventData::default())));
     }
 
     #[test]

@@ -22,8 +22,9 @@ const VERSION: u8 = 2;
 /// The first format, which is still read.
 const FIRST_VERSION: u8 = 1;
 
-/// Fields of an event that [`FIRST_VERSION`] did not have: `route`, `same_reason`, `hit`, `evidence`.
-const NEW_FIELDS: [u8; 4] = [0; 4];
+/// Fields of an event that [`FIRST_VERSION`] did not have: `route`, `same_reason`, `hit`, `evidence`,
+/// `notice`.
+const NEW_FIELDS: [u8; 5] = [0; 5];
 
 /// Version byte and checksum.
 const HEADER_BYTES: usize = 5;
@@ -160,7 +161,7 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
     use super::*;
-    use crate::event::{EventData, EventId, EventType, Hit, MessageUid, TimeQuality};
+    use crate::event::{EventData, EventId, EventType, Hit, MessageUid, Notice, TimeQuality};
 
     fn event(number: u8, response_bytes: usize) -> Event {
         Event {
@@ -245,6 +246,7 @@ mod tests {
             same_reason: true,
             hit: Some(Box::new(hit)),
             evidence: Some("a line".into()),
+            notice: Some(Box::new(Notice::about("a"))),
             ..EventData::default()
         };
         let event = Event { data: Box::new(data), ..event(1, 1) };

@@ -4,7 +4,7 @@
 //! (four bytes), so a prefix names exactly the keys it should and hostile text cannot forge a
 //! neighbour's key.
 
-use crate::{config::checked::WebhookId, source::Fingerprint};
+use crate::{config::checked::WebhookId, event::MessageUid, source::Fingerprint};
 
 const META: u8 = b'm';
 const POSITION: u8 = b'o';
@@ -21,6 +21,9 @@ const AGE: u8 = b't';
 
 const OFFERED: u8 = b'b';
 const REPLAY: u8 = b'p';
+const ENDPOINT: u8 = b'h';
+const PLACE: u8 = b'q';
+const ATTEMPTS: u8 = b'a';
 
 /// A whole key.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -93,10 +96,29 @@ impl Key {
         Self(Writer::table(CURSOR).raw(&webhook.0).0)
     }
 
+    /// What is known of a webhook's endpoint.
+    #[must_use]
+    pub fn endpoint(webhook: WebhookId) -> Self {
+        Self(Writer::table(ENDPOINT).raw(&webhook.0).0)
+    }
+
     /// A delivery that waits until `due_ms`, milliseconds since the epoch.
     #[must_use]
     pub fn retry(webhook: WebhookId, due_ms: u64, seq: u64) -> Self {
         let key = Writer::table(RETRY).raw(&webhook.0).raw(&due_ms.to_be_bytes());
+        Self(key.raw(&seq.to_be_bytes()).0)
+    }
+
+    /// A chunk of a webhook's attempts.
+    #[must_use]
+    pub fn attempts(webhook: WebhookId, number: u64) -> Self {
+        Self(Writer::table(ATTEMPTS).raw(&webhook.0).raw(&number.to_be_bytes()).0)
+    }
+
+    /// The place of a delivery among those of its message, where one has to wait for another.
+    #[must_use]
+    pub fn place(webhook: WebhookId, uid: MessageUid, seq: u64) -> Self {
+        let key = Writer::table(PLACE).raw(&webhook.0).raw(&uid.0);
         Self(key.raw(&seq.to_be_bytes()).0)
     }
 
@@ -222,6 +244,36 @@ impl Prefix {
         Self(Writer::table(RETRY).raw(&webhook.0).0)
     }
 
+    /// The attempts for all webhooks.
+    #[must_use]
+    pub fn all_attempts() -> Self {
+        Self(vec![ATTEMPTS])
+    }
+
+    /// The attempts for one webhook, oldest first.
+    #[must_use]
+    pub fn attempts(webhook: WebhookId) -> Self {
+        Self(Writer::table(ATTEMPTS).raw(&webhook.0).0)
+    }
+
+    /// The places of all deliveries, of all webhooks.
+    #[must_use]
+    pub fn all_places() -> Self {
+        Self(vec![PLACE])
+    }
+
+    /// The places of one webhook's deliveries.
+    #[must_use]
+    pub fn places(webhook: WebhookId) -> Self {
+        Self(Writer::table(PLACE).raw(&webhook.0).0)
+    }
+
+    /// Those of one message, oldest event first.
+    #[must_use]
+    pub fn places_of(webhook: WebhookId, uid: MessageUid) -> Self {
+        Self(Writer::table(PLACE).raw(&webhook.0).raw(&uid.0).0)
+    }
+
     /// What was given up for one webhook, oldest event first.
     #[must_use]
     pub fn dead(webhook: WebhookId) -> Self {
@@ -306,6 +358,21 @@ pub fn parse_cursor(key: &[u8]) -> Option<WebhookId> {
 pub fn parse_retry(key: &[u8]) -> Option<(WebhookId, u64, u64)> {
     let mut fields = Fields::of(RETRY, key)?;
     Some((WebhookId(fields.array()?), fields.u64()?, fields.u64()?)).filter(|_| fields.done())
+}
+
+/// Webhook and number of a [`Key::attempts`].
+#[must_use]
+pub fn parse_attempts(key: &[u8]) -> Option<(WebhookId, u64)> {
+    let mut fields = Fields::of(ATTEMPTS, key)?;
+    Some((WebhookId(fields.array()?), fields.u64()?)).filter(|_| fields.done())
+}
+
+/// Webhook, message and sequence number of a [`Key::place`].
+#[must_use]
+pub fn parse_place(key: &[u8]) -> Option<(WebhookId, MessageUid, u64)> {
+    let mut fields = Fields::of(PLACE, key)?;
+    Some((WebhookId(fields.array()?), MessageUid(fields.array()?), fields.u64()?))
+        .filter(|_| fields.done())
 }
 
 /// Webhook and sequence number of a [`Key::dead`].
@@ -406,6 +473,9 @@ mod tests {
         let hook = WebhookId([7; 16]);
         let print = Fingerprint([9; 16]);
         assert_eq!(parse_retry(Key::retry(hook, 5, 6).as_bytes()), Some((hook, 5, 6)));
+        let uid = MessageUid([3; 16]);
+        assert_eq!(parse_attempts(Key::attempts(hook, 6).as_bytes()), Some((hook, 6)));
+        assert_eq!(parse_place(Key::place(hook, uid, 6).as_bytes()), Some((hook, uid, 6)));
         assert_eq!(parse_dead(Key::dead(hook, 6).as_bytes()), Some((hook, 6)));
         assert_eq!(parse_cursor(Key::cursor(hook).as_bytes()), Some(hook));
         assert_eq!(parse_chunk(Key::chunk(77).as_bytes()), Some(77));

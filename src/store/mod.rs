@@ -22,9 +22,11 @@
 //! | `w` | aside | number | a line that waits for its message |
 //! | `e` | chunk | first sequence number | packed events ([`chunk`]) |
 //! | `c` | cursor | webhook | below this sequence number all is done |
+//! | `h` | endpoint | webhook | whether it is disabled, held, failing or down |
+//! | `q` | place | webhook, message, sequence number | a delivery that waits for another, or another for it |
 //! | `r` | retry | webhook, due, sequence number | a delivery that failed and waits |
 //! | `d` | dead | webhook, sequence number | a delivery that was given up |
-//! | `a` | attempt | | reserved for the attempt history |
+//! | `a` | attempt | webhook, number | packed records of attempts |
 //! | `b` | offered | webhook, page | bitmap: older events that a replay offered to it |
 //! | `t` | age | first sequence number | when the chunk that begins there was begun |
 //! | `p` | replay | a key of `m`, `o`, `s`, `l` or `w` | the same of a replay that is not finished |

@@ -4,24 +4,49 @@
 //! (`retry`) and no longer holds the cursor back; what ended badly has another (`dead`). So a
 //! pending delivery costs nothing, and a dead receiver costs one key for each event it missed.
 
-use std::{collections::BTreeSet, sync::Arc};
+mod claim;
+mod finish;
+mod manual;
+mod order;
+
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Claimed, backfill::Offered, error::WriterError, events::EventLog, expiry::Expiry, stage::Stage,
+    Claimed, Resume,
+    backfill::Offered,
+    error::WriterError,
+    events::EventLog,
+    expiry::Expiry,
+    history::History,
+    manual::{Action, Outcome},
+    notices::Notices,
+    stage::Stage,
+    steady::Moment,
 };
 use crate::{
-    config::{Webhook, WebhookId},
-    event::{Event, EventType},
+    config::{Kept, Webhook, WebhookId},
+    event::{Event, EventType, MessageUid},
     limits,
     queue::{
-        delivery::{Claim, Fate, Finished, Waiting},
+        delivery::{Claim, Finished, Waiting},
+        endpoint::{DisabledReason, Endpoint},
+        policy,
         progress::Progress,
         subscription::{Decision, Subscription, Tally},
     },
     store::{Key, Prefix, Store, codec, key},
 };
+use claim::Access;
+use order::Order;
 
 /// Version of the stored cursors, retries and dead letters.
 pub(super) const VERSION: u8 = 1;
@@ -40,6 +65,8 @@ pub(super) struct Deliveries {
     floors: [u64; 2],
     /// The only webhook that new events are for, if there is one.
     only: Option<usize>,
+    /// What is to be told of all this.
+    pub(super) notices: Notices,
 }
 
 /// The stored form of a webhook's cursor.
@@ -64,9 +91,25 @@ struct State {
     claimed_retries: BTreeSet<(u64, u64)>,
     /// Those of them whose end goes with the next commit.
     ended_retries: Vec<(u64, u64)>,
+    /// Retries of another process may lie where only a wrong clock can have put them.
+    may_be_misplaced: bool,
     expiry: Expiry,
     /// What became of fresh events, since the start.
     tally: Tally,
+    history: History,
+    /// Events below it are not sent any more.
+    expired_seq: u64,
+    endpoint: Endpoint,
+    /// Where the events of one message go out one after the other.
+    order: Option<Order>,
+    /// When a delivery was last told of that was refused for good.
+    discarded_told_ms: Option<u64>,
+    /// Dead letters, once counted.
+    dead: Option<u64>,
+    /// The probe that is under way.
+    probe: Option<u64>,
+    /// What was handed out before must not be begun now: the senders look at this.
+    is_shut: Arc<AtomicBool>,
 }
 
 impl Deliveries {
@@ -76,14 +119,51 @@ impl Deliveries {
         store: &Store,
         next_seq: u64,
         only: Option<usize>,
+        now_ms: u64,
     ) -> Result<Self, WriterError> {
         let endpoints = webhooks
             .into_iter()
-            .map(|webhook| State::load(webhook, store, next_seq))
+            .map(|webhook| State::load(webhook, store, next_seq, now_ms))
             .collect::<Result<Vec<_>, _>>()?;
-        let mut deliveries = Self { endpoints, durable_seq: next_seq, floors: [0; 2], only };
+        let mut deliveries = Self {
+            endpoints,
+            durable_seq: next_seq,
+            floors: [0; 2],
+            only,
+            notices: Notices::default(),
+        };
         deliveries.floors = [deliveries.low(); 2];
         Ok(deliveries)
+    }
+
+    /// Lets go of what waits for its turn where there are no turns any more.
+    pub(super) fn settle_order(
+        &mut self,
+        now_ms: u64,
+        store: &Store,
+        stage: &mut Stage,
+    ) -> Result<(), WriterError> {
+        let unordered = self.endpoints.iter_mut().filter(|state| state.order.is_none());
+        unordered.map(|state| state.dissolve_order(now_ms, store, stage)).collect()
+    }
+
+    /// Looks after a row of the order of messages.
+    pub(super) fn mend_order(
+        &mut self,
+        (webhook, uid, seq): (WebhookId, MessageUid, u64),
+        now_ms: u64,
+        store: &Store,
+        stage: &mut Stage,
+    ) -> Result<(), WriterError> {
+        match of(&mut self.endpoints, webhook) {
+            Some(state) => state.mend_order(uid, seq, now_ms, store, stage),
+            None => Ok(()),
+        }
+    }
+
+    /// All endpoints were left alone for a while: what waits for them goes out slowly at first.
+    pub(super) fn start_slowly(&mut self, now_ms: u64) {
+        self.endpoints.iter_mut().for_each(|state| state.endpoint.start_slowly(now_ms));
     }
 
     fn low(&self) -> u64 {
@@ -102,20 +182,22 @@ impl Deliveries {
         self.floor() < self.low()
     }
 
-    /// Passes over events below `end` that nobody has claimed: they have waited for too long. True
-    /// when there are more.
+    /// Passes over events that nobody has claimed and that have waited for too long, or behind too
+    /// much: more than `kept`, or than the webhook says itself. True when there are more.
     pub(super) fn expire(
         &mut self,
-        end: u64,
+        kept: Kept,
         now_ms: u64,
         events: &mut EventLog,
         store: &Store,
     ) -> Result<bool, WriterError> {
-        let end = end.min(self.durable_seq);
         let mut more = false;
         for state in &mut self.endpoints {
-            more |= state.expire(end, events, store)?;
-            state.expiry.announce(&state.webhook.name, now_ms);
+            state.expired_seq = events.end_of(state.backlog(kept), now_ms);
+            more |= state.expire(state.expired_seq.min(self.durable_seq), events, store)?;
+            if let Some(count) = state.expiry.announce(&state.webhook.name, now_ms) {
+                self.notices.expired(&state.webhook.name, count, now_ms);
+            }
         }
         Ok(more)
     }
@@ -123,6 +205,13 @@ impl Deliveries {
     /// Deliveries that were given up because they had waited for too long.
     pub(super) fn expired(&self) -> u64 {
         self.endpoints.iter().map(|state| state.expiry.total()).sum()
+    }
+
+    /// Events below this sequence number are not sent to that webhook any more; None if there is no
+    /// such webhook.
+    pub(super) fn expired_seq(&self, webhook: WebhookId) -> Option<u64> {
+        let state = self.endpoints.iter().find(|state| state.id == webhook);
+        state.map(|state| state.expired_seq)
     }
 
     /// A waiting retry was given up whose event is too old. False when a sender has it: then it
@@ -160,12 +249,17 @@ impl Deliveries {
                 seq < state.born_seq && state.offered.mark(state.id, seq, store)?
             };
             if is_due {
-                let waiting = Waiting { attempts: 0, last_error: String::new() };
-                stage.put(Key::retry(state.id, now_ms, seq), codec::encode(VERSION, &waiting));
+                let waiting = codec::encode(VERSION, &Waiting::fresh());
+                stage.put(Key::retry(state.id, now_ms, seq), waiting);
                 offers += 1;
             }
         }
         Ok(offers)
+    }
+
+    /// Dead letters were removed: they are counted anew.
+    pub(super) fn recount_dead(&mut self) {
+        self.endpoints.iter_mut().for_each(|state| state.dead = None);
     }
 
     /// Any webhook that wants events of this type?
@@ -178,7 +272,7 @@ impl Deliveries {
         self.endpoints.iter().any(|state| state.webhook.selection.evidence)
     }
 
-    /// Hands out up to `max` deliveries: due retries first, then fresh events in order.
+    /// Hands out up to `max` deliveries of one webhook.
     pub(super) fn claim(
         &mut self,
         endpoint: usize,
@@ -190,34 +284,79 @@ impl Deliveries {
     ) -> Result<Claimed, WriterError> {
         let durable_seq = self.durable_seq;
         let Some(own) = self.endpoints.get_mut(endpoint) else { return Ok(Claimed::default()) };
-        let mut claimed = Claimed::default();
-        own.claim_retries(max, now_ms, events, store, stage, &mut claimed)?;
-        own.claim_fresh(max, durable_seq, events, store, &mut claimed)?;
-        Ok(claimed)
+        own.claim(max, &mut Access { events, store, stage, durable_seq, now_ms })
     }
 
     /// Notes what became of a claimed delivery.
-    pub(super) fn finish(&mut self, endpoint: usize, finished: Finished, stage: &mut Stage) {
-        let Some(own) = self.endpoints.get_mut(endpoint) else { return };
-        match finished.due_ms {
-            Some(due_ms) => {
-                own.ended_retries.push((due_ms, finished.seq));
-                stage.remove(Key::retry(own.id, due_ms, finished.seq));
-            }
-            None => own.changed |= own.progress.done(finished.seq),
+    pub(super) fn finish(
+        &mut self,
+        endpoint: usize,
+        finished: Finished,
+        now: Moment,
+        store: &Store,
+        stage: &mut Stage,
+    ) -> Result<(), WriterError> {
+        let Some(own) = self.endpoints.get_mut(endpoint) else { return Ok(()) };
+        own.finish(finished, now, self.durable_seq, store, stage, &mut self.notices)
+    }
+
+    /// These were claimed and not tried.
+    pub(super) fn give_back(&mut self, endpoint: usize, claims: &[Claim]) {
+        if let Some(own) = self.endpoints.get_mut(endpoint) {
+            own.give_back(claims);
         }
-        match finished.fate {
-            Fate::Delivered => {}
-            Fate::Retry { due_ms, waiting } => {
-                let key = Key::retry(own.id, due_ms, finished.seq);
-                stage.put(key, codec::encode(VERSION, &waiting));
-            }
-            Fate::Ended(letter) => {
-                let key = Key::dead(own.id, finished.seq);
-                stage.put(key, codec::encode(VERSION, &letter));
-            }
+    }
+
+    /// Sends nothing to a webhook from now on; what comes waits. False if that was so before, or
+    /// there is no such webhook.
+    pub(super) fn disable(&mut self, webhook: WebhookId, now_ms: u64, stage: &mut Stage) -> bool {
+        let Some(own) = of(&mut self.endpoints, webhook) else { return false };
+        let is_new = own.endpoint.disable(DisabledReason::Operator, now_ms);
+        if is_new {
+            own.is_shut.store(true, Ordering::Release);
+            stage.touch();
+            self.notices.disabled(&own.webhook.name, DisabledReason::Operator, now_ms);
+        }
+        is_new
+    }
+
+    /// Sends to a webhook again. False if it was not disabled, or there is no such webhook.
+    pub(super) fn enable(
+        &mut self,
+        webhook: WebhookId,
+        resume: Resume,
+        now_ms: u64,
+        store: &Store,
+        stage: &mut Stage,
+    ) -> Result<bool, WriterError> {
+        let durable_seq = self.durable_seq;
+        let Some(own) = of(&mut self.endpoints, webhook) else { return Ok(false) };
+        if !own.endpoint.enable(now_ms) {
+            return Ok(false);
         }
         stage.touch();
+        self.notices.enabled(&own.webhook.name, resume, now_ms);
+        if resume == Resume::Drop {
+            own.abandon(durable_seq, store, stage)?;
+        }
+        Ok(true)
+    }
+
+    /// Does what a person asks for with the deliveries of a webhook.
+    pub(super) fn act(
+        &mut self,
+        webhook: WebhookId,
+        action: Action,
+        now_ms: u64,
+        events: &mut EventLog,
+        store: &Store,
+        stage: &mut Stage,
+    ) -> Result<Outcome, WriterError> {
+        let durable_seq = self.durable_seq;
+        let Some(own) = of(&mut self.endpoints, webhook) else {
+            return Ok(Outcome::nothing(action));
+        };
+        own.act(action, &mut Access { events, store, stage, durable_seq, now_ms })
     }
 
     /// Puts the cursors that moved into the next commit; events up to `next_seq` are in it.
@@ -228,6 +367,10 @@ impl Deliveries {
                 state.changed = true;
             }
             state.offered.stage(state.id, stage);
+            state.history.stage(state.id, stage);
+            if let Some(health) = state.endpoint.changed() {
+                stage.put(Key::endpoint(state.id), codec::encode(VERSION, health));
+            }
             if std::mem::take(&mut state.changed) {
                 let cursor = Cursor { progress: state.progress.clone(), born_seq: state.born_seq };
                 stage.put(Key::cursor(state.id), codec::encode(VERSION, &cursor));
@@ -241,6 +384,9 @@ impl Deliveries {
         let [_, before] = self.floors;
         self.floors = [before, self.low()];
         for state in &mut self.endpoints {
+            if let Some(order) = &mut state.order {
+                order.committed();
+            }
             for retry in state.ended_retries.drain(..) {
                 state.claimed_retries.remove(&retry);
             }
@@ -249,14 +395,24 @@ impl Deliveries {
 }
 
 impl State {
-    fn load(webhook: Arc<Webhook>, store: &Store, next_seq: u64) -> Result<Self, WriterError> {
+    fn load(
+        webhook: Arc<Webhook>,
+        store: &Store,
+        next_seq: u64,
+        now_ms: u64,
+    ) -> Result<Self, WriterError> {
         let stored = store.get(&Key::cursor(webhook.id))?;
         let Cursor { progress, born_seq } = match &stored {
             Some(bytes) => codec::decode("cursor", VERSION, bytes)?,
             None => Cursor { progress: Progress::starting_at(next_seq), born_seq: next_seq },
         };
+        let health = store.get(&Key::endpoint(webhook.id))?;
+        let health = health.map(|bytes| codec::decode("endpoint", VERSION, &bytes)).transpose()?;
         Ok(Self {
             id: webhook.id,
+            history: History::load(webhook.id, store)?,
+            order: (webhook.policy.ordering == policy::Ordering::Message).then(Order::default),
+            endpoint: Endpoint::new(health, &webhook.policy, now_ms),
             webhook,
             progress,
             born_seq,
@@ -264,9 +420,43 @@ impl State {
             changed: stored.is_none(),
             claimed_retries: BTreeSet::new(),
             ended_retries: Vec::new(),
+            may_be_misplaced: true,
             expiry: Expiry::default(),
             tally: Tally::default(),
+            expired_seq: 0,
+            discarded_told_ms: None,
+            dead: None,
+            probe: None,
+            is_shut: Arc::default(),
         })
+    }
+
+    /// Nothing that waits now will be sent.
+    fn abandon(
+        &mut self,
+        durable_seq: u64,
+        store: &Store,
+        stage: &mut Stage,
+    ) -> Result<(), WriterError> {
+        self.progress.abandon(durable_seq);
+        self.changed = true;
+        for entry in store.scan(&Prefix::retries(self.id))? {
+            let (key, _) = entry?;
+            let place = key::parse_retry(&key).map(|(_, due_ms, seq)| (due_ms, seq));
+            if place.is_none_or(|place| !self.claimed_retries.contains(&place)) {
+                stage.remove(Key::from_stored(&key));
+            }
+        }
+        self.abandon_order(store, stage)
+    }
+
+    /// How much may wait, where `default` is what holds for all.
+    fn backlog(&self, default: Kept) -> Kept {
+        let policy = &self.webhook.policy;
+        Kept {
+            age: policy.backlog.unwrap_or(default.age),
+            bytes: policy.backlog_bytes.unwrap_or(default.bytes),
+        }
     }
 
     fn subscription(&self) -> Subscription<'_> {
@@ -281,45 +471,11 @@ impl State {
         }
     }
 
-    fn claim_retries(
-        &mut self,
-        max: usize,
-        now_ms: u64,
-        events: &mut EventLog,
-        store: &Store,
-        stage: &mut Stage,
-        claimed: &mut Claimed,
-    ) -> Result<(), WriterError> {
-        let mut given_up = 0;
-        for entry in store.scan(&Prefix::retries(self.id))? {
-            let (key, value) = entry?;
-            let Some((_, due_ms, seq)) = key::parse_retry(&key) else { continue };
-            if self.claimed_retries.contains(&(due_ms, seq)) {
-                continue;
-            }
-            if due_ms > now_ms || claimed.claims.len() >= max {
-                claimed.next_due_ms = Some(due_ms);
-                break;
-            }
-            let waiting: Waiting = codec::decode("retry", VERSION, &value)?;
-            let Some(event) = events.get(seq, store)? else {
-                // Its event is deleted: it must not come up again for ever.
-                self.expiry.count(true);
-                self.claimed_retries.insert((due_ms, seq));
-                self.ended_retries.push((due_ms, seq));
-                stage.remove(Key::from_stored(&key));
-                given_up += 1;
-                claimed.more |= given_up == GIVEN_UP;
-                if claimed.more {
-                    break;
-                }
-                continue;
-            };
-            self.claimed_retries.insert((due_ms, seq));
-            let attempt = waiting.attempts + 1;
-            claimed.claims.push(Claim { seq, event, attempt, due_ms: Some(due_ms) });
-        }
-        Ok(())
+    /// What becomes of a fresh event; counted.
+    fn decide(&mut self, event: &Event) -> Decision {
+        let decision = self.subscription().decide(event);
+        self.tally.count(decision, event.id);
+        decision
     }
 
     /// As [`Deliveries::expire`], for one webhook.
@@ -337,33 +493,13 @@ impl State {
         }
         Ok(true)
     }
+}
 
-    fn claim_fresh(
-        &mut self,
-        max: usize,
-        durable_seq: u64,
-        events: &mut EventLog,
-        store: &Store,
-        claimed: &mut Claimed,
-    ) -> Result<(), WriterError> {
-        for _ in 0..LOOKED_AT {
-            if claimed.claims.len() >= max {
-                return Ok(());
-            }
-            let Some(seq) = self.progress.claim(durable_seq) else { return Ok(()) };
-            let event = events.get(seq, store)?.filter(|event| {
-                let decision = self.subscription().decide(event);
-                self.tally.count(decision, event.id);
-                decision == Decision::Wanted
-            });
-            match event {
-                Some(event) => {
-                    claimed.claims.push(Claim { seq, event, attempt: 1, due_ms: None });
-                }
-                None => self.changed |= self.progress.done(seq),
-            }
-        }
-        claimed.more = true;
-        Ok(())
-    }
+fn of(endpoints: &mut [State], webhook: WebhookId) -> Option<&mut State> {
+    endpoints.iter_mut().find(|state| state.id == webhook)
+}
+
+/// Milliseconds.
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

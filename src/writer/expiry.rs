@@ -23,15 +23,16 @@ impl Expiry {
         self.total
     }
 
-    /// Says what is new, unless something was said a moment ago.
-    pub(super) fn announce(&mut self, webhook: &str, now_ms: u64) {
+    /// Says what is new, unless something was said a moment ago. Gives how many that are.
+    pub(super) fn announce(&mut self, webhook: &str, now_ms: u64) -> Option<u64> {
         let is_early = self.said_ms.is_some_and(|said| now_ms.abs_diff(said) < SAY_EVERY_MS);
         if self.total == self.said || is_early {
-            return;
+            return None;
         }
         let (expired, total) = (self.total - self.said, self.total);
         tracing::error!(webhook, expired, total, "deliveries waited for too long and are given up");
         (self.said, self.said_ms) = (self.total, Some(now_ms));
+        Some(expired)
     }
 }
 
@@ -45,9 +46,8 @@ mod tests {
         let mut said = Vec::new();
         for (now_ms, count) in [(5, 0), (10, 2), (20, 3), (60_009, 0), (60_010, 0), (60_020, 0)] {
             (0..count).for_each(|_| expiry.count(true));
-            expiry.announce("x", now_ms);
-            said.push(expiry.said);
+            said.push(expiry.announce("x", now_ms).unwrap_or(0));
         }
-        assert_eq!(said, [0, 2, 2, 2, 5, 5]);
+        assert_eq!(said, [0, 2, 0, 0, 3, 0]);
     }
 }

@@ -16,12 +16,18 @@ mod deliveries;
 mod error;
 mod events;
 mod expiry;
+mod handle;
+mod history;
+mod life;
 mod live;
+mod manual;
+mod notices;
 mod postings;
 mod replay_set;
 mod room;
 mod scope;
 mod stage;
+mod steady;
 mod sweep;
 mod upkeep;
 
@@ -33,7 +39,7 @@ use std::{sync::Arc, time::Duration};
 use jiff::{Timestamp, tz::TimeZone};
 use tokio::{
     runtime::Handle,
-    sync::{mpsc, oneshot, watch},
+    sync::{mpsc, watch},
     time::Instant,
 };
 
@@ -41,22 +47,27 @@ use crate::{
     clock::SharedClock,
     config::{Retention, Webhook},
     correlate::{Correlator, Direction},
-    event::{Event, EventType},
+    event::{Event, EventType, Notice},
     parse::{Counts, Reader, State},
-    queue::delivery::{Claim, Finished},
     source::Batch,
     store::Store,
 };
 
 pub use error::WriterError;
+pub use handle::{Claimed, Resume, Stopped, WriterHandle};
+pub use history::{Page, Place, Wanted};
+pub use manual::{Cancelled, Cleared, DeadPage, Replayed, Selector};
 pub use replay_set::{ReplaySet, replay_positions};
 pub use stage::{journal_position, positions};
 
 use deliveries::Deliveries;
 use events::EventLog;
+use handle::Command;
+use life::Life;
 use room::Room;
 use scope::Scope;
 use stage::Stage;
+use steady::Steady;
 use sweep::Sweep;
 
 /// Lines that a commit covers at most.
@@ -67,119 +78,6 @@ const COMMIT_BYTES: usize = 1024 * 1024;
 const COMMIT_AFTER: Duration = Duration::from_millis(100);
 /// Commands that may wait.
 const COMMANDS_WAITING: usize = 1024;
-
-/// What senders ask of the writer.
-#[derive(Debug)]
-enum Command {
-    /// Deliveries to make for one webhook.
-    Claim { endpoint: usize, max: usize, answer: oneshot::Sender<Claimed> },
-    /// What became of one.
-    Finish { endpoint: usize, finished: Finished },
-    /// Take in the batches that wait, commit, answer.
-    Flush { input_ended: bool, answer: oneshot::Sender<()> },
-    /// The replay is over: nothing of it is to be gone on with.
-    ReplayDone,
-    /// The sources are ending: let them.
-    Ending,
-    /// As flush, and end.
-    Stop,
-}
-
-/// Deliveries to make, and when to ask again.
-#[derive(Debug, Default)]
-pub struct Claimed {
-    /// At most as many as asked for.
-    pub claims: Vec<Claim>,
-    /// When the next waiting retry is due, if one waits.
-    pub next_due_ms: Option<u64>,
-    /// Not all fresh events were looked at: claim again.
-    pub more: bool,
-    /// All results reported before are durable, so `next_due_ms` knows of them.
-    pub settled: bool,
-}
-
-/// The senders' side of the writer.
-#[derive(Debug, Clone)]
-pub struct WriterHandle {
-    commands: mpsc::Sender<Command>,
-    /// Sequence number below which events are durable.
-    durable: watch::Receiver<u64>,
-}
-
-/// The writer has ended; nothing can be claimed or finished any more.
-#[derive(Debug, thiserror::Error)]
-#[error("the writer has stopped")]
-pub struct Stopped;
-
-impl WriterHandle {
-    /// Claims up to `max` deliveries for the webhook with index `endpoint`.
-    ///
-    /// # Errors
-    /// [`Stopped`] when the writer has ended.
-    pub async fn claim(&self, endpoint: usize, max: usize) -> Result<Claimed, Stopped> {
-        let (answer, claimed) = oneshot::channel();
-        let command = Command::Claim { endpoint, max, answer };
-        self.commands.send(command).await.map_err(|_| Stopped)?;
-        claimed.await.map_err(|_| Stopped)
-    }
-
-    /// Reports what became of a claimed delivery.
-    ///
-    /// # Errors
-    /// [`Stopped`] when the writer has ended.
-    pub async fn finish(&self, endpoint: usize, finished: Finished) -> Result<(), Stopped> {
-        self.commands.send(Command::Finish { endpoint, finished }).await.map_err(|_| Stopped)
-    }
-
-    /// Waits until every batch sent before is durable.
-    ///
-    /// # Errors
-    /// [`Stopped`] when the writer has ended.
-    pub async fn flush(&self) -> Result<(), Stopped> {
-        self.flush_input(false).await
-    }
-
-    /// The same; no batch comes behind them, so nothing waits for another line.
-    ///
-    /// # Errors
-    /// [`Stopped`] when the writer has ended.
-    pub async fn input_ended(&self) -> Result<(), Stopped> {
-        self.flush_input(true).await
-    }
-
-    async fn flush_input(&self, input_ended: bool) -> Result<(), Stopped> {
-        let (answer, flushed) = oneshot::channel();
-        let command = Command::Flush { input_ended, answer };
-        self.commands.send(command).await.map_err(|_| Stopped)?;
-        flushed.await.map_err(|_| Stopped)
-    }
-
-    /// Tells the writer that all of the replay is read and was sent, as far as it can be: the next
-    /// one begins anew.
-    pub async fn replay_done(&self) {
-        // An error means that it has ended; then its own error is told.
-        drop(self.commands.send(Command::ReplayDone).await);
-    }
-
-    /// Tells the writer that the sources are told to end. It takes what they still have, also while
-    /// the disk is nearly full; but then only what cannot be had again counts.
-    pub async fn sources_end(&self) {
-        // An error means that it has ended already.
-        drop(self.commands.send(Command::Ending).await);
-    }
-
-    /// Asks the writer to take in the batches that wait, to commit and to end.
-    pub async fn stop(&self) {
-        // An error means that it has ended already, which is what was asked for.
-        drop(self.commands.send(Command::Stop).await);
-    }
-
-    /// Tells when new events became durable.
-    #[must_use]
-    pub fn durable(&self) -> watch::Receiver<u64> {
-        self.durable.clone()
-    }
-}
 
 /// What the writer is made with.
 #[derive(Debug)]
@@ -284,6 +182,8 @@ pub struct Writer {
     store: Store,
     mode: Mode,
     clock: SharedClock,
+    /// For what is due.
+    steady: Steady,
     /// When it was made, microseconds. What happened since cannot have been stored by another run.
     started_us: i64,
     sources: Vec<Feed>,
@@ -294,6 +194,7 @@ pub struct Writer {
     retention: Retention,
     sweep: Sweep,
     room: Room,
+    life: Life,
     /// When the size of the store was last looked at, milliseconds since the epoch.
     rebuild_asked_ms: u64,
     /// When something may have been kept for long enough.
@@ -336,7 +237,17 @@ impl Writer {
         let next_seq = events::next_seq(&store)?;
         let (commands, inbox) = mpsc::channel(COMMANDS_WAITING);
         let (durable, durable_seen) = watch::channel(next_seq);
-        let deliveries = Deliveries::load(webhooks, &store, next_seq, mode.only())?;
+        let (now, mut stage) = (clock.now(), Stage::new(mode.scope().unwrap_or_default()));
+        let mut deliveries =
+            Deliveries::load(webhooks, &store, next_seq, mode.only(), millis(now))?;
+        deliveries.settle_order(millis(now), &store, &mut stage)?;
+        if life::is_new(&store)? && store.has_begun_anew()? {
+            let reset = Notice::default();
+            deliveries.notices.push(EventType::StoreReset, reset, millis(now));
+        }
+        if mode == Mode::Live && life::was_away(&store, millis(now))? {
+            deliveries.start_slowly(millis(now));
+        }
         let mut correlator =
             Correlator::new(direction, deliveries.wants(EventType::OutboundSending))
                 .with_evidence(deliveries.want_evidence());
@@ -352,12 +263,12 @@ impl Writer {
         if let Some(scope) = mode.resumed_scope() {
             live::restore(&store, scope, &mut correlator)?;
         }
-        let (now, mut stage) = (clock.now(), Stage::new(mode.scope().unwrap_or_default()));
         let events = EventLog::load(&store, next_seq, millis(now), &mut stage)?;
         let writer = Self {
             store,
             mode,
             started_us: now.as_microsecond(),
+            steady: Steady::new(&*clock),
             clock,
             sources,
             readers,
@@ -367,6 +278,7 @@ impl Writer {
             retention,
             sweep: Sweep::new(millis(now)),
             room: Room::new(min_free),
+            life: Life::default(),
             rebuild_asked_ms: millis(now),
             upkeep_at: Instant::now(),
             stage,
@@ -377,7 +289,7 @@ impl Writer {
             heard: Instant::now(),
             fresh: Vec::new(),
         };
-        Ok((writer, WriterHandle { commands, durable: durable_seen }))
+        Ok((writer, WriterHandle::new(commands, durable_seen)))
     }
 
     /// Works until it is told to stop. Blocks the calling thread, which must not be a runtime's.
@@ -385,19 +297,24 @@ impl Writer {
     /// # Errors
     /// When the store fails. Nothing that was not committed counts then.
     pub fn run(mut self, runtime: &Handle) -> Result<Summary, WriterError> {
-        let worked = self.work(runtime);
+        runtime.block_on(self.work())
+    }
+
+    /// As [`Writer::run`]. Blocks the thread that polls it, for as long as a commit takes.
+    pub(crate) async fn work(&mut self) -> Result<Summary, WriterError> {
+        let worked = self.work_until_stop().await;
         if worked.is_err() {
             self.store.distrust();
         }
         worked.map(|()| self.summary)
     }
 
-    fn work(&mut self, runtime: &Handle) -> Result<(), WriterError> {
-        self.room.look(&self.store);
+    async fn work_until_stop(&mut self) -> Result<(), WriterError> {
+        self.look_for_room();
         self.begin()?;
         let mut sources_open = true;
         loop {
-            match self.wait(runtime, sources_open) {
+            match self.wait(sources_open).await {
                 Woken::Command(Some(Command::Stop) | None) => break,
                 Woken::Command(Some(command)) => self.command(command)?,
                 Woken::Batch(Some(batch)) => self.ingest(&batch)?,
@@ -424,7 +341,7 @@ impl Writer {
     }
 
     /// Commands first: a backlog of lines must not keep the senders waiting.
-    fn wait(&mut self, runtime: &Handle, sources_open: bool) -> Woken {
+    async fn wait(&mut self, sources_open: bool) -> Woken {
         let is_listening = !self.room.is_short();
         let due = self.stage.since.map(|since| since + COMMIT_AFTER);
         if !is_listening {
@@ -434,16 +351,14 @@ impl Writer {
         // Lines that have come already end a silence, however long the last commit took.
         let silent =
             self.correlator.patience().map(|wait| self.heard + wait).filter(|_| is_listening);
-        runtime.block_on(async {
-            tokio::select! {
-                biased;
-                command = self.inbox.recv() => Woken::Command(command),
-                () = until(due), if due.is_some() => Woken::CommitDue,
-                () = tokio::time::sleep_until(self.upkeep_at) => Woken::UpkeepDue,
-                batch = self.batches.recv(), if sources_open && is_listening => Woken::Batch(batch),
-                () = until(silent), if silent.is_some() => Woken::Silent,
-            }
-        })
+        tokio::select! {
+            biased;
+            command = self.inbox.recv() => Woken::Command(command),
+            () = until(due), if due.is_some() => Woken::CommitDue,
+            () = tokio::time::sleep_until(self.upkeep_at) => Woken::UpkeepDue,
+            batch = self.batches.recv(), if sources_open && is_listening => Woken::Batch(batch),
+            () = until(silent), if silent.is_some() => Woken::Silent,
+        }
     }
 
     /// Lets messages go that wait for a line which does not come.
@@ -476,7 +391,7 @@ impl Writer {
     fn command(&mut self, command: Command) -> Result<(), WriterError> {
         match command {
             Command::Claim { endpoint, max, answer } => {
-                let now_ms = self.now_ms();
+                let now_ms = self.steady.now(&*self.clock).ms;
                 let (events, store, stage) = (&mut self.events, &self.store, &mut self.stage);
                 let mut claimed =
                     self.deliveries.claim(endpoint, max, now_ms, events, store, stage)?;
@@ -484,8 +399,39 @@ impl Writer {
                 // A sender that went away does not want its claims; they are due at the next start.
                 drop(answer.send(claimed));
             }
-            Command::Finish { endpoint, finished } => {
-                self.deliveries.finish(endpoint, finished, &mut self.stage);
+            Command::Finish { endpoint, mut finished } => {
+                if self.retention.attempts.is_zero() {
+                    finished.record = None;
+                }
+                let now = self.steady.now(&*self.clock);
+                let (store, stage) = (&self.store, &mut self.stage);
+                self.deliveries.finish(endpoint, finished, now, store, stage)?;
+            }
+            Command::GiveBack { endpoint, claims } => self.deliveries.give_back(endpoint, &claims),
+            Command::Act { webhook, action, answer } => {
+                let now_ms = self.steady.now(&*self.clock).ms;
+                let (events, store, stage) = (&mut self.events, &self.store, &mut self.stage);
+                let outcome = self.deliveries.act(webhook, action, now_ms, events, store, stage)?;
+                self.commit()?;
+                answer.send(outcome).ok();
+                self.wake_senders();
+            }
+            Command::Attempts { webhook, wanted, answer } => {
+                answer.send(history::read(webhook, wanted, &self.store)?).ok();
+            }
+            Command::Disable { webhook, answer } => {
+                let now_ms = self.steady.now(&*self.clock).ms;
+                let is_new = self.deliveries.disable(webhook, now_ms, &mut self.stage);
+                self.commit()?;
+                answer.send(is_new).ok();
+            }
+            Command::Enable { webhook, resume, answer } => {
+                let now_ms = self.steady.now(&*self.clock).ms;
+                let (store, stage) = (&self.store, &mut self.stage);
+                let is_new = self.deliveries.enable(webhook, resume, now_ms, store, stage)?;
+                self.commit()?;
+                answer.send(is_new).ok();
+                self.wake_senders();
             }
             Command::Flush { input_ended, answer } => {
                 self.flush(input_ended)?;
@@ -510,8 +456,12 @@ impl Writer {
         self.heard = Instant::now();
         let (correlator, fresh) = (&mut self.correlator, &mut self.fresh);
         reader.read(batch, |line| correlator.step(line, fresh));
+        let gap = reader.told_gap();
         fresh.retain(|event| reader.wants(event.at_us));
         self.stage_events()?;
+        if let Some(lines) = gap {
+            self.tell_gap(batch.source, lines);
+        }
         if self.mode.scope().is_some()
             && let Some(Feed { name, .. }) = self.sources.get(batch.source)
             && let Some(reader) = self.readers.get(batch.source)
@@ -565,6 +515,38 @@ impl Writer {
         Ok(true)
     }
 
+    fn tell_gap(&mut self, source: usize, lines: u64) {
+        let source = self.sources.get(source).map(|feed| feed.name.clone());
+        let notice = Notice { source, count: Some(lines), ..Notice::default() };
+        let now_ms = self.now_ms();
+        self.deliveries.notices.push(EventType::SourceGap, notice, now_ms);
+    }
+
+    fn look_for_room(&mut self) {
+        if let Some(free) = self.room.look(&self.store) {
+            let notice = Notice { count: Some(free), ..Notice::default() };
+            let now_ms = self.now_ms();
+            self.deliveries.notices.push(EventType::StoreDiskLow, notice, now_ms);
+        }
+    }
+
+    /// Operational events get their place, those that a webhook wants to be told of.
+    fn stage_notices(&mut self) {
+        let now = self.clock.now();
+        for (kind, notice) in self.deliveries.notices.take() {
+            if self.mode == Mode::Live && self.deliveries.wants(kind) {
+                let event =
+                    notices::event(kind, notice, now.as_microsecond(), self.events.next_seq());
+                self.events.append(event, millis(now), &mut self.stage);
+            }
+        }
+    }
+
+    /// There may be something to send before they would look again.
+    fn wake_senders(&self) {
+        self.durable.send_modify(|_| {});
+    }
+
     fn now_ms(&self) -> u64 {
         millis(self.clock.now())
     }
@@ -573,14 +555,18 @@ impl Writer {
     fn commit(&mut self) -> Result<(), WriterError> {
         let is_kept = self.mode.scope().is_some();
         live::stage(&mut self.correlator, is_kept.then_some(&mut self.stage));
+        self.stage_notices();
         self.events.stage_open(&mut self.stage);
         self.deliveries.stage(self.events.next_seq(), &mut self.stage);
+        if self.mode == Mode::Live && !self.stage.is_empty() {
+            self.life.stage(millis(self.clock.now()), &mut self.stage);
+        }
         let Some(commit) = self.stage.take() else { return Ok(()) };
         self.store.apply(commit)?;
         let durable = self.events.committed();
         self.deliveries.committed(durable);
         self.durable.send_replace(durable);
-        self.room.look(&self.store);
+        self.look_for_room();
         Ok(())
     }
 }

@@ -37,18 +37,21 @@ impl Room {
         self.is_closed |= self.is_short;
     }
 
-    /// Looks, and says when it is another than before.
-    pub(super) fn look(&mut self, store: &Store) {
-        let Ok(space) = store.space() else { return };
+    /// Looks, and says when it is another than before. Gives the free bytes when it has become
+    /// short.
+    pub(super) fn look(&mut self, store: &Store) -> Option<u64> {
+        let space = store.space().ok()?;
         let min_free = self.min_free.unwrap_or_else(|| space.min_free());
         // Reading goes on only when there is a little more, so that it does not stop at once.
         let wanted = if self.is_short { min_free.saturating_add(min_free / 8) } else { min_free };
         let is_short = space.free < wanted;
+        let mut low = None;
         if is_short != self.is_short {
             self.is_short = is_short;
             self.is_closed |= is_short && self.is_ending;
             let free = space.free;
             if is_short {
+                low = Some(free);
                 tracing::error!(
                     health = "degraded",
                     free,
@@ -62,5 +65,6 @@ impl Room {
         if !is_short && let Err(error) = store.take_ballast(min_free) {
             tracing::debug!(%error, "no ballast");
         }
+        low
     }
 }

@@ -3,7 +3,8 @@
 //! nobody goes on with. Some keys at a time, so that nobody waits for it.
 
 use super::{
-    deliveries, deliveries::Deliveries, error::WriterError, replay_set, stage, stage::Stage,
+    deliveries, deliveries::Deliveries, error::WriterError, history, replay_set, stage,
+    stage::Stage,
 };
 use crate::{
     config::Retention,
@@ -23,10 +24,12 @@ const EVERY_MS: u64 = 3_600_000;
 #[derive(Debug)]
 pub(super) struct Measure<'a> {
     pub(super) now_ms: u64,
+    /// The same where a retry may be due.
+    pub(super) steady_ms: u64,
     pub(super) retention: &'a Retention,
     /// Events below it are deleted.
     pub(super) first_seq: u64,
-    /// Events below it are not sent any more.
+    /// Events below it are not sent any more to webhooks that are not configured.
     pub(super) expired_seq: u64,
     /// Names of the configured sources.
     pub(super) sources: Vec<&'a str>,
@@ -35,7 +38,9 @@ pub(super) struct Measure<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Table {
     Retries,
+    Places,
     Dead,
+    Attempts,
     Offered,
     Positions,
     SourceStates,
@@ -77,8 +82,14 @@ impl Sweep {
             }
             let (key, value) = entry?;
             looked_at += 1;
+            if let (Table::Places, Some(place)) = (table, key::parse_place(&key)) {
+                deliveries.mend_order(place, measure.steady_ms, store, stage)?;
+            }
             if table.is_over(&key, &value, measure, deliveries, store)? {
                 removed += 1;
+                if table == Table::Dead {
+                    deliveries.recount_dead();
+                }
                 stage.remove(Key::from_stored(&key));
             }
             self.last_key = key;
@@ -94,7 +105,9 @@ impl Table {
     fn prefix(self) -> Prefix {
         match self {
             Self::Retries => Prefix::all_retries(),
+            Self::Places => Prefix::all_places(),
             Self::Dead => Prefix::all_dead(),
+            Self::Attempts => Prefix::all_attempts(),
             Self::Offered => Prefix::all_offered(),
             Self::Positions => Prefix::all_positions(),
             Self::SourceStates => Prefix::source_states(),
@@ -104,8 +117,10 @@ impl Table {
 
     fn next(self) -> Option<Self> {
         match self {
-            Self::Retries => Some(Self::Dead),
-            Self::Dead => Some(Self::Offered),
+            Self::Retries => Some(Self::Places),
+            Self::Places => Some(Self::Dead),
+            Self::Dead => Some(Self::Attempts),
+            Self::Attempts => Some(Self::Offered),
             Self::Offered => Some(Self::Positions),
             Self::Positions => Some(Self::SourceStates),
             Self::SourceStates => Some(Self::Replay),
@@ -124,12 +139,18 @@ impl Table {
     ) -> Result<bool, WriterError> {
         Ok(match self {
             Self::Retries => key::parse_retry(key).is_some_and(|(webhook, due_ms, seq)| {
-                seq < measure.expired_seq.max(measure.first_seq)
-                    && deliveries.give_up(webhook, due_ms, seq)
+                let expired_seq = deliveries.expired_seq(webhook).unwrap_or(measure.expired_seq);
+                seq < expired_seq.max(measure.first_seq) && deliveries.give_up(webhook, due_ms, seq)
+            }),
+            Self::Places => key::parse_place(key).is_some_and(|(webhook, _, seq)| {
+                deliveries.expired_seq(webhook).is_none() && seq < measure.expired_seq
             }),
             Self::Dead => {
                 let letter: DeadLetter = codec::decode("dead letter", deliveries::VERSION, value)?;
                 is_older(letter.ended_ms, measure.retention.dead, measure.now_ms)
+            }
+            Self::Attempts => {
+                is_older(history::newest_ms(value)?, measure.retention.attempts, measure.now_ms)
             }
             Self::Offered => key::parse_offered(key)
                 .is_some_and(|(_, page)| super::backfill::end_of_page(page) <= measure.first_seq),

@@ -23,9 +23,12 @@ const SPARSE: Sparse = Sparse { times: 8, bytes: 512 * 1024 * 1024 };
 impl Writer {
     /// A step, and when the next one is due.
     pub(super) fn keep_up(&mut self) -> Result<(), WriterError> {
-        self.room.look(&self.store);
+        self.look_for_room();
         let more = self.forget_some()?;
         self.rebuild_store()?;
+        if !self.deliveries.notices.is_empty() {
+            self.stage.touch();
+        }
         self.upkeep_at = Instant::now() + if more { STEP_EVERY } else { LOOK_EVERY };
         Ok(())
     }
@@ -56,9 +59,8 @@ impl Writer {
     /// Stages removes of what is over. True when there is more.
     pub(super) fn forget_some(&mut self) -> Result<bool, WriterError> {
         let now_ms = self.now_ms();
-        let expired_seq = self.events.end_of(self.retention.backlog, now_ms);
-        let mut more =
-            self.deliveries.expire(expired_seq, now_ms, &mut self.events, &self.store)?;
+        let backlog = self.retention.backlog;
+        let mut more = self.deliveries.expire(backlog, now_ms, &mut self.events, &self.store)?;
         let end = self.events.end_of(self.retention.events, now_ms);
         let floor = self.deliveries.floor();
         if floor < end && self.deliveries.is_floor_behind() {
@@ -68,9 +70,10 @@ impl Writer {
         if self.mode == Mode::Live {
             let measure = Measure {
                 now_ms,
+                steady_ms: self.steady.now(&*self.clock).ms,
                 retention: &self.retention,
                 first_seq: self.events.first_seq(),
-                expired_seq,
+                expired_seq: self.events.end_of(backlog, now_ms),
                 sources: self.sources.iter().map(|source| source.name.as_str()).collect(),
             };
             let (deliveries, stage) = (&mut self.deliveries, &mut self.stage);

@@ -32,8 +32,9 @@ use crate::{
         Transport, Webhook, WebhookId,
     },
     egress::Policy,
+    limits,
     profile::Profile,
-    queue::filter::TypeSet,
+    queue::{filter::TypeSet, policy},
     secret::Secret,
 };
 use receiver::Received;
@@ -201,9 +202,11 @@ fn config(dir: &Path, url: Url, secret: Secret) -> Result<Config, AppError> {
             timeout: profile.timeout(),
             schedule: profile.schedule().to_vec(),
             concurrency: 1,
+            policy: policy::Policy::default(),
             transport: Transport::default(),
             selection: Selection::default(),
         }],
+        concurrency: limits::ATTEMPTS_AT_ONCE,
     })
 }
 

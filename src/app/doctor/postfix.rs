@@ -72,6 +72,7 @@ mod tests {
             sealer: None,
             mail: Mail::default(),
             webhooks: Vec::new(),
+            concurrency: 1,
         };
         let values = values.map(str::to_owned);
         judge(&values, &config).into_iter().map(|finding| finding.state).collect()

@@ -10,6 +10,7 @@ mod journal;
 mod mail;
 mod network;
 mod pem_file;
+mod policy;
 mod route;
 mod secret_file;
 mod selection;
@@ -18,7 +19,7 @@ mod store;
 mod transport;
 mod webhook;
 
-use std::{collections::HashMap, path::PathBuf};
+use std::{collections::HashMap, ops::RangeInclusive, path::PathBuf};
 
 use super::{
     checked::Config,
@@ -27,7 +28,7 @@ use super::{
     raw::RawConfig,
     value::At,
 };
-use crate::secret::Sealer;
+use crate::{limits::ATTEMPTS_AT_ONCE, secret::Sealer};
 use journal::Maillog;
 
 pub use secret_file::SecretFileError;
@@ -35,6 +36,8 @@ pub(super) use secret_file::read as read_secret_file;
 
 /// Where state lives unless said otherwise.
 pub(super) const STATE_DIR: &str = "/var/lib/mailherald";
+/// Attempts to all webhooks together that may be under way at once.
+const CONCURRENCIES: RangeInclusive<usize> = 1..=4096;
 
 /// Checks everything. None when an error was found, here or while reading.
 pub(super) fn check(
@@ -43,6 +46,7 @@ pub(super) fn check(
     problems: &mut Problems<'_>,
 ) -> Option<Config> {
     let state_dir = state_dir(raw.state_dir, problems);
+    let concurrency = concurrency(raw.concurrency.as_ref(), problems);
     let store = store::check(raw.store.map(|store| store.value), problems);
     let raw_mail = raw.mail.map(|mail| mail.value);
     let may_ask = raw_mail.as_ref().is_none_or(mail::may_ask_postfix);
@@ -67,8 +71,16 @@ pub(super) fn check(
         Purpose::DryRun => None,
         _ => raw.seal_key_file.and_then(|file| sealer(&file, problems)),
     };
-    let config = Config { state_dir, sources, store, mail, egress, sealer, webhooks };
+    let config = Config { state_dir, sources, store, mail, egress, sealer, webhooks, concurrency };
     (!problems.any_error()).then_some(config)
+}
+
+fn concurrency(raw: Option<&At<usize>>, problems: &mut Problems<'_>) -> usize {
+    let Some(At { span, value }) = raw else { return ATTEMPTS_AT_ONCE };
+    if !CONCURRENCIES.contains(value) {
+        problems.error(span, "concurrency", "must be from 1 to 4096");
+    }
+    *value
 }
 
 fn state_dir(raw: Option<At<String>>, problems: &mut Problems<'_>) -> PathBuf {

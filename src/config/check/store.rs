@@ -21,20 +21,21 @@ pub(super) fn check(raw: Option<RawStore>, problems: &mut Problems<'_>) -> Store
     let Some(raw) = raw else { return StoreSettings::default() };
     let default = Retention::default();
     let backlog = Kept {
-        age: at_least(raw.backlog, LEAST_BACKLOG_AGE, "backlog", "1h", problems)
-            .unwrap_or(default.backlog.age),
-        bytes: backlog_bytes(raw.backlog_bytes, problems).unwrap_or(default.backlog.bytes),
+        age: backlog_age(raw.backlog, "store.backlog", problems).unwrap_or(default.backlog.age),
+        bytes: backlog_bytes(raw.backlog_bytes, "store.backlog_bytes", problems)
+            .unwrap_or(default.backlog.bytes),
     };
     let events = Kept {
         age: raw.retain.map_or(default.events.age, |at| at.value),
         bytes: raw.retain_bytes.map_or(default.events.bytes, |at| at.value.0),
     };
     let dead = raw.retain_dead.map_or(default.dead, |at| at.value);
+    let attempts = raw.retain_attempts.map_or(default.attempts, |at| at.value);
     let positions =
-        at_least(raw.retain_positions, LEAST_POSITIONS, "retain_positions", "2d", problems)
+        at_least(raw.retain_positions, LEAST_POSITIONS, "store.retain_positions", "2d", problems)
             .unwrap_or(default.positions);
     StoreSettings {
-        retention: Retention { events, backlog, dead, positions },
+        retention: Retention { events, backlog, dead, attempts, positions },
         min_free: raw.min_free.map(|at| at.value.0),
         on_loss: on_loss(raw.on_store_loss, problems),
     }
@@ -64,15 +65,29 @@ fn at_least(
 ) -> Option<Duration> {
     let At { span, value } = raw?;
     if value < least {
-        problems.error(&span, format!("store.{key}"), format!("must be at least {words}"));
+        problems.error(&span, key, format!("must be at least {words}"));
     }
     Some(value)
 }
 
-fn backlog_bytes(raw: Option<At<Bytes>>, problems: &mut Problems<'_>) -> Option<u64> {
+/// How long an event may wait for a webhook.
+pub(super) fn backlog_age(
+    raw: Option<At<Duration>>,
+    key: &str,
+    problems: &mut Problems<'_>,
+) -> Option<Duration> {
+    at_least(raw, LEAST_BACKLOG_AGE, key, "1h", problems)
+}
+
+/// Bytes of events that may wait for a webhook.
+pub(super) fn backlog_bytes(
+    raw: Option<At<Bytes>>,
+    key: &str,
+    problems: &mut Problems<'_>,
+) -> Option<u64> {
     let At { span, value: Bytes(bytes) } = raw?;
     if bytes < LEAST_BACKLOG {
-        problems.error(&span, "store.backlog_bytes", "must be at least 1MiB");
+        problems.error(&span, key, "must be at least 1MiB");
     }
     Some(bytes)
 }

@@ -4,7 +4,7 @@ use std::{ops::RangeInclusive, time::Duration};
 
 use url::Url;
 
-use super::{Names, choice, mail::domains, secret_file, selection, transport};
+use super::{Names, choice, mail::domains, policy, secret_file, selection, transport};
 use crate::{
     config::{
         PROFILE_NAMES,
@@ -54,6 +54,7 @@ fn webhook(
     let At { span: table, value: mut raw } = at;
     let transport = transport::check(&mut raw, problems);
     let selection = selection::check(&mut raw, routes, problems);
+    let policy = policy::check(&raw, problems);
     let profile = profile(raw.profile.as_ref(), problems);
     let name = required(raw.name, "webhook.name", &table, problems);
     if let Some(name) = &name {
@@ -84,6 +85,7 @@ fn webhook(
         timeout,
         schedule,
         concurrency,
+        policy,
         transport,
         selection,
     })

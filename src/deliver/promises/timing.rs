@@ -8,6 +8,7 @@ use crate::{
     profile::Profile,
     queue::{
         outcome::{AttemptResult, Failure, Outcome, classify},
+        policy::Codes,
         schedule::next_due,
     },
 };
@@ -18,7 +19,7 @@ fn answered(status: u16) -> AttemptResult {
 
 /// By the table of the profile alone.
 fn judged(profile: Profile, result: AttemptResult, number: u32) -> Outcome {
-    classify(profile, result, number)
+    classify(profile, &Codes::default(), result, number)
 }
 
 fn outcome(profile: Profile, status: u16) -> Outcome {
@@ -49,7 +50,7 @@ fn sends(profile: Profile, result: AttemptResult) -> (Vec<i64>, End) {
         let due = match judged(profile, result, number) {
             Outcome::Delivered => return (sent, End::Delivered),
             Outcome::Discarded | Outcome::Blocked => return (sent, End::Discarded),
-            Outcome::Retry { not_before } => {
+            Outcome::Retry { not_before, .. } => {
                 next_due(profile.schedule(), number, ended, not_before, 0.0)
             }
         };
@@ -67,7 +68,7 @@ fn d4_jetemail_takes_2xx_retries_429_and_5xx_and_discards_other_4xx() {
         let expected = match status {
             200..=299 => Outcome::Delivered,
             400..=499 if status != 429 => Outcome::Discarded,
-            _ => Outcome::Retry { not_before: Duration::ZERO },
+            _ => Outcome::Retry { not_before: Duration::ZERO, hold: false },
         };
         assert_eq!(outcome(Profile::Jetemail, status), expected, "{status}");
     }

@@ -7,10 +7,14 @@ use std::{
         Arc,
         atomic::{AtomicI64, Ordering},
     },
+    time::Duration,
 };
 
 use jiff::{Timestamp, tz::TimeZone};
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::Instant,
+};
 
 use crate::{
     clock::Clock,
@@ -19,7 +23,9 @@ use crate::{
     profile::Profile,
     queue::{
         delivery::{Claim, DeadLetter, EndState, Fate, Finished, Waiting},
+        endpoint::{Sighting, Signal},
         filter::TypeSet,
+        policy::Policy,
     },
     secret::Secret,
     source::{Batch, Fingerprint, Heads, LineSpan, Position},
@@ -32,17 +38,33 @@ pub(super) const HOUR_S: i64 = 3600;
 
 /// Time that only moves when it is told to; far behind the stamps of [`line`], so they are new.
 #[derive(Debug)]
-pub(super) struct TestClock(AtomicI64);
+pub(super) struct TestClock {
+    wall_ms: AtomicI64,
+    elapsed_ms: AtomicI64,
+    start: Instant,
+}
 
 impl TestClock {
+    fn new() -> Self {
+        let (wall_ms, elapsed_ms) = (AtomicI64::new(0), AtomicI64::new(0));
+        Self { wall_ms, elapsed_ms, start: Instant::now() }
+    }
+
+    /// Time passes until the wall clock shows this; a step if it showed a later time.
     pub(super) fn set_ms(&self, now_ms: i64) {
-        self.0.store(now_ms, Ordering::SeqCst);
+        let before = self.wall_ms.swap(now_ms, Ordering::SeqCst);
+        self.elapsed_ms.fetch_add((now_ms - before).max(0), Ordering::SeqCst);
     }
 }
 
 impl Clock for TestClock {
     fn now(&self) -> Timestamp {
-        Timestamp::from_millisecond(self.0.load(Ordering::SeqCst)).unwrap()
+        Timestamp::from_millisecond(self.wall_ms.load(Ordering::SeqCst)).unwrap()
+    }
+
+    fn instant(&self) -> Instant {
+        let elapsed = u64::try_from(self.elapsed_ms.load(Ordering::SeqCst)).unwrap();
+        self.start + Duration::from_millis(elapsed)
     }
 }
 
@@ -74,6 +96,11 @@ impl Bench {
         Self::open_on(Store::open(dir).unwrap(), mode, webhooks, since_us)
     }
 
+    /// With webhooks as they are given.
+    pub(super) fn open_for(dir: &Path, webhooks: Vec<Webhook>) -> Self {
+        Self::open_all(Store::open(dir).unwrap(), Mode::Live, webhooks, None)
+    }
+
     /// On an open store.
     pub(super) fn open_on(
         store: Store,
@@ -81,6 +108,11 @@ impl Bench {
         webhooks: &[&str],
         since_us: Option<i64>,
     ) -> Self {
+        let webhooks = webhooks.iter().map(|name| webhook(name)).collect();
+        Self::open_all(store, mode, webhooks, since_us)
+    }
+
+    fn open_all(store: Store, mode: Mode, webhooks: Vec<Webhook>, since_us: Option<i64>) -> Self {
         let stored = match mode {
             Mode::Replay { set: Some(set), .. } if set.is_resumed => {
                 replay_positions(&store, set.id, "test").unwrap().unwrap()
@@ -88,11 +120,11 @@ impl Bench {
             _ => positions(&store, "test").unwrap(),
         };
         let (offset, line_count) = stored.first().map_or((0, 0), |at| (at.offset, at.line_count));
-        let clock = Arc::new(TestClock(AtomicI64::new(0)));
+        let clock = Arc::new(TestClock::new());
         let setup = Setup {
             store,
             sources: vec![Feed { name: "test".into(), since_us, can_be_read_again: true }],
-            webhooks: webhooks.iter().map(|name| Arc::new(webhook(name))).collect(),
+            webhooks: webhooks.into_iter().map(Arc::new).collect(),
             direction: Direction::default(),
             zone: TimeZone::UTC,
             clock: clock.clone(),
@@ -184,7 +216,17 @@ impl Bench {
     }
 
     pub(super) fn finish_for(&mut self, endpoint: usize, claim: &Claim, fate: Fate) {
-        let finished = Finished { seq: claim.seq, due_ms: claim.due_ms, fate };
+        let signal = match fate {
+            Fate::Delivered => Signal::Took,
+            _ => Signal::Refused,
+        };
+        self.finish_as(endpoint, claim, fate, signal);
+    }
+
+    /// With a word of its own about the endpoint.
+    pub(super) fn finish_as(&mut self, endpoint: usize, claim: &Claim, fate: Fate, signal: Signal) {
+        let sighting = Sighting { signal, hold: Duration::ZERO, gone: false };
+        let finished = Finished { claim: claim.clone(), fate, sighting, record: None };
         self.writer.command(Command::Finish { endpoint, finished }).unwrap();
     }
 
@@ -206,7 +248,7 @@ impl Bench {
     }
 }
 
-fn webhook(name: &str) -> Webhook {
+pub(super) fn webhook(name: &str) -> Webhook {
     let profile = Profile::Standard;
     Webhook {
         id: WebhookId::of_name(name),
@@ -220,6 +262,7 @@ fn webhook(name: &str) -> Webhook {
         timeout: profile.timeout(),
         schedule: profile.schedule().to_vec(),
         concurrency: 4,
+        policy: Policy::default(),
         transport: Transport::default(),
         selection: Selection::default(),
     }

@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use super::{
     HOUR_S, Mode, REPLAY, Store,
-    bench::{Bench, claims_of, dead_at, delivered, line, retry_at},
+    bench::{Bench, claims_of, dead_at, delivered, line, retry_at, webhook},
     lines,
 };
 use crate::{
@@ -24,7 +24,7 @@ const LATER_MS: i64 = 26 * HOUR_MS;
 /// A day of everything.
 fn a_day() -> Retention {
     let day = Kept { age: DAY, bytes: 4 << 30 };
-    Retention { events: day, backlog: day, dead: DAY, positions: DAY }
+    Retention { events: day, backlog: day, dead: DAY, attempts: DAY, positions: DAY }
 }
 
 fn open(dir: &Path, retention: Retention) -> Bench {
@@ -100,6 +100,29 @@ fn what_waits_for_a_cursor_stays_however_old_it_is_until_it_may_wait_no_longer()
         claimed.iter().map(|claim| claim.seq).collect::<Vec<_>>(),
         (500..511).collect::<Vec<_>>()
     );
+}
+
+#[test]
+fn each_webhook_may_say_how_much_waits_for_it() {
+    let dir = TempDir::new().unwrap();
+    let mut short = webhook("short");
+    short.policy.backlog = Some(DAY);
+    let mut small = webhook("small");
+    small.policy.backlog_bytes = Some(0);
+    let mut bench = Bench::open_for(dir.path(), vec![short, small, webhook("test")]);
+    take(&mut bench, 0..500);
+    bench.clock.set_ms(2 * HOUR_MS);
+    take(&mut bench, 500..510);
+    bench.forget();
+    let waiting = |bench: &mut Bench| {
+        let mut waits = |endpoint| bench.claim_for(endpoint, 600).claims.len();
+        [waits(0), waits(1), waits(2)]
+    };
+    assert_eq!(bench.writer.summary.expired, 500, "of one, behind too much");
+    bench.clock.set_ms(LATER_MS);
+    bench.forget();
+    assert_eq!(bench.writer.summary.expired, 1000, "and of another, for too long");
+    assert_eq!(waiting(&mut bench), [10, 10, 510]);
 }
 
 #[test]
@@ -240,8 +263,13 @@ fn forty_days_of_load_with_every_kind_of_end_do_not_make_the_store_grow() {
     const AN_HOUR: usize = 30;
     let dir = TempDir::new().unwrap();
     let two_days = Kept { age: DAY * 2, bytes: 4 << 30 };
-    let retention =
-        Retention { events: two_days, backlog: two_days, dead: DAY * 3, positions: DAY };
+    let retention = Retention {
+        events: two_days,
+        backlog: two_days,
+        dead: DAY * 3,
+        attempts: DAY,
+        positions: DAY,
+    };
     let mut bench = open(dir.path(), retention);
     let mut sizes = Vec::new();
     for hour in 0..DAYS * 24 {

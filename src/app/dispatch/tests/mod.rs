@@ -1,0 +1,10 @@
+//! The promises about delivery, held against receivers on paused time: nothing here waits.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+
+mod endpoint;
+mod history;
+mod manual;
+mod operational;
+mod order;
+mod schedule;
+mod world;

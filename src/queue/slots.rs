@@ -1,0 +1,203 @@
+//! Who may begin the next attempt when all endpoints share a number of slots.
+//!
+//! Each endpoint has a share that is free for it at any time, so that receivers which let all their
+//! attempts hang hold up nobody else. What is left is given out by deficit round robin, where an
+//! attempt costs the time for which it held its slot.
+
+use std::collections::BTreeMap;
+
+/// What each endpoint may spend in one round.
+const QUANTUM_MS: i64 = 100;
+/// A debt beyond it is forgiven: as much as one attempt can make.
+const DEBT_MS: i64 = 60_000;
+
+/// The slots, and who has them.
+#[derive(Debug)]
+pub struct Slots {
+    total: usize,
+    free: usize,
+    lanes: BTreeMap<usize, Lane>,
+    /// Whose turn it was last.
+    last: usize,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Lane {
+    /// Attempts that the endpoint lets be under way.
+    limit: usize,
+    held: usize,
+    waiting: usize,
+    credit_ms: i64,
+}
+
+impl Slots {
+    /// So many slots, all of them free.
+    #[must_use]
+    pub fn new(total: usize) -> Self {
+        Self { total, free: total, lanes: BTreeMap::new(), last: 0 }
+    }
+
+    /// An endpoint that wants up to `limit` slots at once.
+    pub fn join(&mut self, endpoint: usize, limit: usize) {
+        self.lanes.entry(endpoint).or_default().limit = limit;
+    }
+
+    /// An endpoint wants one more slot.
+    pub fn want(&mut self, endpoint: usize) {
+        self.lanes.entry(endpoint).or_default().waiting += 1;
+    }
+
+    /// Gives out one slot, if somebody may have it: says who.
+    pub fn grant(&mut self) -> Option<usize> {
+        let behind = self.last.saturating_add(1);
+        let turns: Vec<usize> =
+            self.lanes.range(behind..).chain(self.lanes.range(..behind)).map(|it| *it.0).collect();
+        let may: Vec<usize> =
+            turns.into_iter().filter(|&endpoint| self.may_take(endpoint)).collect();
+        self.refill(&may);
+        let next = may.into_iter().find(|endpoint| self.credit(*endpoint) > 0)?;
+        let lane = self.lanes.get_mut(&next)?;
+        lane.waiting -= 1;
+        lane.held += 1;
+        self.free -= 1;
+        self.last = next;
+        Some(next)
+    }
+
+    /// A slot is free again that was held for so long.
+    pub fn release(&mut self, endpoint: usize, held_ms: u64) {
+        let Some(lane) = self.lanes.get_mut(&endpoint).filter(|lane| lane.held > 0) else { return };
+        lane.held -= 1;
+        self.free += 1;
+        let cost = i64::try_from(held_ms).unwrap_or(DEBT_MS);
+        lane.credit_ms = lane.credit_ms.saturating_sub(cost).max(-DEBT_MS);
+    }
+
+    /// Somebody waits, a slot is free, and nobody else needs it for his share.
+    fn may_take(&self, endpoint: usize) -> bool {
+        let Some(lane) = self.lanes.get(&endpoint).filter(|lane| lane.waiting > 0) else {
+            return false;
+        };
+        let kept: usize = self
+            .lanes
+            .iter()
+            .filter(|(other, _)| **other != endpoint)
+            .map(|(_, other)| self.share(other).saturating_sub(other.held))
+            .sum();
+        self.free > 0 && (lane.held < self.share(lane) || self.free > kept)
+    }
+
+    fn share(&self, lane: &Lane) -> usize {
+        (self.total / self.lanes.len().max(1)).min(lane.limit)
+    }
+
+    fn credit(&self, endpoint: usize) -> i64 {
+        self.lanes.get(&endpoint).map_or(0, |lane| lane.credit_ms)
+    }
+
+    /// As many rounds as it takes until one of these has credit.
+    fn refill(&mut self, endpoints: &[usize]) {
+        let Some(most) = endpoints.iter().map(|endpoint| self.credit(*endpoint)).max() else {
+            return;
+        };
+        if most > 0 {
+            return;
+        }
+        let rounds = most.abs() / QUANTUM_MS + 1;
+        for endpoint in endpoints {
+            if let Some(lane) = self.lanes.get_mut(endpoint) {
+                lane.credit_ms = (lane.credit_ms + rounds * QUANTUM_MS).min(QUANTUM_MS);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn slots(total: usize, limits: &[usize]) -> Slots {
+        let mut slots = Slots::new(total);
+        limits.iter().enumerate().for_each(|(endpoint, limit)| slots.join(endpoint, *limit));
+        slots
+    }
+
+    fn grants(slots: &mut Slots) -> Vec<usize> {
+        std::iter::from_fn(|| slots.grant()).collect()
+    }
+
+    #[test]
+    fn a_share_stays_free_however_much_the_others_want() {
+        let mut slots = slots(8, &[16, 16]);
+        (0..16).for_each(|_| slots.want(0));
+        assert_eq!(grants(&mut slots), [0; 4]);
+        slots.want(1);
+        assert_eq!(grants(&mut slots), [1]);
+    }
+
+    #[test]
+    fn what_an_endpoint_cannot_use_of_its_share_is_for_the_others() {
+        let mut slots = slots(8, &[16, 1]);
+        (0..16).for_each(|_| slots.want(0));
+        assert_eq!(grants(&mut slots).len(), 7);
+    }
+
+    #[test]
+    fn with_more_endpoints_than_slots_the_turns_go_round() {
+        let mut slots = slots(2, &[9, 9, 9]);
+        (0..3).for_each(|endpoint| (0..4).for_each(|_| slots.want(endpoint)));
+        let mut served = grants(&mut slots);
+        for _ in 0..7 {
+            let first = served.get(served.len() - 2).copied().unwrap_or_default();
+            slots.release(first, 10);
+            served.extend(slots.grant());
+        }
+        for endpoint in 0..3 {
+            assert!(served.iter().filter(|it| **it == endpoint).count() >= 2, "{served:?}");
+        }
+    }
+
+    #[test]
+    fn who_holds_slots_for_long_gets_fewer_turns() {
+        let mut slots = slots(1, &[9, 9]);
+        let mut served = [0, 0];
+        (0..2).for_each(|endpoint| slots.want(endpoint));
+        for _ in 0..1000 {
+            let Some(endpoint) = slots.grant() else { panic!("somebody waits") };
+            served[endpoint] += 1;
+            slots.release(endpoint, if endpoint == 0 { 10_000 } else { 20 });
+            slots.want(endpoint);
+        }
+        assert!(served[0] * 50 < served[1] && served[0] > 0, "{served:?}");
+    }
+
+    proptest! {
+        #[test]
+        fn no_slot_is_lost_or_given_twice_and_none_stays_free_that_somebody_may_have(
+            total in 1usize..9, steps in prop::collection::vec((any::<bool>(), 0usize..4, 0u64..9999), 1..200),
+        ) {
+            let mut slots = slots(total, &[2, 3, 5, 1]);
+            let (mut held, mut waiting) = ([0usize; 4], [0usize; 4]);
+            for (is_want, endpoint, held_ms) in steps {
+                if is_want {
+                    slots.want(endpoint);
+                    waiting[endpoint] += 1;
+                } else if held[endpoint] > 0 {
+                    slots.release(endpoint, held_ms);
+                    held[endpoint] -= 1;
+                }
+                while let Some(granted) = slots.grant() {
+                    held[granted] += 1;
+                    waiting[granted] -= 1;
+                }
+                prop_assert!(held.iter().sum::<usize>() <= total);
+                prop_assert_eq!(slots.free, total - held.iter().sum::<usize>());
+                for (endpoint, waits) in waiting.iter().enumerate() {
+                    prop_assert!(*waits == 0 || held[endpoint] > 0 || slots.free == 0);
+                }
+            }
+        }
+    }
+}

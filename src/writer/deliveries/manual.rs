@@ -1,0 +1,176 @@
+//! What a person does with single deliveries: sends them again, calls them off, clears the dead
+//! letters away.
+
+use super::{State, VERSION, claim::Access};
+use crate::{
+    event::MessageUid,
+    queue::delivery::{DeadLetter, EndState, Waiting},
+    store::{Key, Prefix, Store, codec, key},
+    writer::{
+        error::WriterError,
+        manual::{Action, Cancelled, Cleared, DeadPage, Outcome, Replayed, Selector},
+        stage::Stage,
+    },
+};
+
+/// Dead letters removed in one step.
+const CLEARED: usize = 1000;
+/// Single deliveries that may be called off before they were handed out.
+const CANCELLED_MAX: usize = 1000;
+
+impl State {
+    /// Does what a person asks for.
+    pub(super) fn act(
+        &mut self,
+        action: Action,
+        access: &mut Access<'_>,
+    ) -> Result<Outcome, WriterError> {
+        let (now_ms, store) = (access.now_ms, access.store);
+        Ok(match action {
+            Action::Replay { seq } => match access.event(seq)? {
+                Some(event) => {
+                    let is_wanted = self.subscription().wants(&event);
+                    let (uid, stage) = (event.data.uid, &mut *access.stage);
+                    let replayed = self.replay(seq, uid, is_wanted, now_ms, store, stage)?;
+                    Outcome::Replayed(replayed)
+                }
+                None => Outcome::nothing(action),
+            },
+            Action::Cancel { seq } => match access.event(seq)? {
+                Some(event) => {
+                    let (uid, stage) = (event.data.uid, &mut *access.stage);
+                    Outcome::Cancelled(self.cancel(seq, uid, now_ms, store, stage)?)
+                }
+                None => Outcome::nothing(action),
+            },
+            Action::Dead { selector, after, limit } => {
+                Outcome::Dead(self.dead(selector, after, limit, store)?)
+            }
+            Action::Clear { selector, again } => {
+                Outcome::Cleared(self.clear_dead(selector, again, access)?)
+            }
+        })
+    }
+
+    /// Sends an event again, from its first attempt on. One that waits for a retry does not wait any
+    /// more; one that is to be sent anyway is not sent twice.
+    fn replay(
+        &mut self,
+        seq: u64,
+        uid: MessageUid,
+        is_wanted: bool,
+        now_ms: u64,
+        store: &Store,
+        stage: &mut Stage,
+    ) -> Result<Replayed, WriterError> {
+        if self.is_under_way(seq) {
+            return Ok(Replayed::UnderWay);
+        }
+        if is_wanted && self.progress.is_pending(seq) {
+            return Ok(Replayed::Pending);
+        }
+        self.remove_retries(seq, store, stage)?;
+        stage.remove(Key::dead(self.id, seq));
+        stage.put(Key::retry(self.id, now_ms, seq), codec::encode(VERSION, &Waiting::fresh()));
+        self.move_place(uid, seq, now_ms, store, stage)?;
+        Ok(Replayed::Due)
+    }
+
+    /// Calls a delivery off that is not under way; it stays on record with the dead letters.
+    fn cancel(
+        &mut self,
+        seq: u64,
+        uid: MessageUid,
+        now_ms: u64,
+        store: &Store,
+        stage: &mut Stage,
+    ) -> Result<Cancelled, WriterError> {
+        if self.is_under_way(seq) {
+            return Ok(Cancelled::UnderWay);
+        }
+        if self.progress.skips() >= CANCELLED_MAX {
+            return Ok(Cancelled::TooMany);
+        }
+        let is_fresh = self.progress.cancel(seq);
+        self.changed |= is_fresh;
+        let waiting = self.remove_retries(seq, store, stage)?;
+        let had_place = self.has_place(uid, seq, store)?;
+        if !is_fresh && waiting.is_none() && !had_place {
+            return Ok(Cancelled::NotPending);
+        }
+        self.next_turn(uid, seq, now_ms, store, stage)?;
+        let Waiting { attempts, last_error } = waiting.unwrap_or_else(Waiting::fresh);
+        let letter =
+            DeadLetter { state: EndState::Cancelled, attempts, last_error, ended_ms: now_ms };
+        stage.put(Key::dead(self.id, seq), codec::encode(VERSION, &letter));
+        Ok(Cancelled::Done)
+    }
+
+    /// Dead letters, by the place of their events.
+    fn dead(
+        &self,
+        selector: Selector,
+        after: Option<u64>,
+        limit: usize,
+        store: &Store,
+    ) -> Result<DeadPage, WriterError> {
+        let from = after.map_or(0, |after| after.saturating_add(1));
+        let range = (Key::dead(self.id, from), Key::dead(self.id, u64::MAX));
+        let mut page = DeadPage::default();
+        for entry in store.scan_range(&range.0, &range.1)? {
+            let (key, value) = entry?;
+            let Some((_, seq)) = key::parse_dead(&key) else { continue };
+            let letter: DeadLetter = codec::decode("dead letter", VERSION, &value)?;
+            if !selector.takes(seq, &letter) {
+                continue;
+            }
+            if page.letters.len() >= limit {
+                page.next = page.letters.last().map(|(last, _)| *last).or(after);
+                break;
+            }
+            page.letters.push((seq, letter));
+        }
+        Ok(page)
+    }
+
+    /// Removes some dead letters, and sends their events again if `again`.
+    fn clear_dead(
+        &mut self,
+        selector: Selector,
+        again: bool,
+        access: &mut Access<'_>,
+    ) -> Result<Cleared, WriterError> {
+        let page = self.dead(selector, None, CLEARED, access.store)?;
+        for (seq, _) in &page.letters {
+            access.stage.remove(Key::dead(self.id, *seq));
+            if again {
+                let waiting = codec::encode(VERSION, &Waiting::fresh());
+                access.stage.put(Key::retry(self.id, access.now_ms, *seq), waiting);
+            }
+        }
+        self.dead = None;
+        Ok(Cleared { count: page.letters.len(), more: page.next.is_some() })
+    }
+
+    fn is_under_way(&self, seq: u64) -> bool {
+        self.progress.is_under_way(seq) || self.claimed_retries.iter().any(|(_, it)| *it == seq)
+    }
+
+    /// Removes the retries of an event; gives the state of the last one.
+    fn remove_retries(
+        &self,
+        wanted: u64,
+        store: &Store,
+        stage: &mut Stage,
+    ) -> Result<Option<Waiting>, WriterError> {
+        let mut last = None;
+        for entry in store.scan(&Prefix::retries(self.id))? {
+            let (key, value) = entry?;
+            if key::parse_retry(&key).is_some_and(|(_, _, seq)| seq == wanted) {
+                last = Some(codec::decode("retry", VERSION, &value)?);
+                stage.remove(Key::from_stored(&key));
+            }
+        }
+        Ok(last)
+    }
+}

@@ -1,0 +1,279 @@
+//! What the others ask of the writer, and what it answers.
+
+use std::sync::{Arc, atomic::AtomicBool};
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::{
+    history::{Page, Wanted},
+    manual::{Action, Cancelled, Cleared, DeadPage, Outcome, Replayed, Selector},
+};
+use crate::{
+    config::WebhookId,
+    queue::delivery::{Claim, Finished},
+};
+
+/// Rows of one answer at most.
+const PAGE: usize = 1000;
+
+/// What senders ask of the writer.
+#[derive(Debug)]
+pub(super) enum Command {
+    /// Deliveries to make for one webhook.
+    Claim { endpoint: usize, max: usize, answer: oneshot::Sender<Claimed> },
+    /// What became of one.
+    Finish { endpoint: usize, finished: Finished },
+    /// Claims that were not tried.
+    GiveBack { endpoint: usize, claims: Vec<Claim> },
+    /// Send nothing to a webhook.
+    Disable { webhook: WebhookId, answer: oneshot::Sender<bool> },
+    /// What a person does with deliveries.
+    Act { webhook: WebhookId, action: Action, answer: oneshot::Sender<Outcome> },
+    /// Read attempts.
+    Attempts { webhook: WebhookId, wanted: Wanted, answer: oneshot::Sender<Page> },
+    /// Send to it again.
+    Enable { webhook: WebhookId, resume: Resume, answer: oneshot::Sender<bool> },
+    /// Take in the batches that wait, commit, answer.
+    Flush { input_ended: bool, answer: oneshot::Sender<()> },
+    /// The replay is over: nothing of it is to be gone on with.
+    ReplayDone,
+    /// The sources are ending: let them.
+    Ending,
+    /// As flush, and end.
+    Stop,
+}
+
+/// What becomes of the events that waited for a disabled webhook.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Resume {
+    /// They are sent, oldest first and slowly at the beginning.
+    #[default]
+    Replay,
+    /// They are not sent.
+    Drop,
+}
+
+/// Deliveries to make, and when to ask again.
+#[derive(Debug, Default)]
+pub struct Claimed {
+    /// At most as many as asked for.
+    pub claims: Vec<Claim>,
+    /// When it was asked, on the scale of `next_due_ms`.
+    pub now_ms: u64,
+    /// When to ask again, for a retry that is due then or an endpoint that may be asked then.
+    pub next_due_ms: Option<u64>,
+    /// Not all fresh events were looked at: claim again.
+    pub more: bool,
+    /// All results reported before are durable, so `next_due_ms` knows of them.
+    pub settled: bool,
+    /// The endpoint may not be asked now, whatever waits for it.
+    pub is_held: bool,
+    /// There may be more in a moment: the pace of the endpoint forbids it now.
+    pub is_paced: bool,
+    /// Claim no more than can be begun at once: that may soon be forbidden.
+    pub is_careful: bool,
+    /// Set while no claim may be begun but a probe: give the others back.
+    pub is_shut: Arc<AtomicBool>,
+}
+
+/// The senders' side of the writer.
+#[derive(Debug, Clone)]
+pub struct WriterHandle {
+    commands: mpsc::Sender<Command>,
+    /// Sequence number below which events are durable.
+    durable: watch::Receiver<u64>,
+}
+
+/// The writer has ended; nothing can be claimed or finished any more.
+#[derive(Debug, thiserror::Error)]
+#[error("the writer has stopped")]
+pub struct Stopped;
+
+impl WriterHandle {
+    pub(super) fn new(commands: mpsc::Sender<Command>, durable: watch::Receiver<u64>) -> Self {
+        Self { commands, durable }
+    }
+
+    /// Claims up to `max` deliveries for the webhook with index `endpoint`.
+    ///
+    /// # Errors
+    /// [`Stopped`] when the writer has ended.
+    pub async fn claim(&self, endpoint: usize, max: usize) -> Result<Claimed, Stopped> {
+        self.ask(|answer| Command::Claim { endpoint, max, answer }).await
+    }
+
+    /// Reports what became of a claimed delivery.
+    ///
+    /// # Errors
+    /// [`Stopped`] when the writer has ended.
+    pub async fn finish(&self, endpoint: usize, finished: Finished) -> Result<(), Stopped> {
+        self.commands.send(Command::Finish { endpoint, finished }).await.map_err(|_| Stopped)
+    }
+
+    /// Gives claims back that were not tried.
+    ///
+    /// # Errors
+    /// [`Stopped`] when the writer has ended.
+    pub async fn give_back(&self, endpoint: usize, claims: Vec<Claim>) -> Result<(), Stopped> {
+        self.commands.send(Command::GiveBack { endpoint, claims }).await.map_err(|_| Stopped)
+    }
+
+    /// Sends nothing to a webhook until it is enabled; what comes waits. False if that was so
+    /// before, or there is no such webhook. Durable when it answers.
+    ///
+    /// # Errors
+    /// [`Stopped`] when the writer has ended.
+    pub async fn disable(&self, webhook: WebhookId) -> Result<bool, Stopped> {
+        self.ask(|answer| Command::Disable { webhook, answer }).await
+    }
+
+    /// Sends to a webhook again, slowly at first. False if it was not disabled, or there is no such
+    /// webhook. Durable when it answers.
+    ///
+    /// # Errors
+    /// [`Stopped`] when the writer has ended.
+    pub async fn enable(&self, webhook: WebhookId, resume: Resume) -> Result<bool, Stopped> {
+        self.ask(|answer| Command::Enable { webhook, resume, answer }).await
+    }
+
+    /// Attempts that were made for a webhook, the newest first, at most 1000.
+    ///
+    /// # Errors
+    /// [`Stopped`] when the writer has ended.
+    pub async fn attempts(&self, webhook: WebhookId, wanted: Wanted) -> Result<Page, Stopped> {
+        let wanted = Wanted { limit: wanted.limit.min(PAGE), ..wanted };
+        self.ask(|answer| Command::Attempts { webhook, wanted, answer }).await
+    }
+
+    /// Sends the event with that sequence number to one webhook again, whatever its filters say, as
+    /// a new delivery of the same event.
+    ///
+    /// # Errors
+    /// [`Stopped`] when the writer has ended.
+    pub async fn replay(&self, webhook: WebhookId, seq: u64) -> Result<Replayed, Stopped> {
+        match self.act(webhook, Action::Replay { seq }).await? {
+            Outcome::Replayed(replayed) => Ok(replayed),
+            _ => Err(Stopped),
+        }
+    }
+
+    /// Calls a delivery off that waits. It stays on record with the dead letters.
+    ///
+    /// # Errors
+    /// [`Stopped`] when the writer has ended.
+    pub async fn cancel(&self, webhook: WebhookId, seq: u64) -> Result<Cancelled, Stopped> {
+        match self.act(webhook, Action::Cancel { seq }).await? {
+            Outcome::Cancelled(cancelled) => Ok(cancelled),
+            _ => Err(Stopped),
+        }
+    }
+
+    /// Dead letters of one webhook behind `after`, at most 1000.
+    ///
+    /// # Errors
+    /// [`Stopped`] when the writer has ended.
+    pub async fn dead(
+        &self,
+        webhook: WebhookId,
+        selector: Selector,
+        after: Option<u64>,
+        limit: usize,
+    ) -> Result<DeadPage, Stopped> {
+        let limit = limit.min(PAGE);
+        match self.act(webhook, Action::Dead { selector, after, limit }).await? {
+            Outcome::Dead(page) => Ok(page),
+            _ => Err(Stopped),
+        }
+    }
+
+    /// Sends the events of some dead letters again, as new deliveries.
+    ///
+    /// # Errors
+    /// [`Stopped`] when the writer has ended.
+    pub async fn retry_dead(
+        &self,
+        webhook: WebhookId,
+        selector: Selector,
+    ) -> Result<Cleared, Stopped> {
+        self.clear(webhook, selector, true).await
+    }
+
+    /// Removes some dead letters.
+    ///
+    /// # Errors
+    /// [`Stopped`] when the writer has ended.
+    pub async fn purge_dead(
+        &self,
+        webhook: WebhookId,
+        selector: Selector,
+    ) -> Result<Cleared, Stopped> {
+        self.clear(webhook, selector, false).await
+    }
+
+    async fn clear(
+        &self,
+        webhook: WebhookId,
+        selector: Selector,
+        again: bool,
+    ) -> Result<Cleared, Stopped> {
+        match self.act(webhook, Action::Clear { selector, again }).await? {
+            Outcome::Cleared(cleared) => Ok(cleared),
+            _ => Err(Stopped),
+        }
+    }
+
+    async fn act(&self, webhook: WebhookId, action: Action) -> Result<Outcome, Stopped> {
+        self.ask(|answer| Command::Act { webhook, action, answer }).await
+    }
+
+    async fn ask<T>(
+        &self,
+        command: impl FnOnce(oneshot::Sender<T>) -> Command,
+    ) -> Result<T, Stopped> {
+        let (answer, answered) = oneshot::channel();
+        self.commands.send(command(answer)).await.map_err(|_| Stopped)?;
+        answered.await.map_err(|_| Stopped)
+    }
+
+    /// Waits until every batch sent before is durable.
+    ///
+    /// # Errors
+    /// [`Stopped`] when the writer has ended.
+    pub async fn flush(&self) -> Result<(), Stopped> {
+        self.ask(|answer| Command::Flush { input_ended: false, answer }).await
+    }
+
+    /// The same; no batch comes behind them, so nothing waits for another line.
+    ///
+    /// # Errors
+    /// [`Stopped`] when the writer has ended.
+    pub async fn input_ended(&self) -> Result<(), Stopped> {
+        self.ask(|answer| Command::Flush { input_ended: true, answer }).await
+    }
+
+    /// Tells the writer that all of the replay is read and was sent, as far as it can be: the next
+    /// one begins anew.
+    pub async fn replay_done(&self) {
+        // An error means that it has ended; then its own error is told.
+        drop(self.commands.send(Command::ReplayDone).await);
+    }
+
+    /// Tells the writer that the sources are told to end. It takes what they still have, also while
+    /// the disk is nearly full; but then only what cannot be had again counts.
+    pub async fn sources_end(&self) {
+        // An error means that it has ended already.
+        drop(self.commands.send(Command::Ending).await);
+    }
+
+    /// Asks the writer to take in the batches that wait, to commit and to end.
+    pub async fn stop(&self) {
+        // An error means that it has ended already, which is what was asked for.
+        drop(self.commands.send(Command::Stop).await);
+    }
+
+    /// Tells when new events became durable.
+    #[must_use]
+    pub fn durable(&self) -> watch::Receiver<u64> {
+        self.durable.clone()
+    }
+}
