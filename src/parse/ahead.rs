@@ -49,7 +49,9 @@ pub(super) fn read(
         let started = thread::Builder::new().name("parse".into()).spawn_scoped(scope, parse);
         for run in behind {
             // By reference: of most records, less than half is looked at.
-            run.iter().for_each(|parsed| each(&parsed.line()));
+            for parsed in run.iter() {
+                each(&parsed.line());
+            }
         }
         started.is_ok()
     })

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::{rendered, samples, value};
 use crate::{
-    event::{BounceType, Event, EventType},
+    event::{BounceType, Event, EventType, Service},
     profile::Profile,
 };
 
@@ -89,9 +89,11 @@ fn e4_c1_all_fifteen_types_are_sent_under_their_names_in_jetemail_and_standard()
     }
 }
 
+/// Of everything but the service itself, which is told in words of our own.
 fn wire_names(profile: Profile) -> Vec<&'static str> {
     let bounces = [BounceType::Hard, BounceType::Soft];
-    let all = EventType::ALL.iter().flat_map(|&kind| bounces.map(|bounce| (kind, bounce)));
+    let promised = EventType::ALL.iter().filter(|kind| kind.service() != Service::Operational);
+    let all = promised.flat_map(|&kind| bounces.map(|bounce| (kind, bounce)));
     let mut names: Vec<_> =
         all.filter_map(|(kind, bounce)| profile.wire_name(kind, Some(bounce))).collect();
     names.sort_unstable();

@@ -15,7 +15,7 @@ use serde_json::Value;
 use super::{super::canonical::tests::bounced, samples, test_event};
 use crate::{
     deliver::{envelope::render, json},
-    event::{BounceType, Event, EventData, EventType, TimeQuality},
+    event::{BounceType, Event, EventData, EventType, Notice, Service, TimeQuality},
     profile::Profile,
 };
 
@@ -31,7 +31,24 @@ fn events() -> Vec<Event> {
     ];
     events.extend(rare.map(|kind| Event { kind, ..bounced() }));
     events.extend([bounced(), gave_up(), strange()]);
+    let kinds = EventType::ALL.iter().copied();
+    events.extend(kinds.filter(|kind| kind.service() == Service::Operational).map(notice));
     events
+}
+
+/// One about the service itself.
+fn notice(kind: EventType) -> Event {
+    let notice = Notice {
+        source: Some("/var/log/mail.log".into()),
+        event: Some(bounced().id),
+        reason: Some("failing".into()),
+        error: Some("HTTP 503".into()),
+        attempts: Some(6),
+        count: Some(12),
+        ..Notice::about("Production")
+    };
+    let data = EventData { notice: Some(Box::new(notice)), ..EventData::default() };
+    Event { kind, data: Box::new(data), ..bounced() }
 }
 
 fn gave_up() -> Event {
