@@ -52,7 +52,7 @@ use crate::{
 };
 
 pub use error::WriterError;
-pub use handle::{Claimed, Resume, Stopped, WriterHandle};
+pub use handle::{Access, Claimed, Resume, Stopped, WriterHandle};
 pub use history::{Page, Place, Wanted};
 pub use manual::{Cancelled, Cleared, DeadPage, Replayed, Selector};
 pub use stage::{journal_position, positions};
@@ -186,10 +186,6 @@ pub struct Writer {
 }
 
 /// What woke the writer.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "there is one at a time, and it is taken apart at once"
-)]
 enum Woken {
     Batch(Option<Batch>),
     Command(Option<Command>),
@@ -231,8 +227,8 @@ impl Writer {
                 Mode::Live => stage::source_state(&store, &source.name)?,
                 Mode::Replay { .. } => None,
             };
-            let state = stored.unwrap_or(State { since_us: source.since_us, ..State::default() });
-            readers.push(Reader::new(zone.clone(), state));
+            let begun = stored.unwrap_or(State { since_us: source.since_us, ..State::default() });
+            readers.push(Reader::new(zone.clone(), begun));
         }
         if mode == Mode::Live {
             live::restore(&store, &mut correlator)?;

@@ -35,7 +35,7 @@ struct Moody {
 impl Moody {
     fn answer(&self, send: &Send) -> Answer {
         let mut taken = self.taken.lock().unwrap();
-        let mood = self.random.lock().unwrap().random_range(0..20);
+        let mood = self.random.lock().unwrap().random_range(0..20u32);
         match mood {
             _ if self.is_well.load(Ordering::SeqCst) || taken.contains(&send.number) => {}
             0..4 => return status(500),
@@ -45,7 +45,7 @@ impl Moody {
             _ => {}
         }
         taken.insert(send.number);
-        Answer { after: Duration::from_millis(u64::from(mood as u32) * 40), ..status(200) }
+        Answer { after: Duration::from_millis(u64::from(mood) * 40), ..status(200) }
     }
 }
 
