@@ -8,7 +8,7 @@
 
 #![allow(clippy::print_stdout, reason = "a tool talks to its caller")]
 
-use std::{ops::ControlFlow, path::Path, sync::Arc, thread};
+use std::{ops::ControlFlow, path::Path, sync::Arc, thread, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use jiff::tz::TimeZone;
@@ -19,7 +19,9 @@ use mailherald::{
     profile::Profile,
     queue::{
         delivery::{Fate, Finished},
+        endpoint::{Sighting, Signal},
         filter::TypeSet,
+        policy::Policy,
     },
     secret::Secret,
     source::{Batch, replay},
@@ -107,6 +109,7 @@ fn webhook() -> Result<Webhook> {
         schedule: profile.schedule().to_vec(),
         concurrency: 16,
         transport: Transport::default(),
+        policy: Policy::default(),
     })
 }
 
@@ -131,12 +134,14 @@ async fn receive(writer: WriterHandle, mut is_all_read: watch::Receiver<bool>) -
     loop {
         let was_last = *is_all_read.borrow_and_update();
         let claimed = writer.claim(0, CLAIMED).await.context("claim")?;
-        for claim in &claimed.claims {
-            let finished = Finished { seq: claim.seq, due_ms: claim.due_ms, fate: Fate::Delivered };
+        let is_idle = claimed.claims.is_empty() && !claimed.more;
+        for claim in claimed.claims {
+            let sighting = Sighting { signal: Signal::Took, hold: Duration::ZERO, gone: false };
+            let finished = Finished { claim, fate: Fate::Delivered, sighting, record: None };
             writer.finish(0, finished).await.context("finish")?;
             delivered += 1;
         }
-        if !claimed.claims.is_empty() || claimed.more {
+        if !is_idle {
             continue;
         }
         if was_last {

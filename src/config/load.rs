@@ -121,10 +121,26 @@ pub(super) fn check_text(
 }
 
 fn warn_of_readable_secrets(raw: &raw::RawConfig, problems: &mut Problems<'_>) {
-    let webhooks = raw.webhook.iter().flat_map(|list| &list.value);
-    for secret in webhooks.filter_map(|webhook| webhook.value.secret.as_ref()) {
-        problems
-            .warn(&secret.span, "webhook.secret", "every user of this host can read this file")
-            .hint("chmod o-rwx the file, or use secret_file");
+    const WHY: &str = "every user of this host can read this file";
+    let webhooks = raw.webhook.iter().flat_map(|list| &list.value).map(|webhook| &webhook.value);
+    for webhook in webhooks {
+        if let Some(secret) = &webhook.secret {
+            problems
+                .warn(&secret.span, "webhook.secret", WHY)
+                .hint("chmod o-rwx the file, or use secret_file");
+        }
+        let headers = webhook.headers.iter().flat_map(|headers| &headers.value.0);
+        for (_, value) in headers.filter(|(name, _)| is_telling(&name.value)) {
+            problems.warn(&value.span, "webhook.headers", WHY).hint("chmod o-rwx the file");
+        }
+        if let Some(proxy) = webhook.proxy.as_ref().filter(|proxy| proxy.value.contains('@')) {
+            problems.warn(&proxy.span, "webhook.proxy", WHY).hint("chmod o-rwx the file");
+        }
     }
+}
+
+/// A header of this name has a secret for its value.
+fn is_telling(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    ["auth", "cookie", "key", "secret", "token"].iter().any(|part| name.contains(part))
 }

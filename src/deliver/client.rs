@@ -3,11 +3,13 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use jiff::{SignedDuration, Timestamp};
 use thiserror::Error;
+use tokio::time::Instant;
 use tracing::warn;
 
 use super::{
@@ -20,9 +22,10 @@ use crate::{
     egress::{Denied, Policy},
 };
 
-/// Ways of connecting that are kept. Webhooks come and go at run time, and with them their ways;
-/// beyond this many all are made anew, which costs the open connections and no more.
-const WAYS: usize = 64;
+/// How long a way of connecting is kept that no attempt has used. Webhooks change at run time, and
+/// with them their ways, so that all that were ever used are too many; those in use are as many as
+/// there are webhooks at most.
+const UNUSED: Duration = Duration::from_mins(10);
 
 /// Sends requests over connections that it keeps. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -32,14 +35,32 @@ pub struct Client(Arc<Shared>);
 struct Shared {
     policy: Arc<Policy>,
     lookups: Arc<Lookups>,
-    ways: Mutex<HashMap<Connection, Http>>,
+    ways: Mutex<HashMap<Connection, Way>>,
     skew: Mutex<Skew>,
 }
 
-/// The client cannot be made.
+/// One way of connecting.
+#[derive(Debug)]
+struct Way {
+    http: Http,
+    used: Instant,
+}
+
+/// No client can be made.
 #[derive(Debug, Error)]
-#[error("set up the HTTP client")]
-pub struct ClientError(#[from] reqwest::Error);
+pub enum ClientError {
+    /// Not even a plain one.
+    #[error("set up TLS")]
+    Setup(#[from] reqwest::Error),
+    /// Not in the way that a webhook asks for.
+    #[error("use the certificates, key or proxy of the webhook {webhook:?}")]
+    Webhook {
+        /// Its name.
+        webhook: String,
+        /// Why not.
+        source: reqwest::Error,
+    },
+}
 
 impl Client {
     /// A client that goes only where `policy` lets it.
@@ -78,7 +99,8 @@ impl Client {
         if connection.proxy.is_some() {
             warn!(webhook = name, "a proxy resolves the receiver's name, unseen by [egress]");
         }
-        self.http(connection).map(drop)
+        let unusable = |source| ClientError::Webhook { webhook: name.clone(), source };
+        self.http(connection).map(drop).map_err(unusable)
     }
 
     /// How far this machine's clock is ahead of its receivers' (webhooks.md §2.5); None while too
@@ -108,22 +130,56 @@ impl Client {
     ///
     /// # Errors
     /// What was configured cannot be used.
-    pub(super) fn http(&self, connection: &Connection) -> Result<Http, ClientError> {
-        let mut ways = self.0.ways.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(http) = ways.get(connection) {
-            return Ok(http.clone());
+    pub(super) fn http(&self, connection: &Connection) -> Result<Http, reqwest::Error> {
+        let now = Instant::now();
+        if let Some(way) = self.ways().get_mut(connection) {
+            way.used = now;
+            return Ok(way.http.clone());
         }
+        // Reads the authorities of the system, which takes its time: others need not wait for it.
         let http = Http::new(connection, self.resolver(connection))?;
-        if ways.len() >= WAYS {
-            ways.clear();
-        }
-        ways.insert(connection.clone(), http.clone());
-        Ok(http)
+        let mut ways = self.ways();
+        ways.retain(|_, way| now.duration_since(way.used) < UNUSED);
+        let way = ways.entry(connection.clone()).or_insert(Way { http, used: now });
+        Ok(way.http.clone())
+    }
+
+    fn ways(&self) -> MutexGuard<'_, HashMap<Connection, Way>> {
+        self.0.ways.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn resolver(&self, connection: &Connection) -> Resolver {
         let guard = Guard { policy: Arc::clone(&self.0.policy), origin: connection.origin };
         let guard = connection.proxy.is_none().then_some(guard);
         Resolver { lookups: Arc::clone(&self.0.lookups), guard }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use crate::secret::Hidden;
+
+    fn by_proxy(number: u32) -> Connection {
+        let proxy = Hidden::from(format!("http://proxy{number}.test:3128"));
+        Connection { proxy: Some(proxy), ..Connection::default() }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn clients_are_shared_by_equal_settings_and_forgotten_when_nobody_uses_them() {
+        let client = Client::new(Policy::default()).unwrap();
+        for connection in [by_proxy(1), by_proxy(2), by_proxy(1), Connection::default()] {
+            client.http(&connection).unwrap();
+        }
+        assert_eq!(client.ways().len(), 3);
+        tokio::time::advance(UNUSED / 2).await;
+        client.http(&by_proxy(2)).unwrap();
+        tokio::time::advance(UNUSED / 2).await;
+        client.http(&by_proxy(3)).unwrap();
+        let ways = client.ways();
+        assert_eq!(ways.len(), 2);
+        assert!(ways.contains_key(&by_proxy(2)) && ways.contains_key(&by_proxy(3)));
     }
 }

@@ -254,6 +254,19 @@ mod tests {
         (peer, result)
     }
 
+    #[test]
+    fn a_name_that_was_resolved_for_the_connection_of_another_request_is_not_counted() {
+        let trace = Trace::new(443);
+        trace.resolved_in(Duration::from_micros(5));
+        let mut answered = Times { first_byte_us: Some(9), ..Times::default() };
+        answered.add(&trace, Duration::from_micros(10));
+        assert_eq!((answered.dns_us, answered.connect_us, answered.total_us), (None, None, 10));
+        // A connection that never came about still tells how long its name took.
+        let mut failed = Times::default();
+        failed.add(&trace, Duration::from_micros(10));
+        assert_eq!((failed.dns_us, failed.connect_us), (Some(5), None));
+    }
+
     #[tokio::test]
     async fn a_request_is_plain_and_says_who_calls() {
         let (peer, result) = answered("HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n").await;

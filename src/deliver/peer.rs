@@ -36,6 +36,8 @@ pub(super) enum Behaviour {
     Garbage,
     /// Answers each request on a connection with these bytes, and keeps it open.
     Keep(&'static str),
+    /// Answers the first request of a connection with these bytes, reads a second one and resets.
+    CutSecond(&'static str),
     /// Answers 200 to requests that this function takes, else 401.
     Verify(fn(&Request) -> bool),
     /// Reads the request and says nothing.
@@ -165,8 +167,13 @@ async fn serve(
             stream.write_all(raw.as_bytes()).await?;
         }
     }
-    let request = read_request(&mut stream).await?;
+    let mut request = read_request(&mut stream).await?;
     seen.lock().unwrap().push(request.clone());
+    if let Behaviour::CutSecond(raw) = behaviour {
+        stream.write_all(raw.as_bytes()).await?;
+        request = read_request(&mut stream).await?;
+        seen.lock().unwrap().push(request.clone());
+    }
     match behaviour {
         Behaviour::Verify(takes) => {
             let status = if takes(&request) { "200 OK" } else { "401 Unauthorized" };
@@ -193,6 +200,7 @@ async fn serve(
                 tokio::time::sleep(DRIP).await;
             }
         }
+        Behaviour::CutSecond(_) => stream.set_zero_linger()?,
         Behaviour::Cut(raw) => {
             stream.write_all(raw.as_bytes()).await?;
             stream.set_zero_linger()?;

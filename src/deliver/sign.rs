@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn the_published_vectors_hold() {
+    fn d2_c5_the_published_vectors_hold_with_one_text_and_two_keys() {
         let body_only = "sha256=2102b14aeeeb66ff961172cac678918914a5f74ae7353b2e63c52ed9e07825c4";
         let trio = "v1,w9etUMb4ZmY6k0x3IssoPynBzOhX1JvqwSlY0filP2I=";
         for profile in [Profile::Jetemail, Profile::Generic] {
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn each_profile_has_its_headers_and_no_other() {
+    fn c3_each_profile_has_its_headers_and_body_only_ones_also_the_standard_trio() {
         let names = |profile| {
             let headers = signed(profile, &secret());
             headers.into_iter().skip(1).map(|(name, _)| name).collect::<Vec<_>>()
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn jetemail_names_event_and_time() {
+    fn d1_jetemail_sends_json_and_names_event_and_time() {
         let headers = signed(Profile::Jetemail, &secret());
         assert_eq!(header(&headers, "content-type"), Some("application/json"));
         assert_eq!(header(&headers, "x-webhook-id"), Some("evt_0001"));
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn lettermint_delivery_equals_the_signed_time() {
+    fn d3_c12_lettermint_delivery_is_the_signed_time_and_no_id() {
         let headers = signed(Profile::Lettermint, &secret());
         assert_eq!(header(&headers, "x-lettermint-delivery"), Some("1704825660"));
         assert_eq!(header(&headers, "x-lettermint-event"), Some("message.delivered"));

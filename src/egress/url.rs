@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn only_jetemail_and_generic_take_plain_http_beyond_loopback() {
+    fn c13_only_jetemail_and_generic_take_plain_http_beyond_loopback() {
         for &profile in Profile::ALL {
             assert_eq!(check("https://example.com/hook?a=1", profile), Ok(()));
             let plain = check("http://example.com/", profile);
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn one_key_requires_https_of_every_profile_except_to_loopback() {
+    fn c13_one_key_requires_https_of_every_profile_except_to_loopback() {
         let policy = Policy { require_https: true, ..Policy::default() };
         let rules = UrlRules { profile: Profile::Generic, origin: Origin::File };
         let check = |url: &str| policy.check_url(&url.parse().unwrap(), rules);

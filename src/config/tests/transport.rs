@@ -17,7 +17,7 @@ fn an_address_that_can_never_be_allowed_is_a_config_error_that_says_what_to_chan
         ),
         (
             "http://[::ffff:10.0.0.1]/",
-            "::ffff:10.0.0.1 is an IPv4 address in the clothes of IPv6; to allow it, add its \
+            "::ffff:10.0.0.1 is an IPv4 address in IPv6 form; to allow it, add its \
              network to `egress.allow_cidrs`, and the one of the IPv4 address in it",
         ),
         ("http://0/", "0.0.0.0 is unspecified, where no webhook may be sent; use another address"),
@@ -88,6 +88,17 @@ fn headers_are_read_and_those_that_frame_or_sign_are_refused() {
         all_of_webhook("a = \"secret\\r\\nhost: x\""),
         ["webhook.headers: \"a\" must have up to 4096 visible ASCII characters"]
     );
+}
+
+#[test]
+fn tokens_in_a_file_that_others_can_read_are_worth_a_warning() {
+    let lines =
+        "headers = { X-Api-Key = \"abcdef\", X-Site = \"mx1\" }\nproxy = \"http://a:b@proxy:3128\"";
+    let text = format!("{SOURCE}{}{lines}\n", good_webhook());
+    let warnings = check_text(&text, Purpose::Check, true).unwrap().warnings;
+    let keys: Vec<_> = warnings.iter().map(|found| found.key.as_str()).collect();
+    assert_eq!(keys, ["webhook.secret", "webhook.headers", "webhook.proxy"]);
+    assert!(!shown(&warnings).contains("abcdef"));
 }
 
 /// What is wrong with these headers of a webhook, without its place.

@@ -40,8 +40,9 @@ async fn a_reset_has_its_class_at_each_stage_before_the_status() {
         Behaviour::Cut("HTTP/1."),
         Behaviour::Cut("HTTP/1.1 200 OK\r\ncontent-le"),
     ] {
-        let (_peer, report) = meet(behaviour, Duration::from_secs(10)).await;
+        let (peer, report) = meet(behaviour, Duration::from_secs(10)).await;
         assert_eq!(failed(&report).0, Failure::Reset, "{behaviour:?}");
+        assert!(peer.requests().len() <= 1, "sent once");
         assert!(matches!(report.outcome, Outcome::Retry { .. }));
     }
 }
@@ -56,6 +57,28 @@ async fn a_reset_behind_the_status_changes_nothing() {
     } else {
         assert_eq!(failed(&report).0, Failure::Reset);
     }
+}
+
+#[tokio::test]
+async fn a_request_that_may_have_arrived_is_never_sent_again_behind_our_back() {
+    let keep = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+    let peer = Peer::start(Behaviour::CutSecond(keep)).await;
+    let client = Client::new(Policy::default()).unwrap();
+    let webhook = webhook(peer.url());
+    assert_eq!(tell(&client, &webhook).await.outcome, Outcome::Delivered);
+    let second = tell(&client, &webhook).await;
+    assert_eq!(last(&second).times.connect_us, None, "over the same connection");
+    assert_eq!(failed(&second).0, Failure::Reset);
+    assert_eq!(peer.requests().len(), 2);
+}
+
+#[tokio::test]
+async fn a_reset_in_the_tls_handshake_is_a_reset() {
+    let peer = Peer::start(Behaviour::CutAtOnce).await;
+    let mut webhook = webhook(peer.url());
+    webhook.url.set_scheme("https").unwrap();
+    let report = tell(&Client::new(Policy::default()).unwrap(), &webhook).await;
+    assert_eq!(failed(&report).0, Failure::Reset);
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use sha2::Sha256;
 
 use super::{super::peer::Request, *};
 use crate::{
-    deliver::attempt::tests::{SECRET, START},
+    deliver::attempt::{SECRET, START},
     secret::{FormerKey, Secret},
 };
 
