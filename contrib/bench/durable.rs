@@ -141,13 +141,14 @@ async fn receive(writer: WriterHandle, mut is_all_read: watch::Receiver<bool>) -
     loop {
         let was_last = *is_all_read.borrow_and_update();
         let claimed = writer.claim(0, CLAIMED).await.context("claim")?;
-        for claim in claimed.claims.iter().cloned() {
+        let is_idle = claimed.claims.is_empty() && !claimed.more;
+        for claim in claimed.claims {
             let sighting = Sighting { signal: Signal::Took, hold: Duration::ZERO, gone: false };
             let finished = Finished { claim, fate: Fate::Delivered, sighting, record: None };
             writer.finish(0, finished).await.context("finish")?;
             delivered += 1;
         }
-        if !claimed.claims.is_empty() || claimed.more {
+        if !is_idle {
             continue;
         }
         if was_last {

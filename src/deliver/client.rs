@@ -174,9 +174,9 @@ mod tests {
             client.http(&connection).unwrap();
         }
         assert_eq!(client.ways().len(), 3);
-        tokio::time::advance(UNUSED - Duration::from_secs(1)).await;
+        tokio::time::advance(UNUSED / 2).await;
         client.http(&by_proxy(2)).unwrap();
-        tokio::time::advance(Duration::from_secs(1)).await;
+        tokio::time::advance(UNUSED / 2).await;
         client.http(&by_proxy(3)).unwrap();
         let ways = client.ways();
         assert_eq!(ways.len(), 2);

@@ -106,7 +106,7 @@ impl AddressClass {
             Self::Loopback => "loopback",
             Self::Private => "in a private network",
             Self::CarrierNat => "in the shared network of a provider (100.64.0.0/10)",
-            Self::Embedding => "an IPv4 address in the clothes of IPv6",
+            Self::Embedding => "an IPv4 address in IPv6 form",
             Self::Reserved => "in a reserved network",
             Self::LinkLocal => "link-local",
             Self::Metadata => "the metadata service of a cloud",

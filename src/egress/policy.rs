@@ -149,6 +149,8 @@ fn of_outer(denied: Denied, address: IpAddr) -> Denied {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
+    use proptest::prelude::*;
+
     use super::*;
 
     fn policy(allow: &[&str]) -> Policy {
@@ -221,6 +223,33 @@ mod tests {
         assert!(check(&nat64, "64:ff9b::7f00:1").is_err());
     }
 
+    proptest! {
+        /// Whatever is allowed, no IPv6 form of an IPv4 address gets further than that address.
+        #[test]
+        fn no_disguise_opens_more_than_what_it_hides(
+            inner in any::<u32>(), port in any::<Option<u16>>(), wide in any::<bool>(),
+            named in any::<bool>(),
+        ) {
+            let nets: &[&str] = if wide { &["::/0", "0.0.0.0/0"] } else { &["::/0"] };
+            let policy = Policy { own: vec![([127, 0, 0, 1], 8025).into()], ..policy(nets) };
+            let allowed = |address: IpAddr| policy.check_address(address, port, named).is_ok();
+            let low = u128::from(inner);
+            let turned = u128::from(!inner);
+            for bits in [
+                (0xffff << 32) | low,
+                (0x64_ff9b << 96) | low,
+                (0x64_ff9b_0001 << 80) | low,
+                (0x2002 << 112) | (low << 80),
+                (0x2001_0000 << 96) | turned,
+            ] {
+                let outer = IpAddr::from(std::net::Ipv6Addr::from(bits));
+                // Loopback that is named is so by its own name only.
+                let as_it_is = policy.check_address(IpAddr::from(inner.to_be_bytes()), port, false);
+                prop_assert!(!allowed(outer) || as_it_is.is_ok(), "{outer}");
+            }
+        }
+    }
+
     #[test]
     fn loopback_is_open_to_whoever_may_name_it_and_does() {
         let strict = Policy::default();
@@ -270,6 +299,8 @@ mod tests {
             "169.254.169.254 is link-local, where no webhook may be sent; use another address"
         );
         assert!(words("127.0.0.1").ends_with("name it, as localhost or 127.0.0.1"));
-        assert!(words("::ffff:10.0.0.1").starts_with("::ffff:10.0.0.1 is an IPv4 address in"));
+        assert!(
+            words("::ffff:10.0.0.1").starts_with("::ffff:10.0.0.1 is an IPv4 address in IPv6 form")
+        );
     }
 }

@@ -45,7 +45,7 @@ use crate::{
     },
     store::{Key, Prefix, Store, codec, key},
 };
-use claim::Access;
+use claim::Desk;
 use order::Order;
 
 /// Version of the stored cursors, retries and dead letters.
@@ -143,8 +143,8 @@ impl Deliveries {
         store: &Store,
         stage: &mut Stage,
     ) -> Result<(), WriterError> {
-        let unordered = self.endpoints.iter_mut().filter(|state| state.order.is_none());
-        unordered.map(|state| state.dissolve_order(now_ms, store, stage)).collect()
+        let mut unordered = self.endpoints.iter_mut().filter(|own| own.order.is_none());
+        unordered.try_for_each(|own| own.dissolve_order(now_ms, store, stage))
     }
 
     /// Looks after a row of the order of messages.
@@ -156,7 +156,7 @@ impl Deliveries {
         stage: &mut Stage,
     ) -> Result<(), WriterError> {
         match of(&mut self.endpoints, webhook) {
-            Some(state) => state.mend_order(uid, seq, now_ms, store, stage),
+            Some(own) => own.mend_order(uid, seq, now_ms, store, stage),
             None => Ok(()),
         }
     }
@@ -284,7 +284,7 @@ impl Deliveries {
     ) -> Result<Claimed, WriterError> {
         let durable_seq = self.durable_seq;
         let Some(own) = self.endpoints.get_mut(endpoint) else { return Ok(Claimed::default()) };
-        own.claim(max, &mut Access { events, store, stage, durable_seq, now_ms })
+        own.claim(max, &mut Desk { events, store, stage, durable_seq, now_ms })
     }
 
     /// Notes what became of a claimed delivery.
@@ -356,7 +356,7 @@ impl Deliveries {
         let Some(own) = of(&mut self.endpoints, webhook) else {
             return Ok(Outcome::nothing(action));
         };
-        own.act(action, &mut Access { events, store, stage, durable_seq, now_ms })
+        own.act(action, &mut Desk { events, store, stage, durable_seq, now_ms })
     }
 
     /// Puts the cursors that moved into the next commit; events up to `next_seq` are in it.

@@ -53,6 +53,18 @@ pub enum Resume {
     Drop,
 }
 
+/// Whether an endpoint may be asked now, whatever waits for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Access {
+    /// It may.
+    #[default]
+    Open,
+    /// In a moment: its pace forbids it now.
+    Paced,
+    /// It may not.
+    Held,
+}
+
 /// Deliveries to make, and when to ask again.
 #[derive(Debug, Default)]
 pub struct Claimed {
@@ -66,10 +78,8 @@ pub struct Claimed {
     pub more: bool,
     /// All results reported before are durable, so `next_due_ms` knows of them.
     pub settled: bool,
-    /// The endpoint may not be asked now, whatever waits for it.
-    pub is_held: bool,
-    /// There may be more in a moment: the pace of the endpoint forbids it now.
-    pub is_paced: bool,
+    /// Whether the endpoint may be asked.
+    pub access: Access,
     /// Claim no more than can be begun at once: that may soon be forbidden.
     pub is_careful: bool,
     /// Set while no claim may be begun but a probe: give the others back.

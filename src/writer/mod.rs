@@ -54,7 +54,7 @@ use crate::{
 };
 
 pub use error::WriterError;
-pub use handle::{Claimed, Resume, Stopped, WriterHandle};
+pub use handle::{Access, Claimed, Resume, Stopped, WriterHandle};
 pub use history::{Page, Place, Wanted};
 pub use manual::{Cancelled, Cleared, DeadPage, Replayed, Selector};
 pub use replay_set::{ReplaySet, replay_positions};
@@ -211,10 +211,6 @@ pub struct Writer {
 }
 
 /// What woke the writer.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "there is one at a time, and it is taken apart at once"
-)]
 enum Woken {
     Batch(Option<Batch>),
     Command(Option<Command>),
@@ -257,8 +253,8 @@ impl Writer {
                 Some(scope) => stage::source_state(&store, scope, &source.name)?,
                 None => None,
             };
-            let state = stored.unwrap_or(State { since_us: source.since_us, ..State::default() });
-            readers.push(Reader::new(zone.clone(), state));
+            let begun = stored.unwrap_or(State { since_us: source.since_us, ..State::default() });
+            readers.push(Reader::new(zone.clone(), begun));
         }
         if let Some(scope) = mode.resumed_scope() {
             live::restore(&store, scope, &mut correlator)?;

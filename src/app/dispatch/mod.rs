@@ -30,7 +30,7 @@ use super::{
 use crate::{
     config::Webhook,
     queue::delivery::{Claim, Finished},
-    writer::{Claimed, Stopped, WriterHandle},
+    writer::{Access, Claimed, Stopped, WriterHandle},
 };
 
 pub(super) use pace::Pace;
@@ -116,8 +116,9 @@ impl Sender {
             let is_last = !input_open && self.is_idle();
             let answer = self.claim().await?;
             if self.claimed.is_empty() && !answer.more {
-                if is_last && answer.settled && !answer.is_paced {
-                    let retries_wait = answer.next_due_ms.is_some() || answer.is_held;
+                if is_last && answer.settled && answer.access != Access::Paced {
+                    let retries_wait =
+                        answer.next_due_ms.is_some() || answer.access == Access::Held;
                     return Ok(End::Drained { retries_wait });
                 }
                 self.wait(&mut durable, &answer, input_open).await;

@@ -17,7 +17,7 @@ fn an_address_that_can_never_be_allowed_is_a_config_error_that_says_what_to_chan
         ),
         (
             "http://[::ffff:10.0.0.1]/",
-            "::ffff:10.0.0.1 is an IPv4 address in the clothes of IPv6; to allow it, add its \
+            "::ffff:10.0.0.1 is an IPv4 address in IPv6 form; to allow it, add its \
              network to `egress.allow_cidrs`, and the one of the IPv4 address in it",
         ),
         ("http://0/", "0.0.0.0 is unspecified, where no webhook may be sent; use another address"),

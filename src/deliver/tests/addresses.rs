@@ -133,6 +133,17 @@ async fn behind_a_proxy_literals_are_judged_and_names_are_flagged() {
     assert_eq!(proxy.requests()[0].line(), "POST http://receiver.test/hook HTTP/1.1");
 }
 
+#[tokio::test]
+async fn the_password_of_a_proxy_is_in_no_record() {
+    let nobody = Peer::nobody().await;
+    let proxy = format!("http://user:hunter2@127.0.0.1:{}", nobody.port().unwrap());
+    let mut webhook = webhook("https://receiver.test/".parse().unwrap());
+    webhook.transport.connection.proxy = Some(Hidden::from(proxy));
+    let report = tell(&Client::new(Policy::default()).unwrap(), &webhook).await;
+    assert_eq!(failed(&report).0, Failure::Connect);
+    assert!(!format!("{report:?}{webhook:?}").contains("hunter2"), "{report:?}");
+}
+
 /// Accepts nothing, and has no room for more: whoever connects waits. The streams keep it full.
 async fn dead_listener(address: &str) -> Option<(TcpListener, Vec<TcpStream>)> {
     let address: std::net::SocketAddr = address.parse().unwrap();

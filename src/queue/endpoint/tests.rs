@@ -112,7 +112,9 @@ fn only_failures_for_five_days_disable_it() {
     let mut endpoint = endpoint();
     let failures: Vec<_> = (0..=5 * 24).map(|hour| hour * HOUR_MS).collect();
     let (last, before) = failures.split_last().expect("some");
-    before.iter().for_each(|now| drop(saw(&mut endpoint, Signal::Down, *now)));
+    for now in before {
+        saw(&mut endpoint, Signal::Down, *now);
+    }
     assert!(endpoint.health().disabled.is_none());
     let changes = saw(&mut endpoint, Signal::Down, *last);
     assert_eq!(changes, [Change::Disabled(DisabledReason::Failing)]);

@@ -12,11 +12,11 @@ use crate::{
         subscription::Decision,
     },
     store::{Key, Prefix, Store, codec, key},
-    writer::{Claimed, error::WriterError, events::EventLog, stage::Stage},
+    writer::{Access, Claimed, error::WriterError, events::EventLog, stage::Stage},
 };
 
 /// What a claim looks things up in.
-pub(super) struct Access<'a> {
+pub(super) struct Desk<'a> {
     pub(super) events: &'a mut EventLog,
     pub(super) store: &'a Store,
     pub(super) stage: &'a mut Stage,
@@ -25,7 +25,7 @@ pub(super) struct Access<'a> {
     pub(super) now_ms: u64,
 }
 
-impl Access<'_> {
+impl Desk<'_> {
     /// A durable event; None when there is none, or none any more.
     pub(super) fn event(&mut self, seq: u64) -> Result<Option<Arc<Event>>, WriterError> {
         if seq < self.durable_seq { self.events.get(seq, self.store) } else { Ok(None) }
@@ -38,27 +38,29 @@ impl State {
     pub(super) fn claim(
         &mut self,
         max: usize,
-        access: &mut Access<'_>,
+        desk: &mut Desk<'_>,
     ) -> Result<Claimed, WriterError> {
         let mut claimed = Claimed {
-            now_ms: access.now_ms,
+            now_ms: desk.now_ms,
             is_shut: Arc::clone(&self.is_shut),
             ..Claimed::default()
         };
-        match self.endpoint.gate(access.now_ms) {
+        match self.endpoint.gate(desk.now_ms) {
             Gate::Open(allowed) => {
                 self.is_shut.store(false, Ordering::Release);
                 let max = max.min(allowed);
-                self.claim_retries(max, access, &mut claimed)?;
-                self.claim_fresh(max, access, &mut claimed)?;
+                self.claim_retries(max, desk, &mut claimed)?;
+                self.claim_fresh(max, desk, &mut claimed)?;
                 self.endpoint.sent(claimed.claims.len());
                 claimed.claims.sort_by_key(|claim| claim.seq);
             }
-            Gate::Probe => self.claim_probe(access, &mut claimed)?,
+            Gate::Probe => self.claim_probe(desk, &mut claimed)?,
             Gate::Paced { until_ms } => {
-                (claimed.is_paced, claimed.next_due_ms) = (true, Some(until_ms));
+                (claimed.access, claimed.next_due_ms) = (Access::Paced, Some(until_ms));
             }
-            Gate::Shut { until_ms } => (claimed.is_held, claimed.next_due_ms) = (true, until_ms),
+            Gate::Shut { until_ms } => {
+                (claimed.access, claimed.next_due_ms) = (Access::Held, until_ms);
+            }
         }
         claimed.is_careful = self.endpoint.is_careful();
         Ok(claimed)
@@ -67,34 +69,34 @@ impl State {
     /// One delivery, the oldest that is due.
     fn claim_probe(
         &mut self,
-        access: &mut Access<'_>,
+        desk: &mut Desk<'_>,
         claimed: &mut Claimed,
     ) -> Result<(), WriterError> {
-        claimed.is_held = true;
+        claimed.access = Access::Held;
         if self.probe.is_some() {
             return Ok(());
         }
-        if let Some((due_ms, seq)) = self.oldest_retry(access)? {
-            self.take_retry(due_ms, seq, access, claimed)?;
+        if let Some((due_ms, seq)) = self.oldest_retry(desk)? {
+            self.take_retry(due_ms, seq, desk, claimed)?;
         }
         if claimed.claims.is_empty() {
-            self.claim_fresh(1, access, claimed)?;
+            self.claim_fresh(1, desk, claimed)?;
         }
         if let Some(probe) = claimed.claims.first_mut() {
             probe.is_probe = true;
             self.probe = Some(probe.seq);
         } else {
-            claimed.next_due_ms = self.next_retry(access)?;
+            claimed.next_due_ms = self.next_retry(desk)?;
         }
         Ok(())
     }
 
     /// Of the retries that are due and not under way, the one of the oldest event.
-    fn oldest_retry(&self, access: &Access<'_>) -> Result<Option<(u64, u64)>, WriterError> {
+    fn oldest_retry(&self, desk: &Desk<'_>) -> Result<Option<(u64, u64)>, WriterError> {
         let mut oldest = None;
-        for entry in access.store.scan(&Prefix::retries(self.id))?.take(LOOKED_AT) {
+        for entry in desk.store.scan(&Prefix::retries(self.id))?.take(LOOKED_AT) {
             let Some((_, due_ms, seq)) = key::parse_retry(&entry?.0) else { continue };
-            if due_ms > access.now_ms {
+            if due_ms > desk.now_ms {
                 break;
             }
             let is_older = oldest.is_none_or(|(_, other)| seq < other);
@@ -106,8 +108,8 @@ impl State {
     }
 
     /// When the first retry is due that is not under way.
-    fn next_retry(&self, access: &Access<'_>) -> Result<Option<u64>, WriterError> {
-        for entry in access.store.scan(&Prefix::retries(self.id))? {
+    fn next_retry(&self, desk: &Desk<'_>) -> Result<Option<u64>, WriterError> {
+        for entry in desk.store.scan(&Prefix::retries(self.id))? {
             let Some((_, due_ms, seq)) = key::parse_retry(&entry?.0) else { continue };
             if !self.claimed_retries.contains(&(due_ms, seq)) {
                 return Ok(Some(due_ms));
@@ -119,22 +121,22 @@ impl State {
     fn claim_retries(
         &mut self,
         max: usize,
-        access: &mut Access<'_>,
+        desk: &mut Desk<'_>,
         claimed: &mut Claimed,
     ) -> Result<(), WriterError> {
-        self.claim_misplaced(max, access, claimed)?;
+        self.claim_misplaced(max, desk, claimed)?;
         let mut given_up = 0;
-        for entry in access.store.scan(&Prefix::retries(self.id))? {
+        for entry in desk.store.scan(&Prefix::retries(self.id))? {
             let (key, _) = entry?;
             let Some((_, due_ms, seq)) = key::parse_retry(&key) else { continue };
             if self.claimed_retries.contains(&(due_ms, seq)) {
                 continue;
             }
-            if due_ms > access.now_ms || claimed.claims.len() >= max {
+            if due_ms > desk.now_ms || claimed.claims.len() >= max {
                 claimed.next_due_ms = Some(due_ms);
                 break;
             }
-            if !self.take_retry(due_ms, seq, access, claimed)? {
+            if !self.take_retry(due_ms, seq, desk, claimed)? {
                 given_up += 1;
                 claimed.more |= given_up == GIVEN_UP;
                 if claimed.more {
@@ -150,7 +152,7 @@ impl State {
     fn claim_misplaced(
         &mut self,
         max: usize,
-        access: &mut Access<'_>,
+        desk: &mut Desk<'_>,
         claimed: &mut Claimed,
     ) -> Result<(), WriterError> {
         if !self.may_be_misplaced {
@@ -158,17 +160,17 @@ impl State {
         }
         let longest = self.webhook.schedule.iter().copied().max().unwrap_or_default();
         let longest = longest.max(RETRY_AFTER_MAX) + JITTER_MAX;
-        let limit_ms = access.now_ms.saturating_add(super::millis(longest));
+        let limit_ms = desk.now_ms.saturating_add(super::millis(longest));
         let range = (Key::retry(self.id, limit_ms, 0), Key::retry(self.id, u64::MAX, u64::MAX));
         self.may_be_misplaced = false;
-        for entry in access.store.scan_range(&range.0, &range.1)? {
+        for entry in desk.store.scan_range(&range.0, &range.1)? {
             let Some((_, due_ms, seq)) = key::parse_retry(&entry?.0) else { continue };
             self.may_be_misplaced = true;
             if claimed.claims.len() >= max {
                 break;
             }
             if !self.claimed_retries.contains(&(due_ms, seq)) {
-                self.take_retry(due_ms, seq, access, claimed)?;
+                self.take_retry(due_ms, seq, desk, claimed)?;
             }
         }
         Ok(())
@@ -180,20 +182,20 @@ impl State {
         &mut self,
         due_ms: u64,
         seq: u64,
-        access: &mut Access<'_>,
+        desk: &mut Desk<'_>,
         claimed: &mut Claimed,
     ) -> Result<bool, WriterError> {
         let key = Key::retry(self.id, due_ms, seq);
-        let Some(value) = access.store.get(&key)? else { return Ok(false) };
+        let Some(value) = desk.store.get(&key)? else { return Ok(false) };
         let waiting: Waiting = codec::decode("retry", VERSION, &value)?;
         self.claimed_retries.insert((due_ms, seq));
-        let Some(event) = access.events.get(seq, access.store)? else {
+        let Some(event) = desk.events.get(seq, desk.store)? else {
             self.expiry.count(true);
             self.ended_retries.push((due_ms, seq));
-            access.stage.remove(key);
+            desk.stage.remove(key);
             return Ok(false);
         };
-        if self.is_out_of_turn(event.data.uid, seq, access.store)? {
+        if self.is_out_of_turn(event.data.uid, seq, desk.store)? {
             self.claimed_retries.remove(&(due_ms, seq));
             return Ok(true);
         }
@@ -206,24 +208,24 @@ impl State {
     fn claim_fresh(
         &mut self,
         max: usize,
-        access: &mut Access<'_>,
+        desk: &mut Desk<'_>,
         claimed: &mut Claimed,
     ) -> Result<(), WriterError> {
         for _ in 0..LOOKED_AT {
             if max > 0 && claimed.claims.len() >= max {
                 return Ok(());
             }
-            let Some(seq) = self.progress.claim(access.durable_seq) else { return Ok(()) };
-            let event = access.events.get(seq, access.store)?;
+            let Some(seq) = self.progress.claim(desk.durable_seq) else { return Ok(()) };
+            let event = desk.events.get(seq, desk.store)?;
             match event.filter(|event| self.decide(event) == Decision::Wanted) {
                 // Even when none may go out, what is not wanted is passed over: it is no backlog.
                 Some(_) if max == 0 => {
                     self.progress.give_back(seq);
                     return Ok(());
                 }
-                Some(event) if self.is_out_of_turn(event.data.uid, seq, access.store)? => {
+                Some(event) if self.is_out_of_turn(event.data.uid, seq, desk.store)? => {
                     self.changed |= self.progress.done(seq);
-                    self.queue_up(event.data.uid, seq, access.stage);
+                    self.queue_up(event.data.uid, seq, desk.stage);
                 }
                 Some(event) => {
                     self.take_turn(event.data.uid);

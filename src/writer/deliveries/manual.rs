@@ -1,7 +1,7 @@
 //! What a person does with single deliveries: sends them again, calls them off, clears the dead
 //! letters away.
 
-use super::{State, VERSION, claim::Access};
+use super::{State, VERSION, claim::Desk};
 use crate::{
     event::MessageUid,
     queue::delivery::{DeadLetter, EndState, Waiting},
@@ -23,22 +23,22 @@ impl State {
     pub(super) fn act(
         &mut self,
         action: Action,
-        access: &mut Access<'_>,
+        desk: &mut Desk<'_>,
     ) -> Result<Outcome, WriterError> {
-        let (now_ms, store) = (access.now_ms, access.store);
+        let (now_ms, store) = (desk.now_ms, desk.store);
         Ok(match action {
-            Action::Replay { seq } => match access.event(seq)? {
+            Action::Replay { seq } => match desk.event(seq)? {
                 Some(event) => {
                     let is_wanted = self.subscription().wants(&event);
-                    let (uid, stage) = (event.data.uid, &mut *access.stage);
+                    let (uid, stage) = (event.data.uid, &mut *desk.stage);
                     let replayed = self.replay(seq, uid, is_wanted, now_ms, store, stage)?;
                     Outcome::Replayed(replayed)
                 }
                 None => Outcome::nothing(action),
             },
-            Action::Cancel { seq } => match access.event(seq)? {
+            Action::Cancel { seq } => match desk.event(seq)? {
                 Some(event) => {
-                    let (uid, stage) = (event.data.uid, &mut *access.stage);
+                    let (uid, stage) = (event.data.uid, &mut *desk.stage);
                     Outcome::Cancelled(self.cancel(seq, uid, now_ms, store, stage)?)
                 }
                 None => Outcome::nothing(action),
@@ -47,7 +47,7 @@ impl State {
                 Outcome::Dead(self.dead(selector, after, limit, store)?)
             }
             Action::Clear { selector, again } => {
-                Outcome::Cleared(self.clear_dead(selector, again, access)?)
+                Outcome::Cleared(self.clear_dead(selector, again, desk)?)
             }
         })
     }
@@ -138,14 +138,14 @@ impl State {
         &mut self,
         selector: Selector,
         again: bool,
-        access: &mut Access<'_>,
+        desk: &mut Desk<'_>,
     ) -> Result<Cleared, WriterError> {
-        let page = self.dead(selector, None, CLEARED, access.store)?;
+        let page = self.dead(selector, None, CLEARED, desk.store)?;
         for (seq, _) in &page.letters {
-            access.stage.remove(Key::dead(self.id, *seq));
+            desk.stage.remove(Key::dead(self.id, *seq));
             if again {
                 let waiting = codec::encode(VERSION, &Waiting::fresh());
-                access.stage.put(Key::retry(self.id, access.now_ms, *seq), waiting);
+                desk.stage.put(Key::retry(self.id, desk.now_ms, *seq), waiting);
             }
         }
         self.dead = None;

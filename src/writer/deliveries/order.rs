@@ -233,8 +233,8 @@ impl State {
     /// The lowest row of a message.
     fn head(&self, uid: MessageUid, store: &Store) -> Result<Option<(u64, Place)>, WriterError> {
         let Some(order) = &self.order else { return Ok(None) };
-        let staged = order.staged.range((uid, 0)..=(uid, u64::MAX));
-        let staged = staged.filter_map(|((_, seq), place)| place.map(|place| (*seq, place))).next();
+        let mut rows = order.staged.range((uid, 0)..=(uid, u64::MAX));
+        let staged = rows.find_map(|((_, seq), place)| place.map(|place| (*seq, place)));
         for entry in store.scan(&Prefix::places_of(self.id, uid))? {
             let (key, value) = entry?;
             let Some((_, _, seq)) = key::parse_place(&key) else { continue };

@@ -4,6 +4,7 @@
 mod endpoint;
 mod history;
 mod manual;
+mod model;
 mod operational;
 mod order;
 mod schedule;

@@ -314,6 +314,11 @@ impl World {
         Self { handle, batches, stop, input_ended, senders, writer, offset, line_count }
     }
 
+    /// Lines taken in so far, and durable at the start of this run.
+    pub(super) fn line_count(&self) -> u64 {
+        self.line_count
+    }
+
     /// So many more events, the next numbers, each of a message of its own.
     pub(super) async fn take_in(&mut self, count: usize) {
         self.take_in_of(count, |number| number).await;
