@@ -11,12 +11,13 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    AppError, full_disk,
+    AppError, control, full_disk,
     opening::{self, open_store},
     pipeline::{Parts, Pipeline},
     signals::Signals,
 };
 use crate::{
+    api::Desk,
     clock::{self, SharedClock},
     config::{Config, Source, SourceKind, Start},
     source::{
@@ -101,10 +102,11 @@ impl Daemon {
         let sources = opening::sources(config, &store)?;
         let feeds = sources.iter().map(|source| feed(source, clock.now())).collect();
         let starts = source_starts(sources, &store)?;
+        let webhooks: Vec<_> = config.webhooks.iter().cloned().map(Arc::new).collect();
         let parts = Parts {
             store,
             mail: &config.mail,
-            webhooks: config.webhooks.iter().cloned().map(Arc::new).collect(),
+            webhooks: webhooks.clone(),
             sources: feeds,
             clock: Arc::clone(&clock),
             mode: Mode::Live,
@@ -120,6 +122,8 @@ impl Daemon {
                 start.spawn(out, clock, stop_sources.clone(), runtime)
             })
             .collect::<Result<Vec<_>, _>>()?;
+        let desk = Desk { webhooks: webhooks.into() };
+        control::start(&config.state_dir, desk, runtime, stop_sources.clone());
         let (sources_ended, source_failed) = (CancellationToken::new(), CancellationToken::new());
         let (ended, failed) = (sources_ended.clone(), source_failed.clone());
         let stop = stop_sources.clone();

@@ -9,6 +9,7 @@ use std::{
 
 use thiserror::Error;
 
+use super::DaemonError;
 use crate::{
     app::AppError,
     config::{ConfigError, FlagsError, Problem},
@@ -25,6 +26,8 @@ pub(super) const USAGE: u8 = 64;
 const DATA: u8 = 65;
 /// `EX_NOINPUT`.
 const NO_INPUT: u8 = 66;
+/// `EX_UNAVAILABLE`.
+const UNAVAILABLE: u8 = 69;
 /// `EX_SOFTWARE`.
 const SOFTWARE: u8 = 70;
 /// `EX_CANTCREAT`.
@@ -45,6 +48,7 @@ pub const EXIT_CODES: &[(u8, &str)] = &[
     (USAGE, "Wrong arguments"),
     (DATA, "The data of an input is unusable"),
     (NO_INPUT, "An input does not exist"),
+    (UNAVAILABLE, "The daemon that is asked does not run"),
     (SOFTWARE, "A bug in mailherald: please report it"),
     (CANNOT_CREATE, "A file or directory could not be made"),
     (IO, "Reading or writing failed; when it was the store: start again, nothing is lost"),
@@ -52,6 +56,10 @@ pub const EXIT_CODES: &[(u8, &str)] = &[
     (PERMISSION, "No permission"),
     (CONFIG, "The configuration is wrong"),
 ];
+
+/// What to do when the daemon is silent.
+const SILENT_HINT: &str = "is it running, with this configuration? systemctl status mailherald; \
+     for one that was started with --state DIR, give --state DIR here, too";
 
 /// The part of the long help about exit codes.
 pub(super) fn exit_codes_help() -> String {
@@ -85,6 +93,9 @@ pub enum Failure {
     /// A replay ended before everything was delivered; nothing is lost.
     #[error("not everything is delivered yet")]
     DeliveriesWait,
+    /// The running daemon was asked, and gave no answer that can be used.
+    #[error(transparent)]
+    Daemon(#[from] DaemonError),
     /// A broken invariant, noticed in time.
     #[error("{0}: this is a bug")]
     Software(&'static str),
@@ -106,6 +117,7 @@ impl Failure {
             Self::Flags(FlagsError::Kept(_) | FlagsError::Generate(_)) | Self::Output(_) => IO,
             Self::App(error) => of_app(error),
             Self::DeliveriesWait => TRY_AGAIN,
+            Self::Daemon(error) => of_daemon(error),
             Self::Software(_) => SOFTWARE,
         }
     }
@@ -166,6 +178,10 @@ impl Failure {
                 Some("they are in the store; send them with: mailherald run".to_owned())
             }
             Self::App(error) => app_hint(error),
+            Self::Daemon(DaemonError::Silent { source, .. }) if is_denied(source) => {
+                Some("ask as root or as the user that the daemon runs as: sudo".to_owned())
+            }
+            Self::Daemon(DaemonError::Silent { .. }) => Some(SILENT_HINT.to_owned()),
             _ => None,
         }
     }
@@ -188,6 +204,29 @@ fn of_app(error: &AppError) -> u8 {
         AppError::Source(_) | AppError::Journald(_) => CONFIG,
         AppError::Client(_) | AppError::Panic(_) => SOFTWARE,
     }
+}
+
+fn of_daemon(error: &DaemonError) -> u8 {
+    match error {
+        DaemonError::Silent { source, .. } if is_denied(source) => PERMISSION,
+        DaemonError::Silent { .. } => UNAVAILABLE,
+        DaemonError::Refused(problem) => match problem.status {
+            403 => PERMISSION,
+            404 => NO_INPUT,
+            409 | 429 | 503 => TRY_AGAIN,
+            400..=499 => DATA,
+            _ => SOFTWARE,
+        },
+        DaemonError::Strange(_) | DaemonError::Setup(_) => SOFTWARE,
+        DaemonError::Runtime(error) => of_creating(error),
+    }
+}
+
+/// The socket is there, and not for this user.
+fn is_denied(error: &(dyn Error + 'static)) -> bool {
+    std::iter::successors(Some(error), |&error| error.source())
+        .filter_map(|error| error.downcast_ref::<io::Error>())
+        .any(|error| error.kind() == ErrorKind::PermissionDenied)
 }
 
 fn of_store(error: &StoreError) -> u8 {

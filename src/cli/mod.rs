@@ -6,6 +6,7 @@
 
 pub mod args;
 mod check;
+mod client;
 mod demo;
 mod doctor;
 mod failure;
@@ -15,12 +16,15 @@ mod record_json;
 mod remark_json;
 mod replay;
 mod run;
+mod show;
+mod webhooks;
 
 use std::{ffi::OsString, io::Write, process::ExitCode};
 
 use clap::Parser;
 
 pub use args::{DemoArgs, Global, MtaChoice, ReplayArgs, RunArgs};
+pub use client::DaemonError;
 pub use failure::{EXIT_CODES, Failure};
 
 use args::{Cli, Command};
@@ -52,6 +56,7 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Parse(args) => parse::run(&args),
         Command::Check => check::run(&global),
         Command::Doctor => doctor::run(&global),
+        Command::Webhooks(args) => webhooks::run(&args, &global),
         Command::Completions(args) => generate::completions(args.shell),
         Command::Man => generate::man(),
         Command::TryStore { state_dir } => Ok(app::try_store(&state_dir)?),

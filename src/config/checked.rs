@@ -1,12 +1,12 @@
 //! The configuration that the rooms work with: complete, typed, cross-checked.
 
-use std::{path::PathBuf, time::Duration};
+use std::{fmt, path::PathBuf, time::Duration};
 
 use ipnet::IpNet;
 use sha2::{Digest, Sha256};
 use url::Url;
 
-use crate::{profile::Profile, queue::filter::TypeSet, secret::Secret};
+use crate::{event::id::base32, profile::Profile, queue::filter::TypeSet, secret::Secret};
 
 /// Everything that was configured, defaults filled in.
 #[derive(Debug, Clone)]
@@ -213,6 +213,12 @@ pub struct Webhook {
 /// Identity of a webhook in the store: for one from the file, the hash of its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct WebhookId(pub [u8; 16]);
+
+impl fmt::Display for WebhookId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "wh_{}", base32(self.0))
+    }
+}
 
 impl WebhookId {
     /// The identity of the file webhook of that name.

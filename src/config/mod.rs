@@ -17,7 +17,7 @@ mod raw;
 mod reference;
 mod value;
 
-pub use check::SecretFileError;
+pub use check::{STATE_DIR, SecretFileError};
 pub use checked::{
     Config, FileSource, JournaldSource, Kept, Mail, Mta, Retention, Source, SourceKind, Start,
     StoreSettings, Unsaid, Webhook, WebhookId,

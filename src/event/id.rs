@@ -75,7 +75,7 @@ fn digest(parts: &[&[u8]]) -> [u8; 16] {
 }
 
 /// 26 characters: the 128 bits as one big-endian number, the first character holding three bits.
-fn base32(bytes: [u8; 16]) -> String {
+pub(crate) fn base32(bytes: [u8; 16]) -> String {
     let number = u128::from_be_bytes(bytes);
     (0..26)
         .rev()

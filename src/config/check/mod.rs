@@ -24,7 +24,7 @@ pub use secret_file::SecretFileError;
 pub(super) use secret_file::read as read_secret_file;
 
 /// Where state lives unless said otherwise.
-pub(super) const STATE_DIR: &str = "/var/lib/mailherald";
+pub const STATE_DIR: &str = "/var/lib/mailherald";
 
 /// Checks everything. None when an error was found, here or while reading.
 pub(super) fn check(

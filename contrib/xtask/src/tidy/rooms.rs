@@ -43,6 +43,11 @@ const ROOMS: &[(&str, &[&str])] = &[
             "telemetry",
         ],
     ),
+    // Edges.
+    (
+        "api",
+        &["clock", "config", "deliver", "event", "limits", "profile", "queue", "secret", "writer"],
+    ),
 ];
 
 /// Rooms that know the whole line: they stand above every other.

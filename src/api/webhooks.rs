@@ -1,0 +1,64 @@
+//! Webhooks: what they are.
+
+use axum::{
+    Json,
+    extract::{Path, State},
+};
+use serde::{Deserialize, Serialize};
+
+use super::{Desk, problem::Problem};
+use crate::config;
+
+/// A webhook as it is shown: without anything that is secret.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Webhook {
+    /// `wh_` and 26 characters; stable.
+    pub id: String,
+    /// Unique.
+    pub name: String,
+    /// Where it is told.
+    pub url: String,
+    /// Its dialect.
+    pub profile: String,
+    /// What it is told of, by canonical names.
+    pub events: Vec<String>,
+    /// Only outbound events of these users; null for all.
+    pub filter_users: Option<Vec<String>>,
+    /// Only inbound events for these domains; null for all.
+    pub filter_domains: Option<Vec<String>>,
+}
+
+/// All webhooks.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Webhooks {
+    /// In the order of the configuration.
+    pub data: Vec<Webhook>,
+}
+
+impl From<&config::Webhook> for Webhook {
+    fn from(webhook: &config::Webhook) -> Self {
+        Self {
+            id: webhook.id.to_string(),
+            name: webhook.name.clone(),
+            url: webhook.url.to_string(),
+            profile: webhook.profile.name().to_owned(),
+            events: webhook.events.types().map(|kind| kind.name().to_owned()).collect(),
+            filter_users: webhook.filter_users.clone(),
+            filter_domains: webhook.filter_domains.clone(),
+        }
+    }
+}
+
+/// `GET /v1/webhooks`.
+pub(super) async fn list(State(desk): State<Desk>) -> Json<Webhooks> {
+    Json(Webhooks { data: desk.webhooks.iter().map(|webhook| (&**webhook).into()).collect() })
+}
+
+/// `GET /v1/webhooks/{id}`, by id or name.
+pub(super) async fn show(
+    State(desk): State<Desk>,
+    Path(id): Path<String>,
+) -> Result<Json<Webhook>, Problem> {
+    let (_, webhook) = desk.webhook(&id)?;
+    Ok(Json((&**webhook).into()))
+}
