@@ -15,6 +15,7 @@ pub mod clock;
 pub mod config;
 pub mod correlate;
 pub mod deliver;
+pub mod egress;
 pub mod event;
 pub mod limits;
 pub mod parse;

@@ -14,7 +14,7 @@ use anyhow::{Context, Result, bail};
 use jiff::tz::TimeZone;
 use mailherald::{
     clock,
-    config::{Mail, Retention, Webhook, WebhookId},
+    config::{Mail, Retention, Selection, Transport, Webhook, WebhookId},
     correlate::Direction,
     profile::Profile,
     queue::{
@@ -24,7 +24,7 @@ use mailherald::{
     secret::Secret,
     source::{Batch, replay},
     store::Store,
-    writer::{Feed, Mode, Setup, Writer, WriterHandle},
+    writer::{Feed, Mode, ReplaySet, Setup, Writer, WriterHandle},
 };
 use tokio::{
     runtime,
@@ -79,12 +79,18 @@ fn setup(dir: &Path) -> Result<Setup> {
     let mail = Mail::default();
     Ok(Setup {
         store: Store::open(dir).context("open the store")?,
-        sources: vec![Feed { name: "bench".into(), since_us: None }],
+        sources: vec![Feed { name: "bench".into(), since_us: None, can_be_read_again: true }],
         webhooks: vec![Arc::new(webhook()?)],
         direction: Direction { mynetworks: mail.mynetworks, ..Direction::default() },
         zone: TimeZone::system(),
         clock: clock::system(),
-        mode: Mode::Replay { since_us: i64::MIN, until_us: i64::MAX, only: None, resend: false },
+        mode: Mode::Replay {
+            since_us: i64::MIN,
+            until_us: i64::MAX,
+            only: None,
+            resend: false,
+            set: Some(ReplaySet { id: [0; 16], is_resumed: false }),
+        },
         retention: Retention::default(),
         min_free: Some(0),
     })
@@ -106,6 +112,8 @@ fn webhook() -> Result<Webhook> {
         timeout: profile.timeout(),
         schedule: profile.schedule().to_vec(),
         concurrency: 16,
+        transport: Transport::default(),
+        selection: Selection::default(),
     })
 }
 

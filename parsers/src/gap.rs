@@ -56,7 +56,7 @@ mod tests {
 
     /// rsyslog 5 and 8, journald of systemd 219 and 252.
     #[test]
-    fn a_logging_system_tells_how_many_lines_it_lost() {
+    fn row_38_a_logging_system_tells_how_many_lines_it_lost() {
         for (tag, text, lines) in [
             ("rsyslogd", "imuxsock lost 12 messages from pid 345 due to rate-limiting", 12),
             ("rsyslogd", "imjournal: 236 messages lost due to rate-limiting", 236),
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn other_words_of_a_logging_system_are_no_gap() {
+    fn row_38_other_words_of_a_logging_system_are_no_gap() {
         for (tag, text) in [
             ("rsyslogd", "imjournal: begin to drop messages due to rate-limiting"),
             ("rsyslogd", "x messages lost due to rate-limiting"),

@@ -97,6 +97,8 @@ mod tests {
             state_dir: dir.to_owned(),
             sources: vec![source("a", file), source("in", SourceKind::Stdin)],
             store: StoreSettings::default(),
+            egress: crate::egress::Policy::default(),
+            sealer: None,
             mail: Mail::default(),
             webhooks: Vec::new(),
         }
@@ -107,7 +109,8 @@ mod tests {
     }
 
     #[test]
-    fn after_a_loss_files_begin_by_its_rule_until_they_have_begun_however_often_it_is_started() {
+    fn row_31_after_a_loss_files_begin_by_its_rule_until_they_have_begun_however_often_it_is_started()
+     {
         let dir = TempDir::new().unwrap();
         let mut config = config(dir.path());
         let store = Store::open(dir.path()).unwrap();

@@ -19,6 +19,7 @@ use crate::{
     config::{Mail, StoreSettings, Webhook},
     correlate::Direction,
     deliver::Client,
+    egress::Policy,
     limits,
     source::Batch,
     store::Store,
@@ -47,6 +48,8 @@ pub(super) struct Parts<'a> {
     pub(super) clock: SharedClock,
     pub(super) mode: Mode,
     pub(super) settings: &'a StoreSettings,
+    /// Where webhooks may be sent.
+    pub(super) egress: &'a Policy,
     /// Attempts a second at most, over all webhooks.
     pub(super) rate: Option<NonZeroU32>,
 }
@@ -58,13 +61,14 @@ impl Pipeline {
         parts: Parts<'_>,
         runtime: &Runtime,
     ) -> Result<(Self, mpsc::Sender<Batch>), AppError> {
-        let Parts { store, mail, webhooks, sources, clock, mode, settings, rate } = parts;
+        let Parts { store, mail, webhooks, sources, clock, mode, settings, egress, rate } = parts;
         let only = mode.only();
         // Timers are made here that need to know their runtime.
         let _context = runtime.enter();
         let waiting = limits::BATCHES_WAITING * sources.len().max(1);
         let (batches, inbox) = mpsc::channel(waiting);
-        let client = Client::new()?;
+        let client = Client::new(egress.clone())?;
+        webhooks.iter().try_for_each(|webhook| client.prepare(webhook))?;
         let setup = Setup {
             store,
             sources,
@@ -102,14 +106,29 @@ impl Pipeline {
     /// Commits all that was read, then waits until nothing is left to send but what waits for a
     /// retry. Gives whether something does.
     pub(super) async fn drain(&mut self) -> bool {
-        // An error means that the writer ended; its own error is told by `finish`.
-        self.handle.flush().await.ok();
+        self.input_ends().await;
         self.input_ended.cancel();
         let mut retries_wait = false;
         while let Some(end) = self.senders.join_next().await {
             retries_wait |= matches!(end, Ok(End::Drained { retries_wait: true }));
         }
         retries_wait
+    }
+
+    /// Commits all that was read: nothing comes behind it.
+    pub(super) async fn input_ends(&self) {
+        // An error means that the writer ended; its own error is told by `finish`.
+        self.handle.input_ended().await.ok();
+    }
+
+    /// The senders' side of the writer.
+    pub(super) fn writer(&self) -> WriterHandle {
+        self.handle.clone()
+    }
+
+    /// A replay is over, and is not to be gone on with.
+    pub(super) async fn replay_done(&self) {
+        self.handle.replay_done().await;
     }
 
     /// To be called before the sources are waited for.
@@ -139,6 +158,7 @@ pub(super) fn direction(mail: &Mail) -> Direction {
         mynetworks: mail.mynetworks.clone(),
         submission_services: mail.submission_services.clone(),
         instances: mail.instances.clone(),
+        routes: mail.routes.clone(),
     }
 }
 

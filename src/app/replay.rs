@@ -1,9 +1,14 @@
 //! History into the webhooks, through the same store and queue as the present.
 //!
-//! Events that the store holds already are neither stored nor sent again, so a replay that was
-//! stopped is simply started again. Open messages and positions of the live tail are not touched.
+//! Events that the store holds already are neither stored nor sent again. A replay that was stopped,
+//! however that happened, and is started again goes on where it was; one that was not stopped begins
+//! anew. Open messages and positions of the live tail are not touched.
 
-use std::{num::NonZeroU32, ops::ControlFlow, sync::Arc};
+use std::{
+    num::NonZeroU32,
+    ops::ControlFlow,
+    sync::{Arc, OnceLock},
+};
 
 use jiff::{Timestamp, tz::TimeZone};
 use tokio::{runtime::Runtime, sync::mpsc, task::JoinHandle};
@@ -13,6 +18,8 @@ use super::{
     AppError,
     opening::open_store,
     pipeline::{Parts, Pipeline},
+    privacy,
+    replay_set::{self, Resumed, SOURCE},
     run::runtime,
     signals::Signals,
 };
@@ -20,8 +27,8 @@ use crate::{
     clock,
     config::Config,
     parse::first_stamp,
-    source::{Batch, replay as files},
-    writer::{Feed, Mode, Summary},
+    source::{Batch, Position, replay as files},
+    writer::{Feed, Mode, ReplaySet, Summary},
 };
 
 /// What to replay.
@@ -48,10 +55,22 @@ pub struct Replay {
 pub struct Replayed {
     /// Lines and events.
     pub summary: Summary,
-    /// Deliveries failed and wait for their next attempt, which the daemon will make.
-    pub retries_wait: bool,
-    /// A signal ended it before its time.
-    pub interrupted: bool,
+    /// What is left to do.
+    pub ended: Ended,
+    /// It was stopped before, and was gone on with at so many hundredths of all bytes.
+    pub resumed_percent: Option<u64>,
+}
+
+/// What is left to do when a replay has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// Nothing.
+    AllSent,
+    /// Deliveries are in the store, which the daemon will make: they failed and wait for their next
+    /// attempt, or a signal came before a stream was sent.
+    DeliveriesWait,
+    /// A signal came. The same replay goes on from there.
+    Stopped,
 }
 
 /// The files, in the order in which they are read.
@@ -82,47 +101,83 @@ pub fn replay(
     // Before the signals: it may wait for another process, and a signal may end that at once.
     let store = open_store(&config.state_dir, &*clock::system())?;
     let mut signals = runtime.block_on(async { Signals::install() })?;
-    let bound = |time: Option<Timestamp>| time.map(Timestamp::as_microsecond);
+    let Resumed { set, positions } = replay_set::find(config, replay, &planned, &store)?;
     let parts = Parts {
         store,
         mail: &config.mail,
-        webhooks: config.webhooks.iter().cloned().map(Arc::new).collect(),
-        sources: vec![Feed { name: "replay".to_owned(), since_us: None }],
+        webhooks: privacy::webhooks(config)?,
+        sources: vec![Feed {
+            name: SOURCE.to_owned(),
+            since_us: None,
+            can_be_read_again: set.is_some(),
+        }],
         clock: clock::system(),
-        mode: Mode::Replay {
-            since_us: bound(replay.since).unwrap_or(i64::MIN),
-            until_us: bound(replay.until).unwrap_or(i64::MAX),
-            only,
-            resend: replay.resend,
-        },
+        mode: mode(replay, only, set),
         settings: &config.store,
+        egress: &config.egress,
         rate: replay.rate,
     };
     let (mut pipeline, batches) = Pipeline::start(parts, &runtime)?;
     let stop = CancellationToken::new();
-    let reading = read(planned, replay.anchor, batches, stop.clone(), progress, &runtime);
+    let is_resumed = set.is_some_and(|set| set.is_resumed);
+    let stopped = if set.is_some() { Ended::Stopped } else { Ended::DeliveriesWait };
+    let resumed = Arc::new(OnceLock::new());
+    let reading = Reading {
+        planned,
+        anchor: replay.anchor,
+        positions,
+        resumed: is_resumed.then(|| Arc::clone(&resumed)),
+    };
+    let reading = reading.start(batches, stop.clone(), progress, &runtime);
     let result = runtime.block_on(async {
-        let drained = tokio::select! {
-            read = reading => match read.unwrap_or(Err(AppError::Panic("replay"))) {
-                Ok(()) => tokio::select! {
-                    retries_wait = pipeline.drain() => Ok(Some(retries_wait)),
-                    () = signals.next() => Ok(None),
-                },
-                Err(error) => Err(error),
-            },
-            () = signals.next() => Ok(None),
-            () = pipeline.writer_ended.cancelled() => Ok(None),
-        };
+        let sent = until_sent(reading, &mut pipeline, &mut signals).await;
         stop.cancel();
         let _second = signals.exit_on_next();
+        if !matches!(sent, Ok(None)) {
+            pipeline.replay_done().await;
+        }
         let summary = pipeline.finish().await?;
-        let retries_wait = drained?;
-        let interrupted = retries_wait.is_none();
-        Ok(Replayed { summary, retries_wait: retries_wait.unwrap_or(true), interrupted })
+        let ended = sent?.unwrap_or(stopped);
+        Ok(Replayed { summary, ended, resumed_percent: resumed.get().copied() })
     });
     // A read of standard input may still wait; the process must not.
     runtime.shutdown_background();
     result
+}
+
+/// Reads to the end and sends all; None when a signal came first, or the writer ended.
+async fn until_sent(
+    reading: JoinHandle<Result<(), AppError>>,
+    pipeline: &mut Pipeline,
+    signals: &mut Signals,
+) -> Result<Option<Ended>, AppError> {
+    let read = tokio::select! {
+        read = reading => read.unwrap_or(Err(AppError::Panic("replay"))),
+        () = signals.next() => return Ok(None),
+        () = pipeline.writer_ended.cancelled() => return Ok(None),
+    };
+    if read.is_err() {
+        // What is whole in front of the damage is told; nobody goes on behind it.
+        pipeline.input_ends().await;
+    }
+    read?;
+    tokio::select! {
+        retries_wait = pipeline.drain() => {
+            Ok(Some(if retries_wait { Ended::DeliveriesWait } else { Ended::AllSent }))
+        }
+        () = signals.next() => Ok(None),
+    }
+}
+
+fn mode(replay: &Replay, only: Option<usize>, set: Option<ReplaySet>) -> Mode {
+    let bound = |time: Option<Timestamp>| time.map(Timestamp::as_microsecond);
+    Mode::Replay {
+        since_us: bound(replay.since).unwrap_or(i64::MIN),
+        until_us: bound(replay.until).unwrap_or(i64::MAX),
+        only,
+        resend: replay.resend,
+        set,
+    }
 }
 
 fn index_of(config: &Config, name: &str) -> Result<usize, AppError> {
@@ -134,34 +189,72 @@ fn index_of(config: &Config, name: &str) -> Result<usize, AppError> {
     })
 }
 
-/// Reads the files on a blocking thread, one after the other, until `stop`.
-fn read(
+/// What is to be read.
+struct Reading {
     planned: Vec<files::Planned>,
     anchor: Option<Timestamp>,
-    batches: mpsc::Sender<Batch>,
-    stop: CancellationToken,
-    progress: impl Fn(u64, u64) + Send + 'static,
-    runtime: &Runtime,
-) -> JoinHandle<Result<(), AppError>> {
-    runtime.spawn_blocking(move || {
-        let clock = clock::system();
-        let (mut lines, mut before) = (0, 0);
-        for file in &planned {
-            let mut deliver = |mut batch: Batch, read_bytes: u64| {
-                batch.anchor = anchor.unwrap_or(batch.anchor);
-                lines += batch.lines.len() as u64;
-                progress(before + read_bytes, lines);
+    /// How far each was read before.
+    positions: Vec<Position>,
+    /// Takes where it goes on, in hundredths of all bytes, if it was stopped before.
+    resumed: Option<Arc<OnceLock<u64>>>,
+}
+
+impl Reading {
+    /// Reads the files on a blocking thread, one after the other, until `stop`.
+    fn start(
+        self,
+        batches: mpsc::Sender<Batch>,
+        stop: CancellationToken,
+        progress: impl Fn(u64, u64) + Send + 'static,
+        runtime: &Runtime,
+    ) -> JoinHandle<Result<(), AppError>> {
+        runtime.spawn_blocking(move || {
+            let mut send = |batch| {
                 if !stop.is_cancelled() && batches.blocking_send(batch).is_ok() {
                     ControlFlow::Continue(())
                 } else {
                     ControlFlow::Break(())
                 }
             };
-            if files::read(file, 0, None, clock.now(), &mut deliver)?.is_break() {
-                break;
+            self.read(&mut send, &progress)
+        })
+    }
+
+    fn read(
+        &self,
+        send: &mut dyn FnMut(Batch) -> ControlFlow<()>,
+        progress: &dyn Fn(u64, u64),
+    ) -> Result<(), AppError> {
+        let clock = clock::system();
+        let (mut lines, mut before) = (0, 0);
+        for file in &self.planned {
+            let from = self.positions.iter().find(|at| at.fingerprint == file.fingerprint);
+            let mut deliver = |mut batch: Batch, read_bytes: u64| {
+                self.note_begin(before + read_bytes);
+                batch.anchor = self.anchor.unwrap_or(batch.anchor);
+                lines += batch.lines.len() as u64;
+                progress(before + read_bytes, lines);
+                send(batch)
+            };
+            if files::read(file, 0, from, clock.now(), &mut deliver)?.is_break() {
+                return Ok(());
             }
             before += file.size_bytes;
         }
+        self.note_begin(before);
         Ok(())
-    })
+    }
+
+    /// Says how much of all was read by an earlier run, give or take a batch, when the first thing
+    /// is read that was not.
+    fn note_begin(&self, read_bytes: u64) {
+        let Some(resumed) = self.resumed.as_ref().filter(|resumed| resumed.get().is_none()) else {
+            return;
+        };
+        let total: u64 = self.planned.iter().map(|file| file.size_bytes).sum();
+        let percent = read_bytes.saturating_mul(100).checked_div(total).unwrap_or(100).min(100);
+        tracing::info!(percent, "this replay was stopped before and is resumed");
+        // Only this thread sets it.
+        let _is_first = resumed.set(percent);
+    }
 }

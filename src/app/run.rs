@@ -5,15 +5,16 @@ use std::{io, sync::Arc};
 use jiff::Timestamp;
 use tokio::{
     runtime::Runtime,
-    sync::mpsc,
+    sync::{mpsc, watch},
     task::{JoinHandle, JoinSet},
 };
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    AppError, control, full_disk,
+    AppError, control, full_disk, lateness,
     opening::{self, open_store},
     pipeline::{Parts, Pipeline},
+    privacy,
     signals::Signals,
 };
 use crate::{
@@ -21,7 +22,7 @@ use crate::{
     clock::{self, SharedClock},
     config::{Config, Source, SourceKind, Start},
     source::{
-        self, Batch,
+        self, Batch, Health,
         file::{FileTail, Tally},
         journald::{self, Journald},
     },
@@ -38,8 +39,13 @@ pub fn run(config: &Config) -> Result<Summary, AppError> {
     // sled works in threads of its own, whose panics nobody else would hear of.
     store::end_process_on_panic();
     loop {
-        match run_once(config, &runtime) {
-            Err(error) if error.is_disk_full() && config.sources.iter().all(can_be_read_again) => {
+        let (is_told_to_stop, ended) = match start(config, &runtime) {
+            Ok((daemon, signals)) => runtime.block_on(daemon.until(signals)),
+            Err(error) => (false, Err(error)),
+        };
+        let may_wait = !is_told_to_stop && config.sources.iter().all(can_be_read_again);
+        match ended {
+            Err(error) if error.is_disk_full() && may_wait => {
                 if !runtime.block_on(full_disk::wait(config, &error))? {
                     return Err(error);
                 }
@@ -58,19 +64,27 @@ fn can_be_read_again(source: &Source) -> bool {
     matches!(source.kind, SourceKind::File(_))
 }
 
-/// Until a signal, or until something fails.
-fn run_once(config: &Config, runtime: &Runtime) -> Result<Summary, AppError> {
+fn start(config: &Config, runtime: &Runtime) -> Result<(Daemon, Signals), AppError> {
     // Before the signals: it may wait for another process, and a signal may end that at once.
     let store = open_store(&config.state_dir, &*clock::system())?;
     let signals = runtime.block_on(async { Signals::install() })?;
     let daemon = Daemon::start(config, store, runtime)?;
-    tracing::info!(
-        sources = config.sources.len(),
-        webhooks = config.webhooks.len(),
-        state_dir = %config.state_dir.display(),
-        "mailherald is running"
-    );
-    runtime.block_on(daemon.until(signals))
+    runtime.spawn(say_running(config, daemon.begun()));
+    Ok((daemon, signals))
+}
+
+/// Says that it runs once that is true: what is logged from then on will be told, whatever happens.
+fn say_running(
+    config: &Config,
+    begun: impl Future<Output = bool> + Send + 'static,
+) -> impl Future<Output = ()> + Send + 'static {
+    let (sources, webhooks) = (config.sources.len(), config.webhooks.len());
+    let state_dir = config.state_dir.display().to_string();
+    async move {
+        if begun.await {
+            tracing::info!(sources, webhooks, state_dir, "mailherald is running");
+        }
+    }
 }
 
 /// The runtime of senders; lines are read and written on threads of their own.
@@ -89,6 +103,8 @@ pub(super) struct Daemon {
     sources_ended: CancellationToken,
     source_failed: CancellationToken,
     stop_sources: CancellationToken,
+    /// What the sources say of themselves.
+    health: Vec<watch::Receiver<Health>>,
 }
 
 impl Daemon {
@@ -102,7 +118,7 @@ impl Daemon {
         let sources = opening::sources(config, &store)?;
         let feeds = sources.iter().map(|source| feed(source, clock.now())).collect();
         let starts = source_starts(sources, &store)?;
-        let webhooks: Vec<_> = config.webhooks.iter().cloned().map(Arc::new).collect();
+        let webhooks = privacy::webhooks(config)?;
         let parts = Parts {
             store,
             mail: &config.mail,
@@ -111,17 +127,20 @@ impl Daemon {
             clock: Arc::clone(&clock),
             mode: Mode::Live,
             settings: &config.store,
+            egress: &config.egress,
             rate: None,
         };
         let (pipeline, batches) = Pipeline::start(parts, runtime)?;
         let stop_sources = CancellationToken::new();
-        let threads = starts
-            .into_iter()
-            .map(|start| {
-                let (out, clock) = (batches.clone(), Arc::clone(&clock));
-                start.spawn(out, clock, stop_sources.clone(), runtime)
-            })
-            .collect::<Result<Vec<_>, _>>()?;
+        let (mut threads, mut health) = (Vec::new(), Vec::new());
+        for start in starts {
+            let (out, clock) = (batches.clone(), Arc::clone(&clock));
+            let (telling, told) = watch::channel(Health::default());
+            let name = start.source.name.clone();
+            runtime.spawn(lateness::watch(name, told.clone(), Arc::clone(&clock)));
+            threads.push(start.spawn(out, clock, telling, stop_sources.clone(), runtime)?);
+            health.push(told);
+        }
         let desk = Desk { webhooks: webhooks.into() };
         control::start(&config.state_dir, desk, runtime, stop_sources.clone());
         let (sources_ended, source_failed) = (CancellationToken::new(), CancellationToken::new());
@@ -136,23 +155,40 @@ impl Daemon {
             }
             result
         });
-        Ok(Self { pipeline, sources, sources_ended, source_failed, stop_sources })
+        Ok(Self { pipeline, sources, sources_ended, source_failed, stop_sources, health })
+    }
+
+    /// Waits until each source has begun, and until that is stored. False when it never will be.
+    fn begun(&self) -> impl Future<Output = bool> + Send + 'static {
+        let (sources, writer) = (self.health.clone(), self.pipeline.writer());
+        async move {
+            for mut source in sources {
+                if source.wait_for(|health| health.has_begun).await.is_err() {
+                    return false;
+                }
+            }
+            writer.flush().await.is_ok()
+        }
     }
 
     /// Runs until a signal, until the writer or a source fails, or until every source has come to
-    /// its end by itself and all is sent.
-    async fn until(mut self, mut signals: Signals) -> Result<Summary, AppError> {
+    /// its end by itself and all is sent. Also says whether it was a signal.
+    async fn until(mut self, mut signals: Signals) -> (bool, Result<Summary, AppError>) {
+        let mut is_told_to_stop = false;
         tokio::select! {
-            () = signals.next() => tracing::info!("stopping"),
+            () = signals.next() => is_told_to_stop = true,
             () = self.pipeline.writer_ended.cancelled() => tracing::error!("the writer ended"),
             () = self.source_failed.cancelled() => tracing::error!("a source ended badly"),
             () = self.sources_ended.cancelled() => tokio::select! {
                 retries_wait = self.pipeline.drain() => say_drained(retries_wait),
-                () = signals.next() => tracing::info!("stopping"),
+                () = signals.next() => is_told_to_stop = true,
             },
         }
+        if is_told_to_stop {
+            tracing::info!("stopping");
+        }
         let _second = signals.exit_on_next();
-        self.stop().await
+        (is_told_to_stop, self.stop().await)
     }
 
     /// Ends in order: sources, writer, senders.
@@ -228,7 +264,11 @@ fn feed(source: &Source, now: Timestamp) -> Feed {
         Start::Since(span) => now.checked_sub(span).ok(),
         Start::End | Start::Beginning => None,
     };
-    Feed { name: source.name.clone(), since_us: since.map(Timestamp::as_microsecond) }
+    Feed {
+        name: source.name.clone(),
+        since_us: since.map(Timestamp::as_microsecond),
+        can_be_read_again: !matches!(source.kind, SourceKind::Stdin),
+    }
 }
 
 /// A source that is about to start.
@@ -256,6 +296,7 @@ impl Starting {
         self,
         out: mpsc::Sender<Batch>,
         clock: SharedClock,
+        health: watch::Sender<Health>,
         stop: CancellationToken,
         runtime: &Runtime,
     ) -> Result<SourceThread, AppError> {
@@ -268,7 +309,7 @@ impl Starting {
                     start: self.source.start,
                     positions: self.positions,
                 };
-                Ok(SourceThread::File(source::file::spawn(tail, out, clock, stop)?))
+                Ok(SourceThread::File(source::file::spawn(tail, out, clock, health, stop)?))
             }
             SourceKind::Journald(journal) => {
                 let journald = Journald {
@@ -278,12 +319,17 @@ impl Starting {
                     start: self.source.start,
                     position: self.journal,
                 };
-                let task = source::journald::spawn(journald, out, clock, stop, runtime.handle())?;
+                let task =
+                    source::journald::spawn(journald, out, clock, health, stop, runtime.handle())?;
                 Ok(SourceThread::Journald(task))
             }
-            SourceKind::Stdin => source::stdin::spawn(self.index, out, clock)
-                .map(SourceThread::Stdin)
-                .map_err(AppError::system("start a source's thread")),
+            SourceKind::Stdin => {
+                // It is read from where it is.
+                health.send_modify(|health| health.has_begun = true);
+                source::stdin::spawn(self.index, out, clock)
+                    .map(SourceThread::Stdin)
+                    .map_err(AppError::system("start a source's thread"))
+            }
         }
     }
 }

@@ -96,6 +96,9 @@ pub enum Failure {
     /// The running daemon was asked, and gave no answer that can be used.
     #[error(transparent)]
     Daemon(#[from] DaemonError),
+    /// A signal ended a replay before its time; nothing is lost.
+    #[error("the replay was stopped")]
+    ReplayStopped,
     /// A broken invariant, noticed in time.
     #[error("{0}: this is a bug")]
     Software(&'static str),
@@ -116,7 +119,7 @@ impl Failure {
             Self::Output(source) if source.kind() == ErrorKind::BrokenPipe => 0,
             Self::Flags(FlagsError::Kept(_) | FlagsError::Generate(_)) | Self::Output(_) => IO,
             Self::App(error) => of_app(error),
-            Self::DeliveriesWait => TRY_AGAIN,
+            Self::DeliveriesWait | Self::ReplayStopped => TRY_AGAIN,
             Self::Daemon(error) => of_daemon(error),
             Self::Software(_) => SOFTWARE,
         }
@@ -176,6 +179,9 @@ impl Failure {
             }
             Self::DeliveriesWait => {
                 Some("they are in the store; send them with: mailherald run".to_owned())
+            }
+            Self::ReplayStopped => {
+                Some("start it again in the same way: it goes on where it was".to_owned())
             }
             Self::App(error) => app_hint(error),
             Self::Daemon(DaemonError::Silent { source, .. }) if is_denied(source) => {
@@ -337,6 +343,7 @@ mod tests {
             (keep(ErrorKind::PermissionDenied), 77),
             (keep(ErrorKind::NotADirectory), 73),
             (Failure::DeliveriesWait, 75),
+            (Failure::ReplayStopped, 75),
             (Failure::App(AppError::Panic("writer")), 70),
             (Failure::App(AppError::Output(ErrorKind::BrokenPipe.into())), 0),
             (Failure::App(AppError::System { action: "a", source: denied() }), 77),

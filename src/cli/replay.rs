@@ -16,7 +16,7 @@ use super::{
     run::{ask_postfix, say_warnings},
 };
 use crate::{
-    app::{self, DryRun, DrySummary, Replay, Replayed},
+    app::{self, DryRun, DrySummary, Ended, Replay, Replayed},
     config::{self, Config, Mail, Purpose, Unsaid},
 };
 
@@ -64,9 +64,11 @@ fn load(global: &Global) -> Result<Config, Failure> {
 /// Says what was done; deliveries that wait are not done yet.
 fn report(replayed: &Replayed) -> Result<(), Failure> {
     let (summary, counts) = (replayed.summary, replayed.summary.counts);
+    let resumed = replayed.resumed_percent.map(|percent| format!("resumed at {percent} %: "));
     say(&format!(
-        "{} lines ({} recognised, {} ignored on purpose, {} unrecognised); {} new events, {} known before, {} \
+        "{}{} lines ({} recognised, {} ignored on purpose, {} unrecognised); {} new events, {} known before, {} \
          offered again",
+        resumed.unwrap_or_default(),
         counts.lines,
         counts.recognised,
         counts.ignored,
@@ -75,10 +77,10 @@ fn report(replayed: &Replayed) -> Result<(), Failure> {
         summary.known_events,
         summary.offered_again
     ));
-    if replayed.retries_wait || replayed.interrupted {
-        Err(Failure::DeliveriesWait)
-    } else {
-        Ok(())
+    match replayed.ended {
+        Ended::AllSent => Ok(()),
+        Ended::DeliveriesWait => Err(Failure::DeliveriesWait),
+        Ended::Stopped => Err(Failure::ReplayStopped),
     }
 }
 

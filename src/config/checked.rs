@@ -3,10 +3,18 @@
 use std::{fmt, path::PathBuf, time::Duration};
 
 use ipnet::IpNet;
+use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use url::Url;
 
-use crate::{event::id::base32, profile::Profile, queue::filter::TypeSet, secret::Secret};
+use super::{selection::Selection, transport::Transport};
+use crate::{
+    egress::{Policy, UrlRules},
+    event::{Route, id::base32},
+    profile::Profile,
+    queue::filter::TypeSet,
+    secret::{KeySet, Sealer, Secret},
+};
 
 /// Everything that was configured, defaults filled in.
 #[derive(Debug, Clone)]
@@ -19,6 +27,10 @@ pub struct Config {
     pub store: StoreSettings,
     /// What the mail host knows about itself.
     pub mail: Mail,
+    /// Where webhooks may be sent.
+    pub egress: Policy,
+    /// Seals secrets before they are stored.
+    pub sealer: Option<Sealer>,
     /// Who is told.
     pub webhooks: Vec<Webhook>,
 }
@@ -144,6 +156,8 @@ pub struct Mail {
     pub submission_services: Vec<String>,
     /// Instances of the MTA whose name a tag does not tell by itself.
     pub instances: Vec<String>,
+    /// Streams of messages that have a name, in the order in which they are tried.
+    pub routes: Vec<Route>,
     /// What of it nobody has said, so that Postfix may be asked.
     pub unsaid: Unsaid,
 }
@@ -179,6 +193,7 @@ impl Default for Mail {
                 .collect(),
             submission_services: vec!["submission".into(), "submissions".into(), "smtps".into()],
             instances: Vec::new(),
+            routes: Vec::new(),
         }
     }
 }
@@ -208,6 +223,24 @@ pub struct Webhook {
     pub schedule: Vec<Duration>,
     /// Attempts under way at once.
     pub concurrency: usize,
+    /// How its requests travel.
+    pub transport: Transport,
+    /// Which of the events it wants, and what of them it is shown.
+    pub selection: Selection,
+}
+
+impl Webhook {
+    /// The secrets that are good at `now`.
+    #[must_use]
+    pub fn keys(&self, now: Timestamp) -> KeySet {
+        KeySet::at(now, self.secret.clone(), &self.transport.former_keys)
+    }
+
+    /// What decides about its URL besides the policy.
+    #[must_use]
+    pub fn url_rules(&self) -> UrlRules {
+        UrlRules { profile: self.profile, origin: self.transport.connection.origin }
+    }
 }
 
 /// Identity of a webhook in the store: for one from the file, the hash of its name.

@@ -8,13 +8,14 @@
 
 mod check;
 pub mod checked;
-pub mod endpoint;
 pub mod flags;
 pub mod load;
 pub mod postconf;
 pub mod problem;
 mod raw;
 mod reference;
+pub mod selection;
+pub mod transport;
 mod value;
 
 pub use check::{STATE_DIR, SecretFileError};
@@ -22,11 +23,12 @@ pub use checked::{
     Config, FileSource, JournaldSource, Kept, Mail, Mta, Retention, Source, SourceKind, Start,
     StoreSettings, Unsaid, Webhook, WebhookId,
 };
-pub use endpoint::{UrlError, check_url};
 pub use flags::{Flags, FlagsError, FromFlags, NewSecret};
 pub use load::{ConfigError, Loaded, Purpose, load};
 pub use problem::{Problem, Severity};
 pub use reference::reference;
+pub use selection::{HashKey, Privacy, Selection};
+pub use transport::{Connection, CustomHeader, Transport};
 
 /// The words that `profile` and `--profile` take.
 pub const PROFILE_NAMES: [&str; 4] = ["standard", "jetemail", "generic", "lettermint"];

@@ -13,7 +13,7 @@ use toml::{
 
 use super::{
     problem::{Problems, nearest},
-    value::{At, Bytes, Value, read_at, table},
+    value::{At, Bytes, Pairs, Value, read_at, table},
 };
 
 /// One key of one section.
@@ -137,17 +137,25 @@ macro_rules! section {
 
 section! {
     /// The whole file.
-    RawConfig "", later ["api", "egress", "route"]
+    RawConfig "", later ["api"]
 
     /// Directory of the store and of generated secrets. Absolute. Created, readable only by its
     /// owner, when it does not exist.
     state_dir: String, Fallback::Is("\"/var/lib/mailherald\"");
+    /// File that holds the key under which secrets are sealed before they are stored, 32 bytes in
+    /// base64: an absolute path, or the name of a systemd credential. Keep it out of `state_dir` and
+    /// of its backups.
+    seal_key_file: String, Fallback::Means("no secret is stored");
     /// Where log lines come from.
     source: Vec<At<RawSource>>, Fallback::Required("without one there is nothing to read");
     /// How long history is kept, and what happens when the disk is full or the store is lost.
     store: RawStore, Fallback::Means("its defaults");
     /// What the mail host knows about itself.
     mail: RawMail, Fallback::Means("its defaults");
+    /// Where webhooks may be sent besides the public internet.
+    egress: RawEgress, Fallback::Means("its defaults");
+    /// Streams of messages that have a name.
+    route: Vec<At<RawRoute>>, Fallback::Means("no stream has a name");
     /// Who is told.
     webhook: Vec<At<RawWebhook>>, Fallback::Means("nobody is told; `check` warns");
 }
@@ -204,6 +212,25 @@ section! {
 }
 
 section! {
+    /// Gives a stream of messages a name: `route` in their events, by which webhooks can be limited
+    /// to them. Each key that is given must hold, with any of its values. The first route that a
+    /// message fits counts, and is kept when the message moves to another queue ID. Several may have
+    /// the same name.
+    RawRoute "[[route]]", later ["header"]
+
+    /// The stream. 1 to 64 characters.
+    name: String, Fallback::Required("it is what events are told apart by");
+    /// Users that submit its messages, as `user` in events names them.
+    users: Vec<At<String>>, Fallback::Is("[]");
+    /// Instances of Postfix, by their `syslog_name`.
+    instances: Vec<At<String>>, Fallback::Is("[]");
+    /// Services of the MTA that take its messages in, as the syslog tag names them.
+    services: Vec<At<String>>, Fallback::Is("[]");
+    /// Domains of the envelope sender, without their subdomains.
+    sender_domains: Vec<At<String>>, Fallback::Is("[]");
+}
+
+section! {
     /// How long history is kept, and what happens when the disk is full or the store is lost.
     RawStore "[store]", later []
 
@@ -230,10 +257,22 @@ section! {
 }
 
 section! {
+    /// Where webhooks may be sent. The public internet is always open. Link-local addresses, metadata
+    /// services of clouds, multicast and this daemon itself never are. A webhook of this file or of
+    /// flags may also name this machine in its `url`: as `localhost` or by a loopback address.
+    RawEgress "[egress]", later []
+
+    /// Networks that webhooks, also those made through the API, may reach besides the public internet,
+    /// in CIDR notation; a single address is a network of one.
+    allow_cidrs: Vec<At<String>>, Fallback::Is("[]");
+    /// Plain `http` only to loopback, whatever the profile allows.
+    require_https: bool, Fallback::Is("false");
+}
+
+section! {
     /// A receiver of events.
     RawWebhook "[[webhook]]", later [
-        "ca_file", "circuit", "deferrals", "extra_signatures", "final_codes", "headers",
-        "include_machine_events", "ordering", "privacy", "rate", "retry_codes", "routes", "subject"
+        "circuit", "evidence", "final_codes", "ordering", "rate", "retry_codes"
     ]
 
     /// Identifies the webhook: what was sent to it is remembered under this name. Unique; 1 to 64
@@ -258,6 +297,18 @@ section! {
     filter_users: Vec<At<String>>, Fallback::Is("[]");
     /// Inbound events only of messages to these domains; empty for all.
     filter_domains: Vec<At<String>>, Fallback::Is("[]");
+    /// Only events of messages of these streams, by the names of `[[route]]`; empty for all.
+    routes: Vec<At<String>>, Fallback::Is("[]");
+    /// Which deferrals: `every` one, only the `first` of each recipient, or `on_change`, those with
+    /// another status code or category than the one before.
+    deferrals: String, Fallback::Is("\"every\"");
+    /// Also opens and clicks by bots, privacy proxies and scanners.
+    include_machine_events: bool, Fallback::Is("false");
+    /// What becomes of local parts of addresses, in every text of an event: `none` shows them, `mask`
+    /// only their first letter, `hash` a keyed hash, which is the same for the same address.
+    privacy: String, Fallback::Is("\"none\"");
+    /// `keep`, or `drop` to leave it out.
+    subject: String, Fallback::Is("\"keep\"");
     /// For one whole request, 1s to 60s.
     timeout: Duration, Fallback::Means("the profile's");
     /// Waits before attempt 2, 3, …, each counted from the end of the attempt before. At most 50,
@@ -265,6 +316,29 @@ section! {
     schedule: Vec<At<Duration>>, Fallback::Means("the profile's");
     /// Attempts under way at once, 1 to 256.
     concurrency: usize, Fallback::Is("16");
+    /// Headers to send beside those of the profile, as name and value: at most 32, values of up to
+    /// 4096 visible ASCII characters. Those that frame, sign or identify a request cannot be set.
+    headers: Pairs, Fallback::Is("{}");
+    /// Headers that are sent when they are named here: `x-webhook-attempt`, the number of the attempt,
+    /// and `idempotency-key`, the id of the event.
+    extra_headers: Vec<At<String>>, Fallback::Is("[]");
+    /// Signatures beside that of the profile. `standard`: `webhook-id`, `webhook-timestamp` and
+    /// `webhook-signature` of Standard Webhooks.
+    extra_signatures: Vec<At<String>>,
+        Fallback::Means("`[\"standard\"]` with `jetemail` and `generic`, else `[]`");
+    /// PEM file of certificate authorities to trust beside those of the system. Absolute path, or the
+    /// name of a systemd credential; so are the next two.
+    ca_file: String, Fallback::Means("those of the system");
+    /// PEM file of the certificate, with its chain, that we show to the receiver.
+    client_cert: String, Fallback::Means("none is shown");
+    /// PEM file of its private key. Keep it unreadable for other users.
+    client_key: String, Fallback::Means("the key is in `client_cert`");
+    /// HTTP proxy to send through, `http://` or `https://`, with a user name and password if need be.
+    /// It resolves the receiver's name, which is then not held against `[egress]`.
+    proxy: String, Fallback::Means("requests are sent directly");
+    /// Takes any certificate: whoever is on the way can read the events and answer in the receiver's
+    /// place. For trials; use `ca_file` instead.
+    insecure_skip_verify: bool, Fallback::Is("false");
 }
 
 /// Every section, in the order of the reference.
@@ -273,6 +347,8 @@ pub(super) const SECTIONS: &[&Section] = &[
     &RawSource::SECTION,
     &RawStore::SECTION,
     &RawMail::SECTION,
+    &RawEgress::SECTION,
+    &RawRoute::SECTION,
     &RawWebhook::SECTION,
 ];
 

@@ -62,6 +62,41 @@ impl Value for String {
     }
 }
 
+impl Value for bool {
+    const ONE: &'static str = "boolean";
+    const MANY: &'static str = "array of booleans";
+
+    fn read(raw: Spanned<DeValue<'_>>, key: &str, problems: &mut Problems<'_>) -> Option<Self> {
+        let found = raw.get_ref().as_bool();
+        if found.is_none() {
+            wrong_type::<Self>(&raw.span(), raw.get_ref(), key, problems);
+        }
+        found
+    }
+}
+
+/// Names that the operator chose, each with a text, in the order of the file.
+#[derive(Debug, Clone)]
+pub(super) struct Pairs(pub(super) Vec<(At<String>, At<String>)>);
+
+impl Value for Pairs {
+    const ONE: &'static str = "table of strings";
+    const MANY: &'static str = "array of tables of strings";
+
+    fn read(raw: Spanned<DeValue<'_>>, key: &str, problems: &mut Problems<'_>) -> Option<Self> {
+        let table = table::<Self>(raw, key, problems)?;
+        let mut pairs: Vec<_> = table
+            .into_iter()
+            .filter_map(|(name, value)| {
+                let at = At { span: name.span(), value: name.into_inner().into_owned() };
+                Some((at, read_at(value, key, problems)?))
+            })
+            .collect();
+        pairs.sort_by_key(|(name, _)| name.span.start);
+        Some(Self(pairs))
+    }
+}
+
 impl Value for usize {
     const ONE: &'static str = "whole number";
     const MANY: &'static str = "array of whole numbers";

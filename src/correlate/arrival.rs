@@ -115,6 +115,7 @@ impl Step<'_> {
         message.nrcpt = Some(active.nrcpt);
         if message.queue_line.is_none() {
             self.settle_origin(active.queue_id, &mut message);
+            self.settle_route(&mut message);
             message.queue_line = Some(KeptLine::from(self.line));
             let (host, instance) = (&self.system.host, &self.system.instance);
             self.directory.note_own(host, instance, active.queue_id.as_str(), &message);
@@ -218,7 +219,8 @@ impl Step<'_> {
 
     fn tell_sending(&mut self, queue_id: &str, message: &Message, line: Trigger<'_>) {
         if self.sending {
-            let data = message_data(message, queue_id, Class::Outbound);
+            let mut data = message_data(message, queue_id, Class::Outbound);
+            data.route = self.route(message, message.sender.as_deref());
             self.events.push(self.system.event(EventType::OutboundSending, line, "", data));
         }
     }

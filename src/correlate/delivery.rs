@@ -1,6 +1,9 @@
 //! What a delivery status line does: the fate of one recipient in one attempt.
 
-use mailherald_parsers::postfix::{Delivery, Peer, QueueId, Relay, Response, Status, response};
+use mailherald_parsers::{
+    postfix::{Delivery, Peer, QueueId, Relay, Response, Status, response},
+    status::Dsn,
+};
 
 use super::{
     Link, Step,
@@ -63,6 +66,8 @@ impl Step<'_> {
             self.warn(queue_id, message, &key);
         }
         let kind = ended.unwrap_or_else(|| self.kind(delivery, &answer, class, &mut data));
+        data.same_reason =
+            is_deferral(delivery.status) && repeats(message, &key, delivery.dsn, &data);
         let event = self.system.event(kind, self.line.into(), &key.0, data);
         note_outcome(message.recipients.entry(key).or_default(), delivery.status, &event.data);
         self.events.push(event);
@@ -79,6 +84,7 @@ impl Step<'_> {
     pub(crate) fn class(&self, message: &mut Message, to: &str, relay: Relay<'_>) -> Class {
         let class = message.class.unwrap_or_else(|| self.direction.class(message, to, relay));
         message.class = Some(class);
+        self.settle_route(message);
         class
     }
 
@@ -204,6 +210,17 @@ fn note_outcome(recipient: &mut Recipient, status: Status, data: &EventData) {
         recipient.done = true;
         recipient.last_deferral = None;
     }
+}
+
+/// Does a deferral repeat the last one of its recipient? Servers put times and numbers into their
+/// words, so code and category are compared.
+fn repeats(message: &Message, key: &(String, Option<String>), dsn: Dsn, data: &EventData) -> bool {
+    let last = message.recipients.get(key).and_then(|recipient| recipient.last_deferral.as_ref());
+    let Some(last) = last.filter(|last| data.dsn.as_ref() == Some(&last.dsn)) else {
+        return false;
+    };
+    data.response.as_ref() == Some(&last.response)
+        || data.bounce_category == Some(bounce::category(dsn, &last.response))
 }
 
 fn is_deferral(status: Status) -> bool {

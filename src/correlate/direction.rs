@@ -6,7 +6,7 @@ use ipnet::IpNet;
 use mailherald_parsers::{Process, postfix::Relay};
 
 use super::message::{Class, Message, Origin};
-use crate::event::text;
+use crate::event::{Route, text};
 
 /// What the mail host knows about itself.
 #[derive(Debug, Clone, Default)]
@@ -19,6 +19,8 @@ pub struct Direction {
     pub submission_services: Vec<String>,
     /// Instances of the MTA that are named by more of the tag, or less, than [`Process::instance`].
     pub instances: Vec<String>,
+    /// Streams that have a name; the first one that a message fits is its own.
+    pub routes: Vec<Route>,
 }
 
 impl Direction {

@@ -107,6 +107,7 @@ pub(crate) fn message_data(message: &Message, queue_id: &str, class: Class) -> E
         nrcpt: message.nrcpt,
         lossy: message.lossy,
         incomplete: message.is_incomplete(),
+        route: message.route.clone(),
         ..EventData::default()
     };
     let name = message.client_name.as_ref().filter(|name| *name != "unknown").cloned();

@@ -32,6 +32,13 @@ pub struct Lineage {
     pub client_address: Option<String>,
     /// Subject header.
     pub subject: Option<String>,
+    /// The stream that it belongs to. A restart forgets this and the next of a message that is held
+    /// just then.
+    #[serde(skip)]
+    pub route: Option<String>,
+    /// The service that took it in, where a route asks for that.
+    #[serde(skip)]
+    pub service: Option<Box<str>>,
 }
 
 /// What a message turned out to be, when another line told.
@@ -67,6 +74,8 @@ impl Lineage {
             client_name: message.client_name.clone(),
             client_address: message.client_address.clone(),
             subject: message.subject.clone(),
+            route: message.route.clone(),
+            service: message.service.clone(),
         }
     }
 
@@ -75,6 +84,7 @@ impl Lineage {
         child.origin = Origin::Child;
         child.uid = self.uid;
         child.class = self.class;
+        child.route.clone_from(&self.route);
         self.speak_for(child);
         if child.subject.is_none() {
             child.subject.clone_from(&self.subject);
@@ -85,6 +95,7 @@ impl Lineage {
     fn speak_for(&self, message: &mut Message) {
         message.user.clone_from(&self.user);
         message.submitted = self.submitted;
+        message.service.clone_from(&self.service);
         message.client_name.clone_from(&self.client_name);
         message.client_address.clone_from(&self.client_address);
     }

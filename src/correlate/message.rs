@@ -65,6 +65,11 @@ pub struct Message {
     pub lossy: bool,
     /// It left the queue.
     pub closed: bool,
+    // Since the second stored form (`writer::live`):
+    /// The service of the MTA that took it in, where a route asks for that.
+    pub service: Option<Box<str>>,
+    /// The stream that it belongs to, once known.
+    pub route: Option<String>,
     /// It is on the list of changed messages.
     #[serde(skip)]
     pub(crate) changed: bool,

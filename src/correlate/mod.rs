@@ -10,6 +10,7 @@
 //! * [`lineage`], [`hold`], `pipe` — one story across several queue IDs,
 //! * [`aside`], `session` — lines that come before the queue ID is known,
 //! * [`direction`] — outbound or inbound,
+//! * `route` — the stream that a message belongs to,
 //! * `relayed` — refusals that another instance tells of,
 //! * `arrival`, `delivery`, `ending`, `refusal` — what each kind of line does to it.
 //!
@@ -29,6 +30,7 @@ pub mod message;
 mod pipe;
 mod refusal;
 mod relayed;
+mod route;
 mod session;
 mod system;
 #[cfg(test)]

@@ -297,6 +297,7 @@ impl Step<'_> {
         if let Some(sender) = refusal.sender {
             data.from = Some(bounded(sender, &mut lossy));
         }
+        data.route = self.route(message, data.from.as_deref());
         data.helo = refusal.helo.map(|helo| bounded(helo, &mut lossy));
         data.stage = Some(bounded(refusal.stage, &mut lossy));
         let response = text::bounded(refusal.text, limits::RESPONSE_BYTES);
@@ -322,8 +323,9 @@ impl Step<'_> {
             None => self.system.uid_of_refusal(self.line),
         };
         let user = refusal.user.map(|user| bounded(user, &mut lossy));
-        let mut message =
-            Message { uid, origin: Origin::Network, user, lossy, ..Message::default() };
+        let service = self.service_in(self.line.record.process.tag);
+        let origin = Origin::Network;
+        let mut message = Message { uid, origin, user, lossy, service, ..Message::default() };
         if let Some(peer) = refusal.peer {
             message.note_peer(peer);
         }

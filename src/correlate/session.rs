@@ -123,6 +123,7 @@ impl Step<'_> {
         message.user = client.sasl_username.map(|user| bounded(user, &mut lossy));
         message.submitted = self.direction.is_submission(tag)
             || (client.sasl_method.is_some() && message.user.is_none());
+        message.service = self.service_in(tag);
         message.lossy |= lossy;
         message.note_peer(client.peer);
     }

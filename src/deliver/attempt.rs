@@ -1,26 +1,34 @@
 //! One delivery attempt, from the event to its outcome.
 //!
 //! Renders, signs, sends and judges. Decides neither when the next attempt is nor whether one is
-//! left ([`crate::queue::schedule::next_due`]), and records nothing.
+//! left ([`crate::queue::schedule::next_due`]), and keeps no record, but makes one.
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use jiff::Timestamp;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
 use super::{
-    client::{Answer, Client, TransportError},
+    client::Client,
     envelope::{Rendered, render},
-    sign,
+    failure::{PostError, bounded, one_line},
+    http::{Posted, micros},
+    privacy::veiled,
+    sign::{Header, Signing},
 };
 use crate::{
     clock::Clock,
-    config::{Webhook, check_url},
+    config::{CustomHeader, Webhook},
     event::Event,
     queue::{
-        outcome::{AttemptResult, Outcome, classify},
-        schedule::retry_after,
+        attempt::{Attempt, Exchange, ExchangeResult, RequestBody, Times, URL_BYTES},
+        outcome::{AttemptResult, Failure, Outcome, classify},
+        schedule::{http_date, retry_after},
     },
+    secret::Secret,
 };
 
 /// What an attempt came to, for the queue and for the record.
@@ -36,16 +44,17 @@ pub struct AttemptReport {
     pub ended_at: Timestamp,
     /// From signing to the last byte read, monotonic.
     pub elapsed: Duration,
-    /// Status code of the answer.
+    /// Status code of the answer that decides.
     pub status: Option<u16>,
     /// Why there is no answer, for a person; bounded, without the URL.
     pub error: Option<String>,
-    /// Beginning of the answer's body, at most [`crate::limits::ANSWER_KEPT_BYTES`].
-    pub excerpt: String,
+    /// All of it, to be kept.
+    pub record: Attempt,
 }
 
 /// Makes attempt `number` (from 1) to tell `webhook` of `event`. Always comes to an end, a little
-/// after the webhook's timeout at the latest.
+/// after the webhook's timeout at the latest; after twice that when a receiver, while a former
+/// secret is still good, refuses the new one and is asked again with the former.
 ///
 /// # Cancel safety
 /// Dropped half-way, the request may have arrived or not: make the same attempt again.
@@ -56,97 +65,189 @@ pub async fn attempt(
     number: u32,
     clock: &dyn Clock,
 ) -> AttemptReport {
-    let signed_at = clock.now();
-    let started = Instant::now();
-    let told = tell(client, webhook, event, number, signed_at).await;
-    let ended_at = clock.now();
-    let mut report = AttemptReport {
+    let (signed_at, started) = (clock.now(), Instant::now());
+    let trial = Trial { client, webhook, number, signed_at, clock };
+    let (request, exchanges) = trial.run(event).await;
+    let (ended_at, elapsed) = (clock.now(), started.elapsed());
+    let result = exchanges.last().map(|exchange| &exchange.result);
+    AttemptReport {
         number,
-        outcome: told.outcome(webhook, number, ended_at),
+        outcome: exchanges.last().map_or(Outcome::Discarded, |last| trial.outcome(last, ended_at)),
         signed_at,
         ended_at,
-        elapsed: started.elapsed(),
-        status: None,
-        error: None,
-        excerpt: String::new(),
-    };
-    match told {
-        Told::Answered(answer) => {
-            report.status = Some(answer.status);
-            report.excerpt = answer.body;
-        }
-        Told::Failed(error) => report.error = Some(error.to_string()),
-        Told::Refused(error) | Told::Wordless(error) => report.error = Some(error),
-    }
-    report
-}
-
-/// How far it came.
-enum Told {
-    /// The receiver answered.
-    Answered(Answer),
-    /// It did not.
-    Failed(TransportError),
-    /// Not sent: the address is not allowed.
-    Refused(String),
-    /// Not sent: the profile has no word for the type. Only after a change of profile, for what
-    /// was accepted under the former one.
-    Wordless(String),
-}
-
-impl Told {
-    fn outcome(&self, webhook: &Webhook, number: u32, ended_at: Timestamp) -> Outcome {
-        let result = match self {
-            Self::Answered(answer) => AttemptResult::Answered {
-                status: answer.status,
-                retry_after: answer.retry_after.as_deref().and_then(|it| retry_after(it, ended_at)),
-            },
-            Self::Failed(error) => AttemptResult::Failed(error.kind),
-            Self::Refused(_) => AttemptResult::Refused,
-            Self::Wordless(_) => return Outcome::Discarded,
-        };
-        classify(webhook.profile, result, number)
+        elapsed,
+        status: result.and_then(ExchangeResult::status),
+        error: result.filter(|result| result.status().is_none()).map(ExchangeResult::words),
+        record: Attempt {
+            number,
+            started_us: signed_at.as_microsecond(),
+            elapsed_us: micros(elapsed),
+            url: bounded(webhook.url.to_string(), URL_BYTES),
+            request,
+            exchanges,
+        },
     }
 }
 
-async fn tell(
-    client: &Client,
-    webhook: &Webhook,
-    event: &Event,
+/// One attempt under way.
+struct Trial<'a> {
+    client: &'a Client,
+    webhook: &'a Webhook,
     number: u32,
     signed_at: Timestamp,
-) -> Told {
-    if let Err(error) = check_url(&webhook.url, webhook.profile) {
-        return Told::Refused(error.to_string());
-    }
-    let Some(rendered) = render(event, webhook.profile) else {
-        let (profile, kind) = (webhook.profile.name(), event.kind.name());
-        return Told::Wordless(format!("profile {profile} does not carry {kind}"));
-    };
-    send(client, webhook, rendered, number, signed_at.as_second()).await
+    clock: &'a dyn Clock,
 }
 
-async fn send(
-    client: &Client,
-    webhook: &Webhook,
-    rendered: Rendered,
-    number: u32,
-    at: i64,
-) -> Told {
-    let headers = sign::headers(webhook.profile, &webhook.secret, &rendered, at, number);
-    match client.post(&webhook.url, &headers, rendered.body, webhook.timeout).await {
-        Ok(answer) => Told::Answered(answer),
-        Err(error) => Told::Failed(error),
+impl Trial<'_> {
+    async fn run(&self, event: &Event) -> (Option<RequestBody>, Vec<Exchange>) {
+        let rendered = match self.prepare(event) {
+            Ok(rendered) => rendered,
+            Err(result) => return (None, vec![unsent(result)]),
+        };
+        let keys = self.webhook.keys(self.signed_at);
+        let live: Vec<_> = keys.all().collect();
+        let mut exchanges = vec![self.exchange(&rendered, &live).await];
+        let is_refused = exchanges.iter().any(|exchange| is_auth_refusal(&exchange.result));
+        if let Some(previous) = keys.previous().filter(|_| is_refused) {
+            exchanges.push(self.exchange(&rendered, &[previous]).await);
+        }
+        (Some(request_body(&rendered.body)), exchanges)
     }
+
+    /// What to send, if we may and can.
+    fn prepare(&self, event: &Event) -> Result<Rendered, ExchangeResult> {
+        let webhook = self.webhook;
+        self.client
+            .check(webhook)
+            .map_err(|denied| ExchangeResult::Refused(one_line(&denied.to_string())))?;
+        // None only after a change of profile, for what was accepted under the former one.
+        render(&veiled(event, &webhook.selection), webhook.profile).ok_or_else(|| {
+            let (profile, kind) = (webhook.profile.name(), event.kind.name());
+            ExchangeResult::Unsent(format!("profile {profile} does not carry {kind}"))
+        })
+    }
+
+    async fn exchange(&self, rendered: &Rendered, keys: &[&Secret]) -> Exchange {
+        let transport = &self.webhook.transport;
+        let http = match self.client.http(&transport.connection) {
+            Ok(http) => http,
+            Err(error) => return unsent(unusable(&error)),
+        };
+        let signing = Signing {
+            profile: self.webhook.profile,
+            transport,
+            keys,
+            at: self.signed_at.as_second(),
+            number: self.number,
+        };
+        let headers = header_map(&transport.headers, &signing.headers(rendered));
+        let (url, timeout) = (&self.webhook.url, self.webhook.timeout);
+        let sent_at = self.clock.now();
+        let posted = http.post(url, headers, rendered.body.clone(), timeout).await;
+        self.hear_time(&posted, sent_at);
+        Exchange {
+            key: keys.first().map(|key| key.id().to_string()),
+            by_proxy: transport.connection.proxy.is_some(),
+            ..recorded(posted)
+        }
+    }
+
+    fn hear_time(&self, posted: &Posted, sent_at: Timestamp) {
+        let date = posted.result.as_ref().ok().and_then(|answer| answer.header("date"));
+        if let Some(date) = date.and_then(http_date)
+            && let Some(host) = self.webhook.url.host_str()
+        {
+            let port = self.webhook.url.port_or_known_default().unwrap_or_default();
+            let between = [sent_at, self.clock.now()];
+            self.client.heard_time(&format!("{host}:{port}"), date, between);
+        }
+    }
+
+    fn outcome(&self, last: &Exchange, ended_at: Timestamp) -> Outcome {
+        let asked = last.headers.iter().find(|(name, _)| name == "retry-after");
+        let result = match &last.result {
+            ExchangeResult::Answered(status) => AttemptResult::Answered {
+                status: *status,
+                retry_after: asked.and_then(|(_, value)| retry_after(value, ended_at)),
+            },
+            ExchangeResult::Failed { class, .. } => AttemptResult::Failed(*class),
+            ExchangeResult::Refused(_) => AttemptResult::Refused,
+            ExchangeResult::Unsent(_) => return Outcome::Discarded,
+        };
+        classify(self.webhook.profile, result, self.number)
+    }
+}
+
+/// The receiver does not take our signature, perhaps because it does not know the new secret yet.
+fn is_auth_refusal(result: &ExchangeResult) -> bool {
+    matches!(result, ExchangeResult::Answered(401 | 403))
+}
+
+/// Only for a webhook that was changed at run time: those of a start were tried then.
+fn unusable(error: &(dyn std::error::Error + 'static)) -> ExchangeResult {
+    let cause = error.source().map(ToString::to_string).unwrap_or_default();
+    let text = one_line(&format!("certificates, key or proxy cannot be used: {cause}"));
+    ExchangeResult::Failed { class: Failure::Tls, text }
+}
+
+fn unsent(result: ExchangeResult) -> Exchange {
+    Exchange {
+        key: None,
+        remote: None,
+        by_proxy: false,
+        times: Times::default(),
+        result,
+        headers: Vec::new(),
+        body: String::new(),
+    }
+}
+
+fn recorded(posted: Posted) -> Exchange {
+    let Posted { remote, times, result } = posted;
+    let common = |result| Exchange { remote, times, ..unsent(result) };
+    match result {
+        Ok(answer) => {
+            let result = ExchangeResult::Answered(answer.status);
+            Exchange { headers: answer.headers, body: answer.body, ..common(result) }
+        }
+        Err(PostError::Failed { class, text }) => common(ExchangeResult::Failed { class, text }),
+        Err(PostError::Denied(denied)) => {
+            common(ExchangeResult::Refused(one_line(&denied.to_string())))
+        }
+    }
+}
+
+fn request_body(body: &Bytes) -> RequestBody {
+    let bytes = u32::try_from(body.len()).unwrap_or(u32::MAX);
+    RequestBody { bytes, sha256: Sha256::digest(body).into() }
+}
+
+/// The operator's headers, then ours, which win. What is no header is left out: ours always are,
+/// and the operator's were checked.
+fn header_map(custom: &[CustomHeader], own: &[Header]) -> HeaderMap {
+    let custom = custom.iter().filter_map(|header| {
+        let mut value = HeaderValue::from_bytes(header.value.reveal()).ok()?;
+        value.set_sensitive(true);
+        Some((HeaderName::from_bytes(header.name.as_bytes()).ok()?, value))
+    });
+    let own = own.iter().filter_map(|(name, value)| {
+        Some((HeaderName::from_static(name), HeaderValue::from_str(value).ok()?))
+    });
+    let mut map = HeaderMap::new();
+    for (name, value) in custom.chain(own) {
+        map.insert(name, value);
+    }
+    map
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
     use std::sync::atomic::{AtomicI64, Ordering};
 
     use data_encoding::{BASE64, HEXLOWER};
+    use reqwest::Url;
     use sha2::{Digest, Sha256};
 
     use super::{
@@ -157,20 +258,22 @@ mod tests {
         *,
     };
     use crate::{
-        config::WebhookId,
+        config::{Selection, Transport, WebhookId},
+        egress::Policy,
         event::EventType,
         profile::Profile,
         queue::{filter::TypeSet, schedule::next_due},
         secret::Secret,
     };
 
-    const START: i64 = 1_704_825_660;
-    const SECRET: &str = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+    pub(in crate::deliver) const START: i64 = 1_704_825_660;
+    pub(in crate::deliver) const SECRET: &str =
+        "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
     const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok";
 
     /// Stands still until it is set.
     #[derive(Debug)]
-    struct TestClock(AtomicI64);
+    pub(in crate::deliver) struct TestClock(AtomicI64);
 
     impl Clock for TestClock {
         fn now(&self) -> Timestamp {
@@ -178,15 +281,27 @@ mod tests {
         }
     }
 
-    fn clock() -> TestClock {
+    fn client() -> Client {
+        Client::new(Policy::default()).unwrap()
+    }
+
+    fn excerpt(report: &AttemptReport) -> &str {
+        &report.record.last().unwrap().body
+    }
+
+    pub(in crate::deliver) fn clock() -> TestClock {
         TestClock(AtomicI64::new(START))
     }
 
     fn webhook(peer: &Peer, profile: Profile) -> Webhook {
+        webhook_at(peer.url(), profile)
+    }
+
+    pub(in crate::deliver) fn webhook_at(url: Url, profile: Profile) -> Webhook {
         Webhook {
             id: WebhookId::of_name("test"),
             name: "test".into(),
-            url: peer.url(),
+            url,
             profile,
             events: TypeSet::parse(["*"], profile).unwrap(),
             secret: Secret::parse(SECRET, profile).unwrap(),
@@ -195,13 +310,15 @@ mod tests {
             timeout: Duration::from_secs(20),
             schedule: profile.schedule().to_vec(),
             concurrency: 1,
+            transport: Transport::default(),
+            selection: Selection::default(),
         }
     }
 
     async fn once(profile: Profile, raw: &'static str) -> (Peer, AttemptReport) {
         let peer = Peer::start(Behaviour::Answer(raw)).await;
         let webhook = webhook(&peer, profile);
-        let client = Client::new().unwrap();
+        let client = client();
         let report = attempt(&client, &webhook, &bounced(), 1, &clock()).await;
         (peer, report)
     }
@@ -273,7 +390,7 @@ mod tests {
             assert_eq!(own, expected_headers(profile, request), "{profile:?}");
 
             assert_eq!(report.outcome, Outcome::Delivered);
-            assert_eq!((report.status, report.excerpt.as_str()), (Some(200), "ok"));
+            assert_eq!((report.status, excerpt(&report)), (Some(200), "ok"));
             assert_eq!((report.error, report.signed_at.as_second()), (None, START));
         }
     }
@@ -283,7 +400,7 @@ mod tests {
     async fn run(profile: Profile, raw: &'static str) -> (Vec<i64>, Outcome) {
         let peer = Peer::start(Behaviour::Answer(raw)).await;
         let webhook = webhook(&peer, profile);
-        let (client, clock) = (Client::new().unwrap(), clock());
+        let (client, clock) = (client(), clock());
         let mut offsets = Vec::new();
         for number in 1.. {
             let report = attempt(&client, &webhook, &bounced(), number, &clock).await;
@@ -340,9 +457,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_failure_is_reported_in_words_and_retried() {
-        let peer = Peer::start(Behaviour::Reset).await;
+        let peer = Peer::start(Behaviour::Cut("")).await;
         let webhook = webhook(&peer, Profile::Standard);
-        let report = attempt(&Client::new().unwrap(), &webhook, &bounced(), 1, &clock()).await;
+        let report = attempt(&client(), &webhook, &bounced(), 1, &clock()).await;
         assert_eq!(report.outcome, Outcome::Retry { not_before: Duration::ZERO });
         assert_eq!(report.status, None);
         let error = report.error.unwrap();
@@ -354,7 +471,7 @@ mod tests {
         let peer = Peer::start(Behaviour::Silent).await;
         let mut webhook = webhook(&peer, Profile::Standard);
         webhook.url.set_username("user").unwrap();
-        let report = attempt(&Client::new().unwrap(), &webhook, &bounced(), 1, &clock()).await;
+        let report = attempt(&client(), &webhook, &bounced(), 1, &clock()).await;
         assert_eq!(report.outcome, Outcome::Blocked);
         assert!(peer.requests().is_empty());
     }
@@ -364,7 +481,7 @@ mod tests {
         let peer = Peer::start(Behaviour::Silent).await;
         let webhook = webhook(&peer, Profile::Generic);
         let event = Event { kind: EventType::OutboundDropped, ..bounced() };
-        let report = attempt(&Client::new().unwrap(), &webhook, &event, 1, &clock()).await;
+        let report = attempt(&client(), &webhook, &event, 1, &clock()).await;
         assert_eq!(report.outcome, Outcome::Discarded);
         assert_eq!(
             report.error.as_deref(),

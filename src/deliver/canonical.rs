@@ -184,9 +184,21 @@ fn further(fields: &mut impl Fields, event: &Event) {
     fields.put("engine", data.engine.as_deref());
     fields.put("action", data.action.as_deref());
     fields.put("repeated", data.repeated);
+    fields.put("route", data.route.as_deref());
+    tracking(fields, data);
     fields.flag("lossy", data.lossy);
     fields.flag("incomplete", data.incomplete);
     fields.put("time_quality", quality(event.time_quality));
+}
+
+/// What an open or a click tells.
+fn tracking(fields: &mut impl Fields, data: &EventData) {
+    let Some(hit) = data.hit.as_deref() else { return };
+    fields.put("url", hit.url.as_deref());
+    fields.put("country", hit.country.as_deref());
+    fields.put("email_client", hit.email_client.as_deref());
+    fields.put("user_agent", hit.user_agent.as_deref());
+    fields.flag("machine", hit.machine);
 }
 
 /// Spam events carry both spellings of the verdict (webhooks.md C15).

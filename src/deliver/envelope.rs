@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::{canonical, json};
 use crate::{
-    event::{BounceType, Event, EventData, EventType},
+    event::{BounceType, Event, EventData, EventType, Service},
     limits::{BODY_BYTES, TEXT_BYTES},
     profile::Profile,
 };
@@ -29,45 +29,73 @@ pub struct Rendered {
 #[must_use]
 pub fn render(event: &Event, profile: Profile) -> Option<Rendered> {
     let type_name = profile.wire_name(event.kind, event.data.bounce_type)?;
-    let envelope = match profile {
-        Profile::Standard => standard(event),
-        Profile::Jetemail => jetemail(event),
-        Profile::Generic => generic(event, type_name),
-        Profile::Lettermint => lettermint(event, type_name),
+    let (id, at, data) = match profile {
+        Profile::Standard => {
+            (event.id.to_string(), canonical::created_at(event), canonical::data(event))
+        }
+        Profile::Jetemail => (event.id.to_string(), String::new(), jetemail_data(event)),
+        Profile::Generic => {
+            (event.id.to_string(), canonical::created_at(event), generic_data(event))
+        }
+        Profile::Lettermint => {
+            (event.id.to_uuid(), canonical::milliseconds(event.at()), lettermint_data(event))
+        }
     };
+    let service = event.kind.service();
+    let at_s = event.at_us.div_euclid(1_000_000);
+    let envelope = Envelope { id, service, type_name, at, at_s, data }.of(profile);
     Some(Rendered { id: event.id.to_string(), type_name, body: bounded(envelope) })
 }
 
-/// The canonical event with the time under the name that Standard Webhooks gives it.
-fn standard(event: &Event) -> Value {
-    json::object([
-        ("id", event.id.to_string().into()),
-        ("service", event.kind.service().name().into()),
-        ("type", event.kind.name().into()),
-        ("timestamp", canonical::created_at(event).into()),
-        ("data", canonical::data(event).into()),
-    ])
+/// What is around the `data` of every body.
+pub(super) struct Envelope {
+    /// As the profile prints it.
+    pub(super) id: String,
+    pub(super) service: Service,
+    pub(super) type_name: &'static str,
+    /// When it happened, as text.
+    pub(super) at: String,
+    /// The same in whole seconds since the epoch.
+    pub(super) at_s: i64,
+    pub(super) data: Map<String, Value>,
 }
 
-/// Webhooks.md E1: the canonical event with the time in whole seconds.
-fn jetemail(event: &Event) -> Value {
-    json::object([
-        ("id", event.id.to_string().into()),
-        ("service", event.kind.service().name().into()),
-        ("type", event.kind.name().into()),
-        ("created_at", event.at_us.div_euclid(1_000_000).into()),
-        ("data", canonical::data(event).into()),
-    ])
+impl Envelope {
+    /// Standard Webhooks names the time `timestamp`; the others are webhooks.md E1 to E3.
+    pub(super) fn of(self, profile: Profile) -> Value {
+        let id = ("id", self.id.into());
+        let service = ("service", self.service.name().into());
+        let data = ("data", self.data.into());
+        match profile {
+            Profile::Standard => {
+                let timestamp = ("timestamp", self.at.into());
+                json::object([id, service, ("type", self.type_name.into()), timestamp, data])
+            }
+            Profile::Jetemail => {
+                let created_at = ("created_at", self.at_s.into());
+                json::object([id, service, ("type", self.type_name.into()), created_at, data])
+            }
+            Profile::Generic => {
+                let created_at = ("created_at", self.at.into());
+                json::object([id, ("type", self.type_name.into()), created_at, data])
+            }
+            Profile::Lettermint => {
+                let timestamp = ("timestamp", self.at.into());
+                json::object([id, ("event", self.type_name.into()), timestamp, data])
+            }
+        }
+    }
 }
 
-/// Webhooks.md E2.
-fn generic(event: &Event, type_name: &str) -> Value {
-    json::object([
-        ("id", event.id.to_string().into()),
-        ("type", type_name.into()),
-        ("created_at", canonical::created_at(event).into()),
-        ("data", generic_data(event).into()),
-    ])
+/// Webhooks.md E8: a virus is told in `response`. Of mail that was let through no server said
+/// anything; then the name that the scanner gave stands there, as in the provider's sample.
+fn jetemail_data(event: &Event) -> Map<String, Value> {
+    let mut data = canonical::data(event);
+    let is_virus = matches!(event.kind, EventType::OutboundVirus | EventType::InboundVirus);
+    if let Some(name) = event.data.rules.as_deref().filter(|_| is_virus) {
+        data.entry("response").or_insert_with(|| format!("Virus detected: {name}").into());
+    }
+    data
 }
 
 /// Webhooks.md E11.
@@ -115,16 +143,6 @@ fn skip_word<'a>(text: &'a str, word: &str) -> &'a str {
         Some(rest) if rest.starts_with([' ', '-']) => rest.trim_start_matches([' ', '-']),
         _ => text,
     }
-}
-
-/// Webhooks.md E3.
-fn lettermint(event: &Event, type_name: &str) -> Value {
-    json::object([
-        ("id", event.id.to_uuid().into()),
-        ("event", type_name.into()),
-        ("timestamp", canonical::milliseconds(event.at()).into()),
-        ("data", lettermint_data(event).into()),
-    ])
 }
 
 /// Webhooks.md §1.4: the common data. `message_id` must identify the message to whoever sent it;

@@ -10,7 +10,7 @@ use std::{
 
 use reqwest::Url;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     sync::mpsc,
     task::JoinHandle,
@@ -24,14 +24,22 @@ pub(super) enum Behaviour {
     Answer(&'static str),
     /// Reads the request, writes these bytes and says no more.
     Stall(&'static str),
-    /// Reads the request, writes this head and chunks for ever.
-    Endless(&'static str),
+    /// Reads the request, writes the first and then the second for ever.
+    Endless(&'static str, &'static str),
+    /// Reads the request, writes the first at once and the second byte by byte with pauses.
+    Drip(&'static str, &'static str),
+    /// Reads the request, writes these bytes and resets the connection.
+    Cut(&'static str),
+    /// Resets the connection before anything is read.
+    CutAtOnce,
     /// Reads the request, answers with 20,000 bytes that are not UTF-8.
     Garbage,
+    /// Answers each request on a connection with these bytes, and keeps it open.
+    Keep(&'static str),
+    /// Answers 200 to requests that this function takes, else 401.
+    Verify(fn(&Request) -> bool),
     /// Reads the request and says nothing.
     Silent,
-    /// Reads the request and resets the connection.
-    Reset,
     /// Reads the request and closes its direction only.
     HalfClose,
     /// Writes these bytes before reading anything, and closes when the peer has had its say.
@@ -39,6 +47,9 @@ pub(super) enum Behaviour {
     /// Reads a little and closes.
     HangUp,
 }
+
+/// Between two bytes of a receiver that is slow on purpose.
+const DRIP: Duration = Duration::from_millis(40);
 
 /// One request as it came.
 #[derive(Debug, Clone, Default)]
@@ -72,7 +83,11 @@ pub(super) struct Peer {
 
 impl Peer {
     pub(super) async fn start(behaviour: Behaviour) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::on(TcpListener::bind("127.0.0.1:0").await.unwrap(), behaviour)
+    }
+
+    /// The same on a listener that there is already.
+    pub(super) fn on(listener: TcpListener, behaviour: Behaviour) -> Self {
         let port = listener.local_addr().unwrap().port();
         let requests = Arc::new(Mutex::new(Vec::new()));
         let (hung_up, hang_ups) = mpsc::channel(64);
@@ -98,6 +113,11 @@ impl Peer {
 
     pub(super) fn url(&self) -> Url {
         url(self.port)
+    }
+
+    /// The same by a name, for a resolver of tests.
+    pub(super) fn url_by(&self, name: &str) -> Url {
+        format!("http://{name}:{}/hook", self.port).parse().unwrap()
     }
 
     pub(super) fn requests(&self) -> Vec<Request> {
@@ -131,47 +151,76 @@ async fn serve(
             drain(&mut stream).await;
             return Ok(());
         }
+        Behaviour::CutAtOnce => return stream.set_zero_linger(),
         Behaviour::HangUp => {
             // Everything waiting is read, so that closing sends an end and not a reset.
             return stream.read(&mut [0; 4096]).await.map(drop);
         }
         _ => {}
     }
+    if let Behaviour::Keep(raw) = behaviour {
+        loop {
+            let request = read_request(&mut stream).await?;
+            seen.lock().unwrap().push(request);
+            stream.write_all(raw.as_bytes()).await?;
+        }
+    }
     let request = read_request(&mut stream).await?;
-    seen.lock().unwrap().push(request);
+    seen.lock().unwrap().push(request.clone());
     match behaviour {
+        Behaviour::Verify(takes) => {
+            let status = if takes(&request) { "200 OK" } else { "401 Unauthorized" };
+            let raw =
+                format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+            stream.write_all(raw.as_bytes()).await?;
+        }
         Behaviour::Answer(raw) => stream.write_all(raw.as_bytes()).await?,
         Behaviour::Stall(raw) => {
             stream.write_all(raw.as_bytes()).await?;
             drain(&mut stream).await;
         }
-        Behaviour::Endless(head) => {
+        Behaviour::Endless(head, part) => {
             stream.write_all(head.as_bytes()).await?;
+            let parts = part.repeat(1 + 4096 / part.len());
             loop {
-                stream.write_all(b"10\r\nsixteen bytes...\r\n").await?;
+                stream.write_all(parts.as_bytes()).await?;
             }
+        }
+        Behaviour::Drip(head, raw) => {
+            stream.write_all(head.as_bytes()).await?;
+            for byte in raw.as_bytes() {
+                stream.write_all(&[*byte]).await?;
+                tokio::time::sleep(DRIP).await;
+            }
+        }
+        Behaviour::Cut(raw) => {
+            stream.write_all(raw.as_bytes()).await?;
+            stream.set_zero_linger()?;
         }
         Behaviour::Garbage => {
             stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 20000\r\n\r\n").await?;
             stream.write_all(&vec![0xff; 20_000]).await?;
         }
-        Behaviour::Reset => stream.set_zero_linger()?,
         Behaviour::HalfClose => {
             stream.shutdown().await?;
             drain(&mut stream).await;
         }
-        Behaviour::Silent | Behaviour::Greet(_) | Behaviour::HangUp => drain(&mut stream).await,
+        Behaviour::Keep(_)
+        | Behaviour::Silent
+        | Behaviour::Greet(_)
+        | Behaviour::CutAtOnce
+        | Behaviour::HangUp => drain(&mut stream).await,
     }
     Ok(())
 }
 
 /// Reads until the peer closes or fails.
-async fn drain(stream: &mut TcpStream) {
+pub(super) async fn drain<S: AsyncRead + Unpin>(stream: &mut S) {
     let mut buffer = [0; 1024];
     while matches!(stream.read(&mut buffer).await, Ok(1..)) {}
 }
 
-async fn read_request(stream: &mut TcpStream) -> io::Result<Request> {
+pub(super) async fn read_request<S: AsyncRead + Unpin>(stream: &mut S) -> io::Result<Request> {
     let mut bytes = Vec::new();
     let head_end = loop {
         if let Some(at) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {

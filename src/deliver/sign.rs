@@ -9,67 +9,108 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 use super::envelope::Rendered;
-use crate::{profile::Profile, secret::Secret};
+use crate::{config::Transport, profile::Profile, secret::Secret};
 
 /// Name, in lower case, and value of a header; both ASCII.
 pub type Header = (&'static str, String);
 
-/// The headers of attempt `number` (from 1), made `at` seconds after the epoch.
-#[must_use]
-pub fn headers(
-    profile: Profile,
-    secret: &Secret,
-    rendered: &Rendered,
-    at: i64,
-    number: u32,
-) -> Vec<Header> {
-    let mut headers = vec![("content-type", "application/json".to_owned())];
-    match profile {
-        Profile::Standard => headers.extend(standard(secret, rendered, at)),
-        Profile::Jetemail => {
-            headers.push(("x-webhook-id", rendered.id.clone()));
-            headers.push(("x-webhook-timestamp", at.to_string()));
-            headers.push(("x-webhook-signature", body_only(secret, &rendered.body)));
-            headers.extend(standard(secret, rendered, at));
+/// What one request is to say of itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Signing<'a> {
+    /// Dialect.
+    pub profile: Profile,
+    /// What else is to be said.
+    pub transport: &'a Transport,
+    /// What signs. The first one alone where there is room for one signature only.
+    pub keys: &'a [&'a Secret],
+    /// Seconds since the epoch.
+    pub at: i64,
+    /// Which attempt, from 1.
+    pub number: u32,
+}
+
+impl Signing<'_> {
+    /// The headers of a request with this body.
+    #[must_use]
+    pub fn headers(&self, rendered: &Rendered) -> Vec<Header> {
+        let mut headers = vec![("content-type", "application/json".to_owned())];
+        match self.profile {
+            Profile::Standard => {}
+            Profile::Jetemail => {
+                headers.push(("x-webhook-id", rendered.id.clone()));
+                headers.push(("x-webhook-timestamp", self.at.to_string()));
+                headers.extend(self.body_only(&rendered.body));
+            }
+            Profile::Generic => headers.extend(self.body_only(&rendered.body)),
+            Profile::Lettermint => headers.extend(self.lettermint(rendered)),
         }
-        Profile::Generic => {
-            headers.push(("x-webhook-signature", body_only(secret, &rendered.body)));
-            headers.extend(standard(secret, rendered, at));
+        if self.has_standard() {
+            headers.extend(self.standard(rendered));
         }
-        Profile::Lettermint => headers.extend(lettermint(secret, rendered, at, number)),
+        if self.transport.attempt_header {
+            headers.push(("x-webhook-attempt", self.number.to_string()));
+        }
+        if self.transport.idempotency_key {
+            headers.push(("idempotency-key", rendered.id.clone()));
+        }
+        headers
     }
-    headers
+
+    /// A signature over the body alone does not protect against a repeated request, so there the
+    /// headers of Standard Webhooks stand beside it unless the operator says otherwise.
+    fn has_standard(&self) -> bool {
+        match self.profile {
+            Profile::Standard => true,
+            Profile::Jetemail | Profile::Generic => {
+                self.transport.standard_signature.unwrap_or(true)
+            }
+            Profile::Lettermint => self.transport.standard_signature.unwrap_or(false),
+        }
+    }
+
+    /// Standard Webhooks: for each key `v1,` and the base64 of the MAC of `id.timestamp.body`.
+    fn standard(&self, rendered: &Rendered) -> [Header; 3] {
+        let at = self.at.to_string();
+        let parts = [rendered.id.as_bytes(), b".", at.as_bytes(), b".", &rendered.body];
+        let signatures: Vec<_> = self
+            .keys
+            .iter()
+            .map(|secret| format!("v1,{}", BASE64.encode(&mac(&standard_key(secret), &parts))))
+            .collect();
+        [
+            ("webhook-id", rendered.id.clone()),
+            ("webhook-timestamp", at),
+            ("webhook-signature", signatures.join(" ")),
+        ]
+    }
+
+    /// `sha256=` and the hex MAC of the body.
+    fn body_only(&self, body: &[u8]) -> Option<Header> {
+        let mac = mac(self.keys.first()?.literal_key(), &[body]);
+        Some(("x-webhook-signature", format!("sha256={}", HEXLOWER.encode(&mac))))
+    }
+
+    /// `t=` the timestamp, `v1=` the hex MAC of `timestamp.body`. The provider's own library
+    /// demands that the delivery header equals `t`, and takes the last of two signatures
+    /// (webhooks.md §1.4).
+    fn lettermint(&self, rendered: &Rendered) -> Vec<Header> {
+        let at = self.at.to_string();
+        let signature = self.keys.first().map(|secret| {
+            let mac = mac(secret.literal_key(), &[at.as_bytes(), b".", &rendered.body]);
+            ("x-lettermint-signature", format!("t={at},v1={}", HEXLOWER.encode(&mac)))
+        });
+        let others = [
+            ("x-lettermint-event", rendered.type_name.to_owned()),
+            ("x-lettermint-delivery", at.clone()),
+            ("x-lettermint-attempt", self.number.to_string()),
+        ];
+        signature.into_iter().chain(others).collect()
+    }
 }
 
-/// Standard Webhooks: `v1,` and the base64 of the MAC of `id.timestamp.body`. A secret that is
-/// not valid `whsec_` base64, as body-only profiles allow, is its own key.
-fn standard(secret: &Secret, rendered: &Rendered, at: i64) -> [Header; 3] {
-    let key = secret.decoded_key().unwrap_or_else(|| secret.literal_key().to_vec());
-    let at = at.to_string();
-    let mac = mac(&key, &[rendered.id.as_bytes(), b".", at.as_bytes(), b".", &rendered.body]);
-    [
-        ("webhook-id", rendered.id.clone()),
-        ("webhook-timestamp", at),
-        ("webhook-signature", format!("v1,{}", BASE64.encode(&mac))),
-    ]
-}
-
-/// `sha256=` and the hex MAC of the body.
-fn body_only(secret: &Secret, body: &[u8]) -> String {
-    format!("sha256={}", HEXLOWER.encode(&mac(secret.literal_key(), &[body])))
-}
-
-/// `t=` the timestamp, `v1=` the hex MAC of `timestamp.body`. The provider's own library demands
-/// that the delivery header equals `t` (webhooks.md §1.4).
-fn lettermint(secret: &Secret, rendered: &Rendered, at: i64, number: u32) -> [Header; 4] {
-    let at = at.to_string();
-    let mac = mac(secret.literal_key(), &[at.as_bytes(), b".", &rendered.body]);
-    [
-        ("x-lettermint-signature", format!("t={at},v1={}", HEXLOWER.encode(&mac))),
-        ("x-lettermint-event", rendered.type_name.to_owned()),
-        ("x-lettermint-delivery", at),
-        ("x-lettermint-attempt", number.to_string()),
-    ]
+/// A secret that is not valid `whsec_` base64, as body-only profiles allow, is its own key.
+fn standard_key(secret: &Secret) -> Vec<u8> {
+    secret.decoded_key().unwrap_or_else(|| secret.literal_key().to_vec())
 }
 
 /// HMAC-SHA256 (RFC 2104) of the parts in a row.
@@ -105,8 +146,12 @@ mod tests {
         Rendered { id: id.into(), type_name: "message.delivered", body: Bytes::from(body) }
     }
 
-    fn signed(profile: Profile, secret: &Secret) -> Vec<(&'static str, String)> {
-        headers(profile, secret, &rendered("evt_0001", BODY), AT, 3)
+    fn signed_with(profile: Profile, keys: &[&Secret], transport: &Transport) -> Vec<Header> {
+        Signing { profile, transport, keys, at: AT, number: 3 }.headers(&rendered("evt_0001", BODY))
+    }
+
+    fn signed(profile: Profile, secret: &Secret) -> Vec<Header> {
+        signed_with(profile, &[secret], &Transport::default())
     }
 
     fn header<'a>(headers: &'a [Header], name: &str) -> Option<&'a str> {
@@ -136,9 +181,17 @@ mod tests {
     /// From the test suite of the Standard Webhooks reference libraries.
     #[test]
     fn the_reference_vector_of_standard_webhooks_holds() {
-        let secret = Secret::parse("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", Profile::Standard);
+        let text = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+        let secret = Secret::parse(text, Profile::Standard).unwrap();
         let rendered = rendered("msg_p5jXN8AQM9LWM0D4loKWxJek", r#"{"test": 2432232314}"#);
-        let headers = headers(Profile::Standard, &secret.unwrap(), &rendered, 1_614_265_330, 1);
+        let signing = Signing {
+            profile: Profile::Standard,
+            transport: &Transport::default(),
+            keys: &[&secret],
+            at: 1_614_265_330,
+            number: 1,
+        };
+        let headers = signing.headers(&rendered);
         assert_eq!(
             header(&headers, "webhook-signature"),
             Some("v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=")
@@ -183,5 +236,49 @@ mod tests {
         let content = format!("evt_0001.{AT}.{BODY}");
         let expected = BASE64.encode(&mac(b"your-webhook-secret", &[content.as_bytes()]));
         assert_eq!(header(&headers, "webhook-signature"), Some(format!("v1,{expected}").as_str()));
+    }
+
+    #[test]
+    fn each_live_key_signs_standard_and_only_the_newest_signs_the_others() {
+        let former = Secret::parse("the-former-secret-of-it", Profile::Generic).unwrap();
+        for &profile in Profile::ALL {
+            let (new, old) = (signed(profile, &secret()), signed(profile, &former));
+            let both = signed_with(profile, &[&secret(), &former], &Transport::default());
+            for (name, value) in &both {
+                let [new, old] = [&new, &old].map(|headers| header(headers, name).unwrap());
+                if *name == "webhook-signature" {
+                    assert_eq!(*value, format!("{new} {old}"));
+                } else {
+                    assert_eq!(value, new, "{profile:?} {name}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_extra_is_sent_when_it_is_asked_for() {
+        let names = |profile, transport: &Transport| {
+            let headers = signed_with(profile, &[&secret()], transport);
+            headers.into_iter().map(|(name, _)| name).collect::<Vec<_>>()
+        };
+        let none = Transport { standard_signature: Some(false), ..Transport::default() };
+        assert!(!names(Profile::Jetemail, &none).contains(&"webhook-signature"));
+        assert!(names(Profile::Standard, &none).contains(&"webhook-signature"));
+        let all = Transport {
+            standard_signature: Some(true),
+            attempt_header: true,
+            idempotency_key: true,
+            ..Transport::default()
+        };
+        for &profile in Profile::ALL {
+            let headers = signed_with(profile, &[&secret()], &all);
+            assert!(header(&headers, "webhook-signature").is_some());
+            assert_eq!(header(&headers, "x-webhook-attempt"), Some("3"));
+            assert_eq!(header(&headers, "idempotency-key"), Some("evt_0001"));
+            let mut once: Vec<_> = headers.iter().map(|(name, _)| *name).collect();
+            once.sort_unstable();
+            once.dedup();
+            assert_eq!(once.len(), headers.len(), "{profile:?}");
+        }
     }
 }

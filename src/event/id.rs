@@ -74,7 +74,8 @@ fn digest(parts: &[&[u8]]) -> [u8; 16] {
     first
 }
 
-/// 26 characters: the 128 bits as one big-endian number, the first character holding three bits.
+/// 128 bits in Crockford's base32, 26 characters: one big-endian number, the first character
+/// holding three bits.
 pub(crate) fn base32(bytes: [u8; 16]) -> String {
     let number = u128::from_be_bytes(bytes);
     (0..26)
@@ -84,7 +85,8 @@ pub(crate) fn base32(bytes: [u8; 16]) -> String {
         .collect()
 }
 
-fn uuid(mut bytes: [u8; 16]) -> String {
+/// As a UUID of version 8 (RFC 9562 §5.8).
+pub(crate) fn uuid(mut bytes: [u8; 16]) -> String {
     bytes[6] = (bytes[6] & 0x0f) | 0x80;
     bytes[8] = (bytes[8] & 0x3f) | 0x80;
     let hex = data_encoding::HEXLOWER.encode(&bytes);

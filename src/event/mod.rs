@@ -6,6 +6,7 @@
 pub mod bounce;
 pub mod id;
 pub mod kind;
+pub mod route;
 pub mod text;
 
 use jiff::Timestamp;
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 pub use id::{EventId, MessageUid};
 pub use kind::{EventType, Service};
+pub use route::Route;
 
 /// One fact about one recipient of one message. Immutable.
 ///
@@ -55,8 +57,10 @@ pub enum TimeQuality {
 
 /// The `data` object. `None` is "not known", and is left out when rendered.
 ///
-/// Text is bounded and free of control characters ([`crate::limits`]).
+/// Text is bounded and free of control characters ([`crate::limits`]). The stored form lists the
+/// fields in this order, so new ones go to the end.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, not a state in disguise")]
 pub struct EventData {
     /// The message, across queue IDs. Always known.
     pub uid: MessageUid,
@@ -126,6 +130,29 @@ pub struct EventData {
     pub lossy: bool,
     /// The message's beginning was not in the log.
     pub incomplete: bool,
+    // Since the second stored form (`store::chunk`):
+    /// The stream that the message belongs to, by the configured routes.
+    pub route: Option<String>,
+    /// A deferral with the enhanced status code and the category of the one before it, for the
+    /// same recipient. Not rendered; webhooks may leave such out.
+    pub same_reason: bool,
+    /// What a tracking hit tells. Few events have one, and all have room for it.
+    pub hit: Option<Box<Hit>>,
+}
+
+/// A message was opened, or a link in it clicked.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Hit {
+    /// The link that was clicked.
+    pub url: Option<String>,
+    /// Where the client is, ISO 3166-1 alpha-2.
+    pub country: Option<String>,
+    /// The mail program, by its usual name.
+    pub email_client: Option<String>,
+    /// The client's `User-Agent` header.
+    pub user_agent: Option<String>,
+    /// A bot, privacy proxy or scanner was behind it, not a person.
+    pub machine: bool,
 }
 
 /// Whether the address is to blame.

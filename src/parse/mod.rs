@@ -3,6 +3,7 @@
 //! It counts what it saw and did not understand; it decides nothing. What must survive a restart
 //! ([`State`]) is committed by the writer together with the position of the lines.
 
+mod drift;
 mod gaps;
 mod occurrence;
 
@@ -24,6 +25,7 @@ use crate::{
 
 pub use occurrence::Occurrences;
 
+use drift::Drift;
 use gaps::Gaps;
 
 /// One line, as the correlator wants it.
@@ -77,6 +79,7 @@ pub struct Reader {
     state: State,
     counts: Counts,
     gaps: Gaps,
+    drift: Drift,
 }
 
 impl Reader {
@@ -91,6 +94,7 @@ impl Reader {
             state,
             counts: Counts::default(),
             gaps: Gaps::default(),
+            drift: Drift::default(),
         }
     }
 
@@ -98,6 +102,7 @@ impl Reader {
     pub fn read(&mut self, batch: &Batch, mut each: impl FnMut(&Line<'_>)) {
         self.turn_to(batch.position.fingerprint);
         let mut resolver = self.resolver(batch);
+        let before = self.counts;
         for span in &batch.lines {
             let Some(bytes) = batch.bytes.get(span.start as usize..span.end as usize) else {
                 continue;
@@ -118,6 +123,7 @@ impl Reader {
             let quality = time_quality(quality);
             each(&Line { bytes, occurrence, at_us, quality, record: &record });
         }
+        self.drift.note(batch.position.fingerprint, before, self.counts);
         self.state.year = resolver.state();
         self.resolvers.insert(batch.position.fingerprint, resolver);
     }

@@ -1,12 +1,12 @@
-//! Which events a webhook wants.
+//! Which event types a webhook wants: a [`TypeSet`] is what its `events` list means.
 //!
-//! A [`TypeSet`] is what its `events` list means, a [`Subscription`] adds the filters by user and
-//! domain. What happens to a webhook without a list is the configuration's business.
+//! [`super::subscription`] adds the other filters. What happens to a webhook without a list is the
+//! configuration's business.
 
 use thiserror::Error;
 
 use crate::{
-    event::{BounceType, Event, EventType, Service},
+    event::{BounceType, Event, EventType},
     profile::Profile,
 };
 
@@ -164,44 +164,6 @@ fn nearest(name: &str, profile: Profile) -> Option<&'static str> {
         .map(|(_, known)| known)
 }
 
-/// Everything that decides whether a webhook is told of an event.
-#[derive(Debug, Clone, Copy)]
-pub struct Subscription<'a> {
-    types: TypeSet,
-    users: &'a [String],
-    domains: &'a [String],
-}
-
-impl<'a> Subscription<'a> {
-    /// A subscription to `types`, outbound ones only of `users`, inbound ones only for `domains`
-    /// (lower case). None and the empty list mean all (webhooks.md D12, C18).
-    #[must_use]
-    pub fn new(types: TypeSet, users: Option<&'a [String]>, domains: Option<&'a [String]>) -> Self {
-        Self { types, users: users.unwrap_or_default(), domains: domains.unwrap_or_default() }
-    }
-
-    /// Is the webhook to be told? An event whose user or domain is not known passes no filter.
-    #[must_use]
-    pub fn wants(&self, event: &Event) -> bool {
-        self.types.contains_event(event) && self.passes_filters(event)
-    }
-
-    fn passes_filters(&self, event: &Event) -> bool {
-        let data = &event.data;
-        match event.kind.service() {
-            _ if event.kind == EventType::WebhookTest => true,
-            Service::Outbound => passes(self.users, data.user.as_deref(), |a, b| a == b),
-            Service::Inbound => {
-                passes(self.domains, data.domain.as_deref(), str::eq_ignore_ascii_case)
-            }
-        }
-    }
-}
-
-fn passes(list: &[String], value: Option<&str>, same: impl Fn(&str, &str) -> bool) -> bool {
-    list.is_empty() || value.is_some_and(|value| list.iter().any(|listed| same(listed, value)))
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
@@ -291,35 +253,5 @@ mod tests {
             let error = TypeSet::parse([name], Profile::Generic).unwrap_err();
             assert!(matches!(error, TypeNameError::NotCarried { .. }), "{name}");
         }
-    }
-
-    #[test]
-    fn users_filter_only_outbound_and_domains_only_inbound() {
-        let all = TypeSet::parse(["*"], Profile::Standard).unwrap();
-        let users = ["alice".to_owned()];
-        let domains = ["example.com".to_owned()];
-        let picky = Subscription::new(all, Some(&users), Some(&domains));
-        let by = |user: Option<&str>, domain: Option<&str>| EventData {
-            user: user.map(str::to_owned),
-            domain: domain.map(str::to_owned),
-            ..EventData::default()
-        };
-        let outbound = |data| event(EventType::OutboundDelivered, data);
-        let inbound = |data| event(EventType::InboundDelivered, data);
-
-        assert!(picky.wants(&outbound(by(Some("alice"), Some("other.test")))));
-        assert!(!picky.wants(&outbound(by(Some("bob"), Some("example.com")))));
-        assert!(!picky.wants(&outbound(by(None, None))));
-        assert!(picky.wants(&inbound(by(Some("bob"), Some("Example.COM")))));
-        assert!(!picky.wants(&inbound(by(Some("alice"), Some("other.test")))));
-        assert!(!picky.wants(&inbound(by(None, None))));
-    }
-
-    #[test]
-    fn an_empty_filter_list_means_all_like_none() {
-        let all = TypeSet::parse(["*"], Profile::Standard).unwrap();
-        let open = event(EventType::InboundDelivered, EventData::default());
-        assert!(Subscription::new(all, None, None).wants(&open));
-        assert!(Subscription::new(all, Some(&[]), Some(&[])).wants(&open));
     }
 }

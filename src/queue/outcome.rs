@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::schedule::RETRY_AFTER_MAX;
 use crate::profile::Profile;
 
@@ -31,7 +33,7 @@ pub enum AttemptResult {
 }
 
 /// Why no answer came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Failure {
     /// The name does not resolve.
     Dns,

@@ -58,7 +58,9 @@ pub fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
     Some(asked.min(RETRY_AFTER_MAX))
 }
 
-fn http_date(value: &str) -> Option<Timestamp> {
+/// Reads an HTTP-date (RFC 9110 §5.6.7). None when it is none.
+#[must_use]
+pub fn http_date(value: &str) -> Option<Timestamp> {
     let parsed = HTTP_DATES.iter().find_map(|form| strtime::parse(form, value).ok())?;
     let date: civil::DateTime = parsed.to_datetime().ok()?;
     // The last day of 9999, a favourite for "never", lies beyond what a Timestamp can hold.

@@ -2,7 +2,11 @@
 
 use jiff::Timestamp;
 
-use super::{Batch, Fingerprint, Position, head::Head, lines::Cut};
+use super::{
+    Batch, Fingerprint, Position,
+    head::Head,
+    lines::{Cut, Cutter},
+};
 
 /// The generation that lines come from.
 #[derive(Debug)]
@@ -28,6 +32,17 @@ impl Origin<'_> {
             anchor: self.anchor,
             first_of_generation: cut.from == 0,
             idle: false,
+        }
+    }
+
+    /// The last word on a generation that nobody appends to: what is left of it, half a line at its
+    /// end marked as cut.
+    pub(crate) fn last(&self, cutter: &mut Cutter) -> Batch {
+        cutter.finish();
+        let position = self.position(cutter.offset(), cutter.line_count(), true);
+        match cutter.take() {
+            Some(cut) => Batch { position, ..self.batch(cut) },
+            None => self.mark(position),
         }
     }
 

@@ -11,7 +11,10 @@ use std::{
 };
 
 use memchr::memchr;
-use rustix::fs::{SeekFrom, seek};
+use rustix::{
+    fs::{SeekFrom, seek},
+    io::Errno,
+};
 use sha2::{Digest, Sha256};
 
 use super::{Fingerprint, HeadHash, Heads, archive};
@@ -47,6 +50,10 @@ pub(crate) trait ReadAt {
 
     /// Its size now.
     fn size(&self) -> io::Result<u64>;
+
+    /// The first offset from `offset` on that is not in a hole, or `offset` where the file system
+    /// does not tell; None when nothing but a hole is left.
+    fn behind_hole(&self, offset: u64) -> Option<u64>;
 }
 
 impl ReadAt for File {
@@ -61,6 +68,14 @@ impl ReadAt for File {
 
     fn size(&self) -> io::Result<u64> {
         self.metadata().map(|metadata| metadata.len())
+    }
+
+    fn behind_hole(&self, offset: u64) -> Option<u64> {
+        match seek(self, SeekFrom::Data(offset)) {
+            Ok(data) => Some(data),
+            Err(Errno::NXIO) => None,
+            Err(_) => Some(offset),
+        }
     }
 }
 
@@ -118,6 +133,9 @@ impl Head {
         let more = self.bytes.get_mut(known..).unwrap_or_default();
         let result = fill(file, more, self.start + known as u64);
         self.bytes.truncate(known + result.as_ref().unwrap_or(&0));
+        // NULs at the end may be bytes that are still on their way.
+        let text = self.bytes.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
+        self.bytes.truncate(text);
         self.bytes.shrink_to_fit();
         self.hash_stages();
         result.map(drop)
@@ -235,7 +253,10 @@ fn first_text(file: &File) -> io::Result<u64> {
             return Ok(at);
         }
         // Not every file system tells where its holes are; then they are read as NULs.
-        at = seek(file, SeekFrom::Data(at)).unwrap_or(at);
+        match file.behind_hole(at) {
+            Some(data) => at = data,
+            None => return file.size(),
+        }
     }
 }
 

@@ -37,6 +37,11 @@ impl<R: Read> Lines<R> {
         Self { inner, form: Form::Unknown, ready: Vec::new(), given: 0 }
     }
 
+    /// What was read so far is handed on as it is.
+    pub(crate) fn is_text(&self) -> bool {
+        matches!(self.form, Form::Text)
+    }
+
     /// Reads until the first bytes tell the form.
     fn detect(&mut self) -> io::Result<()> {
         let mut begun = [0; MAGIC.len()];

@@ -14,14 +14,19 @@ mod archive;
 mod batching;
 pub mod file;
 mod head;
+mod health;
 mod journal;
 pub mod journald;
+mod line_end;
 mod lines;
 pub mod replay;
 pub mod stdin;
 
 pub use archive::Compression;
+pub use health::{Health, HealthSender};
 pub use journald::JournalPosition;
+
+use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -60,8 +65,8 @@ pub struct LineSpan {
     pub end: u32,
     /// Offset of the line in its generation (decompressed bytes).
     pub offset: u64,
-    /// It is not whole: it was longer than [`crate::limits::LINE_BYTES`], or a replayed input
-    /// ended without a line end.
+    /// It is not whole: it was longer than [`crate::limits::LINE_BYTES`], or the input ended
+    /// without a line end and will not go on.
     pub cut: bool,
 }
 
@@ -106,4 +111,11 @@ impl Fingerprint {
     /// No generation. A tailed source marks with such a position that it has applied its `start`
     /// rule; standard input has no other.
     pub const NONE: Self = Self([0; 16]);
+}
+
+/// Its first half, in hexadecimal: enough to tell the logs of one host apart.
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().take(8).try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
 }

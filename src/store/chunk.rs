@@ -2,8 +2,11 @@
 //! give its space back (sled frees no emptied leaves).
 //!
 //! ```text
-//! version: u8 = 1 | crc32 of the rest: u32 | { length: u32 | event in postcard }*
+//! version: u8 = 2 | crc32 of the rest: u32 | { length: u32 | event in postcard }*
 //! ```
+//!
+//! An event of version 1 ends before the fields that came with version 2: as many zero bytes are
+//! their stored form when they are not known.
 //!
 //! Numbers are big-endian. The key holds the sequence number of the first event; the others
 //! follow without gaps. The writer keeps the newest chunk open and puts it again under the same
@@ -13,8 +16,14 @@ use crate::{event::Event, limits::CHUNK_BYTES};
 
 use super::CodecError;
 
-/// The one format so far.
-const VERSION: u8 = 1;
+/// The format that is written.
+const VERSION: u8 = 2;
+
+/// The first format, which is still read.
+const FIRST_VERSION: u8 = 1;
+
+/// Fields of an event that [`FIRST_VERSION`] did not have: `route`, `same_reason`, `hit`.
+const NEW_FIELDS: [u8; 3] = [0; 3];
 
 /// Version byte and checksum.
 const HEADER_BYTES: usize = 5;
@@ -122,7 +131,7 @@ fn events(value: &[u8]) -> Result<Vec<Event>, CodecError> {
     const WHAT: &str = "event chunk";
     let malformed = CodecError::Malformed { what: WHAT };
     let (&found, rest) = value.split_first().ok_or(CodecError::Empty { what: WHAT })?;
-    if found != VERSION {
+    if !(FIRST_VERSION..=VERSION).contains(&found) {
         return Err(CodecError::UnknownVersion { what: WHAT, found, supported: VERSION });
     }
     let (crc, mut body) = rest.split_first_chunk::<4>().ok_or(malformed.clone())?;
@@ -133,10 +142,17 @@ fn events(value: &[u8]) -> Result<Vec<Event>, CodecError> {
     while let Some((length, rest)) = body.split_first_chunk::<LENGTH_BYTES>() {
         let length = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX);
         let (packed, rest) = rest.split_at_checked(length).ok_or(malformed.clone())?;
-        events.push(postcard::from_bytes(packed).map_err(|_| malformed.clone())?);
+        events.push(event(found, packed).map_err(|_| malformed.clone())?);
         body = rest;
     }
     if body.is_empty() { Ok(events) } else { Err(malformed) }
+}
+
+fn event(version: u8, packed: &[u8]) -> postcard::Result<Event> {
+    match version {
+        FIRST_VERSION => postcard::from_bytes(&[packed, &NEW_FIELDS].concat()),
+        _ => postcard::from_bytes(packed),
+    }
 }
 
 #[cfg(test)]
@@ -144,7 +160,7 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
     use super::*;
-    use crate::event::{EventData, EventId, EventType, MessageUid, TimeQuality};
+    use crate::event::{EventData, EventId, EventType, Hit, MessageUid, TimeQuality};
 
     fn event(number: u8, response_bytes: usize) -> Event {
         Event {
@@ -206,8 +222,33 @@ mod tests {
             assert!(decode(7, &value[..place]).is_err(), "cut at {place}");
         }
         let mut newer = value;
-        newer[0] = 2;
+        newer[0] = 3;
         let error = std::error::Error::source(&decode(7, &newer).unwrap_err()).unwrap().to_string();
-        assert_eq!(error, "a stored event chunk has format 2, but this version reads format 1");
+        assert_eq!(error, "a stored event chunk has format 3, but this version reads format 2");
+    }
+
+    #[test]
+    fn events_of_the_first_format_are_read_without_the_fields_that_came_later() {
+        let packed = postcard::to_allocvec(&event(1, 5)).unwrap();
+        let first = packed.strip_suffix(&NEW_FIELDS).unwrap();
+        let length = u32::try_from(first.len()).unwrap().to_be_bytes();
+        let body = [&length, first, &length, first].concat();
+        let value = [&[1], &crc32fast::hash(&body).to_be_bytes()[..], &body].concat();
+        assert_eq!(decode(7, &value).unwrap(), vec![(7, event(1, 5)), (8, event(1, 5))]);
+    }
+
+    #[test]
+    fn what_came_later_comes_back() {
+        let hit = Hit { country: Some("AU".into()), machine: true, ..Hit::default() };
+        let data = EventData {
+            route: Some("news".into()),
+            same_reason: true,
+            hit: Some(Box::new(hit)),
+            ..EventData::default()
+        };
+        let event = Event { data, ..event(1, 1) };
+        let mut chunk = ChunkBuilder::new(0);
+        assert!(chunk.push(&event));
+        assert_eq!(decode(0, &chunk.value()).unwrap(), [(0, event)]);
     }
 }

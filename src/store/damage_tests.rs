@@ -211,12 +211,12 @@ fn flip(path: &Path, at: u64) {
 }
 
 #[test]
-fn a_flipped_byte_every_4_kib_does_no_harm_that_is_not_said() {
+fn row_31_a_flipped_byte_every_4_kib_does_no_harm_that_is_not_said() {
     flip_everywhere(0, STEP);
 }
 
 #[test]
-fn a_flipped_byte_inside_a_page_does_no_harm_that_is_not_said() {
+fn row_31_a_flipped_byte_inside_a_page_does_no_harm_that_is_not_said() {
     flip_everywhere(1777, 3 * STEP);
 }
 
@@ -257,7 +257,7 @@ fn the_number_of_commits_is_written_down_while_they_are_made() {
 }
 
 #[test]
-fn a_store_that_was_emptied_or_taken_away_is_lost_and_not_new() {
+fn row_31_a_store_that_was_emptied_or_taken_away_is_lost_and_not_new() {
     for what in ["empty", "gone"] {
         let dir = sound();
         let database = dir.path().join(DATABASE);

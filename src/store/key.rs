@@ -20,6 +20,7 @@ const POSTING: u8 = b'x';
 const AGE: u8 = b't';
 
 const OFFERED: u8 = b'b';
+const REPLAY: u8 = b'p';
 
 /// A whole key.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -124,6 +125,12 @@ impl Key {
         Self(Writer::table(AGE).raw(&first_seq.to_be_bytes()).0)
     }
 
+    /// The same entry of a replay under way, which never mixes with those of the present.
+    #[must_use]
+    pub fn of_replay(self) -> Self {
+        Self(Writer::table(REPLAY).raw(&self.0).0)
+    }
+
     /// The bytes, as [`super::Store::scan`] returns them.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
@@ -221,6 +228,18 @@ impl Prefix {
         Self(Writer::table(DEAD).raw(&webhook.0).0)
     }
 
+    /// Everything that is kept of a replay under way.
+    #[must_use]
+    pub fn replay() -> Self {
+        Self(vec![REPLAY])
+    }
+
+    /// The same entries of a replay under way.
+    #[must_use]
+    pub fn of_replay(self) -> Self {
+        Self(Writer::table(REPLAY).raw(&self.0).0)
+    }
+
     /// Every posting of one hour.
     #[must_use]
     pub fn postings(hour: u32) -> Self {
@@ -240,6 +259,12 @@ pub fn parse_position(key: &[u8]) -> Option<(&str, Fingerprint)> {
     let mut fields = Fields::of(POSITION, key)?;
     let source = std::str::from_utf8(fields.bytes()?).ok()?;
     Some((source, Fingerprint(fields.array()?))).filter(|_| fields.done())
+}
+
+/// What [`Key::of_replay`] was made from.
+#[must_use]
+pub fn parse_replay(key: &[u8]) -> Option<&[u8]> {
+    key.strip_prefix(&[REPLAY])
 }
 
 /// Number of a [`Key::aside`].
@@ -391,6 +416,9 @@ mod tests {
         assert_eq!(parse_source_state(Key::source_state("a").as_bytes()), Some("a"));
         assert_eq!(parse_position(Key::position("a", print).as_bytes()), Some(("a", print)));
         assert_eq!(parse_chunk(Key::cursor(hook).as_bytes()), None);
+        let (plain, replayed) = (Key::chunk(77), Key::chunk(77).of_replay());
+        assert_eq!(parse_replay(replayed.as_bytes()), Some(plain.as_bytes()));
+        assert_eq!(parse_chunk(replayed.as_bytes()), None);
     }
 
     #[test]

@@ -27,6 +27,7 @@
 //! | `a` | attempt | | reserved for the attempt history |
 //! | `b` | offered | webhook, page | bitmap: older events that a replay offered to it |
 //! | `t` | age | first sequence number | when the chunk that begins there was begun |
+//! | `p` | replay | a key of `m`, `o`, `s`, `l` or `w` | the same of a replay that is not finished |
 //! | `x` | posting | hour, part | lookup postings of one hour of log time |
 //!
 //! Every value opens with a format version byte ([`codec`], [`chunk`]), so none is empty. An empty

@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ballast_takes_room_once_and_gives_it_back() {
+    fn row_30_a_ballast_takes_room_once_and_gives_it_back() {
         let dir = TempDir::new().unwrap();
         let store = Store::open(dir.path()).unwrap();
         for _ in 0..2 {

@@ -141,7 +141,7 @@ fn a_failed_sync_poisons_the_store_even_when_the_disk_recovers() {
 }
 
 #[test]
-fn a_second_opener_is_refused_with_the_path_of_the_lock() {
+fn row_32_a_second_opener_is_refused_with_the_path_of_the_lock() {
     let dir = TempDir::new().unwrap();
     let _first = Store::open(dir.path()).unwrap();
     let second = Store::open_within(dir.path(), Duration::from_millis(30), |_| unreachable!());
@@ -150,7 +150,7 @@ fn a_second_opener_is_refused_with_the_path_of_the_lock() {
 }
 
 #[test]
-fn an_opener_waits_for_a_predecessor_that_is_still_ending() {
+fn row_32_an_opener_waits_for_a_predecessor_that_is_still_ending() {
     let dir = TempDir::new().unwrap();
     let first = Store::open(dir.path()).unwrap();
     let (started, wait) = std::sync::mpsc::channel();

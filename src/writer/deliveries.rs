@@ -17,8 +17,8 @@ use crate::{
     limits,
     queue::{
         delivery::{Claim, Fate, Finished, Waiting},
-        filter::Subscription,
         progress::Progress,
+        subscription::{Decision, Subscription, Tally},
     },
     store::{Key, Prefix, Store, codec, key},
 };
@@ -65,6 +65,8 @@ struct State {
     /// Those of them whose end goes with the next commit.
     ended_retries: Vec<(u64, u64)>,
     expiry: Expiry,
+    /// What became of fresh events, since the start.
+    tally: Tally,
 }
 
 impl Deliveries {
@@ -258,12 +260,20 @@ impl State {
             claimed_retries: BTreeSet::new(),
             ended_retries: Vec::new(),
             expiry: Expiry::default(),
+            tally: Tally::default(),
         })
     }
 
     fn subscription(&self) -> Subscription<'_> {
-        let (users, domains) = (&self.webhook.filter_users, &self.webhook.filter_domains);
-        Subscription::new(self.webhook.events, users.as_deref(), domains.as_deref())
+        let Webhook { events, filter_users, filter_domains, selection, .. } = &*self.webhook;
+        Subscription {
+            types: *events,
+            users: filter_users.as_deref().unwrap_or_default(),
+            domains: filter_domains.as_deref().unwrap_or_default(),
+            routes: &selection.routes,
+            deferrals: selection.deferrals,
+            machine: selection.include_machine_events,
+        }
     }
 
     fn claim_retries(
@@ -336,7 +346,12 @@ impl State {
                 return Ok(());
             }
             let Some(seq) = self.progress.claim(durable_seq) else { return Ok(()) };
-            match events.get(seq, store)?.filter(|event| self.subscription().wants(event)) {
+            let event = events.get(seq, store)?.filter(|event| {
+                let decision = self.subscription().decide(event);
+                self.tally.count(decision, event.id);
+                decision == Decision::Wanted
+            });
+            match event {
                 Some(event) => {
                     claimed.claims.push(Claim { seq, event, attempt: 1, due_ms: None });
                 }

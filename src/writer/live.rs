@@ -4,14 +4,19 @@
 //! sled keeps values beyond a quarter of its segment in files of their own that it never syncs,
 //! so no value may grow with the number of recipients.
 
-use super::{error::WriterError, stage::Stage};
+use super::{error::WriterError, scope::Scope, stage::Stage};
 use crate::{
     correlate::{Correlator, Message},
-    store::{Key, Prefix, Store, codec, key},
+    store::{CodecError, Key, Prefix, Store, codec, key},
 };
 
 /// Version of the stored form of a message.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+
+/// The first form, which is still read: it ended before `service` and `route`. As many zero bytes
+/// say that they are not known.
+const FIRST_VERSION: u8 = 1;
+const NEW_FIELDS: [u8; 2] = [0; 2];
 
 /// Version of the stored form of a line put aside.
 const ASIDE_VERSION: u8 = 1;
@@ -25,34 +30,44 @@ pub(super) fn stage(correlator: &mut Correlator, stage: Option<&mut Stage>) {
         correlator.drain_asides(|_, _| {});
         return correlator.drain_changes(|_, _, _, _| {});
     };
-    correlator.drain_asides(|number, aside| match aside {
-        Some(aside) => stage.put(Key::aside(number), codec::encode(ASIDE_VERSION, aside)),
-        None => stage.remove(Key::aside(number)),
+    let scope = stage.scope;
+    correlator.drain_asides(|number, aside| {
+        let key = scope.key(Key::aside(number));
+        match aside {
+            Some(aside) => stage.put(key, codec::encode(ASIDE_VERSION, aside)),
+            None => stage.remove(key),
+        }
     });
     correlator.drain_changes(|host, instance, queue_id, message| {
         let parts = if message.closed { Vec::new() } else { codec::encode(VERSION, message) };
+        let key = |part| scope.key(Key::live(host, instance, queue_id.as_bytes(), part));
         let mut count = 0;
         for part in parts.chunks(PART_BYTES) {
-            stage.put(Key::live(host, instance, queue_id.as_bytes(), count), part.to_vec());
+            stage.put(key(count), part.to_vec());
             count += 1;
         }
         for surplus in count..message.stored_parts {
-            stage.remove(Key::live(host, instance, queue_id.as_bytes(), surplus));
+            stage.remove(key(surplus));
         }
         message.stored_parts = count;
     });
 }
 
 /// Gives all stored messages and lines back to the correlator.
-pub(super) fn restore(store: &Store, correlator: &mut Correlator) -> Result<(), WriterError> {
-    for entry in store.scan(&Prefix::asides())? {
+pub(super) fn restore(
+    store: &Store,
+    scope: Scope,
+    correlator: &mut Correlator,
+) -> Result<(), WriterError> {
+    for entry in store.scan(&scope.prefix(Prefix::asides()))? {
         let (key, bytes) = entry?;
-        let Some(number) = key::parse_aside(&key) else { continue };
+        let Some(number) = key::parse_aside(scope.strip(&key)) else { continue };
         correlator.restore_aside(number, codec::decode("waiting line", ASIDE_VERSION, &bytes)?);
     }
     let mut parts = Parts::default();
-    for entry in store.scan(&Prefix::live())? {
+    for entry in store.scan(&scope.prefix(Prefix::live()))? {
         let (key, bytes) = entry?;
+        let key = scope.strip(&key).to_vec();
         if key::parse_live(&key).is_some_and(|live| live.part == 0) {
             parts.restore(correlator)?;
             parts = Parts { first_key: key, value: bytes, count: 1 };
@@ -75,10 +90,18 @@ struct Parts {
 impl Parts {
     fn restore(&self, correlator: &mut Correlator) -> Result<(), WriterError> {
         let Some(live) = key::parse_live(&self.first_key) else { return Ok(()) };
-        let mut message: Message = codec::decode("message", VERSION, &self.value)?;
+        let mut message = self.message()?;
         message.stored_parts = self.count;
         let queue_id = String::from_utf8_lossy(live.queue_id);
         correlator.restore(live.host, live.instance, &queue_id, message);
         Ok(())
+    }
+
+    fn message(&self) -> Result<Message, CodecError> {
+        const WHAT: &str = "message";
+        if self.value.first() == Some(&FIRST_VERSION) {
+            return codec::decode(WHAT, FIRST_VERSION, &[&self.value[..], &NEW_FIELDS].concat());
+        }
+        codec::decode(WHAT, VERSION, &self.value)
     }
 }

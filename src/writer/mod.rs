@@ -18,7 +18,9 @@ mod events;
 mod expiry;
 mod live;
 mod postings;
+mod replay_set;
 mod room;
+mod scope;
 mod stage;
 mod sweep;
 mod upkeep;
@@ -47,11 +49,13 @@ use crate::{
 };
 
 pub use error::WriterError;
+pub use replay_set::{ReplaySet, replay_positions};
 pub use stage::{journal_position, positions};
 
 use deliveries::Deliveries;
 use events::EventLog;
 use room::Room;
+use scope::Scope;
 use stage::Stage;
 use sweep::Sweep;
 
@@ -72,7 +76,9 @@ enum Command {
     /// What became of one.
     Finish { endpoint: usize, finished: Finished },
     /// Take in the batches that wait, commit, answer.
-    Flush { answer: oneshot::Sender<()> },
+    Flush { input_ended: bool, answer: oneshot::Sender<()> },
+    /// The replay is over: nothing of it is to be gone on with.
+    ReplayDone,
     /// The sources are ending: let them.
     Ending,
     /// As flush, and end.
@@ -130,13 +136,33 @@ impl WriterHandle {
     /// # Errors
     /// [`Stopped`] when the writer has ended.
     pub async fn flush(&self) -> Result<(), Stopped> {
+        self.flush_input(false).await
+    }
+
+    /// The same; no batch comes behind them, so nothing waits for another line.
+    ///
+    /// # Errors
+    /// [`Stopped`] when the writer has ended.
+    pub async fn input_ended(&self) -> Result<(), Stopped> {
+        self.flush_input(true).await
+    }
+
+    async fn flush_input(&self, input_ended: bool) -> Result<(), Stopped> {
         let (answer, flushed) = oneshot::channel();
-        self.commands.send(Command::Flush { answer }).await.map_err(|_| Stopped)?;
+        let command = Command::Flush { input_ended, answer };
+        self.commands.send(command).await.map_err(|_| Stopped)?;
         flushed.await.map_err(|_| Stopped)
     }
 
-    /// Tells the writer that the sources are told to end. It takes in what they still have, even if
-    /// the disk is nearly full.
+    /// Tells the writer that all of the replay is read and was sent, as far as it can be: the next
+    /// one begins anew.
+    pub async fn replay_done(&self) {
+        // An error means that it has ended; then its own error is told.
+        drop(self.commands.send(Command::ReplayDone).await);
+    }
+
+    /// Tells the writer that the sources are told to end. It takes what they still have, also while
+    /// the disk is nearly full; but then only what cannot be had again counts.
     pub async fn sources_end(&self) {
         // An error means that it has ended already.
         drop(self.commands.send(Command::Ending).await);
@@ -185,6 +211,8 @@ pub struct Feed {
     pub name: String,
     /// At its very first start: events before this time are not wanted, microseconds.
     pub since_us: Option<i64>,
+    /// What is not stored of it can be had again at the next start.
+    pub can_be_read_again: bool,
 }
 
 /// What the lines are.
@@ -192,8 +220,9 @@ pub struct Feed {
 pub enum Mode {
     /// The present: positions and open messages are kept for the next start.
     Live,
-    /// The past: nothing is kept but events, and only those that happened between the bounds
-    /// (microseconds, end exclusive).
+    /// The past: only events that happened between the bounds (microseconds, end exclusive) are
+    /// kept. Positions and open messages are kept apart from those of the present, and only until
+    /// the replay is over.
     Replay {
         /// Earliest time of an event.
         since_us: i64,
@@ -203,6 +232,8 @@ pub enum Mode {
         only: Option<usize>,
         /// Tell again what was told before.
         resend: bool,
+        /// What names it when it is gone on with; None when it cannot be.
+        set: Option<ReplaySet>,
     },
 }
 
@@ -212,6 +243,22 @@ impl Mode {
         match self {
             Self::Live => None,
             Self::Replay { only, .. } => only,
+        }
+    }
+
+    /// Where positions and open messages are kept; None when they are not.
+    fn scope(self) -> Option<Scope> {
+        match self {
+            Self::Live => Some(Scope::Live),
+            Self::Replay { set, .. } => set.map(|_| Scope::Replay),
+        }
+    }
+
+    /// Where those of an earlier run are taken up.
+    fn resumed_scope(self) -> Option<Scope> {
+        match self {
+            Self::Live => Some(Scope::Live),
+            Self::Replay { set, .. } => set.filter(|set| set.is_resumed).map(|_| Scope::Replay),
         }
     }
 }
@@ -294,17 +341,17 @@ impl Writer {
             Correlator::new(direction, deliveries.wants(EventType::OutboundSending));
         let mut readers = Vec::new();
         for source in &sources {
-            let stored = match mode {
-                Mode::Live => stage::source_state(&store, &source.name)?,
-                Mode::Replay { .. } => None,
+            let stored = match mode.resumed_scope() {
+                Some(scope) => stage::source_state(&store, scope, &source.name)?,
+                None => None,
             };
             let state = stored.unwrap_or(State { since_us: source.since_us, ..State::default() });
             readers.push(Reader::new(zone.clone(), state));
         }
-        if mode == Mode::Live {
-            live::restore(&store, &mut correlator)?;
+        if let Some(scope) = mode.resumed_scope() {
+            live::restore(&store, scope, &mut correlator)?;
         }
-        let (now, mut stage) = (clock.now(), Stage::default());
+        let (now, mut stage) = (clock.now(), Stage::new(mode.scope().unwrap_or_default()));
         let events = EventLog::load(&store, next_seq, millis(now), &mut stage)?;
         let writer = Self {
             store,
@@ -346,7 +393,7 @@ impl Writer {
 
     fn work(&mut self, runtime: &Handle) -> Result<(), WriterError> {
         self.room.look(&self.store);
-        self.commit()?;
+        self.begin()?;
         let mut sources_open = true;
         loop {
             match self.wait(runtime, sources_open) {
@@ -362,9 +409,17 @@ impl Writer {
                 Woken::UpkeepDue => self.keep_up()?,
             }
         }
-        self.flush()?;
+        self.flush(false)?;
         self.summary.counts = self.readers.iter().map(Reader::counts).sum();
         Ok(())
+    }
+
+    /// What comes before the first line.
+    fn begin(&mut self) -> Result<(), WriterError> {
+        if let Mode::Replay { set: Some(set), .. } = self.mode {
+            self.begin_replay(set)?;
+        }
+        self.commit()
     }
 
     /// Commands first: a backlog of lines must not keep the senders waiting.
@@ -400,13 +455,18 @@ impl Writer {
         self.stage_events()
     }
 
-    /// Takes in all that the sources have sent, and commits it. The past has nothing more to say
-    /// then.
-    fn flush(&mut self) -> Result<(), WriterError> {
-        while let Ok(batch) = self.batches.try_recv() {
+    /// Takes in all that the sources have sent, and commits it; what they send meanwhile waits for
+    /// its turn, and while there is no room everything does. The past has nothing more to say then,
+    /// if that is all of it or nobody can go on with it.
+    fn flush(&mut self, input_ended: bool) -> Result<(), WriterError> {
+        for _ in 0..self.batches.len() {
+            if self.room.is_short() && !input_ended {
+                break;
+            }
+            let Ok(batch) = self.batches.try_recv() else { break };
             self.ingest(&batch)?;
         }
-        if self.mode != Mode::Live {
+        if self.mode != Mode::Live && (input_ended || self.mode.scope().is_none()) {
             self.release_held(Correlator::release_all)?;
         }
         self.commit()
@@ -426,10 +486,11 @@ impl Writer {
             Command::Finish { endpoint, finished } => {
                 self.deliveries.finish(endpoint, finished, &mut self.stage);
             }
-            Command::Flush { answer } => {
-                self.flush()?;
+            Command::Flush { input_ended, answer } => {
+                self.flush(input_ended)?;
                 answer.send(()).ok();
             }
+            Command::ReplayDone => self.forget_replay()?,
             Command::Ending => self.room.end(),
             Command::Stop => {}
         }
@@ -439,12 +500,16 @@ impl Writer {
     /// Takes the lines of a batch in; commits when enough is staged, or when nothing more waits.
     fn ingest(&mut self, batch: &Batch) -> Result<(), WriterError> {
         let Some(reader) = self.readers.get_mut(batch.source) else { return Ok(()) };
+        let feed = self.sources.get(batch.source);
+        if self.room.is_closed() && feed.is_some_and(|feed| feed.can_be_read_again) {
+            return Ok(());
+        }
         self.heard = Instant::now();
         let (correlator, fresh) = (&mut self.correlator, &mut self.fresh);
         reader.read(batch, |line| correlator.step(line, fresh));
         fresh.retain(|event| reader.wants(event.at_us));
         self.stage_events()?;
-        if self.mode == Mode::Live
+        if self.mode.scope().is_some()
             && let Some(Feed { name, .. }) = self.sources.get(batch.source)
             && let Some(reader) = self.readers.get(batch.source)
         {
@@ -503,8 +568,8 @@ impl Writer {
 
     /// Makes all that is staged durable, then releases it.
     fn commit(&mut self) -> Result<(), WriterError> {
-        let live = self.mode == Mode::Live;
-        live::stage(&mut self.correlator, live.then_some(&mut self.stage));
+        let is_kept = self.mode.scope().is_some();
+        live::stage(&mut self.correlator, is_kept.then_some(&mut self.stage));
         self.events.stage_open(&mut self.stage);
         self.deliveries.stage(self.events.next_seq(), &mut self.stage);
         let Some(commit) = self.stage.take() else { return Ok(()) };

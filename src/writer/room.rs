@@ -1,5 +1,5 @@
-//! Stops taking lines in while the disk is nearly full. The logs keep them; what was taken in is
-//! still delivered.
+//! Stops taking lines in while the disk is nearly full. The logs keep them, also over a stop; what was
+//! taken in is still delivered.
 
 use crate::store::Store;
 
@@ -9,13 +9,21 @@ pub(super) struct Room {
     /// Bytes that must be free; None for the default of the file system.
     min_free: Option<u64>,
     is_short: bool,
-    /// The program is ending: the little that still comes is taken in.
+    /// The program is ending: the sources wait until what they still have is taken.
     is_ending: bool,
+    /// Since it is ending, there was no room for it.
+    is_closed: bool,
 }
 
 impl Room {
     pub(super) fn new(min_free: Option<u64>) -> Self {
-        Self { min_free, is_short: false, is_ending: false }
+        Self { min_free, is_short: false, is_ending: false, is_closed: false }
+    }
+
+    /// What comes has no effect: the rest of the logs is for the next start. Once it is so it stays,
+    /// because a line behind others that were passed over must not count.
+    pub(super) fn is_closed(&self) -> bool {
+        self.is_closed
     }
 
     /// No line may be taken in now.
@@ -23,9 +31,10 @@ impl Room {
         self.is_short && !self.is_ending
     }
 
-    /// From now on everything is taken in: the sources wait for that to end.
+    /// From now on everything is taken: the sources wait for that to end.
     pub(super) fn end(&mut self) {
         self.is_ending = true;
+        self.is_closed |= self.is_short;
     }
 
     /// Looks, and says when it is another than before.
@@ -37,6 +46,7 @@ impl Room {
         let is_short = space.free < wanted;
         if is_short != self.is_short {
             self.is_short = is_short;
+            self.is_closed |= is_short && self.is_ending;
             let free = space.free;
             if is_short {
                 tracing::error!(

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use tokio::time::Instant;
 
-use super::error::WriterError;
+use super::{error::WriterError, scope::Scope};
 use crate::{
     limits,
     parse::State,
@@ -18,6 +18,8 @@ pub(super) const VERSION: u8 = 1;
 /// Effects that wait for the next commit.
 #[derive(Debug, Default)]
 pub(super) struct Stage {
+    /// Where positions and open messages go.
+    pub(super) scope: Scope,
     commit: Commit,
     /// Latest position of each generation, by source name.
     positions: BTreeMap<(String, Fingerprint), Position>,
@@ -33,6 +35,11 @@ pub(super) struct Stage {
 }
 
 impl Stage {
+    /// Nothing waits yet.
+    pub(super) fn new(scope: Scope) -> Self {
+        Self { scope, ..Self::default() }
+    }
+
     /// Nothing waits.
     pub(super) fn is_empty(&self) -> bool {
         self.since.is_none()
@@ -71,14 +78,16 @@ impl Stage {
         self.lines = 0;
         self.bytes = 0;
         for ((source, fingerprint), position) in std::mem::take(&mut self.positions) {
-            let key = Key::position(&source, fingerprint);
+            let key = self.scope.key(Key::position(&source, fingerprint));
             self.commit.put(key, codec::encode(VERSION, &position));
         }
         for (source, position) in std::mem::take(&mut self.journals) {
-            self.commit.put(Key::journal(&source), codec::encode(VERSION, &position));
+            let key = self.scope.key(Key::journal(&source));
+            self.commit.put(key, codec::encode(VERSION, &position));
         }
         for (source, state) in std::mem::take(&mut self.states) {
-            self.commit.put(Key::source_state(&source), codec::encode(VERSION, &state));
+            let key = self.scope.key(Key::source_state(&source));
+            self.commit.put(key, codec::encode(VERSION, &state));
         }
         Some(std::mem::take(&mut self.commit))
     }
@@ -89,8 +98,17 @@ impl Stage {
 /// # Errors
 /// When the store cannot be read, or holds what this version does not understand.
 pub fn positions(store: &Store, source: &str) -> Result<Vec<Position>, WriterError> {
+    positions_in(store, Scope::Live, source)
+}
+
+/// The same in one scope.
+pub(super) fn positions_in(
+    store: &Store,
+    scope: Scope,
+    source: &str,
+) -> Result<Vec<Position>, WriterError> {
     let mut positions = Vec::new();
-    for entry in store.scan(&Prefix::positions(source))? {
+    for entry in store.scan(&scope.prefix(Prefix::positions(source)))? {
         positions.push(codec::decode("position", VERSION, &entry?.1)?);
     }
     Ok(positions)
@@ -109,7 +127,11 @@ pub fn journal_position(
 }
 
 /// Year and recent lines of one source; None at its very first start.
-pub(super) fn source_state(store: &Store, source: &str) -> Result<Option<State>, WriterError> {
-    let stored = store.get(&Key::source_state(source))?;
+pub(super) fn source_state(
+    store: &Store,
+    scope: Scope,
+    source: &str,
+) -> Result<Option<State>, WriterError> {
+    let stored = store.get(&scope.key(Key::source_state(source)))?;
     Ok(stored.map(|bytes| codec::decode("source state", VERSION, &bytes)).transpose()?)
 }

@@ -1,8 +1,10 @@
 //! A slow walk over the tables whose keys nothing else removes: retries of deleted events, dead
-//! letters, pages of what replays offered, positions in logs that are gone. Some keys at a time, so
-//! that nobody waits for it.
+//! letters, pages of what replays offered, positions in logs that are gone, a replay that
+//! nobody goes on with. Some keys at a time, so that nobody waits for it.
 
-use super::{deliveries, deliveries::Deliveries, error::WriterError, stage, stage::Stage};
+use super::{
+    deliveries, deliveries::Deliveries, error::WriterError, replay_set, stage, stage::Stage,
+};
 use crate::{
     config::Retention,
     limits::REMOVES_PER_COMMIT,
@@ -37,6 +39,7 @@ enum Table {
     Offered,
     Positions,
     SourceStates,
+    Replay,
 }
 
 /// Where the walk is.
@@ -95,6 +98,7 @@ impl Table {
             Self::Offered => Prefix::all_offered(),
             Self::Positions => Prefix::all_positions(),
             Self::SourceStates => Prefix::source_states(),
+            Self::Replay => Prefix::replay(),
         }
     }
 
@@ -104,7 +108,8 @@ impl Table {
             Self::Dead => Some(Self::Offered),
             Self::Offered => Some(Self::Positions),
             Self::Positions => Some(Self::SourceStates),
-            Self::SourceStates => None,
+            Self::SourceStates => Some(Self::Replay),
+            Self::Replay => None,
         }
     }
 
@@ -138,6 +143,14 @@ impl Table {
                     store.scan(&Prefix::positions(name))?.next().is_none()
                 }
                 _ => false,
+            },
+            Self::Replay => match replay_set::marked_at_ms(store)? {
+                Some(at_ms) => {
+                    replay_set::is_mark(key)
+                        && is_older(at_ms, measure.retention.positions, measure.now_ms)
+                }
+                // Its mark went with an earlier step.
+                None => true,
             },
         })
     }

@@ -86,7 +86,7 @@ fn a_directory_in_the_place_of_a_log_stops_nobody() {
 }
 
 #[test]
-fn a_state_directory_in_use_is_refused_with_75_and_said_while_waiting() {
+fn row_32_a_state_directory_in_use_is_refused_with_75_and_said_while_waiting() {
     let (host, receiver) = (Host::new(), Receiver::start());
     let config = host.configure(&host.log_source(), &receiver, "");
     host.append("mail.log", &lines(0..1));

@@ -87,7 +87,7 @@ fn times(program: &Program, words: &str) -> usize {
 }
 
 #[test]
-fn while_little_is_free_nothing_is_read_and_what_was_read_is_delivered() {
+fn row_30_while_little_is_free_nothing_is_read_and_what_was_read_is_delivered() {
     let Some(disk) = SmallDisk::mount() else { return };
     let receiver = Receiver::start();
     let config = disk.configure(&receiver, "4MiB");
@@ -113,7 +113,7 @@ fn while_little_is_free_nothing_is_read_and_what_was_read_is_delivered() {
 }
 
 #[test]
-fn a_stop_while_the_disk_is_nearly_full_is_as_orderly_as_any() {
+fn row_30_a_stop_while_the_disk_is_nearly_full_is_as_orderly_as_any() {
     let Some(disk) = SmallDisk::mount() else { return };
     let receiver = Receiver::start();
     let config = disk.configure(&receiver, "4MiB");
@@ -121,11 +121,13 @@ fn a_stop_while_the_disk_is_nearly_full_is_as_orderly_as_any() {
     disk.host.append("mail.log", &lines(0..40_000));
     let program = disk.host.run(&config);
     until("the pause", || times(&program, "reading pauses") == 1);
+    let before = disk.free();
     program.stop(Signal::TERM);
+    assert!(disk.free() > before / 2, "what the sources still had is left in the log");
 }
 
 #[test]
-fn a_disk_that_others_fill_to_the_last_byte_stops_everything_until_there_is_room() {
+fn row_30_a_disk_that_others_fill_to_the_last_byte_stops_everything_until_there_is_room() {
     const EVENTS: usize = 4000;
     let Some(disk) = SmallDisk::mount() else { return };
     let receiver = Receiver::start();
@@ -145,7 +147,7 @@ fn a_disk_that_others_fill_to_the_last_byte_stops_everything_until_there_is_room
 }
 
 #[test]
-fn a_disk_that_is_full_at_the_start_is_waited_for_by_run_and_refused_by_replay() {
+fn row_30_a_disk_that_is_full_at_the_start_is_waited_for_by_run_and_refused_by_replay() {
     let Some(disk) = SmallDisk::mount() else { return };
     let receiver = Receiver::start();
     let config = disk.configure(&receiver, "1MiB");

@@ -181,6 +181,28 @@ fn entries_that_were_deleted_unread_are_a_gap_that_is_told() {
     program.stop(Signal::TERM);
 }
 
+/// What journald itself says of that.
+const SUPPRESSED: &str = "__CURSOR=s=72866d434bc9415ab27c30fb46f7f858;i=ffff;b=HERE;m=1;t=1;x=1\n\
+    __REALTIME_TIMESTAMP=1795225632894090\n_BOOT_ID=HERE\n\
+    MESSAGE=Suppressed 500 messages from postfix.service\n\
+    MESSAGE_ID=a596d6fe7bfa4994828e72309e95d61e\nSYSLOG_IDENTIFIER=systemd-journald\n\
+    _HOSTNAME=vm\n_TRANSPORT=driver\n\n";
+
+#[test]
+fn row_38_what_the_journal_has_dropped_is_told_with_its_count_and_is_no_event() {
+    let (host, receiver) = (scripted(), Receiver::start());
+    let config = host.configure(FROM_BEGINNING, &receiver, ALL);
+    let entries = entries_of(&this_boot());
+    let suppressed = SUPPRESSED.replace("HERE", &this_boot());
+    host.append("bin/journal", &(entries.concat() + &suppressed));
+    let program = run_scripted(&host, &config);
+    program.until_it_says("the log says that lines were dropped");
+    assert!(program.said().contains("lines=500"), "{}", program.said());
+    host.append("expected", &entries.concat());
+    until_all(&receiver, &replayed(&config, &host.text("expected")));
+    program.stop(Signal::TERM);
+}
+
 #[test]
 fn without_journalctl_a_start_says_what_to_do_and_check_says_so_before() {
     let (host, receiver) = (Host::new(), Receiver::start());

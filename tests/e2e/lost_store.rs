@@ -42,7 +42,7 @@ fn is_begun_anew(host: &Host, receiver: &Receiver, program: &Program) {
 }
 
 #[test]
-fn a_store_that_is_garbage_is_put_aside_and_begun_anew_by_the_rule_for_that() {
+fn row_31_a_store_that_is_garbage_is_put_aside_and_begun_anew_by_the_rule_for_that() {
     for ended in [Signal::TERM, Signal::KILL] {
         let receiver = Receiver::start();
         let (host, config) = had_sent(&receiver, ended);

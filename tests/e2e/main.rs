@@ -23,6 +23,8 @@ mod program;
 mod receiver;
 mod replay;
 mod run;
+mod selection;
+mod store_faults;
 mod traffic;
 
 use std::time::{Duration, Instant};

@@ -144,3 +144,22 @@ fn a_postconf_that_says_nothing_stops_nobody() {
     assert!(said.contains("it takes too long"), "{said}");
     assert_eq!(text(&output.stdout).lines().count(), INBOUND.len());
 }
+
+/// What Postfix writes into a file of its own is not in the journal: this was once refused.
+#[test]
+fn a_file_beside_the_journal_is_judged_by_where_postfix_logs_to() {
+    let judged = |maillog: &str, mail: &str| {
+        let host = host(&format!("echo 'maillog_file = {maillog}'"));
+        let sources =
+            "[[source]]\ninclude = [\"/var/log/mail.log\"]\n[[source]]\nkind = \"journald\"\n";
+        fs::write(host.path("both.toml"), format!("{sources}{mail}")).unwrap();
+        let output = host.output(&["check", "--config", &host.text("both.toml")]);
+        let said = text(&output.stdout) + &text(&output.stderr);
+        let of_kind = said.lines().find(|line| line.contains("source.kind"));
+        of_kind.map(|line| line.contains("error"))
+    };
+    assert_eq!(judged("", ""), Some(true), "both have all");
+    assert_eq!(judged("/var/log/mail.log", ""), None, "neither has what the other has");
+    assert_eq!(judged("/var/log/postfix.log", ""), Some(false), "nobody knows");
+    assert_eq!(judged("", "[mail]\npostconf = \"off\"\n"), Some(false), "it may not be asked");
+}

@@ -118,9 +118,88 @@ fn row_28_a_replay_that_is_killed_again_and_again_goes_on_and_sends_nothing_twic
     let last = output(&args);
     let said = text(&last.stderr);
     assert_eq!(last.status.code(), Some(0), "{said}");
-    assert!(said.contains("0 new events, 400 known before"), "{said}");
+    assert!(said.contains("resumed at 100 %: 0 lines"), "it was read long ago: {said}");
     let all: BTreeSet<usize> = (0..EVENTS).collect();
     check(&receiver, &all, &all, &kills, "replay");
+    let said = text(&output(&args).stderr);
+    assert!(!said.contains("resumed"), "it was over: {said}");
+    assert!(said.contains("0 new events, 400 known before"), "{said}");
+}
+
+/// Most of these are of no interest to the webhook, so that reading takes longer than sending.
+fn deliveries(numbers: std::ops::Range<usize>) -> String {
+    let failed = |number| number % BOUNCED_EVERY == 0;
+    let line = |number| {
+        let line = crate::line(number);
+        if failed(number) {
+            line.replace(
+                "dsn=2.0.0, status=sent (250 2.0.0",
+                "dsn=5.1.1, status=bounced (550 5.1.1",
+            )
+        } else {
+            line
+        }
+    };
+    numbers.map(line).collect()
+}
+
+const BOUNCED_EVERY: usize = 500;
+
+/// The lines that a replay says it has read.
+fn lines_read(said: &str) -> usize {
+    let count = said.split(" lines (").next().unwrap();
+    count.rsplit([' ', '\n']).next().unwrap().parse().unwrap()
+}
+
+#[test]
+fn row_28_a_replay_that_is_killed_while_it_reads_goes_on_there_and_reads_no_line_twice() {
+    const LINES: usize = 40_000;
+    let (host, receiver) = (Host::new(), Receiver::start());
+    let config = host.configure("kind = \"stdin\"", &receiver, "events = [\"outbound.bounced\"]");
+    let packed = deliveries(0..LINES / 2);
+    fs::write(host.path("mail.log.1.zst"), zstd::encode_all(packed.as_bytes(), 3).unwrap())
+        .unwrap();
+    host.append("mail.log", &deliveries(LINES / 2..LINES));
+    let args = ["replay", "--config", &config, &host.text("mail.log*")];
+    let mut kills = Kills::default();
+    for part in [1, 4, 6] {
+        let program = host.start(&args, Stdio::null());
+        let seen = LINES / BOUNCED_EVERY * part / 10;
+        until("some requests", || receiver.count() >= seen);
+        program.kill();
+        kills.note(&receiver);
+    }
+    host.append("mail.log", &deliveries(LINES..LINES + 1000));
+    let last = output(&args);
+    let said = text(&last.stderr);
+    assert_eq!(last.status.code(), Some(0), "{said}");
+    assert!(said.contains("resumed at ") && said.contains(", 0 known before"), "{said}");
+    assert!(lines_read(&said) < LINES, "{said}");
+    let all: BTreeSet<usize> = (0..LINES + 1000).step_by(BOUNCED_EVERY).collect();
+    check(&receiver, &all, &all, &kills, "replay");
+    let again = text(&output(&args).stderr);
+    assert!(!again.contains("resumed") && lines_read(&again) == LINES + 1000, "{again}");
+    assert!(again.contains("0 new events"), "{again}");
+}
+
+#[test]
+fn a_replay_that_is_stopped_says_how_to_go_on_and_other_options_make_it_another_one() {
+    let (host, receiver) = (Host::new(), Receiver::start());
+    let config = host.configure("kind = \"stdin\"", &receiver, "");
+    host.append("mail.log", &lines(0..40));
+    let log = host.text("mail.log");
+    let slow = ["replay", "--config", &config, "--rate", "5", &log];
+    let mut program = host.start(&slow, Stdio::null());
+    until("a request", || receiver.count() > 0);
+    program.signal(Signal::TERM);
+    assert_eq!(program.exit_code(), Some(75), "{}", program.said());
+    let hint = "hint: start it again in the same way: it goes on where it was";
+    assert!(program.said().contains(hint), "{}", program.said());
+    let resend = text(&output(&["replay", "--config", &config, "--resend", &log]).stderr);
+    assert!(resend.contains("0 new events, 40 known before"), "{resend}");
+    assert!(!resend.contains("resumed"), "{resend}");
+    let again = text(&output(&["replay", "--config", &config, &log]).stderr);
+    assert!(!again.contains("resumed"), "the other one took its place: {again}");
 }
 
 /// There is no moment between the past and the present: the live file is the last generation.

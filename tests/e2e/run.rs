@@ -44,6 +44,21 @@ fn flags_alone_are_enough_and_the_secret_is_shown_once_and_kept() {
     assert_eq!(receiver.ids().len(), 5, "each once");
 }
 
+/// It once said so before it had looked at the log, and what was there and what came were one.
+#[test]
+fn what_is_logged_after_it_says_that_it_runs_is_told_even_if_it_is_killed_at_once() {
+    let (host, receiver) = (Host::new(), Receiver::start());
+    let source = format!("include = [\"{}\"]", host.text("mail.log"));
+    let config = host.configure(&source, &receiver, "");
+    host.append("mail.log", &lines(0..20));
+    host.run(&config).kill();
+    host.append("mail.log", &lines(20..25));
+    let program = host.run(&config);
+    until("the new events", || receiver.ids().len() == 5);
+    program.stop(Signal::TERM);
+    assert_eq!(receiver.count(), 5, "what was there before is passed over");
+}
+
 #[test]
 fn a_stop_under_load_loses_and_doubles_nothing_over_restarts() {
     const EVENTS: usize = 600;

@@ -12,6 +12,7 @@ mod fuzz;
 mod loggen;
 mod make_log;
 mod needs;
+mod receivers;
 mod run;
 mod soak;
 mod tests_task;

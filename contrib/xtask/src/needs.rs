@@ -1,5 +1,5 @@
-//! What the tests with real programs (Postfix, logrotate, systemd's journal) need of the machine, and
-//! how it gets there.
+//! What the tests with real programs (Postfix, logrotate, systemd's journal, receivers in Node, Python
+//! and PHP) need of the machine, and how it gets there.
 //!
 //! Debian packages are installed only when they are missing and we are root. A freshly installed
 //! Postfix must not begin to run: it is configured as "No configuration", and `policy-rc.d`
@@ -15,15 +15,17 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use crate::run;
+use crate::{receivers, run};
 
 /// A program, and the Debian package that has it.
-const PROGRAMS: [(&str, &str); 10] = [
+const PROGRAMS: [(&str, &str); 12] = [
     ("postfix", "postfix"),
     ("ip", "iproute2"),
     ("unshare", "util-linux"),
     ("node", "nodejs"),
     ("npm", "npm"),
+    ("php", "php-cli"),
+    ("python3", "python3"),
     ("wc", "coreutils"),
     ("systemd-analyze", "systemd"),
     ("logrotate", "logrotate"),
@@ -48,11 +50,19 @@ pub(crate) fn satisfy() -> Result<()> {
         .chain([&JOURNAL_REMOTE])
         .filter(|(program, _)| !run::is_installed(program))
         .map(|(_, package)| *package)
+        .chain((!has_venv()).then_some("python3-venv"))
         .collect();
     if !missing.is_empty() {
         install(&missing)?;
     }
-    install_receiver()
+    receivers::install()
+}
+
+/// Debian has the part of Python that puts pip into a new environment in a package of its own.
+fn has_venv() -> bool {
+    let mut python = Command::new("python3");
+    let output = python.args(["-c", "import ensurepip"]).output();
+    output.is_ok_and(|output| output.status.success())
 }
 
 /// Sees to it that a program is there which a measurement can do without: whether it is.
@@ -73,7 +83,7 @@ fn install(packages: &[&str]) -> Result<()> {
     let list = packages.join(" ");
     if !is_root()? || !run::is_installed("apt-get") {
         bail!(
-            "the tests with a real Postfix, logrotate and journal need {list}; \
+            "the tests with a real Postfix, logrotate, journal and receivers need {list}; \
              install them (Debian: `apt-get install --no-install-recommends {list}`), or run this \
              task as root on Debian"
         );
@@ -108,26 +118,6 @@ fn with_services_forbidden(action: impl FnOnce() -> Result<()>) -> Result<()> {
     let done = action();
     fs::remove_file(policy).context("allow services to start again")?;
     done
-}
-
-/// Puts what `contrib/receivers` depends on beside the build, with the versions of its lock file.
-fn install_receiver() -> Result<()> {
-    let (from, to) = (run::root().join("contrib/receivers"), run::target()?.join("receivers"));
-    let lock = from.join("package-lock.json");
-    let installed = to.join("node_modules/standardwebhooks").is_dir();
-    if installed && same(&lock, &to.join("package-lock.json")) {
-        return Ok(());
-    }
-    fs::create_dir_all(&to).with_context(|| format!("create {}", to.display()))?;
-    for name in ["package.json", "package-lock.json"] {
-        fs::copy(from.join(name), to.join(name)).with_context(|| format!("copy {name}"))?;
-    }
-    let quiet = ["ci", "--ignore-scripts", "--no-audit", "--no-fund"];
-    run::check(Command::new("npm").args(quiet).current_dir(to).stdin(Stdio::null()))
-}
-
-fn same(left: &Path, right: &Path) -> bool {
-    matches!((fs::read(left), fs::read(right)), (Ok(left), Ok(right)) if left == right)
 }
 
 fn is_root() -> Result<bool> {

@@ -28,8 +28,10 @@ use super::{
 use crate::{
     clock,
     config::{
-        Config, FileSource, Mail, Mta, Source, SourceKind, Start, StoreSettings, Webhook, WebhookId,
+        Config, FileSource, Mail, Mta, Selection, Source, SourceKind, Start, StoreSettings,
+        Transport, Webhook, WebhookId,
     },
+    egress::Policy,
     profile::Profile,
     queue::filter::TypeSet,
     secret::Secret,
@@ -185,6 +187,8 @@ fn config(dir: &Path, url: Url, secret: Secret) -> Result<Config, AppError> {
         }],
         store: StoreSettings::default(),
         mail: mail(),
+        egress: Policy::default(),
+        sealer: None,
         webhooks: vec![Webhook {
             id: WebhookId::of_name("demo"),
             name: "demo".into(),
@@ -197,6 +201,8 @@ fn config(dir: &Path, url: Url, secret: Secret) -> Result<Config, AppError> {
             timeout: profile.timeout(),
             schedule: profile.schedule().to_vec(),
             concurrency: 1,
+            transport: Transport::default(),
+            selection: Selection::default(),
         }],
     })
 }

@@ -8,18 +8,16 @@ use std::{
 };
 
 use super::{Finding, Host, logrotate};
+use crate::source::file::{Matches, matching};
 
 /// Looks at what the patterns of one source match.
 pub(super) fn look(host: &Host<'_>, patterns: &[String]) -> Vec<Finding> {
-    let files: Vec<PathBuf> = patterns
-        .iter()
-        .filter_map(|pattern| glob::glob(pattern).ok())
-        .flat_map(|matches| matches.filter_map(Result::ok))
-        .filter(|path| path.is_file())
-        .collect();
-    let mut findings: Vec<_> = files.iter().filter_map(|path| unreadable(path)).collect();
-    match newest(&files) {
-        None => findings.push(missing(patterns)),
+    let Matches { files, failures } = matching(patterns);
+    let mut findings: Vec<_> = failures.iter().map(|(path, error)| refused(path, error)).collect();
+    findings.extend(files.iter().filter_map(|path| unreadable(path)));
+    match files.last() {
+        None if findings.is_empty() => findings.push(missing(patterns)),
+        None => {}
         Some(live) => {
             if findings.is_empty() {
                 findings.push(Finding::good(live.display(), summary(&files)));
@@ -37,13 +35,6 @@ fn summary(files: &[PathBuf]) -> String {
     }
 }
 
-/// The one that is written to.
-fn newest(files: &[PathBuf]) -> Option<&PathBuf> {
-    files.iter().max_by_key(|path| {
-        fs::metadata(path).map(|metadata| (metadata.mtime(), metadata.mtime_nsec())).ok()
-    })
-}
-
 fn missing(patterns: &[String]) -> Finding {
     Finding::warning(patterns.join(", "), "matches no file; one that comes is waited for")
         .mended_by(
@@ -53,12 +44,15 @@ fn missing(patterns: &[String]) -> Finding {
 }
 
 fn unreadable(path: &Path) -> Option<Finding> {
-    let error = File::open(path).err()?;
+    File::open(path).err().map(|error| refused(path, &error))
+}
+
+fn refused(path: &Path, error: &io::Error) -> Finding {
     let finding = Finding::bad(path.display(), format!("cannot be read: {error}"));
-    Some(match error.kind() {
+    match error.kind() {
         io::ErrorKind::PermissionDenied => finding.mended_by(way_in(path)),
         _ => finding,
-    })
+    }
 }
 
 /// How the one who runs this gets to read the file.
@@ -103,6 +97,14 @@ mod tests {
         let found = looked(&[], "var/log/mail.log");
         assert_eq!(found[0].state, State::Warning);
         assert!(found[0].mend.as_deref().unwrap().contains("postconf"), "{found:?}");
+    }
+
+    /// It once took them for logs, and the source does not read them.
+    #[test]
+    fn files_that_the_source_passes_over_are_no_logs() {
+        let files = [("var/log/mail.log.swp", "x"), ("var/log/mail.log~", "x")];
+        let found = looked(&files, "var/log/mail.log*");
+        assert_eq!(found[0].state, State::Warning, "{found:?}");
     }
 
     #[test]

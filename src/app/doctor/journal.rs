@@ -6,11 +6,12 @@
 use std::fs;
 
 use super::{Finding, Host};
+use crate::source::journald::{Doubt, is_volatile};
 
-/// Where its configuration may be, in the order in which later ones win.
-const FILES: [&str; 1] = ["/etc/systemd/journald.conf"];
+/// Its configuration.
+const FILE: &str = "/etc/systemd/journald.conf";
 
-/// Files that override parts of it.
+/// Where files are that override parts of it, the ones that win last.
 const DROP_INS: [&str; 2] = ["/usr/lib/systemd/journald.conf.d", "/etc/systemd/journald.conf.d"];
 
 /// Looks at the journal, if there is one.
@@ -20,11 +21,9 @@ pub(super) fn look(host: &Host<'_>) -> Vec<Finding> {
     }
     let settings = settings(host);
     let mut findings = Vec::new();
-    if !host.path("/var/log/journal").is_dir() {
-        findings.push(
-            Finding::warning("journald", "keeps its journal in memory: a reboot loses it")
-                .mended_by("mkdir /var/log/journal && journalctl --flush"),
-        );
+    if is_volatile(host.root) {
+        let doubt = Doubt::Volatile;
+        findings.push(Finding::warning("journald", doubt.to_string()).mended_by(doubt.hint()));
     }
     if !is_unlimited(&settings) {
         let message = "drops lines of a program that logs many in a short time (by default more \
@@ -48,7 +47,7 @@ fn settings(host: &Host<'_>) -> Vec<(String, String)> {
         files.sort();
         files
     });
-    let files = FILES.iter().map(|file| host.path(file)).chain(drop_ins);
+    let files = std::iter::once(host.path(FILE)).chain(drop_ins);
     let texts = files.filter_map(|file| fs::read_to_string(file).ok());
     texts.flat_map(|text| assignments(&text)).collect()
 }
@@ -85,7 +84,7 @@ mod tests {
 
     #[test]
     fn a_volatile_journal_with_a_limit_is_two_warnings() {
-        let found = looked(&[("run/systemd/journal/socket", "")]);
+        let found = looked(&[("run/systemd/journal/socket", ""), ("run/log/journal/x", "")]);
         assert_eq!(found.iter().filter(|(state, _)| *state == State::Warning).count(), 2);
     }
 

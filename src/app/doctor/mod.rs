@@ -92,7 +92,7 @@ pub fn doctor(config: &Config) -> Vec<Finding> {
             findings.extend(files::look(&host, &file.include));
         }
     }
-    findings.extend(postfix::look(&host, config));
+    findings.extend(postfix::look(config));
     findings.extend(journal::look(&host));
     findings.extend(state::look(config));
     findings

@@ -1,13 +1,13 @@
 //! What the Postfix of this host does with its log.
 
-use super::{Finding, Host};
+use super::Finding;
 use crate::config::{Config, SourceKind, postconf};
 
 /// What is asked.
 const PARAMETERS: [&str; 3] = ["mail_version", "maillog_file", "enable_long_queue_ids"];
 
 /// Asks Postfix, if it is there.
-pub(super) fn look(_host: &Host<'_>, config: &Config) -> Vec<Finding> {
+pub(super) fn look(config: &Config) -> Vec<Finding> {
     match postconf::values(&PARAMETERS) {
         Ok(None) => Vec::new(),
         Ok(Some(values)) => judge(&values, config),
@@ -68,6 +68,8 @@ mod tests {
             state_dir: "/nowhere".into(),
             sources: vec![source],
             store: StoreSettings::default(),
+            egress: crate::egress::Policy::default(),
+            sealer: None,
             mail: Mail::default(),
             webhooks: Vec::new(),
         };

@@ -6,13 +6,14 @@ use glob::Pattern;
 
 use crate::config::{
     checked::{JournaldSource, SourceKind},
+    postconf,
     problem::{Problems, Span},
     raw::RawSource,
     value::At,
 };
 
 /// Where syslog daemons put what journald has, too: the rules that Debian, Red Hat, SUSE and Arch
-/// ship. Whoever lets Postfix write its log itself (`maillog_file`) chooses another name.
+/// ship.
 const OF_SYSLOG: [&str; 9] = [
     "/var/log/mail.log",
     "/var/log/mail.info",
@@ -74,17 +75,46 @@ fn canonical(source: &JournaldSource) -> Option<PathBuf> {
     (!OF_THIS_HOST.iter().any(|own| path.starts_with(Path::new(own)))).then_some(path)
 }
 
+/// Where the Postfix of this host logs to (postconf(5), `maillog_file`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Maillog {
+    /// To this file, by itself: the journal has none of it.
+    File(String),
+    /// To syslog, and so into the journal.
+    Syslog,
+    /// There is no Postfix, it gives no answer, or it may not be asked.
+    Unknown,
+}
+
+/// Asks Postfix.
+pub(super) fn maillog() -> Maillog {
+    let answer = postconf::values(&["maillog_file"]).ok().flatten();
+    match answer.as_deref() {
+        Some([file]) if file.is_empty() => Maillog::Syslog,
+        Some([file]) => Maillog::File(file.clone()),
+        _ => Maillog::Unknown,
+    }
+}
+
 /// A log file and a journal of one mail system would tell every message twice, because the same
-/// line looks different in each: sure for a log that a syslog daemon writes, possible for others.
-pub(super) fn beside_a_file(patterns: &[Pattern], later: &Span, problems: &mut Problems<'_>) {
-    let of_syslog = OF_SYSLOG.iter().find(|log| patterns.iter().any(|one| one.matches(log)));
-    match of_syslog {
-        Some(log) => {
+/// line looks different in each: sure for a log that a syslog daemon writes when Postfix logs to
+/// that, possible for others, and impossible for the file that Postfix writes itself.
+pub(super) fn beside_a_file(
+    patterns: &[Pattern],
+    maillog: &Maillog,
+    later: &Span,
+    problems: &mut Problems<'_>,
+) {
+    let reads = |log: &str| patterns.iter().any(|one| one.matches(log));
+    let of_syslog = OF_SYSLOG.iter().find(|log| reads(log));
+    match (of_syslog, maillog) {
+        (_, Maillog::File(file)) if reads(file) => {}
+        (Some(log), Maillog::Syslog) => {
             problems
                 .error(later, "source.kind", format!("{log} holds what the journal holds"))
                 .hint("keep one of the two: both would report every message twice");
         }
-        None => {
+        _ => {
             problems
                 .warn(later, "source.kind", "a log file and the journal are read")
                 .hint("if one Postfix is in both, every message is reported twice: keep one");

@@ -1,16 +1,15 @@
 //! `[mail]`.
 
-use std::net::IpAddr;
-
-use ipnet::IpNet;
-
-use super::choice;
+use super::{choice, network::network};
 use crate::config::{
     checked::{Mail, Unsaid},
     problem::Problems,
     raw::RawMail,
     value::At,
 };
+
+/// The word that keeps us from asking Postfix.
+const OFF: &str = "off";
 
 /// Checks the section; what is left out keeps its default.
 pub(super) fn check(raw: Option<RawMail>, problems: &mut Problems<'_>) -> Mail {
@@ -22,8 +21,11 @@ pub(super) fn check(raw: Option<RawMail>, problems: &mut Problems<'_>) -> Mail {
     }
     if let Some(nets) = raw.mynetworks {
         mail.unsaid.mynetworks = false;
-        mail.mynetworks =
-            nets.value.into_iter().filter_map(|net| network(&net, problems)).collect();
+        mail.mynetworks = nets
+            .value
+            .into_iter()
+            .filter_map(|net| network(&net, "mail.mynetworks", problems))
+            .collect();
     }
     if let Some(services) = raw.submission_services {
         mail.submission_services = services.value.into_iter().map(|name| name.value).collect();
@@ -31,11 +33,16 @@ pub(super) fn check(raw: Option<RawMail>, problems: &mut Problems<'_>) -> Mail {
     if let Some(instances) = raw.instances {
         mail.instances = instances.value.into_iter().map(|name| name.value).collect();
     }
-    let words = [("auto", true), ("off", false)];
+    let words = [("auto", true), (OFF, false)];
     if choice(raw.postconf.as_ref(), "mail.postconf", &words, problems) == Some(false) {
         mail.unsaid = Unsaid::NOTHING;
     }
     mail
+}
+
+/// The key that forbids it does not.
+pub(super) fn may_ask_postfix(raw: &RawMail) -> bool {
+    raw.postconf.as_ref().is_none_or(|word| word.value != OFF)
 }
 
 /// Reads domain names, in lower case.
@@ -56,23 +63,4 @@ fn domain(raw: &At<String>, key: &str, problems: &mut Problems<'_>) -> Option<St
         return None;
     }
     Some(name.to_lowercase())
-}
-
-/// Reads a network; a bare address is a network of one, and bits behind the prefix are dropped
-/// with a warning, because the author meant one of two things.
-fn network(raw: &At<String>, problems: &mut Problems<'_>) -> Option<IpNet> {
-    const KEY: &str = "mail.mynetworks";
-    let text = raw.value.trim();
-    let read = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
-    let Ok(net) = read else {
-        problems
-            .error(&raw.span, KEY, format!("{text:?} is not a network"))
-            .hint("write it like \"192.0.2.0/24\" or \"2001:db8::/32\"");
-        return None;
-    };
-    if net.trunc() != net {
-        let message = format!("{net} has bits behind its prefix; {} is used", net.trunc());
-        problems.warn(&raw.span, KEY, message);
-    }
-    Some(net.trunc())
 }

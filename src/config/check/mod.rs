@@ -1,13 +1,21 @@
 //! From keys as written to a configuration that can be worked with.
 //!
 //! Every rule is checked even when others failed; a [`Config`] comes out only when none did.
-//! Looks at the host only to read secrets and to see which log files exist.
+//! Looks at the host only to read secrets, to see which log files exist, and to ask Postfix where it
+//! logs to when a file and the journal are both read.
 
+mod egress;
+mod headers;
 mod journal;
 mod mail;
+mod network;
+mod pem_file;
+mod route;
 mod secret_file;
+mod selection;
 mod source;
 mod store;
+mod transport;
 mod webhook;
 
 use std::{collections::HashMap, path::PathBuf};
@@ -19,6 +27,8 @@ use super::{
     raw::RawConfig,
     value::At,
 };
+use crate::secret::Sealer;
+use journal::Maillog;
 
 pub use secret_file::SecretFileError;
 pub(super) use secret_file::read as read_secret_file;
@@ -34,7 +44,12 @@ pub(super) fn check(
 ) -> Option<Config> {
     let state_dir = state_dir(raw.state_dir, problems);
     let store = store::check(raw.store.map(|store| store.value), problems);
-    let mail = mail::check(raw.mail.map(|mail| mail.value), problems);
+    let raw_mail = raw.mail.map(|mail| mail.value);
+    let may_ask = raw_mail.as_ref().is_none_or(mail::may_ask_postfix);
+    let mut mail = mail::check(raw_mail, problems);
+    mail.routes = route::check(raw.route, problems);
+    let maillog = || if may_ask { journal::maillog() } else { Maillog::Unknown };
+    let egress = egress::check(raw.egress.map(|egress| egress.value), problems);
     let (sources, webhooks) = match purpose {
         Purpose::DryRun => (Vec::new(), Vec::new()),
         Purpose::Check | Purpose::Daemon | Purpose::Replay => {
@@ -44,10 +59,16 @@ pub(super) fn check(
             if purpose == Purpose::Check {
                 source::warn_of_missing(raw.source.as_ref(), problems);
             }
-            (source::check(raw.source, problems), webhook::check(raw.webhook, problems))
+            let sources = source::check(raw.source, &maillog, problems);
+            (sources, webhook::check(raw.webhook, &egress, &mail.routes, problems))
         }
     };
-    (!problems.any_error()).then_some(Config { state_dir, sources, store, mail, webhooks })
+    let sealer = match purpose {
+        Purpose::DryRun => None,
+        _ => raw.seal_key_file.and_then(|file| sealer(&file, problems)),
+    };
+    let config = Config { state_dir, sources, store, mail, egress, sealer, webhooks };
+    (!problems.any_error()).then_some(config)
 }
 
 fn state_dir(raw: Option<At<String>>, problems: &mut Problems<'_>) -> PathBuf {
@@ -57,6 +78,18 @@ fn state_dir(raw: Option<At<String>>, problems: &mut Problems<'_>) -> PathBuf {
         problems.error(&span, "state_dir", "must be an absolute path");
     }
     path
+}
+
+fn sealer(file: &At<String>, problems: &mut Problems<'_>) -> Option<Sealer> {
+    const KEY: &str = "seal_key_file";
+    let text = secret_file::text(file, KEY, problems)?;
+    Sealer::from_text(&text)
+        .inspect_err(|error| {
+            problems
+                .error(&file.span, KEY, format!("is refused: {error}"))
+                .hint("make one: head -c 32 /dev/urandom | base64 > FILE");
+        })
+        .ok()
 }
 
 /// Reads one of a few words.
@@ -77,22 +110,28 @@ fn choice<T: Copy>(
     chosen.map(|(_, choice)| *choice)
 }
 
+/// Most characters of a name.
+const NAME_CHARS: usize = 64;
+
+/// Has the shape of a name; says so if not.
+fn is_name(name: &At<String>, key: &str, problems: &mut Problems<'_>) -> bool {
+    let chars = name.value.trim().chars().count();
+    let shaped = (1..=NAME_CHARS).contains(&chars) && !name.value.contains(char::is_control);
+    if !shaped {
+        let message = format!("must have 1 to {NAME_CHARS} characters and no control characters");
+        problems.error(&name.span, key, message);
+    }
+    shaped
+}
+
 /// Names already given, and where.
 #[derive(Debug, Default)]
 struct Names(HashMap<String, Span>);
 
 impl Names {
-    /// Most characters of a name.
-    const CHARS: usize = 64;
-
     /// Checks the shape of a name, and that nobody had it before.
     fn take(&mut self, name: &At<String>, key: &str, problems: &mut Problems<'_>) {
-        let chars = name.value.trim().chars().count();
-        if chars == 0 || chars > Self::CHARS || name.value.contains(char::is_control) {
-            let limit = Self::CHARS;
-            let message = format!("must have 1 to {limit} characters and no control characters");
-            problems.error(&name.span, key, message);
-        } else {
+        if is_name(name, key, problems) {
             self.take_unshaped(&name.value, &name.span, key, problems);
         }
     }

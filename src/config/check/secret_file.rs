@@ -9,6 +9,8 @@ use std::{
 
 use thiserror::Error;
 
+use crate::config::{problem::Problems, value::At};
+
 /// Bytes of a secret file. A secret has at most 256, so more is another file.
 const BYTES: u64 = 1024;
 
@@ -75,4 +77,27 @@ pub(in crate::config) fn read(path: &Path) -> Result<SecretText, SecretFileError
         }
         _ => Err(SecretFileError::Content { path: path.to_owned() }),
     }
+}
+
+/// The text of the file that `key` names; says what is wrong with it, and when others can read it.
+pub(super) fn text(file: &At<String>, key: &str, problems: &mut Problems<'_>) -> Option<String> {
+    match locate(&file.value).and_then(|path| read(&path)) {
+        Ok(found) => {
+            if found.readable_by_others {
+                warn_of_readers(file, key, problems);
+            }
+            Some(found.text)
+        }
+        Err(error) => {
+            problems.error(&file.span, key, error.to_string());
+            None
+        }
+    }
+}
+
+/// Every user of the host may read the file that `key` names.
+pub(super) fn warn_of_readers(file: &At<String>, key: &str, problems: &mut Problems<'_>) {
+    problems
+        .warn(&file.span, key, "can be read by every user of this host")
+        .hint(format!("chmod o-rwx {}", file.value));
 }

@@ -4,7 +4,10 @@ use std::{collections::HashSet, path::PathBuf};
 
 use glob::Pattern;
 
-use super::{Names, choice, journal};
+use super::{
+    Names, choice,
+    journal::{self, Maillog},
+};
 use crate::config::{
     checked::{FileSource, JournaldSource, Mta, Source, SourceKind, Start},
     problem::{Problems, Span},
@@ -38,9 +41,11 @@ pub(super) fn require(raw: Option<&At<Vec<At<RawSource>>>>, problems: &mut Probl
     }
 }
 
-/// Checks all sources, each alone and then against each other.
+/// Checks all sources, each alone and then against each other. `maillog` is asked when that decides
+/// something.
 pub(super) fn check(
     raw: Option<At<Vec<At<RawSource>>>>,
+    maillog: &dyn Fn() -> Maillog,
     problems: &mut Problems<'_>,
 ) -> Vec<Source> {
     let raw = raw.map(|list| list.value).unwrap_or_default();
@@ -50,7 +55,7 @@ pub(super) fn check(
     for raw in raw {
         sources.extend(source(&raw, &mut names, &mut claims, problems));
     }
-    overlaps(&claims, problems);
+    overlaps(&claims, maillog, problems);
     sources
 }
 
@@ -71,8 +76,13 @@ fn source(
     if !matches!(kind, SourceKind::Journald(_)) {
         journal::refuse_directory(raw, problems);
     }
+    let is_second_stream = matches!(kind, SourceKind::Stdin) && claims.iter().any(Claim::is_stdin);
     claims.push(Claim::of(&kind, span));
-    let name = name(raw.name.as_ref(), span, &kind, names, problems);
+    let name = match (&raw.name, is_second_stream) {
+        // It is refused as such and not for its name.
+        (None, true) => String::new(),
+        (given, _) => name(given.as_ref(), span, &kind, names, problems),
+    };
     Some(Source { name, mta, start, kind })
 }
 
@@ -202,8 +212,7 @@ fn files(pattern: &str) -> impl Iterator<Item = PathBuf> {
     found.filter_map(Result::ok).take(FILES_LOOKED_AT)
 }
 
-/// The name given, else one that the files have given. Two sources of standard input are refused
-/// as such and not for their names.
+/// The name given, else one that the kind or the files have given.
 fn name(
     raw: Option<&At<String>>,
     table: &Span,
@@ -212,24 +221,22 @@ fn name(
     problems: &mut Problems<'_>,
 ) -> String {
     const KEY: &str = "source.name";
+    let mut derived = |name: String| {
+        names.take_unshaped(&name, table, KEY, problems);
+        name
+    };
     match (raw, kind) {
         (Some(name), _) => {
             names.take(name, KEY, problems);
             name.value.clone()
         }
-        (None, SourceKind::Stdin) => "stdin".to_owned(),
-        (None, SourceKind::Journald(journal)) => {
-            let derived = journal::derived_name(journal);
-            names.take_unshaped(&derived, table, KEY, problems);
-            derived
-        }
+        (None, SourceKind::Stdin) => derived("stdin".to_owned()),
+        (None, SourceKind::Journald(journal)) => derived(journal::derived_name(journal)),
         (None, SourceKind::File(file)) => {
-            let derived = file.include.join(",");
             // Empty when the patterns themselves are wrong.
-            if !derived.is_empty() {
-                names.take_unshaped(&derived, table, KEY, problems);
-            }
-            derived
+            Some(file.include.join(","))
+                .filter(|name| !name.is_empty())
+                .map_or_else(String::new, derived)
         }
     }
 }
@@ -283,11 +290,11 @@ impl Claim {
     }
 }
 
-fn overlaps(claims: &[Claim], problems: &mut Problems<'_>) {
+fn overlaps(claims: &[Claim], maillog: &dyn Fn() -> Maillog, problems: &mut Problems<'_>) {
     for (index, later) in claims.iter().enumerate() {
         for earlier in claims.iter().take(index) {
             if earlier.journal.is_some() || later.journal.is_some() {
-                beside_a_journal(earlier, later, problems);
+                beside_a_journal(earlier, later, maillog, problems);
             } else if earlier.is_stdin() && later.is_stdin() {
                 problems.error(&later.span, "source.kind", "standard input is read already");
             } else if let Some(what) = earlier.shared(later) {
@@ -302,16 +309,21 @@ fn overlaps(claims: &[Claim], problems: &mut Problems<'_>) {
     }
 }
 
-fn beside_a_journal(earlier: &Claim, later: &Claim, problems: &mut Problems<'_>) {
+fn beside_a_journal(
+    earlier: &Claim,
+    later: &Claim,
+    maillog: &dyn Fn() -> Maillog,
+    problems: &mut Problems<'_>,
+) {
     match (&earlier.journal, &later.journal) {
         (Some(one), Some(other)) if journal::is_same(one, other) => {
             problems.error(&later.span, "source.kind", "this journal is read already");
         }
         (Some(_), None) if !later.is_stdin() => {
-            journal::beside_a_file(&later.patterns, &later.span, problems);
+            journal::beside_a_file(&later.patterns, &maillog(), &later.span, problems);
         }
         (None, Some(_)) if !earlier.is_stdin() => {
-            journal::beside_a_file(&earlier.patterns, &later.span, problems);
+            journal::beside_a_file(&earlier.patterns, &maillog(), &later.span, problems);
         }
         _ => {}
     }

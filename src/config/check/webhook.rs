@@ -4,15 +4,17 @@ use std::{ops::RangeInclusive, time::Duration};
 
 use url::Url;
 
-use super::{Names, choice, mail::domains, secret_file};
+use super::{Names, choice, mail::domains, secret_file, selection, transport};
 use crate::{
     config::{
-        PROFILE_NAMES, check_url,
+        PROFILE_NAMES,
         checked::{Webhook, WebhookId},
         problem::{Problems, Span},
         raw::RawWebhook,
         value::At,
     },
+    egress::{Origin, Policy, UrlRules},
+    event::Route,
     profile::Profile,
     queue::filter::TypeSet,
     secret::Secret,
@@ -28,6 +30,8 @@ const LONGEST_WAIT: Duration = Duration::from_hours(7 * 24);
 /// Checks all webhooks.
 pub(super) fn check(
     raw: Option<At<Vec<At<RawWebhook>>>>,
+    egress: &Policy,
+    routes: &[Route],
     problems: &mut Problems<'_>,
 ) -> Vec<Webhook> {
     let raw = raw.map(|list| list.value).unwrap_or_default();
@@ -37,18 +41,26 @@ pub(super) fn check(
             .hint("add a [[webhook]] with name, url and secret_file");
     }
     let mut names = Names::default();
-    raw.into_iter().filter_map(|at| webhook(at, &mut names, problems)).collect()
+    raw.into_iter().filter_map(|at| webhook(at, &mut names, egress, routes, problems)).collect()
 }
 
-fn webhook(at: At<RawWebhook>, names: &mut Names, problems: &mut Problems<'_>) -> Option<Webhook> {
-    let At { span: table, value: raw } = at;
+fn webhook(
+    at: At<RawWebhook>,
+    names: &mut Names,
+    egress: &Policy,
+    routes: &[Route],
+    problems: &mut Problems<'_>,
+) -> Option<Webhook> {
+    let At { span: table, value: mut raw } = at;
+    let transport = transport::check(&mut raw, problems);
+    let selection = selection::check(&mut raw, routes, problems);
     let profile = profile(raw.profile.as_ref(), problems);
     let name = required(raw.name, "webhook.name", &table, problems);
     if let Some(name) = &name {
         names.take(name, "webhook.name", problems);
     }
     let url = required(raw.url, "webhook.url", &table, problems);
-    let url = url.and_then(|url| self::url(&url, profile, problems));
+    let url = url.and_then(|url| self::url(&url, profile, egress, problems));
     let secret = secret(raw.secret, raw.secret_file, &table, profile, problems);
     let events = events(raw.events, profile, problems);
     let schedule = schedule(raw.schedule, profile, problems);
@@ -72,6 +84,8 @@ fn webhook(at: At<RawWebhook>, names: &mut Names, problems: &mut Problems<'_>) -
         timeout,
         schedule,
         concurrency,
+        transport,
+        selection,
     })
 }
 
@@ -92,7 +106,12 @@ fn profile(raw: Option<&At<String>>, problems: &mut Problems<'_>) -> Profile {
     choice(raw, "webhook.profile", &choices, problems).flatten().unwrap_or_default()
 }
 
-fn url(raw: &At<String>, profile: Profile, problems: &mut Problems<'_>) -> Option<Url> {
+fn url(
+    raw: &At<String>,
+    profile: Profile,
+    egress: &Policy,
+    problems: &mut Problems<'_>,
+) -> Option<Url> {
     let At { span, value } = raw;
     let parsed = match Url::parse(value) {
         Ok(parsed) => parsed,
@@ -103,7 +122,8 @@ fn url(raw: &At<String>, profile: Profile, problems: &mut Problems<'_>) -> Optio
             return None;
         }
     };
-    if let Err(error) = check_url(&parsed, profile) {
+    let rules = UrlRules { profile, origin: Origin::File };
+    if let Err(error) = egress.check_url(&parsed, rules) {
         problems.error(span, "webhook.url", format!("is refused: {error}"));
         return None;
     }
@@ -142,8 +162,9 @@ fn secret(
     let (key, span, text) = match (literal, file) {
         (Some(At { span, value }), None) => ("webhook.secret", span, value),
         (None, Some(file)) => {
-            let text = secret_text(&file, problems)?;
-            ("webhook.secret_file", file.span, text)
+            let key = "webhook.secret_file";
+            let text = secret_file::text(&file, key, problems)?;
+            (key, file.span, text)
         }
         (Some(_), Some(file)) => {
             problems
@@ -163,24 +184,6 @@ fn secret(
             problems.error(&span, key, format!("is refused: {error}"));
         })
         .ok()
-}
-
-fn secret_text(file: &At<String>, problems: &mut Problems<'_>) -> Option<String> {
-    const KEY: &str = "webhook.secret_file";
-    match secret_file::locate(&file.value).and_then(|path| secret_file::read(&path)) {
-        Ok(found) => {
-            if found.readable_by_others {
-                problems
-                    .warn(&file.span, KEY, "can be read by every user of this host")
-                    .hint(format!("chmod o-rwx {}", file.value));
-            }
-            Some(found.text)
-        }
-        Err(error) => {
-            problems.error(&file.span, KEY, error.to_string());
-            None
-        }
-    }
 }
 
 fn schedule(

@@ -9,6 +9,7 @@ use proptest::prelude::*;
 mod filter;
 mod interleaving;
 mod pipe;
+mod route;
 mod session;
 mod traps;
 
@@ -25,6 +26,7 @@ fn direction() -> Direction {
         mynetworks: vec!["127.0.0.1/32".parse().unwrap()],
         submission_services: vec!["submission".into()],
         instances: Vec::new(),
+        routes: Vec::new(),
     }
 }
 

@@ -248,13 +248,15 @@ fn trap_13_12_a_gap_invents_nothing_and_ends_nothing() {
 #[test]
 fn trap_13_15_texts_of_strangers_are_bounded_and_printable() {
     let long = "x".repeat(1500);
+    // cleanup prints at most 200 bytes of what it checked.
+    let cut = "x".repeat(190);
     let lines = [
         &*format!(
             "smtpd: 1B7F053E70F: client=localhost[127.0.0.1], sasl_method=PLAIN, sasl_username=u\u{7f}{long}"
         ),
         &*format!("cleanup: 1B7F053E70F: message-id=<\u{1b}[31m{long}@gen.test>"),
         &*format!(
-            "cleanup: 1B7F053E70F: info: header Subject: \t{long} from localhost[127.0.0.1]; from=<a@sender.test> to=<b@good.test> proto=ESMTP helo=<h\u{1}>"
+            "cleanup: 1B7F053E70F: info: header Subject: \t{cut} from localhost[127.0.0.1]; from=<a@sender.test> to=<b@good.test> proto=ESMTP helo=<h\u{1}>"
         ),
         BEGIN[2],
         &*sent("b@good.test"),

@@ -96,6 +96,11 @@ impl Complaints {
         trouble.is_some_and(|trouble| trouble.is_refused && !trouble.is_due(now))
     }
 
+    /// Files that the system refuses now.
+    pub(super) fn refused(&self) -> usize {
+        self.troubles.values().filter(|trouble| trouble.is_refused).count()
+    }
+
     /// Something is to be tried again.
     pub(super) fn retry_is_due(&self, now: Timestamp) -> bool {
         self.troubles.values().any(|trouble| trouble.is_due(now))

@@ -51,7 +51,9 @@ impl Tailer {
         self.note_presence(&listing.files);
         if !self.positions.have_started() {
             self.apply_start(&listing.files, now, out)?;
+            out.release()?;
         }
+        self.health.send_if_modified(|health| !std::mem::replace(&mut health.has_begun, true));
         self.take_up(&listing.files, now, out);
         let exists =
             |version: &Version| listing.files.iter().any(|found| found.version == *version);

@@ -19,7 +19,6 @@
 //! they are in the copy. Truncations are counted and logged.
 
 mod complaints;
-mod lateness;
 mod listing;
 mod naming;
 mod outbox;
@@ -48,8 +47,10 @@ use std::{io, ops::ControlFlow, thread::JoinHandle, time::Duration};
 use tokio::sync::mpsc::Sender;
 use tokio_util::sync::CancellationToken;
 
-use super::{Batch, Position};
+use super::{Batch, HealthSender, Position};
 use crate::{clock::SharedClock, config::Start};
+
+pub use scan::{Matches, matching};
 
 use self::{tailer::Tailer, watch::Watch};
 
@@ -108,12 +109,10 @@ pub struct Tally {
     pub truncations: u64,
     /// Files passed over because another one has the same content.
     pub duplicate_files: u64,
-    /// What was not read at the last look.
-    backlog: lateness::Backlog,
 }
 
 /// Follows the files of `source` until `stop` is cancelled or the receiver is gone, and returns
-/// what it did.
+/// what it did. Meanwhile `health` says how it is.
 ///
 /// `out` should hold [`crate::limits::BATCHES_WAITING`]; the thread blocks while it is full, also
 /// when `stop` is cancelled, so the receiver must go on receiving until the thread has ended, or
@@ -127,10 +126,11 @@ pub fn spawn(
     source: FileTail,
     out: Sender<Batch>,
     clock: SharedClock,
+    health: HealthSender,
     stop: CancellationToken,
 ) -> Result<JoinHandle<Tally>, SourceError> {
     let name = source.name.clone();
-    let tailer = Tailer::new(source, clock)?;
+    let tailer = Tailer::new(source, clock, health)?;
     std::thread::Builder::new()
         .name("file-source".to_owned())
         .spawn(move || run(tailer, &out, &stop))

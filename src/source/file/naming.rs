@@ -1,6 +1,6 @@
 //! Finds out which generation an open file is, and whether another one has the same content.
 
-use std::io;
+use std::{io, path::Path};
 
 use super::{
     outbox::Outbox,
@@ -25,7 +25,10 @@ impl Tailer {
         let size = tail.file.metadata()?.len();
         let fingerprint = match self.identify(&head, size, tail.not) {
             Identity::Unclear => return Ok(Step::Keep),
-            Identity::New(fingerprint) => fingerprint,
+            Identity::New(fingerprint) => {
+                self.say_new(tail.path.as_deref(), fingerprint);
+                fingerprint
+            }
             Identity::Known(fingerprint) => {
                 if self.positions.get(fingerprint).is_some_and(|at| at.finished) {
                     return Ok(Step::Drop);
@@ -64,6 +67,12 @@ impl Tailer {
             out.tally.duplicate_files += 1;
         }
         true
+    }
+
+    /// Says which file a generation is first read from: later words name it by its fingerprint.
+    pub(super) fn say_new(&self, path: Option<&Path>, generation: Fingerprint) {
+        let path = path.unwrap_or(Path::new("")).display();
+        tracing::info!(source = self.name, %path, %generation, "A log is read from its beginning");
     }
 
     pub(super) fn identify(&self, head: &Head, size: u64, not: Option<Fingerprint>) -> Identity {

@@ -4,75 +4,50 @@ use std::ops::ControlFlow;
 
 use jiff::Timestamp;
 
-use super::{
-    Batch, Tally,
-    lateness::{Backlog, Lateness},
-    positions::Positions,
-};
-use crate::{
-    clock::SharedClock,
-    source::{Fingerprint, batching::Origin, head::Head, lines::Cut},
-};
+use super::{Batch, Tally, positions::Positions};
+use crate::source::{Fingerprint, HealthSender, batching::Origin, head::Head, lines::Cut};
 
 /// Takes the batches of one round.
 pub(super) struct Outbox<'a> {
     held: Option<Batch>,
     deliver: &'a mut dyn FnMut(Batch) -> ControlFlow<()>,
     pub(super) tally: &'a mut Tally,
-    late: Late<'a>,
-}
-
-/// Says how late the source is.
-pub(super) struct Late<'a> {
-    pub(super) name: String,
-    pub(super) clock: SharedClock,
-    pub(super) state: &'a mut Lateness,
+    health: &'a HealthSender,
 }
 
 impl<'a> Outbox<'a> {
     pub(super) fn new(
         deliver: &'a mut dyn FnMut(Batch) -> ControlFlow<()>,
         tally: &'a mut Tally,
-        late: Late<'a>,
+        health: &'a HealthSender,
     ) -> Self {
-        Self { held: None, deliver, tally, late }
+        Self { held: None, deliver, tally, health }
     }
 
     /// Hands on the batch before this one.
     pub(super) fn push(&mut self, batch: Batch) -> ControlFlow<()> {
         self.tally.lines += batch.lines.len() as u64;
         self.tally.lines_cut += batch.lines.iter().filter(|line| line.cut).count() as u64;
-        let unread = &mut self.tally.backlog.unread_bytes;
-        *unread = unread.saturating_sub((batch.bytes.len() + batch.lines.len()) as u64);
-        self.late.note(self.tally.backlog);
+        let read_bytes = (batch.bytes.len() + batch.lines.len()) as u64;
+        self.health.send_modify(|health| {
+            health.lag_bytes = health.lag_bytes.saturating_sub(read_bytes);
+        });
         match self.held.replace(batch) {
             Some(earlier) => (self.deliver)(earlier),
             None => ControlFlow::Continue(()),
         }
     }
 
+    /// Hands on what is held back: whoever waits for it does not wait for the round.
+    pub(super) fn release(&mut self) -> ControlFlow<()> {
+        self.held.take().map_or(ControlFlow::Continue(()), &mut *self.deliver)
+    }
+
     /// The round is over: its last batch is marked as such.
     pub(super) fn finish(mut self) -> ControlFlow<()> {
-        if self.late.state.end() {
-            tracing::info!(source = self.late.name, "The source has caught up");
-        }
         match self.held.take() {
             Some(last) => (self.deliver)(Batch { idle: true, ..last }),
             None => ControlFlow::Continue(()),
-        }
-    }
-}
-
-impl Late<'_> {
-    fn note(&mut self, backlog: Backlog) {
-        if self.state.is_due(self.clock.now()) {
-            let Backlog { unread_bytes, pinned_bytes } = backlog;
-            tracing::warn!(
-                source = self.name,
-                unread_bytes,
-                pinned_bytes,
-                "The source is behind; it reads on as fast as it is let"
-            );
         }
     }
 }

@@ -80,7 +80,11 @@ impl Tailer {
         }
         let head = unpack::head(&file, found, compression)?;
         let fingerprint = match self.identify(&head, u64::MAX, None) {
-            Identity::Known(fingerprint) | Identity::New(fingerprint) => fingerprint,
+            Identity::Known(fingerprint) => fingerprint,
+            Identity::New(fingerprint) => {
+                self.say_new(Some(&found.path), fingerprint);
+                fingerprint
+            }
             Identity::Unclear => {
                 self.settled.insert(found.version, None);
                 return Ok(ControlFlow::Continue(()));

@@ -51,6 +51,15 @@ pub(super) struct Found {
     pub(super) access: Access,
 }
 
+/// What some patterns match.
+#[derive(Debug)]
+pub struct Matches {
+    /// The logs, the one that was written to last at the end.
+    pub files: Vec<PathBuf>,
+    /// What may not be looked at.
+    pub failures: Vec<(PathBuf, io::Error)>,
+}
+
 /// Everything the patterns match.
 #[derive(Debug, Default)]
 pub(super) struct Listing {
@@ -108,6 +117,13 @@ pub(super) fn list(patterns: &[String]) -> Listing {
     }
     listing.files.sort_by(oldest_first);
     listing
+}
+
+/// The logs that `patterns` match now, as a source with them sees them.
+#[must_use]
+pub fn matching(patterns: &[String]) -> Matches {
+    let Listing { files, failures } = list(patterns);
+    Matches { files: files.into_iter().map(|found| found.path).collect(), failures }
 }
 
 /// The paths that a pattern matches. One without wildcards is always its own match: `glob` would

@@ -24,6 +24,7 @@ use crate::{
         archive::Compression,
         batching::Origin,
         head::{self, Head},
+        line_end,
     },
 };
 
@@ -65,7 +66,7 @@ impl Tailer {
         let compression = head::detect_log(&file)?;
         let is_plain = compression == Compression::Plain;
         let (head, offset) = if is_plain {
-            let end = tail::last_line_end(&file, metadata.len(), &mut self.buffer)?;
+            let end = line_end::last(&file, metadata.len(), &mut self.buffer)?;
             (Head::of_file(&file)?, end)
         } else {
             (unpack::head(&file, found, compression)?, 0)

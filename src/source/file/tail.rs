@@ -4,7 +4,7 @@ use std::{
     fs::{File, Metadata},
     io,
     ops::ControlFlow,
-    os::unix::fs::{FileExt, MetadataExt},
+    os::unix::fs::MetadataExt,
     path::PathBuf,
     time::Duration,
 };
@@ -74,6 +74,8 @@ pub(super) enum Drained {
 /// One read.
 enum Piece {
     Bytes(usize),
+    /// NULs, which are passed over.
+    Hole,
     End,
     Truncated,
 }
@@ -146,6 +148,7 @@ impl Tail {
         loop {
             let count = match named.read(&self.file, buffer)? {
                 Piece::Bytes(count) => count,
+                Piece::Hole => 0,
                 Piece::End => break,
                 Piece::Truncated => {
                     at_end = Drained::Truncated;
@@ -174,13 +177,13 @@ impl Tail {
         self.is_surplus && !self.named.as_ref().is_some_and(is_unread)
     }
 
-    /// The last word on a generation that nobody can append to.
-    pub(super) fn finished(&self, source: usize, now: Timestamp) -> Option<Batch> {
-        let named = self.named.as_ref().filter(|_| !self.is_broken)?;
+    /// The last word on a generation that nobody can append to, half a line included.
+    pub(super) fn finished(&mut self, source: usize, now: Timestamp) -> Option<Batch> {
+        let modified = self.file.metadata().map_or(now, |metadata| modified(&metadata));
+        let named = self.named.as_mut().filter(|_| !self.is_broken)?;
         let (fingerprint, head) = (named.fingerprint, &named.head);
-        let origin = Origin { source, fingerprint, head, anchor: now, now };
-        let position = origin.position(named.cutter.offset(), named.cutter.line_count(), true);
-        Some(origin.mark(position))
+        let origin = Origin { source, fingerprint, head, anchor: anchor(modified, now), now };
+        Some(origin.last(&mut named.cutter))
     }
 }
 
@@ -199,7 +202,27 @@ impl Named {
         if self.head.bytes.len() < head::HEAD_BYTES {
             self.head.extend(file)?;
         }
-        Ok(if self.head.is_still_in(file)? { Piece::Bytes(count) } else { Piece::Truncated })
+        let read = buffer.get(..count).unwrap_or_default();
+        let piece = self.piece(file, read, count < buffer.len());
+        Ok(if self.head.is_still_in(file)? { piece } else { Piece::Truncated })
+    }
+
+    /// What was read, up to the last byte that is not NUL: NULs in front of the end of a file may be
+    /// bytes that are still on their way, as over NFS. Behind a buffer full of them a hole is jumped
+    /// over.
+    fn piece(&mut self, file: &impl ReadAt, read: &[u8], is_end: bool) -> Piece {
+        let text = read.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
+        match (text, is_end) {
+            (0, true) => Piece::End,
+            (0, false) => match file.behind_hole(self.cutter.read_at() + read.len() as u64) {
+                Some(data) => {
+                    self.cutter.skip_nul(data.saturating_sub(self.cutter.read_at()));
+                    Piece::Hole
+                }
+                None => Piece::End,
+            },
+            (text, _) => Piece::Bytes(text),
+        }
     }
 
     fn feed(&mut self, read: &[u8], anchor: Timestamp, sink: &mut Sink<'_, '_>) -> ControlFlow<()> {
@@ -217,22 +240,6 @@ impl Named {
 pub(super) fn anchor(modified: Timestamp, now: Timestamp) -> Timestamp {
     let is_live = now.duration_since(modified).unsigned_abs() < LIVE_WITHIN;
     if is_live { now } else { modified }
-}
-
-/// Offset behind the last line end of a file, 0 when it has none.
-pub(super) fn last_line_end(file: &File, size: u64, buffer: &mut [u8]) -> io::Result<u64> {
-    let mut end = size;
-    while end > 0 {
-        let start = end.saturating_sub(buffer.len() as u64);
-        let length = usize::try_from(end - start).unwrap_or(usize::MAX);
-        let Some(room) = buffer.get_mut(..length) else { return Ok(0) };
-        file.read_exact_at(room, start)?;
-        if let Some(place) = memchr::memrchr(b'\n', room) {
-            return Ok(start + place as u64 + 1);
-        }
-        end = start;
-    }
-    Ok(0)
 }
 
 #[cfg(test)]
@@ -265,6 +272,10 @@ mod tests {
 
         fn size(&self) -> io::Result<u64> {
             Ok(self.content.borrow().len() as u64)
+        }
+
+        fn behind_hole(&self, offset: u64) -> Option<u64> {
+            Some(offset)
         }
     }
 

@@ -17,13 +17,16 @@ use jiff::Timestamp;
 use super::{
     Batch, FileTail, SourceError, Tally,
     complaints::Complaints,
-    lateness::{Backlog, Lateness},
-    outbox::{Late, Outbox},
+    outbox::Outbox,
     positions::Positions,
     scan::{self, FileId, Version},
     work::{Step, Work},
 };
-use crate::{clock::SharedClock, config::Start, source::Fingerprint};
+use crate::{
+    clock::SharedClock,
+    config::Start,
+    source::{Fingerprint, Health, HealthSender},
+};
 
 /// How long an unlinked file must have been quiet before it is let go: its writer may keep it
 /// open until it is told to reopen its log.
@@ -59,7 +62,7 @@ pub(super) struct Tailer {
     /// When the last round began.
     began_at: Timestamp,
     tally: Tally,
-    lateness: Lateness,
+    pub(super) health: HealthSender,
     pub(super) buffer: Vec<u8>,
 }
 
@@ -71,7 +74,11 @@ impl Tailer {
     /// # Errors
     ///
     /// When a pattern is wrong.
-    pub(super) fn new(source: FileTail, clock: SharedClock) -> Result<Self, SourceError> {
+    pub(super) fn new(
+        source: FileTail,
+        clock: SharedClock,
+        health: HealthSender,
+    ) -> Result<Self, SourceError> {
         scan::check(&source.include)?;
         Ok(Self {
             source: source.index,
@@ -90,8 +97,8 @@ impl Tailer {
             is_missing: false,
             has_grown: false,
             began_at: Timestamp::MIN,
-            lateness: Lateness::default(),
             tally: Tally::default(),
+            health,
             buffer: vec![0; READ_BYTES],
         })
     }
@@ -111,6 +118,12 @@ impl Tailer {
         self.has_grown
     }
 
+    /// How the source is.
+    #[cfg(test)]
+    pub(super) fn health(&self) -> Health {
+        *self.health.borrow()
+    }
+
     /// What was done so far.
     pub(super) fn tally(&self) -> Tally {
         self.tally
@@ -120,17 +133,16 @@ impl Tailer {
     pub(super) fn round(&mut self, deliver: &mut dyn FnMut(Batch) -> Flow) -> Flow {
         self.has_grown = false;
         self.heed_the_clock();
-        let (mut tally, mut lateness) = (self.tally, std::mem::take(&mut self.lateness));
-        let (name, clock) = (self.name.clone(), self.clock.clone());
-        let mut out = Outbox::new(deliver, &mut tally, Late { name, clock, state: &mut lateness });
+        let (mut tally, health) = (self.tally, self.health.clone());
+        let mut out = Outbox::new(deliver, &mut tally, &health);
         let flow = self.read_all(&mut out);
         let flow = if flow.is_continue() {
-            out.tally.backlog = self.backlog();
+            self.tell_health(true);
             out.finish()
         } else {
             flow
         };
-        (self.tally, self.lateness) = (tally, lateness);
+        self.tally = tally;
         flow
     }
 
@@ -146,16 +158,31 @@ impl Tailer {
         }
     }
 
-    /// What was not read yet.
-    fn backlog(&self) -> Backlog {
-        let mut backlog = Backlog::default();
-        for work in &self.work {
-            match work {
-                Work::Tail(tail) => backlog.add(tail),
-                Work::Archive(found) => backlog.unread_bytes += found.size,
-            }
+    /// Says what was not read yet; `is_over` when nothing is left that can be.
+    fn tell_health(&self, is_over: bool) {
+        let mut told = Health {
+            is_waiting: self.is_missing,
+            refused: self.complaints.refused(),
+            ..*self.health.borrow()
+        };
+        (told.lag_bytes, told.pinned_bytes) = self.backlog();
+        if is_over {
+            told.behind_since = None;
+        } else if told.lag_bytes > 0 {
+            told.fall_behind(self.clock.now());
         }
-        backlog
+        self.health.send_if_modified(|health| std::mem::replace(health, told) != told);
+    }
+
+    /// Bytes that were not read yet, and the disk space that only we keep in use. What cannot be
+    /// asked adds nothing.
+    fn backlog(&self) -> (u64, u64) {
+        let of_one = |work: &Work| match work {
+            Work::Tail(tail) => tail.backlog().unwrap_or_default(),
+            Work::Archive(found) => (found.size, 0),
+        };
+        let add = |sum: (u64, u64), one: (u64, u64)| (sum.0 + one.0, sum.1 + one.1);
+        self.work.iter().map(of_one).fold((0, 0), add)
     }
 
     fn read_all(&mut self, out: &mut Outbox<'_>) -> Flow {
@@ -169,7 +196,7 @@ impl Tailer {
                 }
                 self.scan(out)?;
             }
-            out.tally.backlog = self.backlog();
+            self.tell_health(false);
             let lines = out.tally.lines;
             truncated = self.read_once(out)?;
             self.let_go(out)?;
@@ -207,7 +234,7 @@ impl Tailer {
     fn let_go(&mut self, out: &mut Outbox<'_>) -> Flow {
         let now = self.clock.now();
         let mut finished = Vec::new();
-        self.work.retain(|work| {
+        self.work.retain_mut(|work| {
             let Work::Tail(tail) = work else { return true };
             let is_quiet = now.duration_since(tail.busy_at).unsigned_abs() >= LINGER;
             if is_quiet && tail.is_unlinked().unwrap_or(true) {

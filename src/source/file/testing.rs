@@ -24,7 +24,7 @@ use super::{Batch, FileTail, Position, Tally, tailer::Tailer, work::Work};
 use crate::{
     clock::Clock,
     config::Start,
-    source::{Compression, Fingerprint, archive::testing::compress},
+    source::{Compression, Fingerprint, Health, HealthSender, archive::testing::compress},
 };
 
 /// Time that only moves when it is told to.
@@ -184,6 +184,10 @@ impl Bench {
         self.tailer = tailer(&self.patterns, self.start, &self.clock, stored);
     }
 
+    pub(super) fn health(&self) -> Health {
+        self.tailer.health()
+    }
+
     pub(super) fn tally(&self) -> Tally {
         self.tailer.tally()
     }
@@ -197,5 +201,5 @@ fn tailer(
 ) -> Tailer {
     let (name, include) = ("test".to_owned(), patterns.to_vec());
     let source = FileTail { index: 0, name, include, start, positions };
-    Tailer::new(source, clock.clone()).unwrap()
+    Tailer::new(source, clock.clone(), HealthSender::default()).unwrap()
 }

@@ -374,12 +374,49 @@ fn row_14_a_half_line_is_neither_emitted_nor_stored_even_across_a_restart() {
     assert_eq!(bench.poll(), ["half"]);
 }
 
+/// How many of the lines handed out are marked as cut.
+fn cut_lines(bench: &Bench) -> usize {
+    bench.batches.iter().flat_map(|batch| &batch.lines).filter(|line| line.cut).count()
+}
+
 #[test]
-fn row_14_the_half_line_at_the_end_of_an_archive_is_not_emitted() {
+fn row_14_the_half_line_at_the_end_of_an_archive_is_handed_out_once_and_marked() {
     let mut bench = Bench::from_beginning();
     fs::write(bench.path("mail.log.1.gz"), compress(b"a\nhal", Compression::Gzip)).unwrap();
-    assert_eq!(bench.round(), ["a"]);
-    assert!(bench.durable.values().any(|at| at.finished && at.offset == 2));
+    assert_eq!(bench.round(), ["a", "hal"]);
+    assert_eq!((cut_lines(&bench), bench.tally().lines_cut), (1, 1));
+    assert!(bench.durable.values().any(|at| at.finished && at.offset == 5));
+    bench.restart();
+    assert_eq!(bench.round(), [""; 0]);
+}
+
+#[test]
+fn row_14_the_half_line_of_a_deleted_file_is_handed_out_when_it_is_let_go_and_not_again() {
+    let mut bench = Bench::from_beginning();
+    bench.append("mail.log", "a\nhal");
+    bench.round();
+    bench.pack("mail.log", "mail.log.1.gz", Compression::Gzip);
+    bench.remove("mail.log");
+    assert_eq!(bench.poll(), [""; 0], "its writer may have it open");
+    bench.pass_time(super::tailer::LINGER);
+    assert_eq!(bench.poll(), ["hal"]);
+    assert_eq!(cut_lines(&bench), 1);
+    assert_eq!(bench.round(), [""; 0], "its archive has nothing more");
+}
+
+#[test]
+fn row_14_the_half_line_of_a_renamed_file_waits_as_long_as_a_name_leads_to_it() {
+    let mut bench = Bench::from_beginning();
+    let mut writer = bench.writer("mail.log");
+    writer.write_all(b"a\nhal").unwrap();
+    bench.round();
+    bench.rename("mail.log", "mail.log.1");
+    bench.append("mail.log", "b\n");
+    bench.pass_time(HOUR);
+    assert_eq!(bench.round(), ["b"]);
+    writer.write_all(b"f\n").unwrap();
+    assert_eq!(bench.poll(), ["half"]);
+    assert_eq!(cut_lines(&bench), 0);
 }
 
 #[test]
@@ -615,7 +652,14 @@ fn a_wrong_pattern_is_named() {
     let name = "test".to_owned();
     let source = FileTail { index: 0, name, include, start: Start::End, positions: Vec::new() };
     let (out, _batches) = tokio::sync::mpsc::channel(1);
-    let error = spawn(source, out, crate::clock::system(), CancellationToken::new()).err();
+    let error = spawn(
+        source,
+        out,
+        crate::clock::system(),
+        HealthSender::default(),
+        CancellationToken::new(),
+    )
+    .err();
     assert!(error.unwrap().to_string().contains("/var/log/[mail"));
 }
 
@@ -627,7 +671,8 @@ fn the_thread_delivers_what_is_written_and_ends_when_told() {
     let (name, start) = ("test".to_owned(), Start::Beginning);
     let source = FileTail { index: 3, name, include, start, positions: Vec::new() };
     let stop = CancellationToken::new();
-    let thread = spawn(source, out, crate::clock::system(), stop.clone()).unwrap();
+    let thread =
+        spawn(source, out, crate::clock::system(), HealthSender::default(), stop.clone()).unwrap();
     let started = batches.blocking_recv().unwrap();
     assert_eq!(started.position.fingerprint, Fingerprint::NONE);
     bench.append("mail.log", "a\n");

@@ -86,6 +86,42 @@ fn row_17_a_hole_in_the_middle_of_a_file_is_dropped() {
     assert_eq!(bench.tally().nul_bytes, (1 << 22) - 2);
 }
 
+/// Read byte by byte, a hole of a tebibyte would take minutes.
+#[test]
+fn row_17_a_hole_in_the_middle_of_a_file_is_jumped_over() {
+    let mut bench = Bench::from_beginning();
+    let mut writer = File::create(bench.path("mail.log")).unwrap();
+    writer.write_all(b"a\nbegin").unwrap();
+    bench.round();
+    writer.seek(SeekFrom::Start(1 << 40)).unwrap();
+    writer.write_all(b" and end\nb\n").unwrap();
+    assert_eq!(bench.poll(), ["begin and end", "b"]);
+    assert_eq!(bench.tally().nul_bytes, (1 << 40) - 7);
+    bench.restart();
+    writer.write_all(b"c\n").unwrap();
+    assert_eq!(bench.round(), ["c"]);
+}
+
+/// A file that was made large beforehand, and a client of NFS that hears of a file's new size
+/// before its bytes, show NULs where lines will be. They were taken for a run, and the lines lost.
+#[test]
+fn row_17_nul_bytes_at_the_end_of_a_file_are_read_again_until_something_is_behind_them() {
+    for room in [10, 1 << 22, 1 << 40] {
+        let mut bench = Bench::from_beginning();
+        let mut writer = File::create(bench.path("mail.log")).unwrap();
+        writer.write_all(b"a\n").unwrap();
+        writer.set_len(room).unwrap();
+        assert_eq!(bench.round(), ["a"]);
+        writer.write_all(b"b\n").unwrap();
+        assert_eq!(bench.poll(), ["b"], "room for {room}");
+        writer.write_all(b"ha").unwrap();
+        assert_eq!(bench.poll(), [""; 0]);
+        writer.write_all(b"lf\n").unwrap();
+        assert_eq!(bench.poll(), ["half"]);
+        assert_eq!((bench.tally().truncations, bench.tally().nul_bytes), (0, 0));
+    }
+}
+
 #[test]
 fn row_18_invalid_utf_8_is_handed_on_byte_for_byte() {
     let mut bench = Bench::from_beginning();
@@ -202,7 +238,7 @@ fn row_36_a_huge_backlog_is_counted_and_handed_out_in_pieces_of_bounded_size() {
     let line = "x".repeat(999) + "\n";
     bench.append("mail.log", &line.repeat(5000));
     bench.round();
-    let unread = |bench: &Bench| bench.tally().backlog.unread_bytes;
+    let unread = |bench: &Bench| bench.health().lag_bytes;
     assert_eq!(unread(&bench), 0);
     assert!(bench.batches.iter().all(|batch| batch.bytes.len() <= BATCH_BYTES));
     bench.append("mail.log", &line.repeat(2000));
@@ -216,7 +252,7 @@ fn row_37_a_deleted_file_that_only_we_hold_is_counted_until_it_is_let_go() {
     let mut bench = Bench::from_beginning();
     bench.append("mail.log", &"a\n".repeat(10_000));
     bench.round();
-    let pinned = |bench: &Bench| bench.tally().backlog.pinned_bytes;
+    let pinned = |bench: &Bench| bench.health().pinned_bytes;
     assert_eq!(pinned(&bench), 0);
     bench.remove("mail.log");
     bench.poll();
@@ -236,7 +272,8 @@ fn row_37_while_nobody_takes_the_lines_reading_stops_and_loses_nothing_to_a_dele
     let (name, start) = ("test".to_owned(), Start::Beginning);
     let source = FileTail { index: 0, name, include, start, positions: Vec::new() };
     let stop = CancellationToken::new();
-    let thread = spawn(source, out, crate::clock::system(), stop.clone()).unwrap();
+    let thread =
+        spawn(source, out, crate::clock::system(), HealthSender::default(), stop.clone()).unwrap();
     let mut lines = batches.blocking_recv().unwrap().lines.len();
     // The file is open when its first lines come.
     while lines == 0 {
@@ -249,4 +286,43 @@ fn row_37_while_nobody_takes_the_lines_reading_stops_and_loses_nothing_to_a_dele
     stop.cancel();
     while batches.blocking_recv().is_some() {}
     assert_eq!(thread.join().unwrap().lines, 12_000);
+}
+
+#[test]
+fn row_37_while_the_lines_wait_the_source_is_behind_since_the_look_that_found_them() {
+    let mut bench = Bench::from_beginning();
+    let line = "x".repeat(999) + "\n";
+    bench.append("mail.log", &line.repeat(5000));
+    let begun = crate::clock::Clock::now(&*bench.clock);
+    for _ in 0..2 {
+        // Whoever takes the lines, does not.
+        assert!(bench.tailer.round(&mut |_| ControlFlow::Break(())).is_break());
+        assert_eq!(bench.health().behind_since, Some(begun));
+        bench.pass_time(Duration::from_mins(2));
+    }
+    bench.round();
+    assert_eq!((bench.health().behind_since, bench.health().lag_bytes), (None, 0));
+}
+
+#[test]
+fn row_11_a_log_that_is_not_there_yet_is_waited_for_and_so_says_the_health() {
+    let mut bench = Bench::from_beginning();
+    bench.round();
+    assert!(bench.health().is_waiting);
+    bench.append("mail.log", "a\n");
+    bench.round();
+    assert!(!bench.health().is_waiting);
+}
+
+#[test]
+fn row_12_a_log_that_is_refused_is_counted_until_it_can_be_read() {
+    let mut bench = Bench::from_beginning();
+    bench.append("mail.log", "a\n");
+    bench.round();
+    bench.break_open_files();
+    bench.poll();
+    assert_eq!(bench.health().refused, 1);
+    bench.pass_time(Duration::from_secs(1));
+    bench.poll();
+    assert_eq!(bench.health().refused, 0);
 }

@@ -49,19 +49,19 @@ impl Archive<'_> {
         {
             return Ok(ControlFlow::Break(()));
         }
-        Ok(self.finish(&cutter, sink))
+        Ok(self.finish(cutter, sink))
     }
 
     fn hand_on(&self, cut: Cut, sink: &mut Sink<'_, '_>) -> ControlFlow<()> {
         sink.take(self.fingerprint, self.head, self.found.modified, cut)
     }
 
-    fn finish(&self, cutter: &Cutter, sink: &mut Sink<'_, '_>) -> ControlFlow<()> {
+    fn finish(&self, mut cutter: Cutter, sink: &mut Sink<'_, '_>) -> ControlFlow<()> {
         let (fingerprint, head, anchor) = (self.fingerprint, self.head, self.found.modified);
         let origin = Origin { source: sink.source, fingerprint, head, anchor, now: sink.now };
-        let position = origin.position(cutter.offset(), cutter.line_count(), true);
-        sink.positions.set(position.clone());
-        sink.out.push(origin.mark(position))
+        let last = origin.last(&mut cutter);
+        sink.positions.set(last.position.clone());
+        sink.out.push(last)
     }
 
     /// Reads to the end without looking; the decompressed size.

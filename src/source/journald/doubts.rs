@@ -7,9 +7,10 @@ use std::{
 
 use super::journalctl;
 
-/// Where journald keeps what survives a boot, and what does not (systemd-journald.service(8)).
-const PERSISTENT: &str = "/var/log/journal";
-const VOLATILE: &str = "/run/log/journal";
+/// Where journald keeps what survives a boot, and what does not (systemd-journald.service(8)), from
+/// the root of the file system.
+const PERSISTENT: &str = "var/log/journal";
+const VOLATILE: &str = "run/log/journal";
 
 /// Something about this host.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,7 +62,7 @@ pub fn doubts(directory: Option<&Path>) -> Vec<Doubt> {
         Some(directory) if !directory.is_dir() => {
             found.push(Doubt::NoDirectory(directory.to_owned()));
         }
-        None if is_volatile(Path::new(PERSISTENT), Path::new(VOLATILE)) => {
+        None if is_volatile(Path::new("/")) => {
             found.push(Doubt::Volatile);
         }
         _ => {}
@@ -69,19 +70,26 @@ pub fn doubts(directory: Option<&Path>) -> Vec<Doubt> {
     found
 }
 
-fn is_volatile(persistent: &Path, volatile: &Path) -> bool {
-    volatile.is_dir() && !persistent.is_dir()
+/// The journal of the host whose files are below `root` is kept in memory.
+#[must_use]
+pub fn is_volatile(root: &Path) -> bool {
+    root.join(VOLATILE).is_dir() && !root.join(PERSISTENT).is_dir()
 }
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
     use super::*;
 
     #[test]
     fn a_journal_is_volatile_when_it_is_only_in_memory() {
-        let (there, gone) = (Path::new("/"), Path::new("/nowhere"));
-        assert!(is_volatile(gone, there));
-        assert!(!is_volatile(there, there) && !is_volatile(gone, gone));
+        let root = tempfile::tempdir().unwrap();
+        assert!(!is_volatile(root.path()), "there is no journal");
+        std::fs::create_dir_all(root.path().join(VOLATILE)).unwrap();
+        assert!(is_volatile(root.path()));
+        std::fs::create_dir_all(root.path().join(PERSISTENT)).unwrap();
+        assert!(!is_volatile(root.path()));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Batch, JournalPosition, Journald, Tally,
+    Batch, Health, HealthSender, JournalPosition, Journald, Tally,
     complaints::Complaints,
     entries::{self, Beginning, Entries},
     journalctl::Journalctl,
@@ -64,6 +64,7 @@ pub(super) struct Follower {
     clock: SharedClock,
     complaints: Complaints,
     tally: Tally,
+    health: HealthSender,
 }
 
 impl Follower {
@@ -73,9 +74,10 @@ impl Follower {
         boot: String,
         out: Sender<Batch>,
         clock: SharedClock,
+        health: HealthSender,
     ) -> Self {
         let complaints = Complaints::new(&source.name);
-        Self { source, journalctl, boot, out, clock, complaints, tally: Tally::default() }
+        Self { source, journalctl, boot, out, clock, complaints, tally: Tally::default(), health }
     }
 
     /// Until `stop`, or until the receiver is gone.
@@ -94,11 +96,15 @@ impl Follower {
         loop {
             let begun = Instant::now();
             let Err(trouble) = self.session().await;
+            // Whatever it is, it is said below, and no reason to hold up the others.
+            self.health.send_modify(|health| health.has_begun = true);
             self.tally.restarts += 1;
             match trouble {
                 Trouble::Unheard => return,
                 Trouble::Held => tracing::info!(source = self.source.name, "{trouble}"),
                 trouble => {
+                    let is_refused = matches!(trouble, Trouble::Permission(_));
+                    self.health.send_modify(|health| health.refused = usize::from(is_refused));
                     self.complaints.complain(&trouble);
                     if begun.elapsed() > WAITS.1 {
                         wait = WAITS.0;
@@ -112,8 +118,12 @@ impl Follower {
 
     /// Catches up and follows, until something ends it.
     async fn session(&mut self) -> Result<Infallible, Trouble> {
+        let now = self.clock.now();
+        self.health.send_modify(|health| health.fall_behind(now));
         let position = self.start().await?;
+        self.health.send_modify(|health| health.has_begun = true);
         let cursor = self.catch_up(position).await?;
+        self.health.send_modify(Health::catch_up);
         let follow = self.journalctl.follow(&cursor);
         let (status, said) = self.read(follow, JournalPosition::Behind(cursor), true).await?.end;
         Err(Trouble::Ended(status, said))

@@ -41,9 +41,9 @@ use serde::{Deserialize, Serialize};
 use tokio::{runtime::Handle, sync::mpsc::Sender, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-pub use doubts::{Doubt, doubts};
+pub use doubts::{Doubt, doubts, is_volatile};
 
-use super::Batch;
+use super::{Batch, Health, HealthSender};
 use crate::{clock::SharedClock, config::Start};
 
 use self::{follow::Follower, journalctl::Journalctl};
@@ -107,6 +107,7 @@ pub fn spawn(
     source: Journald,
     out: Sender<Batch>,
     clock: SharedClock,
+    health: HealthSender,
     stop: CancellationToken,
     runtime: &Handle,
 ) -> Result<JoinHandle<Tally>, JournaldError> {
@@ -116,6 +117,6 @@ pub fn spawn(
     for doubt in doubts(source.directory.as_deref()) {
         tracing::warn!(source = source.name, hint = doubt.hint(), "{doubt}");
     }
-    let follower = Follower::new(source, journalctl, follow::current_boot(), out, clock);
+    let follower = Follower::new(source, journalctl, follow::current_boot(), out, clock, health);
     Ok(runtime.spawn(follower.run(stop)))
 }

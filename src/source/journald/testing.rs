@@ -7,7 +7,9 @@ use jiff::Timestamp;
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 
-use super::{Batch, JournalPosition, Journald, Tally, follow::Follower, journalctl::Journalctl};
+use super::{
+    Batch, HealthSender, JournalPosition, Journald, Tally, follow::Follower, journalctl::Journalctl,
+};
 use crate::{clock, config::Start};
 
 /// The boot that the followers here are in.
@@ -106,7 +108,14 @@ impl Fake {
         let program = self.dir.path().join("journalctl");
         let journalctl = Journalctl { program, directory: None };
         let (out, batches) = mpsc::channel(room);
-        let follower = Follower::new(source, journalctl, BOOT.to_owned(), out, clock::system());
+        let follower = Follower::new(
+            source,
+            journalctl,
+            BOOT.to_owned(),
+            out,
+            clock::system(),
+            HealthSender::default(),
+        );
         let stop = tokio_util::sync::CancellationToken::new();
         let task = tokio::spawn(follower.run(stop.clone()));
         Following { batches, task, stop, position: None }

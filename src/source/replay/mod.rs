@@ -1,10 +1,11 @@
 //! Log files that are read once, from the oldest to the newest line.
 //!
-//! [`plan()`] finds the files and their order, [`read()`] streams one of them. Positions are the
-//! same as those of the tail, so that a replay can be killed and resumed.
+//! [`plan()`] finds the files and their order, [`read()`] streams one of them, [`resume()`] says where
+//! a replay that was stopped goes on. Positions are like those of the tail.
 
 mod plan;
 mod read;
+mod resume;
 
 #[cfg(test)]
 mod tests;
@@ -20,6 +21,7 @@ use super::{Compression, Fingerprint};
 
 pub use plan::{StampOf, plan};
 pub use read::read;
+pub use resume::resume;
 
 /// One input of a replay.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +36,8 @@ pub struct Planned {
     pub compression: Compression,
     /// When it was last written to: the reference for stamps without a year.
     pub modified: Timestamp,
+    /// Its bytes are its lines, so it may be a log that still grows.
+    pub may_grow: bool,
     /// Stamp of its first line that has one among those looked at.
     pub first_stamp: Option<Timestamp>,
 }

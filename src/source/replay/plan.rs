@@ -63,6 +63,7 @@ fn stdin() -> Planned {
         size_bytes: 0,
         compression: Compression::Plain,
         modified: Timestamp::UNIX_EPOCH,
+        may_grow: false,
         first_stamp: None,
     }
 }
@@ -105,10 +106,12 @@ fn look_at(path: PathBuf, stamp_of: StampOf<'_>) -> Result<Candidate, ReplayErro
         let metadata = file.metadata()?;
         let compression = head::detect(&file)?;
         let stream = archive::reader(&file, compression, metadata.len())?;
-        let head = Head::of_stream(&mut Lines::new(stream))?;
-        Ok((head, compression, metadata))
+        let mut lines = Lines::new(stream);
+        let head = Head::of_stream(&mut lines)?;
+        let may_grow = compression == Compression::Plain && lines.is_text();
+        Ok((head, compression, may_grow, metadata))
     };
-    let (head, compression, metadata) = open().map_err(ReplayError::read(&path))?;
+    let (head, compression, may_grow, metadata) = open().map_err(ReplayError::read(&path))?;
     let modified = metadata.modified().ok().and_then(|time| Timestamp::try_from(time).ok());
     let modified = modified.unwrap_or(Timestamp::UNIX_EPOCH);
     let mut lines = head.bytes.split(|&byte| byte == b'\n').take(STAMPLESS_LINES);
@@ -118,6 +121,7 @@ fn look_at(path: PathBuf, stamp_of: StampOf<'_>) -> Result<Candidate, ReplayErro
         size_bytes: metadata.len(),
         compression,
         modified,
+        may_grow,
         first_stamp: lines.find_map(|line| stamp_of(line, modified)),
     };
     Ok(Candidate { planned, head })

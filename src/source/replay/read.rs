@@ -118,13 +118,7 @@ fn last_batch(
     origin: &Origin<'_>,
     deliver: Deliver<'_>,
 ) -> ControlFlow<()> {
-    cutter.finish();
-    let position = origin.position(cutter.offset(), cutter.line_count(), true);
-    let last = match cutter.take() {
-        Some(cut) => Batch { position, idle: true, ..origin.batch(cut) },
-        None => Batch { idle: true, ..origin.mark(position) },
-    };
-    deliver(last, count.get())
+    deliver(Batch { idle: true, ..origin.last(&mut cutter) }, count.get())
 }
 
 /// Counts what passes through.

@@ -159,3 +159,51 @@ fn a_damaged_archive_is_an_error_and_never_finished() {
     assert!(matches!(result, Err(ReplayError::Read { .. })));
     assert!(lines > 100_000, "{lines}");
 }
+
+/// The position at the end of a log, or where its first batch ended.
+fn position_in(dir: &TempDir, name: &str) -> Position {
+    read_all(&plan_in(dir, &[name]).unwrap()[0], None).1.unwrap()
+}
+
+/// What is read by a replay that goes on from there; None when it does not.
+fn read_on(dir: &TempDir, name: &str, stored: &Position) -> Option<Vec<(String, bool)>> {
+    let planned = plan_in(dir, &[name]).unwrap();
+    let positions = resume(&planned, std::slice::from_ref(stored)).unwrap()?;
+    Some(read_all(&planned[0], positions.first()).0)
+}
+
+#[test]
+fn a_log_that_has_grown_since_it_was_read_is_read_on_from_its_half_line() {
+    let dir = TempDir::new().unwrap();
+    let log = dir.path().join("log");
+    fs::write(&log, "100: a\n200: b\n").unwrap();
+    let at_end = position_in(&dir, "log");
+    assert_eq!(read_on(&dir, "log", &at_end), Some(Vec::new()), "it is as it was");
+    fs::write(&log, "100: a\n200: b\n300: c").unwrap();
+    assert_eq!(read_on(&dir, "log", &at_end), Some(vec![("300: c".to_owned(), true)]));
+    let in_line = position_in(&dir, "log");
+    assert_eq!(read_on(&dir, "log", &in_line), Some(Vec::new()), "the half line was told");
+    fs::write(&log, "100: a\n200: b\n300: c and more\n400: d\n").unwrap();
+    let rest = [("300: c and more".to_owned(), false), ("400: d".to_owned(), false)];
+    assert_eq!(read_on(&dir, "log", &in_line), Some(rest.to_vec()));
+}
+
+#[test]
+fn an_archive_that_was_read_to_its_end_gives_nothing_again() {
+    let dir = TempDir::new().unwrap();
+    fs::write(dir.path().join("log"), compress(b"100: a\n200: b\n", Compression::Gzip)).unwrap();
+    let at_end = position_in(&dir, "log");
+    assert_eq!(read_on(&dir, "log", &at_end), Some(Vec::new()));
+}
+
+#[test]
+fn a_log_that_is_no_longer_what_was_read_is_not_gone_on_with() {
+    let dir = TempDir::new().unwrap();
+    let log = dir.path().join("log");
+    fs::write(&log, "100: a\n200: b\n300: c\n").unwrap();
+    let at_end = position_in(&dir, "log");
+    for other in ["100: a\n200: b\n", "100: a\n200: x\n300: c\n", "400: d\n"] {
+        fs::write(&log, other).unwrap();
+        assert_eq!(read_on(&dir, "log", &at_end), None, "{other}");
+    }
+}

@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     clock::Clock,
-    config::{Retention, Webhook, WebhookId},
+    config::{Retention, Selection, Transport, Webhook, WebhookId},
     correlate::Direction,
     profile::Profile,
     queue::{
@@ -24,7 +24,7 @@ use crate::{
     secret::Secret,
     source::{Batch, Fingerprint, Heads, LineSpan, Position},
     store::{Key, Store, codec},
-    writer::{Claimed, Command, Feed, Mode, Setup, Writer, positions},
+    writer::{Claimed, Command, Feed, Mode, Setup, Writer, positions, replay_positions},
 };
 
 /// Seconds of an hour.
@@ -81,12 +81,17 @@ impl Bench {
         webhooks: &[&str],
         since_us: Option<i64>,
     ) -> Self {
-        let stored = positions(&store, "test").unwrap();
+        let stored = match mode {
+            Mode::Replay { set: Some(set), .. } if set.is_resumed => {
+                replay_positions(&store, set.id, "test").unwrap().unwrap()
+            }
+            _ => positions(&store, "test").unwrap(),
+        };
         let (offset, line_count) = stored.first().map_or((0, 0), |at| (at.offset, at.line_count));
         let clock = Arc::new(TestClock(AtomicI64::new(0)));
         let setup = Setup {
             store,
-            sources: vec![Feed { name: "test".into(), since_us }],
+            sources: vec![Feed { name: "test".into(), since_us, can_be_read_again: true }],
             webhooks: webhooks.iter().map(|name| Arc::new(webhook(name))).collect(),
             direction: Direction::default(),
             zone: TimeZone::UTC,
@@ -99,7 +104,7 @@ impl Bench {
         let (mut writer, _handle) = Writer::new(setup, inbox).unwrap();
         // The log lies in the future of the clock, and in the past of the writer.
         writer.started_us = i64::MAX;
-        writer.commit().unwrap();
+        writer.begin().unwrap();
         Self { writer, clock, offset, line_count }
     }
 
@@ -108,6 +113,18 @@ impl Bench {
         while self.writer.forget_some().unwrap() || !self.writer.stage.is_empty() {
             self.writer.commit().unwrap();
         }
+    }
+
+    /// All is read and sent of a replay.
+    pub(super) fn end_replay(&mut self) {
+        let (answer, _flushed) = oneshot::channel();
+        self.writer.command(Command::Flush { input_ended: true, answer }).unwrap();
+        self.writer.command(Command::ReplayDone).unwrap();
+    }
+
+    /// Stops in good order.
+    pub(super) fn stop(mut self) {
+        self.writer.flush(false).unwrap();
     }
 
     /// Where the log goes on after a crash: lines taken in and durable.
@@ -203,6 +220,8 @@ fn webhook(name: &str) -> Webhook {
         timeout: profile.timeout(),
         schedule: profile.schedule().to_vec(),
         concurrency: 4,
+        transport: Transport::default(),
+        selection: Selection::default(),
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod bench;
 mod model;
+mod replay_set;
 mod retention;
 mod stored_form;
 
@@ -17,7 +18,7 @@ use tempfile::TempDir;
 
 use bench::{Bench, HOUR_S, claims_of, dead, delivered, line, retry_at};
 
-use super::Mode;
+use super::{Command, Mode, Room};
 use crate::{
     app::AppError,
     cli::Failure,
@@ -29,7 +30,7 @@ use crate::{
 };
 
 const REPLAY: Mode =
-    Mode::Replay { since_us: i64::MIN, until_us: i64::MAX, only: None, resend: false };
+    Mode::Replay { since_us: i64::MIN, until_us: i64::MAX, only: None, resend: false, set: None };
 
 /// Lines of `count` recipients in one second, each of which gives one event.
 fn lines(second: i64, count: usize) -> String {
@@ -194,7 +195,13 @@ fn what_a_replay_stored_is_not_sent_again_by_the_live_tail() {
 fn a_replay_keeps_to_its_bounds_and_leaves_no_position_and_no_open_message() {
     let dir = TempDir::new().unwrap();
     let bound = |second: i64| 1_772_359_200_000_000 + second * 1_000_000;
-    let mode = Mode::Replay { since_us: bound(1), until_us: bound(3), only: None, resend: false };
+    let mode = Mode::Replay {
+        since_us: bound(1),
+        until_us: bound(3),
+        only: None,
+        resend: false,
+        set: None,
+    };
     let mut bench = Bench::open(dir.path(), mode);
     (0..5).for_each(|second| bench.ingest(&lines(second, 1)));
     bench.writer.commit().unwrap();
@@ -308,11 +315,26 @@ fn a_batch_without_lines_still_moves_its_position() {
     assert_eq!(positions(&Store::open(dir.path()).unwrap(), "test").unwrap().len(), 1);
 }
 
+/// A stop while the disk was nearly full once filled it with what the sources still had.
+#[test]
+fn row_30_what_comes_to_an_end_without_room_is_left_in_the_log() {
+    let dir = TempDir::new().unwrap();
+    let mut bench = Bench::open(dir.path(), Mode::Live);
+    bench.ingest(&lines(0, 3));
+    bench.writer.room = Room::new(Some(u64::MAX));
+    bench.writer.room.look(&bench.writer.store);
+    bench.writer.command(Command::Ending).unwrap();
+    bench.ingest(&lines(1, 3));
+    bench.stop();
+    let bench = Bench::open(dir.path(), Mode::Live);
+    assert_eq!(bench.durable_lines(), 3);
+}
+
 /// Nothing for either webhook.
 const NOBODY: [Vec<u64>; 2] = [vec![], vec![]];
 
 fn replay_to(only: usize, resend: bool) -> Mode {
-    Mode::Replay { since_us: i64::MIN, until_us: i64::MAX, only: Some(only), resend }
+    Mode::Replay { since_us: i64::MIN, until_us: i64::MAX, only: Some(only), resend, set: None }
 }
 
 /// Sequence numbers that a replay of `log` in `mode` hands out to each of two webhooks.

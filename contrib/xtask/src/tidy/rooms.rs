@@ -18,14 +18,15 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("profile", &["event"]),
     ("secret", &["profile"]),
     ("event", &["limits"]),
-    ("config", &["event", "limits", "profile", "queue", "secret"]),
+    ("egress", &["profile"]),
+    ("config", &["egress", "event", "limits", "profile", "queue", "secret"]),
     ("telemetry", &["config"]),
     // The line, from left to right.
     ("source", &["clock", "config", "limits"]),
     ("parse", &["event", "limits", "source"]),
     ("correlate", &["event", "limits", "parse"]),
     ("queue", &["clock", "event", "limits", "profile"]),
-    ("deliver", &["clock", "config", "event", "limits", "profile", "queue", "secret"]),
+    ("deliver", &["clock", "config", "egress", "event", "limits", "profile", "queue", "secret"]),
     ("store", &["config", "event", "limits", "source"]),
     (
         "writer",

@@ -1,20 +1,4 @@
-//! The secret that signs a webhook's requests.
-//!
-//! Has no `Debug` that shows it, no `Display`, no `Serialize`: the bytes leave only through
-//! [`Secret::literal_key`] and [`Secret::decoded_key`], for signing, and [`Secret::reveal_once`],
-//! for the one time that a generated secret is shown.
-//!
-//! ```compile_fail,E0277
-//! fn show(secret: mailherald::secret::Secret) -> String {
-//!     format!("{secret}")
-//! }
-//! ```
-//!
-//! ```compile_fail,E0277
-//! fn store(secret: &mailherald::secret::Secret) -> String {
-//!     serde_json::to_string(secret).unwrap_or_default()
-//! }
-//! ```
+//! The secret that signs a webhook's requests, as text.
 
 use std::{fmt, ops::RangeInclusive};
 

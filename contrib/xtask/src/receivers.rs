@@ -1,0 +1,60 @@
+//! What `contrib/receivers` depends on, put beside the build with the versions of its lock files.
+//!
+//! Nothing is installed again while the lock files are the same.
+
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context, Result};
+
+use crate::run;
+
+/// Sees to it that the libraries of all receivers are there.
+///
+/// # Errors
+/// A client of a package registry fails, or a file cannot be written.
+pub(crate) fn install() -> Result<()> {
+    let (from, to) = (run::root().join("contrib/receivers"), run::target()?.join("receivers"));
+    fs::create_dir_all(&to).with_context(|| format!("create {}", to.display()))?;
+    for name in ["package.json", "requirements.txt"] {
+        fs::copy(from.join(name), to.join(name)).with_context(|| format!("copy {name}"))?;
+    }
+    once(&from.join("package-lock.json"), &to.join("node_modules"), || {
+        fs::copy(from.join("package-lock.json"), to.join("package-lock.json"))?;
+        npm(&to)
+    })?;
+    once(&from.join("requirements.txt"), &to.join("python"), || pip(&to))
+}
+
+/// Does `install` unless `installed` was made from this very lock file. That is noted last, so that
+/// what failed half-way is done again.
+fn once(lock: &Path, installed: &Path, install: impl FnOnce() -> Result<()>) -> Result<()> {
+    let note = installed.with_extension("installed");
+    if installed.is_dir() && same(lock, &note) {
+        return Ok(());
+    }
+    install()?;
+    fs::copy(lock, &note).with_context(|| format!("write {}", note.display()))?;
+    Ok(())
+}
+
+fn npm(directory: &Path) -> Result<()> {
+    let quiet = ["ci", "--ignore-scripts", "--no-audit", "--no-fund"];
+    run::check(Command::new("npm").args(quiet).current_dir(directory).stdin(Stdio::null()))
+}
+
+fn pip(directory: &Path) -> Result<()> {
+    let mut python = Command::new("python3");
+    run::check(python.args(["-m", "venv", "--clear", "python"]).current_dir(directory))?;
+    let quiet = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
+    let locked = ["--require-hashes", "--requirement", "requirements.txt"];
+    let mut python = Command::new(directory.join("python/bin/python"));
+    run::check(python.args(quiet).args(locked).current_dir(directory).stdin(Stdio::null()))
+}
+
+fn same(left: &Path, right: &Path) -> bool {
+    matches!((fs::read(left), fs::read(right)), (Ok(left), Ok(right)) if left == right)
+}

@@ -1,0 +1,90 @@
+//! Webhooks.md §2.6: a new secret, and receivers that do not know it yet.
+
+use data_encoding::HEXLOWER;
+use hmac::{Hmac, KeyInit, Mac};
+use jiff::Timestamp;
+use sha2::Sha256;
+
+use super::{super::peer::Request, *};
+use crate::{
+    deliver::attempt::tests::{SECRET, START},
+    secret::{FormerKey, Secret},
+};
+
+const FORMER: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
+fn former(until: i64) -> FormerKey {
+    let secret = Secret::parse(FORMER, Profile::Standard).unwrap();
+    FormerKey { secret, valid_until: Timestamp::from_second(until).unwrap() }
+}
+
+/// Takes only what is signed with the former secret, as a receiver of one of these profiles does.
+fn knows_only_the_former(request: &Request) -> bool {
+    let hmac = |message: &[u8]| {
+        let mac = Hmac::<Sha256>::new_from_slice(FORMER.as_bytes()).unwrap();
+        HEXLOWER.encode(&mac.chain_update(message).finalize().into_bytes())
+    };
+    if let Some(given) = request.header("x-lettermint-signature") {
+        let at = request.header("x-lettermint-delivery").unwrap();
+        let signed = [at.as_bytes(), b".", &request.body].concat();
+        return given == format!("t={at},v1={}", hmac(&signed));
+    }
+    request.header("x-webhook-signature") == Some(&format!("sha256={}", hmac(&request.body)))
+}
+
+async fn tell_strict(profile: Profile, former: FormerKey) -> (Peer, AttemptReport) {
+    let peer = Peer::start(Behaviour::Verify(knows_only_the_former)).await;
+    let mut webhook = webhook_at(peer.url(), profile);
+    webhook.transport.former_keys = vec![former];
+    let report = tell(&Client::new(Policy::default()).unwrap(), &webhook).await;
+    (peer, report)
+}
+
+#[tokio::test]
+async fn a_receiver_that_knows_only_the_former_secret_is_asked_again_with_it_at_once() {
+    for profile in [Profile::Jetemail, Profile::Generic, Profile::Lettermint] {
+        let (peer, report) = tell_strict(profile, former(START + 1)).await;
+        assert_eq!(report.outcome, Outcome::Delivered, "{profile:?}");
+        assert_eq!((report.number, peer.requests().len()), (1, 2));
+        let [first, second] = &report.record.exchanges[..] else { panic!("{report:?}") };
+        let id = |text| Some(Secret::parse(text, Profile::Generic).unwrap().id().to_string());
+        assert_eq!((&first.key, &second.key), (&id(SECRET), &id(FORMER)));
+        assert_eq!(first.result, ExchangeResult::Answered(401));
+        assert_eq!(second.result, ExchangeResult::Answered(200));
+    }
+}
+
+#[tokio::test]
+async fn a_former_secret_that_has_expired_rescues_nothing() {
+    let (peer, report) = tell_strict(Profile::Jetemail, former(START)).await;
+    assert_eq!(report.outcome, Outcome::Discarded);
+    assert_eq!((peer.requests().len(), report.record.exchanges.len()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_refusal_of_both_secrets_is_a_refusal_and_another_status_is_no_reason_to_ask_again() {
+    for (raw, asked) in [
+        ("HTTP/1.1 403 No\r\ncontent-length: 0\r\nconnection: close\r\n\r\n", 2),
+        ("HTTP/1.1 400 No\r\ncontent-length: 0\r\nconnection: close\r\n\r\n", 1),
+    ] {
+        let peer = Peer::start(Behaviour::Answer(raw)).await;
+        let mut webhook = webhook_at(peer.url(), Profile::Jetemail);
+        webhook.transport.former_keys = vec![former(START + 1)];
+        let report = tell(&Client::new(Policy::default()).unwrap(), &webhook).await;
+        assert_eq!(report.outcome, Outcome::Discarded);
+        assert_eq!(peer.requests().len(), asked);
+    }
+}
+
+/// Webhooks.md §3.1, 6.
+#[tokio::test]
+async fn a_receiver_that_flips_from_the_former_to_the_new_secret_discards_nothing() {
+    let knows_only_the_new: fn(&Request) -> bool = |request| !knows_only_the_former(request);
+    for knows in [knows_only_the_former as fn(&Request) -> bool, knows_only_the_new] {
+        let peer = Peer::start(Behaviour::Verify(knows)).await;
+        let mut webhook = webhook_at(peer.url(), Profile::Jetemail);
+        webhook.transport.former_keys = vec![former(START + 1)];
+        let report = tell(&Client::new(Policy::default()).unwrap(), &webhook).await;
+        assert_eq!(report.outcome, Outcome::Delivered);
+    }
+}

@@ -1,0 +1,28 @@
+//! The secrets of webhooks: what signs their requests, and what else nobody may see.
+//!
+//! Nothing here has a `Debug` that shows it, a `Display` or a `Serialize`: the bytes leave only
+//! through functions whose names say so. [`Secret`] is the text that an operator knows, [`KeySet`]
+//! which of them are good at one time, [`Sealer`] what makes them fit to be stored, [`Hidden`] any
+//! other text that is not for eyes.
+//!
+//! ```compile_fail,E0277
+//! fn show(secret: mailherald::secret::Secret) -> String {
+//!     format!("{secret}")
+//! }
+//! ```
+//!
+//! ```compile_fail,E0277
+//! fn store(secret: &mailherald::secret::Secret) -> String {
+//!     serde_json::to_string(secret).unwrap_or_default()
+//! }
+//! ```
+
+mod hidden;
+mod keys;
+mod seal;
+mod text;
+
+pub use hidden::Hidden;
+pub use keys::{FormerKey, KeyId, KeySet};
+pub use seal::{SealError, Sealed, Sealer};
+pub use text::{Secret, SecretError};

@@ -1,0 +1,74 @@
+//! What a webhook is told of, and what it is shown of it.
+
+use std::os::unix::fs::PermissionsExt;
+
+use serde_json::Value;
+
+use crate::{
+    lines,
+    program::{Host, output, text},
+    receiver::Receiver,
+};
+
+fn bodies(receiver: &Receiver) -> Vec<Value> {
+    let requests = receiver.requests();
+    requests.iter().map(|request| serde_json::from_slice(&request.body).unwrap()).collect()
+}
+
+fn replay(config: &str, log: &str, more: &[&str]) {
+    let output = output(&[&["replay", "--config", config, log], more].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+}
+
+#[test]
+fn a_hashed_address_stays_the_same_from_run_to_run_and_is_nowhere_in_clear() {
+    let (host, receiver) = (Host::new(), Receiver::start());
+    let config = host.configure("kind = \"stdin\"", &receiver, "privacy = \"hash\"");
+    host.append("mail.log", &lines(0..1));
+    for more in [&[][..], &["--resend"]] {
+        replay(&config, &host.text("mail.log"), more);
+    }
+    let [first, again] = &bodies(&receiver)[..] else { panic!("{}", receiver.count()) };
+    assert_eq!(first, again);
+    let to = first["data"]["to"].as_str().unwrap();
+    let (local, domain) = to.split_once('@').unwrap();
+    assert_eq!((local.len(), domain), (26, "good.test"));
+    assert!(!first.to_string().contains("user0"), "{first}");
+    let key = std::fs::metadata(host.path("state/privacy.key")).unwrap();
+    assert_eq!(key.permissions().mode() & 0o777, 0o600);
+}
+
+const STAMP: &str = "2026-03-01T10:00:00.000000+00:00 mx postfix";
+
+/// A message from `sender`, deferred three times, twice for the same reason.
+fn deferred(queue_id: &str, sender: &str) -> String {
+    let reasons = ["4.4.1", "4.4.1", "4.2.0"].map(|code| {
+        format!(
+            "{STAMP}/smtp[9]: {queue_id}: to=<b@good.test>, relay=none, delay=1, delays=0/0/1/0, \
+             dsn={code}, status=deferred (no luck with {code})\n"
+        )
+    });
+    let begin = format!(
+        "{STAMP}/smtpd[9]: {queue_id}: client=c.test[127.0.0.1]\n\
+         {STAMP}/qmgr[9]: {queue_id}: from=<{sender}>, size=9, nrcpt=1 (queue active)\n"
+    );
+    begin + &reasons.concat()
+}
+
+#[test]
+fn a_webhook_is_told_of_its_route_and_of_deferrals_that_change() {
+    let (host, receiver) = (Host::new(), Receiver::start());
+    let webhook = "events = [\"outbound.deferred\"]\nroutes = [\"news\"]\ndeferrals = \"on_change\"\n\
+                   [[route]]\nname = \"news\"\nsender_domains = [\"news.test\"]";
+    let config = host.configure("kind = \"stdin\"", &receiver, webhook);
+    let log = deferred("3F0B2C80001", "a@news.test") + &deferred("3F0B2C80002", "a@else.test");
+    host.append("mail.log", &log);
+    replay(&config, &host.text("mail.log"), &[]);
+    let mut told: Vec<_> = bodies(&receiver)
+        .iter()
+        .map(|body| [&body["data"]["dsn"], &body["data"]["route"]].map(Value::to_string))
+        .collect();
+    told.sort_unstable();
+    let expected = ["4.2.0", "4.4.1"].map(|dsn| [format!("\"{dsn}\""), "\"news\"".to_owned()]);
+    assert_eq!(told, expected);
+}
