@@ -13,6 +13,7 @@ use super::DaemonError;
 use crate::{
     app::AppError,
     config::{ConfigError, FlagsError, Problem},
+    deliver::ClientError,
     source::{journald::Doubt, replay::ReplayError},
     store::{StoreError, StoreErrorKind},
     writer::WriterError,
@@ -207,8 +208,10 @@ fn of_app(error: &AppError) -> u8 {
         AppError::Output(error) if error.kind() == ErrorKind::BrokenPipe => 0,
         AppError::System { source, .. } => of_creating(source),
         AppError::Output(_) | AppError::Stdin(_) => IO,
-        AppError::Source(_) | AppError::Journald(_) => CONFIG,
-        AppError::Client(_) | AppError::Panic(_) => SOFTWARE,
+        AppError::Source(_)
+        | AppError::Journald(_)
+        | AppError::Client(ClientError::Webhook { .. }) => CONFIG,
+        AppError::Client(ClientError::Setup(_)) | AppError::Panic(_) => SOFTWARE,
     }
 }
 

@@ -272,7 +272,7 @@ section! {
 section! {
     /// A receiver of events.
     RawWebhook "[[webhook]]", later [
-        "circuit", "evidence", "final_codes", "ordering", "rate", "retry_codes"
+        "circuit", "final_codes", "ordering", "rate", "retry_codes"
     ]
 
     /// Identifies the webhook: what was sent to it is remembered under this name. Unique; 1 to 64
@@ -309,6 +309,9 @@ section! {
     privacy: String, Fallback::Is("\"none\"");
     /// `keep`, or `drop` to leave it out.
     subject: String, Fallback::Is("\"keep\"");
+    /// Also the log line that gave the event, as `evidence`. Lines are kept with events only from when
+    /// a webhook asks for them.
+    evidence: bool, Fallback::Is("false");
     /// For one whole request, 1s to 60s.
     timeout: Duration, Fallback::Means("the profile's");
     /// Waits before attempt 2, 3, …, each counted from the end of the attempt before. At most 50,

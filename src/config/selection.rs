@@ -19,6 +19,8 @@ pub struct Selection {
     pub privacy: Privacy,
     /// Leaves the subject out.
     pub drop_subject: bool,
+    /// Shows the log line that gave the event.
+    pub evidence: bool,
 }
 
 /// What becomes of the local parts of addresses before a webhook sees them.

@@ -185,7 +185,7 @@ fn a_webhook_selects_what_it_is_told_and_shown() {
     let selection = |lines: &str| webhook_with(lines).selection;
     assert_eq!(selection(""), Selection::default());
     let all = selection(
-        "deferrals = \"on_change\"\ninclude_machine_events = true\nprivacy = \"mask\"\nsubject = \"drop\"",
+        "deferrals = \"on_change\"\ninclude_machine_events = true\nprivacy = \"mask\"\nsubject = \"drop\"\nevidence = true",
     );
     let expected = Selection {
         deferrals: Deferrals::OnChange,
@@ -193,6 +193,7 @@ fn a_webhook_selects_what_it_is_told_and_shown() {
         routes: Vec::new(),
         privacy: Privacy::Mask,
         drop_subject: true,
+        evidence: true,
     };
     assert_eq!(all, expected);
     assert_eq!(selection("deferrals = \"first\"").deferrals, Deferrals::First);

@@ -53,7 +53,7 @@ impl System {
         kind: EventType,
         trigger: Trigger<'_>,
         recipient: &str,
-        data: EventData,
+        mut data: EventData,
     ) -> Event {
         let id = EventId::of(&[
             IDENTITY,
@@ -64,6 +64,10 @@ impl System {
             kind.name().as_bytes(),
             recipient.as_bytes(),
         ]);
+        if self.evidence {
+            let line = text::bounded(trigger.bytes, limits::RESPONSE_BYTES).value;
+            data.evidence = Some(line.into());
+        }
         Event { id, kind, at_us: trigger.at_us, time_quality: trigger.quality, data }
     }
 

@@ -73,6 +73,7 @@ const SWEEP_US: i64 = 3_600 * 1_000_000;
 pub struct Correlator {
     direction: Direction,
     sending: bool,
+    evidence: bool,
     systems: Vec<System>,
     /// Index of the system that the last line belonged to: mostly the next one's, too.
     last_system: usize,
@@ -113,6 +114,7 @@ impl Correlator {
         Self {
             direction,
             sending,
+            evidence: false,
             systems: Vec::new(),
             last_system: 0,
             horizon_us: i64::MIN,
@@ -122,6 +124,12 @@ impl Correlator {
             directory: Directory::default(),
             asides: Asides::default(),
         }
+    }
+
+    /// From the first line on, events carry the line that gave them.
+    #[must_use]
+    pub fn with_evidence(self, evidence: bool) -> Self {
+        Self { evidence, ..self }
     }
 
     /// Takes one line in and pushes the events that are due now.
@@ -262,7 +270,8 @@ impl Correlator {
         }
         self.last_system = self.systems.iter().position(is_it).unwrap_or_else(|| {
             let (host, instance) = (host.to_vec(), instance.to_vec());
-            self.systems.push(System { host, instance, ..System::default() });
+            let evidence = self.evidence;
+            self.systems.push(System { host, instance, evidence, ..System::default() });
             self.systems.len() - 1
         });
         self.last_system

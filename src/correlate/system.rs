@@ -16,6 +16,8 @@ pub(crate) type Map<V> = std::collections::HashMap<Box<str>, V, foldhash::fast::
 pub(crate) struct System {
     pub(crate) host: Vec<u8>,
     pub(crate) instance: Vec<u8>,
+    /// Events carry the line that gave them.
+    pub(crate) evidence: bool,
     pub(crate) messages: Map<Message>,
     /// Messages changed since the last `Correlator::drain_changes`.
     pub(crate) changed: Vec<Box<str>>,

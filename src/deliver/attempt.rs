@@ -241,7 +241,10 @@ fn header_map(custom: &[CustomHeader], own: &[Header]) -> HeaderMap {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(super) use tests::{SECRET, START, clock, webhook_at};
+
+#[cfg(test)]
+mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
     use std::sync::atomic::{AtomicI64, Ordering};

@@ -189,6 +189,7 @@ fn further(fields: &mut impl Fields, event: &Event) {
     fields.flag("lossy", data.lossy);
     fields.flag("incomplete", data.incomplete);
     fields.put("time_quality", quality(event.time_quality));
+    fields.put("evidence", data.evidence.as_deref().map(|line| vec![line]));
 }
 
 /// What an open or a click tells.

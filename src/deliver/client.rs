@@ -36,10 +36,21 @@ struct Shared {
     skew: Mutex<Skew>,
 }
 
-/// The client cannot be made.
+/// No client can be made.
 #[derive(Debug, Error)]
-#[error("set up the HTTP client")]
-pub struct ClientError(#[from] reqwest::Error);
+pub enum ClientError {
+    /// Not even a plain one.
+    #[error("set up TLS")]
+    Setup(#[from] reqwest::Error),
+    /// Not in the way that a webhook asks for.
+    #[error("use the certificates, key or proxy of the webhook {webhook:?}")]
+    Webhook {
+        /// Its name.
+        webhook: String,
+        /// Why not.
+        source: reqwest::Error,
+    },
+}
 
 impl Client {
     /// A client that goes only where `policy` lets it.
@@ -78,7 +89,8 @@ impl Client {
         if connection.proxy.is_some() {
             warn!(webhook = name, "a proxy resolves the receiver's name, unseen by [egress]");
         }
-        self.http(connection).map(drop)
+        let unusable = |source| ClientError::Webhook { webhook: name.clone(), source };
+        self.http(connection).map(drop).map_err(unusable)
     }
 
     /// How far this machine's clock is ahead of its receivers' (webhooks.md §2.5); None while too
@@ -108,7 +120,7 @@ impl Client {
     ///
     /// # Errors
     /// What was configured cannot be used.
-    pub(super) fn http(&self, connection: &Connection) -> Result<Http, ClientError> {
+    pub(super) fn http(&self, connection: &Connection) -> Result<Http, reqwest::Error> {
         let mut ways = self.0.ways.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(http) = ways.get(connection) {
             return Ok(http.clone());

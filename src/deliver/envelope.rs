@@ -190,13 +190,14 @@ fn fill(mut data: Map<String, Value>, rest: Map<String, Value>) -> Map<String, V
 }
 
 /// The bytes of an envelope. Texts are bounded long before, so the cap is only ever met by an
-/// event from elsewhere; then every text is cut and the receiver told.
+/// event from elsewhere; then evidence is left out, every text is cut and the receiver told.
 fn bounded(mut envelope: Value) -> Bytes {
     let bytes = json::to_bytes(&envelope);
     if bytes.len() <= BODY_BYTES {
         return bytes.into();
     }
     if let Some(data) = envelope.get_mut("data").and_then(Value::as_object_mut) {
+        data.remove("evidence");
         data.values_mut().for_each(cut);
         data.insert("truncated".into(), true.into());
     }

@@ -1,4 +1,5 @@
-//! Takes out of an event what a webhook is not to see: local parts of addresses, and the subject.
+//! Takes out of an event what a webhook is not to see: local parts of addresses, the subject, and the
+//! line that gave it.
 //!
 //! Addresses stand not only in their own fields: servers repeat them in their answers, with their
 //! domain or without. So every text is looked through for anything with an `@`, and for the local
@@ -24,17 +25,32 @@ const BORDERS: &[char] = &['<', '>', '(', ')', '[', ']', '"', '\'', ',', ';', ':
 /// The event as a webhook with this selection is to see it.
 #[must_use]
 pub fn veiled<'a>(event: &'a Event, selection: &Selection) -> Cow<'a, Event> {
-    if selection.privacy == Privacy::None && !selection.drop_subject {
+    let hides_evidence = !selection.evidence && event.data.evidence.is_some();
+    if selection.privacy == Privacy::None && !selection.drop_subject && !hides_evidence {
         return Cow::Borrowed(event);
     }
     let mut event = event.clone();
+    if hides_evidence {
+        event.data.evidence = None;
+    }
     if selection.drop_subject {
-        event.data.subject = None;
+        drop_subject(&mut event.data);
     }
     if selection.privacy != Privacy::None {
         Veil::new(&selection.privacy, &event.data).draw(&mut event.data);
     }
     Cow::Owned(event)
+}
+
+/// A header check that refuses a message for its subject repeats it.
+fn drop_subject(data: &mut EventData) {
+    let Some(subject) = data.subject.take().filter(|subject| !subject.is_empty()) else { return };
+    let without = |text: &str| {
+        let repeats = text.to_ascii_lowercase().contains("subject:");
+        if repeats { text.replace(&subject, "…") } else { text.to_owned() }
+    };
+    data.response = data.response.as_deref().map(without);
+    data.evidence = data.evidence.as_deref().map(|line| without(line).into());
 }
 
 /// How the addresses of one event are hidden.
@@ -71,6 +87,7 @@ impl<'a> Veil<'a> {
         for text in texts.into_iter().chain(url).flatten() {
             *text = self.text(text);
         }
+        data.evidence = data.evidence.as_deref().map(|line| self.text(line).into());
     }
 
     /// `b***@example.com` of `bob@example.com`; what has no domain is a local part.
@@ -166,7 +183,7 @@ mod tests {
     }
 
     fn with(privacy: Privacy) -> Selection {
-        Selection { privacy, ..Selection::default() }
+        Selection { privacy, evidence: true, ..Selection::default() }
     }
 
     fn response(text: &str, privacy: Privacy) -> String {
@@ -250,6 +267,36 @@ mod tests {
     }
 
     #[test]
+    fn a_subject_that_a_header_check_repeats_is_dropped_there_too() {
+        let mut event = bounced();
+        event.data.response = Some("header Subject: Hello from c.test".into());
+        event.data.evidence = Some("mx postfix/cleanup[1]: reject: header Subject: Hello".into());
+        let hide = Selection { drop_subject: true, evidence: true, ..Selection::default() };
+        let data = veiled(&event, &hide).into_owned().data;
+        assert_eq!(data.response.as_deref(), Some("header Subject: … from c.test"));
+        assert!(!data.evidence.unwrap().contains("Hello"));
+    }
+
+    #[test]
+    fn the_line_behind_an_event_is_shown_to_those_who_ask_and_veiled_like_the_rest() {
+        let mut event = bounced();
+        event.data.evidence =
+            Some("mx postfix/smtp[1]: to=<nouser@good.test>, orig_to=<x@y.z>".into());
+        assert_eq!(veiled(&event, &Selection::default()).data.evidence, None);
+        let asking = Selection { evidence: true, ..Selection::default() };
+        assert!(matches!(veiled(&event, &asking), Cow::Borrowed(_)));
+        let body = render(&event, Profile::Standard).unwrap().body;
+        let text = String::from_utf8(body.to_vec()).unwrap();
+        assert!(
+            text.contains(r#""evidence":["mx postfix/smtp[1]: to=<nouser@good.test>"#),
+            "{text}"
+        );
+        let masked = Selection { privacy: Privacy::Mask, ..asking };
+        let shown = "mx postfix/smtp[1]: to=<n***@good.test>, orig_to=<x***@y.z>";
+        assert_eq!(veiled(&event, &masked).data.evidence.as_deref(), Some(shown));
+    }
+
+    #[test]
     fn no_body_of_any_profile_holds_a_hidden_local_part() {
         let mut event = bounced();
         event.data.user = Some("bob@sender.test".into());
@@ -257,6 +304,7 @@ mod tests {
         event.data.response = Some("550 nouser: bob@sender.test is not welcome, BOB".into());
         let url = Some("https://shop.test/?u=nouser@good.test".into());
         event.data.hit = Some(Box::new(Hit { url, ..Hit::default() }));
+        event.data.evidence = Some("from=<bob@sender.test>, to=nouser".into());
         for privacy in [Privacy::Mask, Privacy::Hash(key())] {
             for &profile in Profile::ALL {
                 let body = render(&veiled(&event, &with(privacy.clone())), profile).unwrap().body;

@@ -19,7 +19,7 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use tokio::{sync::watch, time::Instant};
 
 use super::trace::Trace;
-use crate::egress::{Denied, Origin, Policy};
+use crate::egress::{Denied, Origin, Policy, is_localhost};
 
 /// Addresses of a name that are looked at.
 const ADDRESSES: usize = 32;
@@ -78,8 +78,9 @@ impl Lookups {
     fn asked(&self, name: &str) -> watch::Receiver<Answer> {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         match running.entry(name.to_owned()) {
-            Entry::Occupied(entry) => entry.get().clone(),
-            Entry::Vacant(entry) => entry.insert(self.ask(name)).clone(),
+            // One that ended without an answer is asked again.
+            Entry::Occupied(entry) if entry.get().has_changed().is_ok() => entry.get().clone(),
+            entry => entry.insert_entry(self.ask(name)).get().clone(),
         }
     }
 
@@ -122,7 +123,7 @@ impl Guard {
     /// Those that are allowed; if there are none, why the first is not.
     fn allowed(&self, name: &str, found: &[IpAddr]) -> Result<Vec<IpAddr>, Denied> {
         let port = Trace::current().map(|trace| trace.port);
-        let names_loopback = self.origin == Origin::File && name == "localhost";
+        let names_loopback = self.origin == Origin::File && is_localhost(name);
         let mut allowed = Vec::new();
         let mut first_denied = None;
         for &address in found {

@@ -111,7 +111,7 @@ impl News {
         let ahead_seconds = self.ahead.as_secs();
         match self.level {
             Level::Fine => {
-                tracing::info!(ahead_seconds, "the clock agrees with the receivers again")
+                tracing::info!(ahead_seconds, "the clock agrees with the receivers again");
             }
             Level::Off => {
                 tracing::warn!(
@@ -142,8 +142,8 @@ mod tests {
         skew.observe(host, at(now - behind), [at(now), at(now)])
     }
 
-    fn news(level: Level, ahead: i64) -> Option<News> {
-        Some(News { level, ahead: SignedDuration::from_secs(ahead) })
+    fn news(level: Level, ahead: i64) -> News {
+        News { level, ahead: SignedDuration::from_secs(ahead) }
     }
 
     #[test]
@@ -161,10 +161,10 @@ mod tests {
     fn each_change_is_told_once() {
         let mut skew = Skew::default();
         let mut all = |now, behind| ["a", "b", "c"].map(|host| hear(&mut skew, host, now, behind));
-        assert_eq!(all(0, 91), [None, None, news(Level::Off, 90)]);
+        assert_eq!(all(0, 91), [None, None, Some(news(Level::Off, 90))]);
         assert_eq!(all(1, 91), [None, None, None]);
-        assert_eq!(all(2, -400), [None, news(Level::Refused, -400), None].map(|it| it));
-        assert_eq!(all(3, 0), [None, news(Level::Fine, 0), None]);
+        assert_eq!(all(2, -400), [None, Some(news(Level::Refused, -400)), None]);
+        assert_eq!(all(3, 0), [None, Some(news(Level::Fine, 0)), None]);
     }
 
     #[test]

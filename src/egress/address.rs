@@ -78,8 +78,7 @@ const fn v4(a: u8, b: u8, c: u8, d: u8, bits: u8) -> Ipv4Net {
 }
 
 const fn v6(groups: [u16; 8], bits: u8) -> Ipv6Net {
-    let [a, b, c, d, e, f, g, h] = groups;
-    Ipv6Net::new_assert(Ipv6Addr::new(a, b, c, d, e, f, g, h), bits)
+    Ipv6Net::new_assert(Ipv6Addr::from_segments(groups), bits)
 }
 
 impl AddressClass {
@@ -125,15 +124,18 @@ pub(super) fn embedded(address: IpAddr) -> Vec<Ipv4Addr> {
     if AddressClass::of(address.into()) != AddressClass::Embedding {
         return Vec::new();
     }
-    let [_, _, c, d, e, f, g, h, _, i, j, _, w, x, y, z] = address.octets();
-    let last = Ipv4Addr::new(w, x, y, z);
+    let octets = address.octets();
+    let at = |places: [usize; 4]| {
+        Ipv4Addr::from(places.map(|place| octets.get(place).copied().unwrap_or(0)))
+    };
+    let last = at([12, 13, 14, 15]);
     match address.segments() {
         // RFC 3056 §2: the 32 bits behind the prefix.
-        [0x2002, ..] => vec![Ipv4Addr::new(c, d, e, f)],
+        [0x2002, ..] => vec![at([2, 3, 4, 5])],
         // RFC 4380 §4: the client's address, every bit of it turned.
         [0x2001, ..] => vec![Ipv4Addr::from(!u32::from(last))],
         // RFC 8215: for whoever runs the translator to divide; RFC 6052 §2.2, /48 and /96.
-        [0x64, 0xff9b, 1, ..] => vec![last, Ipv4Addr::new(g, h, i, j)],
+        [0x64, 0xff9b, 1, ..] => vec![last, at([6, 7, 9, 10])],
         _ => vec![last],
     }
 }

@@ -11,4 +11,4 @@ mod url;
 
 pub use address::AddressClass;
 pub use policy::{Denied, Origin, Policy};
-pub use url::UrlRules;
+pub use url::{UrlRules, is_localhost};

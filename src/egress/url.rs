@@ -3,7 +3,7 @@
 //! A URL has been through the WHATWG parser, so that odd spellings of an address (`0x7f.1`,
 //! `2130706433`, full-width digits) are that address here, and a name is in its ASCII form.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use url::{Host, Url};
 
@@ -82,20 +82,25 @@ fn check_shape(url: &Url) -> Result<(), Denied> {
     }
 }
 
-/// The address that stands in place of a name.
+/// The address that stands in place of a name, or that a name stands for everywhere: a proxy has a
+/// loopback, too.
 fn literal(url: &Url) -> Option<IpAddr> {
     match url.host()? {
         Host::Ipv4(address) => Some(address.into()),
         Host::Ipv6(address) => Some(address.into()),
-        Host::Domain(_) => None,
+        Host::Domain(name) => is_localhost(name).then(|| Ipv4Addr::LOCALHOST.into()),
     }
 }
 
 fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        _ => literal(url).is_some_and(|address| address.is_loopback()),
-    }
+    literal(url).is_some_and(|address| address.is_loopback())
+}
+
+/// A name of this machine, whoever is asked (RFC 6761 §6.3).
+#[must_use]
+pub fn is_localhost(name: &str) -> bool {
+    let name = name.strip_suffix('.').unwrap_or(name);
+    name == "localhost" || name.ends_with(".localhost")
 }
 
 #[cfg(test)]
@@ -135,11 +140,22 @@ mod tests {
 
     #[test]
     fn loopback_may_be_plain_in_every_spelling_in_a_file() {
-        for host in ["localhost:8080", "127.0.0.1", "127.9.9.9", "0x7f.1", "2130706433", "[::1]"] {
+        for host in [
+            "localhost:8080",
+            "LOCALHOST.",
+            "app.localhost",
+            "127.0.0.1",
+            "127.9.9.9",
+            "0x7f.1",
+            "2130706433",
+            "[::1]",
+        ] {
             let url = format!("http://{host}/");
             assert_eq!(check(&url, Profile::Standard), Ok(()), "{host}");
         }
-        for host in ["localhost.example.com", "128.0.0.1", "[::2]", "127.0.0.1.example.com"] {
+        for host in
+            ["localhost.example.com", "notlocalhost", "128.0.0.1", "[::2]", "127.0.0.1.example.com"]
+        {
             assert!(check(&format!("http://{host}/"), Profile::Standard).is_err(), "{host}");
         }
     }
@@ -167,6 +183,8 @@ mod tests {
             "http://[64:ff9b::7f00:1]/",
             "http://[2002:7f00:1::]/",
             "http://[2001:0:1:1:1:1:80ff:fffe]/",
+            "http://localhost/",
+            "http://app.localhost./",
             "http://10.0.0.1/",
             "http://167772161/",
             "http://[::ffff:10.0.0.1]/",

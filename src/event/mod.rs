@@ -138,6 +138,8 @@ pub struct EventData {
     pub same_reason: bool,
     /// What a tracking hit tells. Few events have one, and all have room for it.
     pub hit: Option<Box<Hit>>,
+    /// The line that gave the event, where a webhook asks for evidence.
+    pub evidence: Option<Box<str>>,
 }
 
 /// A message was opened, or a link in it clicked.

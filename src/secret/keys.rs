@@ -72,8 +72,7 @@ impl Secret {
     pub fn id(&self) -> KeyId {
         let mut hash = Sha256::new_with_prefix(ID_DOMAIN);
         hash.update(self.literal_key());
-        let [a, b, c, d, ..] = <[u8; 32]>::from(hash.finalize());
-        KeyId([a, b, c, d])
+        KeyId(hash.finalize().first_chunk().copied().unwrap_or_default())
     }
 
     /// Its last four characters, by which people tell it apart (`secret_hint`).

@@ -38,7 +38,7 @@ pub struct Sealed {
     key_id: [u8; 8],
     nonce: [u8; NONCE_BYTES],
     /// Sixteen bytes longer than the secret.
-    sealed: Vec<u8>,
+    text: Vec<u8>,
 }
 
 /// Why a secret cannot be sealed or opened.
@@ -77,8 +77,8 @@ impl Sealer {
             bytes.ok().and_then(|bytes| bytes.try_into().ok()).ok_or(SealError::Key)?;
         let mut hash = Sha256::new_with_prefix(ID_DOMAIN);
         hash.update(bytes);
-        let [a, b, c, d, e, f, g, h, ..] = <[u8; 32]>::from(hash.finalize());
-        Ok(Self { cipher: XChaCha20Poly1305::new(&bytes.into()), id: [a, b, c, d, e, f, g, h] })
+        let id = hash.finalize().first_chunk().copied().unwrap_or_default();
+        Ok(Self { cipher: XChaCha20Poly1305::new(&bytes.into()), id })
     }
 
     /// Tells keys apart, for people.
@@ -96,8 +96,8 @@ impl Sealer {
         SysRng.try_fill_bytes(&mut nonce).map_err(|_| SealError::NoRandomness)?;
         let payload = Payload { msg: secret, aad: owner };
         // Fails only for messages of 256 GiB.
-        let sealed = self.cipher.encrypt(&XNonce::from(nonce), payload);
-        Ok(Sealed { key_id: self.id, nonce, sealed: sealed.map_err(|_| SealError::Damaged)? })
+        let text = self.cipher.encrypt(&XNonce::from(nonce), payload);
+        Ok(Sealed { key_id: self.id, nonce, text: text.map_err(|_| SealError::Damaged)? })
     }
 
     /// Opens what was sealed for `owner`.
@@ -109,7 +109,7 @@ impl Sealer {
             let (sealed, given) = (hex(sealed.key_id), self.id());
             return Err(SealError::OtherKey { sealed, given });
         }
-        let payload = Payload { msg: &sealed.sealed, aad: owner };
+        let payload = Payload { msg: &sealed.text, aad: owner };
         self.cipher.decrypt(&XNonce::from(sealed.nonce), payload).map_err(|_| SealError::Damaged)
     }
 }
@@ -158,9 +158,9 @@ mod tests {
         let error = sealer(2).open(&sealed, b"").unwrap_err();
         let (right, wrong) = (sealer(1).id(), sealer(2).id());
         assert_eq!(error, SealError::OtherKey { sealed: right, given: wrong });
-        for at in 0..sealed.sealed.len() {
+        for at in 0..sealed.text.len() {
             let mut damaged = sealed.clone();
-            *damaged.sealed.get_mut(at).unwrap() ^= 1;
+            *damaged.text.get_mut(at).unwrap() ^= 1;
             assert_eq!(sealer(1).open(&damaged, b""), Err(SealError::Damaged), "{at}");
         }
         let mut damaged = sealed;
@@ -193,17 +193,17 @@ mod tests {
     fn the_published_vector_holds() {
         let hex = |text: &str| data_encoding::HEXLOWER.decode(text.as_bytes()).unwrap();
         let key = hex("808182838485868788898a8b8c8d8e8f909192939495969798999a9b9c9d9e9f");
-        let sealer = Sealer::from_text(&data_encoding::BASE64.encode(&key)).unwrap();
+        let own = Sealer::from_text(&data_encoding::BASE64.encode(&key)).unwrap();
         let nonce = hex("404142434445464748494a4b4c4d4e4f5051525354555657").try_into().unwrap();
-        let sealed = hex(concat!(
+        let text = hex(concat!(
             "bd6d179d3e83d43b9576579493c0e939572a1700252bfaccbed2902c21396cbb",
             "731c7f1b0b4aa6440bf3a82f4eda7e39ae64c6708c54c216cb96b72e1213b452",
             "2f8c9ba40db5d945b11b69b982c1bb9e3f3fac2bc369488f76b2383565d3fff9",
             "21f9664c97637da9768812f615c68b13b52ec0875924c1c7987947deafd8780a",
             "cf49"
         ));
-        let sealed = Sealed { key_id: sealer.id, nonce, sealed };
-        let opened = sealer.open(&sealed, &hex("50515253c0c1c2c3c4c5c6c7")).unwrap();
+        let sealed = Sealed { key_id: own.id, nonce, text };
+        let opened = own.open(&sealed, &hex("50515253c0c1c2c3c4c5c6c7")).unwrap();
         assert!(opened.starts_with(b"Ladies and Gentlemen of the class of '99"));
     }
 }

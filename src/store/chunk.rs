@@ -22,8 +22,8 @@ const VERSION: u8 = 2;
 /// The first format, which is still read.
 const FIRST_VERSION: u8 = 1;
 
-/// Fields of an event that [`FIRST_VERSION`] did not have: `route`, `same_reason`, `hit`.
-const NEW_FIELDS: [u8; 3] = [0; 3];
+/// Fields of an event that [`FIRST_VERSION`] did not have: `route`, `same_reason`, `hit`, `evidence`.
+const NEW_FIELDS: [u8; 4] = [0; 4];
 
 /// Version byte and checksum.
 const HEADER_BYTES: usize = 5;
@@ -244,6 +244,7 @@ mod tests {
             route: Some("news".into()),
             same_reason: true,
             hit: Some(Box::new(hit)),
+            evidence: Some("a line".into()),
             ..EventData::default()
         };
         let event = Event { data, ..event(1, 1) };

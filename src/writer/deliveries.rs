@@ -173,6 +173,11 @@ impl Deliveries {
         self.endpoints.iter().any(|state| state.webhook.events.contains(kind))
     }
 
+    /// Is any webhook to be shown the lines behind events?
+    pub(super) fn want_evidence(&self) -> bool {
+        self.endpoints.iter().any(|state| state.webhook.selection.evidence)
+    }
+
     /// Hands out up to `max` deliveries: due retries first, then fresh events in order.
     pub(super) fn claim(
         &mut self,

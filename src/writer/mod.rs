@@ -338,7 +338,8 @@ impl Writer {
         let (durable, durable_seen) = watch::channel(next_seq);
         let deliveries = Deliveries::load(webhooks, &store, next_seq, mode.only())?;
         let mut correlator =
-            Correlator::new(direction, deliveries.wants(EventType::OutboundSending));
+            Correlator::new(direction, deliveries.wants(EventType::OutboundSending))
+                .with_evidence(deliveries.want_evidence());
         let mut readers = Vec::new();
         for source in &sources {
             let stored = match mode.resumed_scope() {

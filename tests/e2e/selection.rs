@@ -23,7 +23,8 @@ fn replay(config: &str, log: &str, more: &[&str]) {
 #[test]
 fn a_hashed_address_stays_the_same_from_run_to_run_and_is_nowhere_in_clear() {
     let (host, receiver) = (Host::new(), Receiver::start());
-    let config = host.configure("kind = \"stdin\"", &receiver, "privacy = \"hash\"");
+    let config =
+        host.configure("kind = \"stdin\"", &receiver, "privacy = \"hash\"\nevidence = true");
     host.append("mail.log", &lines(0..1));
     for more in [&[][..], &["--resend"]] {
         replay(&config, &host.text("mail.log"), more);
@@ -34,6 +35,11 @@ fn a_hashed_address_stays_the_same_from_run_to_run_and_is_nowhere_in_clear() {
     let (local, domain) = to.split_once('@').unwrap();
     assert_eq!((local.len(), domain), (26, "good.test"));
     assert!(!first.to_string().contains("user0"), "{first}");
+    let evidence = first["data"]["evidence"][0].as_str().unwrap();
+    assert!(
+        evidence.contains(&format!("to=<{to}>, relay=mx1.good.test[192.0.2.1]:25")),
+        "{evidence}"
+    );
     let key = std::fs::metadata(host.path("state/privacy.key")).unwrap();
     assert_eq!(key.permissions().mode() & 0o777, 0o600);
 }

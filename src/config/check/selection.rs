@@ -26,12 +26,14 @@ pub(super) fn check(
     problems: &mut Problems<'_>,
 ) -> Selection {
     let include = raw.include_machine_events.take();
+    let evidence = raw.evidence.take();
     Selection {
         deferrals: deferrals(raw, problems),
         include_machine_events: include.is_some_and(|include| include.value),
         routes: route::names(raw.routes.take(), routes, problems),
         privacy: privacy(raw, problems),
         drop_subject: drop_subject(raw, problems),
+        evidence: evidence.is_some_and(|evidence| evidence.value),
     }
 }
 

@@ -38,6 +38,7 @@ fn gave_up() -> Event {
     let mut event = bounced();
     event.data.bounce_type = Some(BounceType::Soft);
     event.data.route = Some("news".into());
+    event.data.evidence = Some("mx postfix/qmgr[1]: 4jWZ7Z08W0zmwBB: status=expired".into());
     event
 }
 

@@ -22,7 +22,7 @@ use std::{
 use reqwest::Url;
 
 use super::{
-    attempt::tests::{clock, webhook_at},
+    attempt::{clock, webhook_at},
     canonical::tests::bounced,
     peer::{Behaviour, Peer},
     resolve::{Found, Lookup},

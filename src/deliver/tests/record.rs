@@ -103,3 +103,25 @@ async fn attempts_at_once_share_one_lookup_of_a_name() {
     assert_eq!((one.outcome, other.outcome), (Outcome::Delivered, Outcome::Delivered));
     assert_eq!(*slow.0.lock().unwrap(), 1);
 }
+
+#[tokio::test]
+async fn a_lookup_that_dies_is_asked_again() {
+    #[derive(Debug, Default)]
+    struct Dies(Mutex<bool>);
+
+    impl Lookup for Dies {
+        fn addresses(&self, _name: String) -> Found {
+            let died = std::mem::replace(&mut *self.0.lock().unwrap(), true);
+            Box::pin(async move {
+                assert!(died, "the first one dies, on purpose");
+                Ok(vec![[127, 0, 0, 1].into()])
+            })
+        }
+    }
+
+    let peer = Peer::start(Behaviour::Answer(OK)).await;
+    let client = Client::with_lookup(open(&["127.0.0.0/8"]), Arc::new(Dies::default()));
+    let webhook = webhook(peer.url_by("receiver.test"));
+    assert_eq!(failed(&tell(&client, &webhook).await).0, Failure::Dns);
+    assert_eq!(tell(&client, &webhook).await.outcome, Outcome::Delivered);
+}

@@ -7,7 +7,7 @@ use sha2::Sha256;
 
 use super::{super::peer::Request, *};
 use crate::{
-    deliver::attempt::tests::{SECRET, START},
+    deliver::attempt::{SECRET, START},
     secret::{FormerKey, Secret},
 };
 
@@ -87,4 +87,19 @@ async fn a_receiver_that_flips_from_the_former_to_the_new_secret_discards_nothin
         let report = tell(&Client::new(Policy::default()).unwrap(), &webhook).await;
         assert_eq!(report.outcome, Outcome::Delivered);
     }
+}
+
+/// Standard Webhooks has room for both, but a receiver may look at the first alone.
+#[tokio::test]
+async fn standard_carries_both_signatures_and_then_the_former_alone() {
+    let takes_one: fn(&Request) -> bool =
+        |request| !request.header("webhook-signature").unwrap().contains(' ');
+    let peer = Peer::start(Behaviour::Verify(takes_one)).await;
+    let mut webhook = webhook_at(peer.url(), Profile::Standard);
+    webhook.transport.former_keys = vec![former(START + 1)];
+    let report = tell(&Client::new(Policy::default()).unwrap(), &webhook).await;
+    assert_eq!(report.outcome, Outcome::Delivered);
+    let requests = peer.requests();
+    let signatures = |index: usize| requests[index].header("webhook-signature").unwrap();
+    assert_eq!(signatures(0).split(' ').nth(1), Some(signatures(1)));
 }

@@ -100,7 +100,7 @@ const GOAWAY_AT_ONCE: &[u8] = b"\0\0\0\x04\0\0\0\0\0\0\0\x08\x07\0\0\0\0\0\0\0\0
 const GOAWAY_IN_ANGER: &[u8] = b"\0\0\0\x04\0\0\0\0\0\0\0\x08\x07\0\0\0\0\0\0\0\0\0\0\0\0\x0b";
 /// SETTINGS, then HEADERS of stream 1 that claim to be 16 MiB long (RFC 9113 §4.2).
 const HUGE_FRAME: &[u8] = b"\0\0\0\x04\0\0\0\0\0\xff\xff\xff\x01\x04\0\0\0\x01";
-/// SETTINGS, RST_STREAM of stream 1 with INTERNAL_ERROR.
+/// SETTINGS, `RST_STREAM` of stream 1 with `INTERNAL_ERROR`.
 const STREAM_RESET: &[u8] = b"\0\0\0\x04\0\0\0\0\0\0\0\x04\x03\0\0\0\0\x01\0\0\0\x02";
 
 #[tokio::test]
@@ -118,7 +118,7 @@ async fn http_2_that_goes_wrong_fails_the_attempt_and_no_more() {
     }
 }
 
-/// SETTINGS, then HEADERS of stream 1: `:status: 200` from the static table (RFC 7541), END_STREAM.
+/// SETTINGS, then HEADERS of stream 1: `:status: 200` from the static table (RFC 7541), `END_STREAM`.
 const H2_OK: &[u8] = b"\0\0\0\x04\0\0\0\0\0\0\0\x01\x01\x05\0\0\0\x01\x88";
 
 #[tokio::test]

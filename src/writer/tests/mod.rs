@@ -377,7 +377,7 @@ fn what_is_replayed_to_one_webhook_is_passed_over_by_the_others_for_good() {
 }
 
 #[test]
-fn a_source_gives_nothing_from_before_its_first_start_and_later_starts_change_nothing() {
+fn row_36_a_source_gives_nothing_from_before_its_first_start_and_later_starts_change_nothing() {
     let dir = TempDir::new().unwrap();
     let bound = |second: i64| Some(1_772_359_200_000_000 + second * 1_000_000);
     let mut bench = Bench::open_since(dir.path(), Mode::Live, &["test"], bound(2));
