@@ -8,18 +8,25 @@
 //! State is the writer's, which is asked through its handle; how a webhook is told is `deliver`'s.
 //! The command line (`cli`) is a client of this, and takes the types of the answers from here.
 
+pub mod attempts;
 mod caller;
 pub mod problem;
 pub mod socket;
+pub mod sources;
 pub mod webhooks;
 
 use std::{future::IntoFuture, sync::Arc, time::Duration};
 
-use axum::{Router, extract::DefaultBodyLimit, middleware, routing::get};
-use tokio::net::UnixListener;
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    middleware,
+    routing::{get, post},
+};
+use tokio::{net::UnixListener, sync::watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::{config::Webhook, limits};
+use crate::{clock::SharedClock, config::Webhook, deliver::Client, limits, source::Health};
 
 use problem::Problem;
 
@@ -31,7 +38,16 @@ const GRACE: Duration = Duration::from_secs(2);
 pub struct Desk {
     /// The webhooks, by index.
     pub webhooks: Arc<[Arc<Webhook>]>,
+    /// The sources by name, and how each is.
+    pub sources: Arc<[(String, HealthReceiver)]>,
+    /// Makes requests that are asked for here.
+    pub client: Client,
+    /// Tells the time.
+    pub clock: SharedClock,
 }
+
+/// How a source is, always the newest.
+pub type HealthReceiver = watch::Receiver<Health>;
 
 impl Desk {
     /// Index and webhook of that name or id.
@@ -67,6 +83,9 @@ fn router(desk: Desk) -> Router {
     Router::new()
         .route("/v1/webhooks", get(webhooks::list))
         .route("/v1/webhooks/{id}", get(webhooks::show))
+        .route("/v1/webhooks/{id}/test", post(webhooks::test))
+        .route("/v1/webhooks/{id}/verify", post(webhooks::verify))
+        .route("/v1/sources", get(sources::list))
         .fallback(async || Problem::not_found())
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
         .layer(middleware::from_fn(caller::check))

@@ -1,4 +1,4 @@
-//! Webhooks: what they are.
+//! Webhooks: what they are, and whether they are heard.
 
 use axum::{
     Json,
@@ -6,8 +6,11 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Desk, problem::Problem};
-use crate::config;
+use super::{Desk, attempts::Attempt, problem::Problem};
+use crate::{
+    config,
+    deliver::{self, Probe},
+};
 
 /// A webhook as it is shown: without anything that is secret.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -61,4 +64,30 @@ pub(super) async fn show(
 ) -> Result<Json<Webhook>, Problem> {
     let (_, webhook) = desk.webhook(&id)?;
     Ok(Json((&**webhook).into()))
+}
+
+/// `POST /v1/webhooks/{id}/test`: sends a test event now, whatever the webhook subscribed to.
+pub(super) async fn test(
+    State(desk): State<Desk>,
+    Path(id): Path<String>,
+) -> Result<Json<Attempt>, Problem> {
+    let (_, webhook) = desk.webhook(&id)?;
+    let report = deliver::test(&desk.client, webhook, &*desk.clock).await;
+    Ok(Json((&report.record).into()))
+}
+
+/// What a receiver does with what it should and should not believe.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Probes {
+    /// In the order in which they were made.
+    pub data: Vec<Probe>,
+}
+
+/// `POST /v1/webhooks/{id}/verify`.
+pub(super) async fn verify(
+    State(desk): State<Desk>,
+    Path(id): Path<String>,
+) -> Result<Json<Probes>, Problem> {
+    let (_, webhook) = desk.webhook(&id)?;
+    Ok(Json(Probes { data: deliver::probe(&desk.client, webhook, &*desk.clock).await }))
 }

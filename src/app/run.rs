@@ -18,7 +18,7 @@ use super::{
     signals::Signals,
 };
 use crate::{
-    api::Desk,
+    api::{Desk, HealthReceiver},
     clock::{self, SharedClock},
     config::{Config, Source, SourceKind, Start},
     source::{
@@ -104,7 +104,7 @@ pub(super) struct Daemon {
     source_failed: CancellationToken,
     stop_sources: CancellationToken,
     /// What the sources say of themselves.
-    health: Vec<watch::Receiver<Health>>,
+    health: Vec<(String, HealthReceiver)>,
 }
 
 impl Daemon {
@@ -137,11 +137,16 @@ impl Daemon {
             let (out, clock) = (batches.clone(), Arc::clone(&clock));
             let (telling, told) = watch::channel(Health::default());
             let name = start.source.name.clone();
-            runtime.spawn(lateness::watch(name, told.clone(), Arc::clone(&clock)));
+            runtime.spawn(lateness::watch(name.clone(), told.clone(), Arc::clone(&clock)));
             threads.push(start.spawn(out, clock, telling, stop_sources.clone(), runtime)?);
-            health.push(told);
+            health.push((name, told));
         }
-        let desk = Desk { webhooks: webhooks.into() };
+        let desk = Desk {
+            webhooks: webhooks.into(),
+            sources: health.clone().into(),
+            client: pipeline.client(),
+            clock: Arc::clone(&clock),
+        };
         control::start(&config.state_dir, desk, runtime, stop_sources.clone());
         let (sources_ended, source_failed) = (CancellationToken::new(), CancellationToken::new());
         let (ended, failed) = (sources_ended.clone(), source_failed.clone());
@@ -162,7 +167,7 @@ impl Daemon {
     fn begun(&self) -> impl Future<Output = bool> + Send + 'static {
         let (sources, writer) = (self.health.clone(), self.pipeline.writer());
         async move {
-            for mut source in sources {
+            for (_, mut source) in sources {
                 if source.wait_for(|health| health.has_begun).await.is_err() {
                     return false;
                 }

@@ -100,6 +100,8 @@ pub(crate) enum Command {
     Doctor,
     /// Ask the running daemon about webhooks.
     Webhooks(WebhooksArgs),
+    /// Show how far the running daemon is behind its logs.
+    Sources(Ask),
     /// Print the completions for a shell.
     Completions(CompletionsArgs),
     /// Print the manual page.
@@ -239,6 +241,19 @@ pub(crate) enum WebhooksCommand {
     List,
     /// Show one webhook.
     Show {
+        /// Its name or id.
+        name: String,
+    },
+    /// Send a test event now, and show what came of it. Exits with 1 when it was not taken.
+    Test {
+        /// Its name or id.
+        name: String,
+    },
+    /// Find out whether a receiver checks what it is told.
+    ///
+    /// Sends test events that are right, changed on the way, ten minutes old, and repeated. Exits
+    /// with 1 when the receiver believes what it should not, or does not take what it should.
+    Verify {
         /// Its name or id.
         name: String,
     },

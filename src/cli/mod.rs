@@ -17,6 +17,7 @@ mod remark_json;
 mod replay;
 mod run;
 mod show;
+mod sources;
 mod webhooks;
 
 use std::{ffi::OsString, io::Write, process::ExitCode};
@@ -57,6 +58,7 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Check => check::run(&global),
         Command::Doctor => doctor::run(&global),
         Command::Webhooks(args) => webhooks::run(&args, &global),
+        Command::Sources(ask) => sources::run(&ask, &global),
         Command::Completions(args) => generate::completions(args.shell),
         Command::Man => generate::man(),
         Command::TryStore { state_dir } => Ok(app::try_store(&state_dir)?),

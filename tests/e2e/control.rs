@@ -3,8 +3,10 @@
 use rustix::process::Signal;
 
 use crate::{
-    program::{Host, output, text},
+    lines,
+    program::{Host, SECRET, output, text},
     receiver::Receiver,
+    until,
 };
 
 #[test]
@@ -59,4 +61,75 @@ fn the_socket_of_a_killed_daemon_is_taken_over() {
     host.run(&config).kill();
     let _program = host.run(&config);
     assert!(output(&["webhooks", "list", "--config", &config]).status.success());
+}
+
+#[test]
+fn a_test_event_goes_out_at_once_and_the_answer_is_shown() {
+    let (host, receiver) = (Host::new(), Receiver::start());
+    // Whatever the webhook subscribed to.
+    let config = host.configure(&host.log_source(), &receiver, "events = [\"outbound.bounced\"]");
+    let _program = host.run(&config);
+    let tested = output(&["webhooks", "test", "Shop", "--json", "--config", &config]);
+    assert!(tested.status.success(), "{}", text(&tested.stderr));
+    let tested: serde_json::Value = serde_json::from_slice(&tested.stdout).unwrap();
+    assert_eq!(tested["answer"]["response_code"], 204);
+    assert!(tested["answer"]["connect_ms"].is_number(), "{tested}");
+    let requests = receiver.requests();
+    assert!(requests[0].is_signed_with(SECRET));
+    let body: serde_json::Value = serde_json::from_slice(&requests[0].body).unwrap();
+    assert_eq!(body["type"], "webhook.test");
+    // For people.
+    let shown = text(&output(&["webhooks", "test", "Shop", "--config", &config]).stdout);
+    assert!(shown.contains("answer         HTTP 204\n"), "{shown}");
+}
+
+#[test]
+fn a_test_that_nobody_takes_shows_why_and_fails() {
+    let (host, receiver) = (Host::new(), Receiver::start());
+    let config = host.configure(&host.log_source(), &receiver, "profile = \"generic\"");
+    let text_of_config = std::fs::read_to_string(&config).unwrap();
+    // A port that was free a moment ago.
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let elsewhere = text_of_config.replace(&receiver.url(), &format!("http://{free}/webhook"));
+    std::fs::write(&config, elsewhere).unwrap();
+    let _program = host.run(&config);
+    let tested = output(&["webhooks", "test", "Shop", "--config", &config]);
+    assert_eq!(tested.status.code(), Some(1));
+    assert!(text(&tested.stdout).contains("connect:"), "{}", text(&tested.stdout));
+}
+
+#[test]
+fn a_careless_receiver_is_told_from_a_careful_one() {
+    let (host, receiver) = (Host::new(), Receiver::start());
+    let config = host.configure(&host.log_source(), &receiver, "");
+    let _program = host.run(&config);
+    let verify = || {
+        let output = output(&["webhooks", "verify", "Shop", "--json", "--config", &config]);
+        let verdicts: Vec<_> = text(&output.stdout)
+            .lines()
+            .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
+            .map(|probe| format!("{} {}", probe["name"], probe["verdict"]).replace('"', ""))
+            .collect();
+        (output.status.code(), verdicts)
+    };
+    let careless = ["good good", "tampered bad", "stale bad", "duplicate good"];
+    assert_eq!(verify(), (Some(1), careless.map(str::to_owned).to_vec()));
+    receiver.be_careful();
+    let careful = ["good good", "tampered good", "stale good", "duplicate good"];
+    assert_eq!(verify(), (Some(0), careful.map(str::to_owned).to_vec()));
+}
+
+#[test]
+fn sources_are_shown_as_they_are() {
+    let (host, receiver) = (Host::new(), Receiver::start());
+    let config = host.configure(&host.log_source(), &receiver, "");
+    let _program = host.run(&config);
+    let state = || {
+        let shown = output(&["sources", "--json", "--config", &config]);
+        let shown: serde_json::Value = serde_json::from_slice(&shown.stdout).unwrap();
+        (shown["state"].as_str().unwrap().to_owned(), shown["lag_bytes"].as_u64().unwrap())
+    };
+    assert_eq!(state(), ("waiting".to_owned(), 0));
+    host.append("mail.log", &lines(0..3));
+    until("all is read", || state() == ("current".to_owned(), 0));
 }

@@ -47,7 +47,10 @@ const ROOMS: &[(&str, &[&str])] = &[
     // Edges.
     (
         "api",
-        &["clock", "config", "deliver", "event", "limits", "profile", "queue", "secret", "writer"],
+        &[
+            "clock", "config", "deliver", "event", "limits", "profile", "queue", "secret",
+            "source", "writer",
+        ],
     ),
 ];
 
