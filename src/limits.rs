@@ -49,6 +49,9 @@ pub const REMOVES_PER_COMMIT: usize = 250;
 /// Bytes of a webhook request body.
 pub const BODY_BYTES: usize = 256 * 1024;
 
+/// Body of a request to the control API.
+pub const API_BODY_BYTES: usize = 256 * 1024;
+
 /// Bytes read of a receiver's answer before the connection is closed.
 pub const ANSWER_READ_BYTES: usize = 64 * 1024;
 

@@ -8,6 +8,7 @@
 //! * `doctor` — what the host has to do with it that events would be missing.
 
 mod complaints;
+mod control;
 mod demo;
 mod dispatch;
 mod doctor;

@@ -27,6 +27,7 @@ use crate::{
 pub(super) struct Pipeline {
     writer: JoinHandle<Result<Summary, WriterError>>,
     handle: WriterHandle,
+    client: Client,
     senders: JoinSet<End>,
     stop_senders: CancellationToken,
     input_ended: CancellationToken,
@@ -94,7 +95,7 @@ impl Pipeline {
         let writer = spawn_writer(writer, runtime, writer_ended.clone())?;
         let shared = Shared {
             writer: handle.clone(),
-            transport: Arc::new(Http { client, clock }),
+            transport: Arc::new(Http { client: client.clone(), clock }),
             slots: Turnstile::new(concurrency),
             pace: rate.map(|rate| Arc::new(Pace::new(rate))),
             stop: CancellationToken::new(),
@@ -109,7 +110,14 @@ impl Pipeline {
             senders.spawn_on(serve(index, webhook, shared.clone()), runtime.handle());
         }
         let (stop_senders, input_ended) = (shared.stop, shared.input_ended);
-        Ok((Self { writer, handle, senders, stop_senders, input_ended, writer_ended }, batches))
+        let pipeline =
+            Self { writer, handle, client, senders, stop_senders, input_ended, writer_ended };
+        Ok((pipeline, batches))
+    }
+
+    /// What makes the requests.
+    pub(super) fn client(&self) -> Client {
+        self.client.clone()
     }
 
     /// Commits all that was read, then waits until nothing is left to send but what waits for a

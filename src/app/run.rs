@@ -11,13 +11,14 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    AppError, full_disk, lateness,
+    AppError, control, full_disk, lateness,
     opening::{self, open_store},
     pipeline::{Parts, Pipeline},
     privacy,
     signals::Signals,
 };
 use crate::{
+    api::{Desk, HealthReceiver},
     clock::{self, SharedClock},
     config::{Config, Source, SourceKind, Start},
     source::{
@@ -103,7 +104,7 @@ pub(super) struct Daemon {
     source_failed: CancellationToken,
     stop_sources: CancellationToken,
     /// What the sources say of themselves.
-    health: Vec<watch::Receiver<Health>>,
+    health: Vec<(String, HealthReceiver)>,
 }
 
 impl Daemon {
@@ -117,10 +118,11 @@ impl Daemon {
         let sources = opening::sources(config, &store)?;
         let feeds = sources.iter().map(|source| feed(source, clock.now())).collect();
         let starts = source_starts(sources, &store)?;
+        let webhooks = privacy::webhooks(config)?;
         let parts = Parts {
             store,
             mail: &config.mail,
-            webhooks: privacy::webhooks(config)?,
+            webhooks: webhooks.clone(),
             sources: feeds,
             clock: Arc::clone(&clock),
             mode: Mode::Live,
@@ -136,10 +138,17 @@ impl Daemon {
             let (out, clock) = (batches.clone(), Arc::clone(&clock));
             let (telling, told) = watch::channel(Health::default());
             let name = start.source.name.clone();
-            runtime.spawn(lateness::watch(name, told.clone(), Arc::clone(&clock)));
+            runtime.spawn(lateness::watch(name.clone(), told.clone(), Arc::clone(&clock)));
             threads.push(start.spawn(out, clock, telling, stop_sources.clone(), runtime)?);
-            health.push(told);
+            health.push((name, told));
         }
+        let desk = Desk {
+            webhooks: webhooks.into(),
+            sources: health.clone().into(),
+            client: pipeline.client(),
+            clock: Arc::clone(&clock),
+        };
+        control::start(&config.state_dir, desk, runtime, stop_sources.clone());
         let (sources_ended, source_failed) = (CancellationToken::new(), CancellationToken::new());
         let (ended, failed) = (sources_ended.clone(), source_failed.clone());
         let stop = stop_sources.clone();
@@ -159,7 +168,7 @@ impl Daemon {
     fn begun(&self) -> impl Future<Output = bool> + Send + 'static {
         let (sources, writer) = (self.health.clone(), self.pipeline.writer());
         async move {
-            for mut source in sources {
+            for (_, mut source) in sources {
                 if source.wait_for(|health| health.has_begun).await.is_err() {
                     return false;
                 }

@@ -99,6 +99,10 @@ pub(crate) enum Command {
     /// directory. Changes nothing. Each finding that is not well says what mends it. Exits with 1
     /// when events will be missing. Run it as the user that the daemon runs as.
     Doctor,
+    /// Ask the running daemon about webhooks.
+    Webhooks(WebhooksArgs),
+    /// Show how far the running daemon is behind its logs.
+    Sources(Ask),
     /// Print the completions for a shell.
     Completions(CompletionsArgs),
     /// Print the manual page.
@@ -212,6 +216,48 @@ pub(crate) struct ParseArgs {
     /// Logs: plain, gzip, zstd, xz or bzip2; globs; "-" for standard input.
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
+}
+
+/// Where the daemon is that a command asks.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Ask {
+    /// The daemon's state directory, instead of the configured one.
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) state: Option<PathBuf>,
+}
+
+/// Arguments of `webhooks`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct WebhooksArgs {
+    #[command(flatten)]
+    pub(crate) ask: Ask,
+    #[command(subcommand)]
+    pub(crate) command: WebhooksCommand,
+}
+
+/// What is done with webhooks.
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum WebhooksCommand {
+    /// List all webhooks.
+    List,
+    /// Show one webhook.
+    Show {
+        /// Its name or id.
+        name: String,
+    },
+    /// Send a test event now, and show what came of it. Exits with 1 when it was not taken.
+    Test {
+        /// Its name or id.
+        name: String,
+    },
+    /// Find out whether a receiver checks what it is told.
+    ///
+    /// Sends test events that are right, changed on the way, ten minutes old, and repeated. Exits
+    /// with 1 when the receiver believes what it should not, or does not take what it should.
+    Verify {
+        /// Its name or id.
+        name: String,
+    },
 }
 
 /// Arguments of `completions`.

@@ -9,6 +9,7 @@ use std::{
 
 use thiserror::Error;
 
+use super::DaemonError;
 use crate::{
     app::AppError,
     config::{ConfigError, FlagsError, Problem},
@@ -26,6 +27,8 @@ pub(super) const USAGE: u8 = 64;
 const DATA: u8 = 65;
 /// `EX_NOINPUT`.
 const NO_INPUT: u8 = 66;
+/// `EX_UNAVAILABLE`.
+const UNAVAILABLE: u8 = 69;
 /// `EX_SOFTWARE`.
 const SOFTWARE: u8 = 70;
 /// `EX_CANTCREAT`.
@@ -46,6 +49,7 @@ pub const EXIT_CODES: &[(u8, &str)] = &[
     (USAGE, "Wrong arguments"),
     (DATA, "The data of an input is unusable"),
     (NO_INPUT, "An input does not exist"),
+    (UNAVAILABLE, "The daemon that is asked does not run"),
     (SOFTWARE, "A bug in mailherald: please report it"),
     (CANNOT_CREATE, "A file or directory could not be made"),
     (IO, "Reading or writing failed; when it was the store: start again, nothing is lost"),
@@ -53,6 +57,10 @@ pub const EXIT_CODES: &[(u8, &str)] = &[
     (PERMISSION, "No permission"),
     (CONFIG, "The configuration is wrong"),
 ];
+
+/// What to do when the daemon is silent.
+const SILENT_HINT: &str = "is it running, with this configuration? systemctl status mailherald; \
+     for one that was started with --state DIR, give --state DIR here, too";
 
 /// The part of the long help about exit codes.
 pub(super) fn exit_codes_help() -> String {
@@ -86,6 +94,9 @@ pub enum Failure {
     /// A replay ended before everything was delivered; nothing is lost.
     #[error("not everything is delivered yet")]
     DeliveriesWait,
+    /// The running daemon was asked, and gave no answer that can be used.
+    #[error(transparent)]
+    Daemon(#[from] DaemonError),
     /// A signal ended a replay before its time; nothing is lost.
     #[error("the replay was stopped")]
     ReplayStopped,
@@ -110,6 +121,7 @@ impl Failure {
             Self::Flags(FlagsError::Kept(_) | FlagsError::Generate(_)) | Self::Output(_) => IO,
             Self::App(error) => of_app(error),
             Self::DeliveriesWait | Self::ReplayStopped => TRY_AGAIN,
+            Self::Daemon(error) => of_daemon(error),
             Self::Software(_) => SOFTWARE,
         }
     }
@@ -173,6 +185,10 @@ impl Failure {
                 Some("start it again in the same way: it goes on where it was".to_owned())
             }
             Self::App(error) => app_hint(error),
+            Self::Daemon(DaemonError::Silent { source, .. }) if is_denied(source) => {
+                Some("ask as root or as the user that the daemon runs as: sudo".to_owned())
+            }
+            Self::Daemon(DaemonError::Silent { .. }) => Some(SILENT_HINT.to_owned()),
             _ => None,
         }
     }
@@ -197,6 +213,29 @@ fn of_app(error: &AppError) -> u8 {
         | AppError::Client(ClientError::Webhook { .. }) => CONFIG,
         AppError::Client(ClientError::Setup(_)) | AppError::Panic(_) => SOFTWARE,
     }
+}
+
+fn of_daemon(error: &DaemonError) -> u8 {
+    match error {
+        DaemonError::Silent { source, .. } if is_denied(source) => PERMISSION,
+        DaemonError::Silent { .. } => UNAVAILABLE,
+        DaemonError::Refused(problem) => match problem.status {
+            403 => PERMISSION,
+            404 => NO_INPUT,
+            409 | 429 | 503 => TRY_AGAIN,
+            400..=499 => DATA,
+            _ => SOFTWARE,
+        },
+        DaemonError::Strange(_) | DaemonError::Setup(_) => SOFTWARE,
+        DaemonError::Runtime(error) => of_creating(error),
+    }
+}
+
+/// The socket is there, and not for this user.
+fn is_denied(error: &(dyn Error + 'static)) -> bool {
+    std::iter::successors(Some(error), |&error| error.source())
+        .filter_map(|error| error.downcast_ref::<io::Error>())
+        .any(|error| error.kind() == ErrorKind::PermissionDenied)
 }
 
 fn of_store(error: &StoreError) -> u8 {

@@ -6,6 +6,7 @@
 
 pub mod args;
 mod check;
+mod client;
 mod demo;
 mod doctor;
 mod failure;
@@ -15,12 +16,16 @@ mod record_json;
 mod remark_json;
 mod replay;
 mod run;
+mod show;
+mod sources;
+mod webhooks;
 
 use std::{ffi::OsString, io::Write, process::ExitCode};
 
 use clap::Parser;
 
 pub use args::{DemoArgs, Global, MtaChoice, ReplayArgs, RunArgs};
+pub use client::DaemonError;
 pub use failure::{EXIT_CODES, Failure};
 
 use args::{Cli, Command};
@@ -52,6 +57,8 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Parse(args) => parse::run(&args),
         Command::Check => check::run(&global),
         Command::Doctor => doctor::run(&global),
+        Command::Webhooks(args) => webhooks::run(&args, &global),
+        Command::Sources(ask) => sources::run(&ask, &global),
         Command::Completions(args) => generate::completions(args.shell),
         Command::Man => generate::man(),
         Command::TryStore { state_dir } => Ok(app::try_store(&state_dir)?),

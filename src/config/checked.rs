@@ -1,6 +1,6 @@
 //! The configuration that the rooms work with: complete, typed, cross-checked.
 
-use std::{path::PathBuf, time::Duration};
+use std::{fmt, path::PathBuf, time::Duration};
 
 use ipnet::IpNet;
 use jiff::Timestamp;
@@ -10,7 +10,7 @@ use url::Url;
 use super::{selection::Selection, transport::Transport};
 use crate::{
     egress::{Policy, UrlRules},
-    event::Route,
+    event::{Route, id::base32},
     profile::Profile,
     queue::{filter::TypeSet, policy},
     secret::{KeySet, Sealer, Secret},
@@ -253,6 +253,12 @@ impl Webhook {
 /// Identity of a webhook in the store: for one from the file, the hash of its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct WebhookId(pub [u8; 16]);
+
+impl fmt::Display for WebhookId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "wh_{}", base32(self.0))
+    }
+}
 
 impl WebhookId {
     /// The identity of the file webhook of that name.

@@ -18,7 +18,7 @@ pub mod selection;
 pub mod transport;
 mod value;
 
-pub use check::SecretFileError;
+pub use check::{STATE_DIR, SecretFileError};
 pub use checked::{
     Config, FileSource, JournaldSource, Kept, Mail, Mta, Retention, Source, SourceKind, Start,
     StoreSettings, Unsaid, Webhook, WebhookId,

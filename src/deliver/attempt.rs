@@ -18,6 +18,7 @@ use super::{
     http::{Posted, micros},
     privacy::veiled,
     sign::{Header, Signing},
+    test_event::TestEvent,
 };
 use crate::{
     clock::Clock,
@@ -65,61 +66,80 @@ pub async fn attempt(
     number: u32,
     clock: &dyn Clock,
 ) -> AttemptReport {
-    let (signed_at, started) = (clock.now(), Instant::now());
-    let trial = Trial { client, webhook, number, signed_at, clock };
-    let (request, exchanges) = trial.run(event).await;
-    let (ended_at, elapsed) = (clock.now(), started.elapsed());
-    let result = exchanges.last().map(|exchange| &exchange.result);
-    AttemptReport {
-        number,
-        outcome: exchanges.last().map_or(Outcome::Discarded, |last| trial.outcome(last, ended_at)),
-        signed_at,
-        ended_at,
-        elapsed,
-        status: result.and_then(ExchangeResult::status),
-        error: result.filter(|result| result.status().is_none()).map(ExchangeResult::words),
-        record: Attempt {
-            number,
-            started_us: signed_at.as_microsecond(),
-            elapsed_us: micros(elapsed),
-            url: bounded(webhook.url.to_string(), URL_BYTES),
-            request,
-            exchanges,
-        },
-    }
+    let trial = Trial { client, webhook, number, signed_at: clock.now(), clock };
+    trial.report(|| trial.words(event)).await
+}
+
+/// Tells `webhook` something that is about no message, once. As [`attempt`] otherwise.
+pub async fn test(client: &Client, webhook: &Webhook, clock: &dyn Clock) -> AttemptReport {
+    let trial = Trial { client, webhook, number: 1, signed_at: clock.now(), clock };
+    let event = TestEvent::new(webhook.id, trial.signed_at);
+    trial.report(|| Ok(event.render(webhook.profile))).await
 }
 
 /// One attempt under way.
-struct Trial<'a> {
-    client: &'a Client,
-    webhook: &'a Webhook,
-    number: u32,
-    signed_at: Timestamp,
-    clock: &'a dyn Clock,
+pub(super) struct Trial<'a> {
+    pub(super) client: &'a Client,
+    pub(super) webhook: &'a Webhook,
+    pub(super) number: u32,
+    /// The time that is in the signature.
+    pub(super) signed_at: Timestamp,
+    pub(super) clock: &'a dyn Clock,
 }
 
 impl Trial<'_> {
-    async fn run(&self, event: &Event) -> (Option<RequestBody>, Vec<Exchange>) {
-        let rendered = match self.prepare(event) {
-            Ok(rendered) => rendered,
-            Err(result) => return (None, vec![unsent(result)]),
+    /// Makes the attempt.
+    async fn report(
+        &self,
+        words: impl FnOnce() -> Result<Rendered, ExchangeResult>,
+    ) -> AttemptReport {
+        let started = Instant::now();
+        let (request, exchanges) = match self.permitted().and_then(|()| words()) {
+            Ok(rendered) => self.run(&rendered).await,
+            Err(result) => (None, vec![unsent(result)]),
         };
+        let (ended_at, elapsed) = (self.clock.now(), started.elapsed());
+        let last = exchanges.last();
+        let result = last.map(|exchange| &exchange.result);
+        AttemptReport {
+            number: self.number,
+            outcome: last.map_or(Outcome::Discarded, |last| self.outcome(last, ended_at)),
+            signed_at: self.signed_at,
+            ended_at,
+            elapsed,
+            status: result.and_then(ExchangeResult::status),
+            error: result.filter(|result| result.status().is_none()).map(ExchangeResult::words),
+            record: Attempt {
+                number: self.number,
+                started_us: self.signed_at.as_microsecond(),
+                elapsed_us: micros(elapsed),
+                url: bounded(self.webhook.url.to_string(), URL_BYTES),
+                request,
+                exchanges,
+            },
+        }
+    }
+
+    async fn run(&self, rendered: &Rendered) -> (Option<RequestBody>, Vec<Exchange>) {
         let keys = self.webhook.keys(self.signed_at);
         let live: Vec<_> = keys.all().collect();
-        let mut exchanges = vec![self.exchange(&rendered, &live).await];
+        let mut exchanges = vec![self.exchange(rendered, &live).await];
         let is_refused = exchanges.iter().any(|exchange| is_auth_refusal(&exchange.result));
         if let Some(previous) = keys.previous().filter(|_| is_refused) {
-            exchanges.push(self.exchange(&rendered, &[previous]).await);
+            exchanges.push(self.exchange(rendered, &[previous]).await);
         }
         (Some(request_body(&rendered.body)), exchanges)
     }
 
-    /// What to send, if we may and can.
-    fn prepare(&self, event: &Event) -> Result<Rendered, ExchangeResult> {
+    /// May anything be sent there?
+    fn permitted(&self) -> Result<(), ExchangeResult> {
+        let checked = self.client.check(self.webhook);
+        checked.map_err(|denied| ExchangeResult::Refused(one_line(&denied.to_string())))
+    }
+
+    /// What to say of an event.
+    fn words(&self, event: &Event) -> Result<Rendered, ExchangeResult> {
         let webhook = self.webhook;
-        self.client
-            .check(webhook)
-            .map_err(|denied| ExchangeResult::Refused(one_line(&denied.to_string())))?;
         // None only after a change of profile, for what was accepted under the former one.
         render(&veiled(event, &webhook.selection), webhook.profile).ok_or_else(|| {
             let (profile, kind) = (webhook.profile.name(), event.kind.name());
@@ -128,6 +148,21 @@ impl Trial<'_> {
     }
 
     async fn exchange(&self, rendered: &Rendered, keys: &[&Secret]) -> Exchange {
+        let key = keys.first().map(|key| key.id().to_string());
+        Exchange { key, ..self.send(rendered, rendered.body.clone(), keys).await }
+    }
+
+    /// Signs what was rendered with the newest key, and sends `body`, whatever it is.
+    pub(super) async fn post(&self, rendered: &Rendered, body: Bytes) -> Exchange {
+        if let Err(result) = self.permitted() {
+            return unsent(result);
+        }
+        let keys = self.webhook.keys(self.signed_at);
+        let newest: Vec<_> = keys.all().take(1).collect();
+        self.send(rendered, body, &newest).await
+    }
+
+    async fn send(&self, signed: &Rendered, body: Bytes, keys: &[&Secret]) -> Exchange {
         let transport = &self.webhook.transport;
         let http = match self.client.http(&transport.connection) {
             Ok(http) => http,
@@ -140,16 +175,11 @@ impl Trial<'_> {
             at: self.signed_at.as_second(),
             number: self.number,
         };
-        let headers = header_map(&transport.headers, &signing.headers(rendered));
-        let (url, timeout) = (&self.webhook.url, self.webhook.timeout);
+        let headers = header_map(&transport.headers, &signing.headers(signed));
         let sent_at = self.clock.now();
-        let posted = http.post(url, headers, rendered.body.clone(), timeout).await;
+        let posted = http.post(&self.webhook.url, headers, body, self.webhook.timeout).await;
         self.hear_time(&posted, sent_at);
-        Exchange {
-            key: keys.first().map(|key| key.id().to_string()),
-            by_proxy: transport.connection.proxy.is_some(),
-            ..recorded(posted)
-        }
+        Exchange { by_proxy: transport.connection.proxy.is_some(), ..recorded(posted) }
     }
 
     fn hear_time(&self, posted: &Posted, sent_at: Timestamp) {

@@ -12,6 +12,7 @@ mod failure;
 mod http;
 pub mod json;
 pub mod privacy;
+pub mod probe;
 mod resolve;
 pub mod sign;
 mod skew;
@@ -25,5 +26,6 @@ mod promises;
 #[cfg(test)]
 mod tests;
 
-pub use attempt::{AttemptReport, attempt};
+pub use attempt::{AttemptReport, attempt, test};
 pub use client::{Client, ClientError};
+pub use probe::{Probe, Verdict, probe};

@@ -85,6 +85,11 @@ impl TypeSet {
         self.0 & (bits(kind, BounceType::Hard) | bits(kind, BounceType::Soft)) != 0
     }
 
+    /// The types in the set, in the order of [`EventType::ALL`].
+    pub fn types(self) -> impl Iterator<Item = EventType> {
+        EventType::ALL.iter().copied().filter(move |&kind| self.contains(kind))
+    }
+
     /// Does the set hold events like this one? Sharper than [`Self::contains`] for bounces.
     #[must_use]
     pub fn contains_event(self, event: &Event) -> bool {

@@ -10,6 +10,7 @@
 )]
 
 mod bad_input;
+mod control;
 mod faults;
 mod full_disk;
 mod journal;

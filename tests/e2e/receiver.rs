@@ -6,14 +6,16 @@ use std::{
     net::{TcpListener, TcpStream},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use data_encoding::BASE64;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
+
+use crate::program::SECRET;
 
 /// One request.
 #[derive(Debug, Clone)]
@@ -38,12 +40,13 @@ impl Request {
     }
 }
 
-/// Answers 204 to everything.
+/// Answers 204 to everything, or, once it is told to be careful, 401 to what it does not believe.
 #[derive(Debug, Clone)]
 pub(crate) struct Receiver {
     pub(crate) port: u16,
     requests: Arc<Mutex<Vec<Request>>>,
     answer_after_ms: Arc<AtomicU64>,
+    is_careful: Arc<AtomicBool>,
 }
 
 impl Receiver {
@@ -55,8 +58,12 @@ impl Receiver {
     pub(crate) fn on(port: u16) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
         let port = listener.local_addr().unwrap().port();
-        let (requests, answer_after_ms) = (Arc::default(), Arc::default());
-        let receiver = Self { port, requests, answer_after_ms };
+        let receiver = Self {
+            port,
+            requests: Arc::default(),
+            answer_after_ms: Arc::default(),
+            is_careful: Arc::default(),
+        };
         let for_connections = receiver.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
@@ -76,6 +83,18 @@ impl Receiver {
         self.answer_after_ms.store(u64::try_from(wait.as_millis()).unwrap(), Ordering::SeqCst);
     }
 
+    /// From now on it refuses wrong signatures and requests that are older than five minutes.
+    pub(crate) fn be_careful(&self) {
+        self.is_careful.store(true, Ordering::SeqCst);
+    }
+
+    fn believes(&self, request: &Request) -> bool {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+        let at: u64 = request.headers["webhook-timestamp"].parse().unwrap();
+        !self.is_careful.load(Ordering::SeqCst)
+            || (request.is_signed_with(SECRET) && now.abs_diff(at) <= 300)
+    }
+
     pub(crate) fn requests(&self) -> Vec<Request> {
         self.requests.lock().unwrap().clone()
     }
@@ -93,10 +112,15 @@ impl Receiver {
         let mut input = BufReader::new(stream.try_clone().unwrap());
         let mut output = stream;
         while let Some(request) = read_request(&mut input) {
+            let answer: &[u8] = if self.believes(&request) {
+                b"HTTP/1.1 204 No Content\r\n\r\n"
+            } else {
+                b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 8\r\n\r\nwho else"
+            };
             self.requests.lock().unwrap().push(request);
             std::thread::sleep(Duration::from_millis(self.answer_after_ms.load(Ordering::SeqCst)));
             // The sender may have gone; then there is nobody to answer.
-            if output.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").is_err() {
+            if output.write_all(answer).is_err() {
                 return;
             }
         }

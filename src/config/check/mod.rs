@@ -35,7 +35,7 @@ pub use secret_file::SecretFileError;
 pub(super) use secret_file::read as read_secret_file;
 
 /// Where state lives unless said otherwise.
-pub(super) const STATE_DIR: &str = "/var/lib/mailherald";
+pub const STATE_DIR: &str = "/var/lib/mailherald";
 /// Attempts to all webhooks together that may be under way at once.
 const CONCURRENCIES: RangeInclusive<usize> = 1..=4096;
 

@@ -44,6 +44,14 @@ const ROOMS: &[(&str, &[&str])] = &[
             "telemetry",
         ],
     ),
+    // Edges.
+    (
+        "api",
+        &[
+            "clock", "config", "deliver", "event", "limits", "profile", "queue", "secret",
+            "source", "writer",
+        ],
+    ),
 ];
 
 /// Rooms that know the whole line: they stand above every other.

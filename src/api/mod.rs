@@ -1,0 +1,94 @@
+//! What an operator asks of the running daemon, over HTTP on a unix socket in the state directory.
+//!
+//! * [`socket`] — where it listens, and that nobody else does;
+//! * `caller` — who may ask: root, and the user that the daemon runs as;
+//! * [`problem`] — every refusal, in one shape (RFC 9457);
+//! * [`webhooks`], … — one file for each kind of thing, its answers and its operations.
+//!
+//! State is the writer's, which is asked through its handle; how a webhook is told is `deliver`'s.
+//! The command line (`cli`) is a client of this, and takes the types of the answers from here.
+
+pub mod attempts;
+mod caller;
+pub mod problem;
+pub mod socket;
+pub mod sources;
+pub mod webhooks;
+
+use std::{future::IntoFuture, sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    middleware,
+    routing::{get, post},
+};
+use tokio::{net::UnixListener, sync::watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::{clock::SharedClock, config::Webhook, deliver::Client, limits, source::Health};
+
+use problem::Problem;
+
+/// How long answers under way may take once it is time to end.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// What the operations work with.
+#[derive(Debug, Clone)]
+pub struct Desk {
+    /// The webhooks, by index.
+    pub webhooks: Arc<[Arc<Webhook>]>,
+    /// The sources by name, and how each is.
+    pub sources: Arc<[(String, HealthReceiver)]>,
+    /// Makes requests that are asked for here.
+    pub client: Client,
+    /// Tells the time.
+    pub clock: SharedClock,
+}
+
+/// How a source is, always the newest.
+pub type HealthReceiver = watch::Receiver<Health>;
+
+impl Desk {
+    /// Index and webhook of that name or id.
+    fn webhook(&self, named: &str) -> Result<(usize, &Arc<Webhook>), Problem> {
+        let mut all = self.webhooks.iter().enumerate();
+        all.find(|(_, webhook)| webhook.name == named || webhook.id.to_string() == named)
+            .ok_or_else(|| Problem::unknown_webhook(named, &self.names()))
+    }
+
+    fn names(&self) -> Vec<&str> {
+        self.webhooks.iter().map(|webhook| webhook.name.as_str()).collect()
+    }
+}
+
+/// Answers until `stop` is done, and then as long as answers under way take, but not for ever.
+pub async fn serve(listener: UnixListener, desk: Desk, stop: CancellationToken) {
+    let service = router(desk).into_make_service_with_connect_info::<caller::Caller>();
+    let ending = stop.clone().cancelled_owned();
+    let serving = axum::serve(listener, service).with_graceful_shutdown(ending);
+    let out_of_patience = async {
+        stop.cancelled().await;
+        tokio::time::sleep(GRACE).await;
+    };
+    tokio::select! {
+        result = serving.into_future() => if let Err(error) = result {
+            tracing::error!(%error, "the control API stopped");
+        },
+        () = out_of_patience => {}
+    }
+}
+
+fn router(desk: Desk) -> Router {
+    Router::new()
+        .route("/v1/webhooks", get(webhooks::list))
+        .route("/v1/webhooks/{id}", get(webhooks::show))
+        .route("/v1/webhooks/{id}/test", post(webhooks::test))
+        .route("/v1/webhooks/{id}/verify", post(webhooks::verify))
+        .route("/v1/sources", get(sources::list))
+        .fallback(async || Problem::not_found())
+        .method_not_allowed_fallback(async || Problem::method_not_allowed())
+        .layer(middleware::from_fn(caller::check))
+        .layer(DefaultBodyLimit::max(limits::API_BODY_BYTES))
+        .with_state(desk)
+}

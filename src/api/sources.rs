@@ -1,0 +1,51 @@
+//! Sources: how far they are behind.
+
+use axum::{Json, extract::State};
+use serde::{Deserialize, Serialize};
+
+use super::Desk;
+
+/// A source as it is now.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Source {
+    /// Unique.
+    pub name: String,
+    /// `waiting` (there is no log yet), `refused` (there is one, and we may not read it), `behind`
+    /// or `current`.
+    pub state: String,
+    /// Bytes that are there and not read.
+    pub lag_bytes: u64,
+    /// For how long there has always been something to read.
+    pub lag_seconds: u64,
+    /// Disk space of deleted files that are kept open because they are not read to their end.
+    pub pinned_bytes: u64,
+}
+
+/// All sources.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Sources {
+    /// In the order of the configuration.
+    pub data: Vec<Source>,
+}
+
+/// `GET /v1/sources`.
+pub(super) async fn list(State(desk): State<Desk>) -> Json<Sources> {
+    let now = desk.clock.now();
+    let view = |(name, told): &(String, super::HealthReceiver)| {
+        let health = *told.borrow();
+        let state = match health {
+            _ if health.refused > 0 => "refused",
+            _ if health.is_waiting => "waiting",
+            _ if health.behind_since.is_some() => "behind",
+            _ => "current",
+        };
+        Source {
+            name: name.clone(),
+            state: state.to_owned(),
+            lag_bytes: health.lag_bytes,
+            lag_seconds: health.lag_seconds(now),
+            pinned_bytes: health.pinned_bytes,
+        }
+    };
+    Json(Sources { data: desk.sources.iter().map(view).collect() })
+}

@@ -1,0 +1,135 @@
+//! Commands that ask the running daemon.
+
+use rustix::process::Signal;
+
+use crate::{
+    lines,
+    program::{Host, SECRET, output, text},
+    receiver::Receiver,
+    until,
+};
+
+#[test]
+fn webhooks_are_listed_and_shown_without_their_secret() {
+    let (host, receiver) = (Host::new(), Receiver::start());
+    let config = host.configure(&host.log_source(), &receiver, "filter_users = [\"ann\"]");
+    let program = host.run(&config);
+
+    let listed = output(&["webhooks", "list", "--config", &config]);
+    assert!(listed.status.success(), "{}", text(&listed.stderr));
+    let expected = format!("NAME  PROFILE   URL\nShop  standard  {}\n", receiver.url());
+    assert_eq!(text(&listed.stdout), expected);
+
+    let shown = output(&["webhooks", "show", "Shop", "--json", "--config", &config]);
+    let shown: serde_json::Value = serde_json::from_slice(&shown.stdout).unwrap();
+    assert_eq!(shown["filter_users"], serde_json::json!(["ann"]));
+    let by_id = output(&["webhooks", "show", shown["id"].as_str().unwrap(), "--config", &config]);
+    assert!(text(&by_id.stdout).starts_with("name     Shop\n"), "{}", text(&by_id.stdout));
+    for answer in [&listed.stdout, &by_id.stdout] {
+        assert!(!text(answer).contains("whsec_"));
+    }
+    program.stop(Signal::TERM);
+}
+
+#[test]
+fn a_name_that_nobody_has_is_refused_with_those_that_there_are() {
+    let (host, receiver) = (Host::new(), Receiver::start());
+    let config = host.configure(&host.log_source(), &receiver, "");
+    let _program = host.run(&config);
+    let refused = output(&["webhooks", "show", "a/b", "--config", &config]);
+    assert_eq!(refused.status.code(), Some(66));
+    assert_eq!(text(&refused.stderr), "error: no webhook is named `a/b`; there are: Shop\n");
+}
+
+#[test]
+fn without_a_daemon_the_command_says_where_it_looked_and_what_to_do() {
+    let (host, receiver) = (Host::new(), Receiver::start());
+    let config = host.configure(&host.log_source(), &receiver, "");
+    let silent = output(&["webhooks", "list", "--config", &config]);
+    assert_eq!(silent.status.code(), Some(69));
+    let said = text(&silent.stderr);
+    let place = host.text("state/api.sock");
+    assert!(said.starts_with(&format!("error: the daemon does not answer on {place}\n")), "{said}");
+    assert!(said.contains("systemctl status mailherald"), "{said}");
+}
+
+/// What a killed daemon leaves is no obstacle to the next.
+#[test]
+fn the_socket_of_a_killed_daemon_is_taken_over() {
+    let (host, receiver) = (Host::new(), Receiver::start());
+    let config = host.configure(&host.log_source(), &receiver, "");
+    host.run(&config).kill();
+    let _program = host.run(&config);
+    assert!(output(&["webhooks", "list", "--config", &config]).status.success());
+}
+
+#[test]
+fn a_test_event_goes_out_at_once_and_the_answer_is_shown() {
+    let (host, receiver) = (Host::new(), Receiver::start());
+    // Whatever the webhook subscribed to.
+    let config = host.configure(&host.log_source(), &receiver, "events = [\"outbound.bounced\"]");
+    let _program = host.run(&config);
+    let tested = output(&["webhooks", "test", "Shop", "--json", "--config", &config]);
+    assert!(tested.status.success(), "{}", text(&tested.stderr));
+    let tested: serde_json::Value = serde_json::from_slice(&tested.stdout).unwrap();
+    assert_eq!(tested["answer"]["response_code"], 204);
+    assert!(tested["answer"]["connect_ms"].is_number(), "{tested}");
+    let requests = receiver.requests();
+    assert!(requests[0].is_signed_with(SECRET));
+    let body: serde_json::Value = serde_json::from_slice(&requests[0].body).unwrap();
+    assert_eq!(body["type"], "webhook.test");
+    // For people.
+    let shown = text(&output(&["webhooks", "test", "Shop", "--config", &config]).stdout);
+    assert!(shown.contains("answer         HTTP 204\n"), "{shown}");
+}
+
+#[test]
+fn a_test_that_nobody_takes_shows_why_and_fails() {
+    let (host, receiver) = (Host::new(), Receiver::start());
+    let config = host.configure(&host.log_source(), &receiver, "profile = \"generic\"");
+    let text_of_config = std::fs::read_to_string(&config).unwrap();
+    // A port that was free a moment ago.
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let elsewhere = text_of_config.replace(&receiver.url(), &format!("http://{free}/webhook"));
+    std::fs::write(&config, elsewhere).unwrap();
+    let _program = host.run(&config);
+    let tested = output(&["webhooks", "test", "Shop", "--config", &config]);
+    assert_eq!(tested.status.code(), Some(1));
+    assert!(text(&tested.stdout).contains("connect:"), "{}", text(&tested.stdout));
+}
+
+#[test]
+fn a_careless_receiver_is_told_from_a_careful_one() {
+    let (host, receiver) = (Host::new(), Receiver::start());
+    let config = host.configure(&host.log_source(), &receiver, "");
+    let _program = host.run(&config);
+    let verify = || {
+        let output = output(&["webhooks", "verify", "Shop", "--json", "--config", &config]);
+        let verdicts: Vec<_> = text(&output.stdout)
+            .lines()
+            .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
+            .map(|probe| format!("{} {}", probe["name"], probe["verdict"]).replace('"', ""))
+            .collect();
+        (output.status.code(), verdicts)
+    };
+    let careless = ["good good", "tampered bad", "stale bad", "duplicate good"];
+    assert_eq!(verify(), (Some(1), careless.map(str::to_owned).to_vec()));
+    receiver.be_careful();
+    let careful = ["good good", "tampered good", "stale good", "duplicate good"];
+    assert_eq!(verify(), (Some(0), careful.map(str::to_owned).to_vec()));
+}
+
+#[test]
+fn sources_are_shown_as_they_are() {
+    let (host, receiver) = (Host::new(), Receiver::start());
+    let config = host.configure(&host.log_source(), &receiver, "");
+    let _program = host.run(&config);
+    let state = || {
+        let shown = output(&["sources", "--json", "--config", &config]);
+        let shown: serde_json::Value = serde_json::from_slice(&shown.stdout).unwrap();
+        (shown["state"].as_str().unwrap().to_owned(), shown["lag_bytes"].as_u64().unwrap())
+    };
+    assert_eq!(state(), ("waiting".to_owned(), 0));
+    host.append("mail.log", &lines(0..3));
+    until("all is read", || state() == ("current".to_owned(), 0));
+}
