@@ -4,18 +4,21 @@
 //! staged and go into the store as one atomic, durable commit (group commit). Only then are new
 //! events released to the senders, and only then does an input position count.
 //!
-//! A commit is due after `COMMIT_LINES` lines, `COMMIT_BYTES` of staged bytes or
-//! `COMMIT_AFTER` since the first staged effect, and at once when the input is idle.
+//! A commit is due after `COMMIT_LINES` lines, `COMMIT_BYTES` of lines or `COMMIT_AFTER` since the
+//! first staged effect, and at once when the input is idle.
 //!
 //! A failed commit ends the thread with an error: what was not committed is read again after a
 //! restart.
 
 mod ages;
 mod backfill;
+mod chunks;
+mod commit;
 mod deliveries;
 mod error;
 mod events;
 mod expiry;
+mod intake;
 mod live;
 mod postings;
 mod room;
@@ -51,14 +54,11 @@ pub use stage::{journal_position, positions};
 
 use deliveries::Deliveries;
 use events::EventLog;
+use intake::Intake;
 use room::Room;
 use stage::Stage;
 use sweep::Sweep;
 
-/// Lines that a commit covers at most.
-const COMMIT_LINES: u64 = 10_000;
-/// Bytes of lines that a commit covers at most.
-const COMMIT_BYTES: usize = 1024 * 1024;
 /// The longest that an effect waits for its commit.
 const COMMIT_AFTER: Duration = Duration::from_millis(100);
 /// Commands that may wait.
@@ -239,9 +239,7 @@ pub struct Writer {
     clock: SharedClock,
     /// When it was made, microseconds. What happened since cannot have been stored by another run.
     started_us: i64,
-    sources: Vec<Feed>,
-    readers: Vec<Reader>,
-    correlator: Correlator,
+    intake: Intake,
     events: EventLog,
     deliveries: Deliveries,
     retention: Retention,
@@ -253,13 +251,8 @@ pub struct Writer {
     upkeep_at: Instant,
     stage: Stage,
     inbox: mpsc::Receiver<Command>,
-    batches: mpsc::Receiver<Batch>,
     durable: watch::Sender<u64>,
     summary: Summary,
-    /// When the last batch came in.
-    heard: Instant,
-    /// Kept to reuse its memory.
-    fresh: Vec<Event>,
 }
 
 /// What woke the writer.
@@ -311,9 +304,7 @@ impl Writer {
             mode,
             started_us: now.as_microsecond(),
             clock,
-            sources,
-            readers,
-            correlator,
+            intake: Intake::new(sources, readers, correlator, batches, mode),
             events,
             deliveries,
             retention,
@@ -323,11 +314,8 @@ impl Writer {
             upkeep_at: Instant::now(),
             stage,
             inbox,
-            batches,
             durable,
             summary: Summary::default(),
-            heard: Instant::now(),
-            fresh: Vec::new(),
         };
         Ok((writer, WriterHandle { commands, durable: durable_seen }))
     }
@@ -354,37 +342,44 @@ impl Writer {
                 Woken::Command(Some(command)) => self.command(command)?,
                 Woken::Batch(Some(batch)) => self.ingest(&batch)?,
                 Woken::Batch(None) => sources_open = false,
-                Woken::CommitDue => self.commit()?,
+                Woken::CommitDue => self.commit_and_read_ahead()?,
                 Woken::Silent => {
-                    let silence = self.heard.elapsed();
+                    let silence = self.intake.heard.elapsed();
                     self.release_held(|correlator, fresh| correlator.silence(silence, fresh))?;
                 }
                 Woken::UpkeepDue => self.keep_up()?,
             }
         }
         self.flush()?;
-        self.summary.counts = self.readers.iter().map(Reader::counts).sum();
+        self.summary.counts = self.intake.counts();
         Ok(())
     }
 
     /// Commands first: a backlog of lines must not keep the senders waiting.
     fn wait(&mut self, runtime: &Handle, sources_open: bool) -> Woken {
+        // Most commands come in crowds: only the last of one is worth a sleep.
+        if let Ok(command) = self.inbox.try_recv() {
+            return Woken::Command(Some(command));
+        }
+        if self.stage.is_full() || (self.stage.is_last && self.intake.batches.is_empty()) {
+            return Woken::CommitDue;
+        }
         let is_listening = !self.room.is_short();
         let due = self.stage.since.map(|since| since + COMMIT_AFTER);
         if !is_listening {
             // It is not the log that is silent: we do not listen.
-            self.heard = Instant::now();
+            self.intake.heard = Instant::now();
         }
         // Lines that have come already end a silence, however long the last commit took.
-        let silent =
-            self.correlator.patience().map(|wait| self.heard + wait).filter(|_| is_listening);
+        let Intake { correlator, heard, batches, .. } = &mut self.intake;
+        let silent = correlator.patience().map(|wait| *heard + wait).filter(|_| is_listening);
         runtime.block_on(async {
             tokio::select! {
                 biased;
                 command = self.inbox.recv() => Woken::Command(command),
                 () = until(due), if due.is_some() => Woken::CommitDue,
                 () = tokio::time::sleep_until(self.upkeep_at) => Woken::UpkeepDue,
-                batch = self.batches.recv(), if sources_open && is_listening => Woken::Batch(batch),
+                batch = batches.recv(), if sources_open && is_listening => Woken::Batch(batch),
                 () = until(silent), if silent.is_some() => Woken::Silent,
             }
         })
@@ -395,7 +390,7 @@ impl Writer {
         &mut self,
         release: impl FnOnce(&mut Correlator, &mut Vec<Event>),
     ) -> Result<(), WriterError> {
-        release(&mut self.correlator, &mut self.fresh);
+        release(&mut self.intake.correlator, &mut self.intake.fresh);
         self.stage.touch();
         self.stage_events()
     }
@@ -403,8 +398,11 @@ impl Writer {
     /// Takes in all that the sources have sent, and commits it. The past has nothing more to say
     /// then.
     fn flush(&mut self) -> Result<(), WriterError> {
-        while let Ok(batch) = self.batches.try_recv() {
+        while let Some(batch) = self.intake.next() {
             self.ingest(&batch)?;
+            if self.stage.is_full() {
+                self.commit_and_read_ahead()?;
+            }
         }
         if self.mode != Mode::Live {
             self.release_held(Correlator::release_all)?;
@@ -436,39 +434,24 @@ impl Writer {
         Ok(())
     }
 
-    /// Takes the lines of a batch in; commits when enough is staged, or when nothing more waits.
+    /// Takes the lines of a batch in.
     fn ingest(&mut self, batch: &Batch) -> Result<(), WriterError> {
-        let Some(reader) = self.readers.get_mut(batch.source) else { return Ok(()) };
-        self.heard = Instant::now();
-        let (correlator, fresh) = (&mut self.correlator, &mut self.fresh);
-        reader.read(batch, |line| correlator.step(line, fresh));
-        fresh.retain(|event| reader.wants(event.at_us));
-        self.stage_events()?;
-        if self.mode == Mode::Live
-            && let Some(Feed { name, .. }) = self.sources.get(batch.source)
-            && let Some(reader) = self.readers.get(batch.source)
-        {
-            self.stage.position(name, batch, reader.state());
-        }
-        self.stage.lines += batch.lines.len() as u64;
-        self.stage.bytes += batch.bytes.len();
-        self.stage.touch();
-        let full = self.stage.lines >= COMMIT_LINES || self.stage.bytes >= COMMIT_BYTES;
-        if full || (batch.idle && self.batches.is_empty()) { self.commit() } else { Ok(()) }
+        self.intake.take_in(batch, &mut self.stage);
+        self.stage_events()
     }
 
     /// Gives fresh events their place, those that are new to the store.
     fn stage_events(&mut self) -> Result<(), WriterError> {
-        let now_ms = self.now_ms();
-        let mut fresh = std::mem::take(&mut self.fresh);
+        let mut fresh = std::mem::take(&mut self.intake.fresh);
         for event in fresh.drain(..) {
             if self.is_history(&event)? {
                 continue;
             }
             self.summary.events += 1;
-            self.events.append(event, now_ms, &mut self.stage);
+            self.stage.touch();
+            self.events.append(event);
         }
-        self.fresh = fresh;
+        self.intake.fresh = fresh;
         Ok(())
     }
 
@@ -499,21 +482,6 @@ impl Writer {
 
     fn now_ms(&self) -> u64 {
         millis(self.clock.now())
-    }
-
-    /// Makes all that is staged durable, then releases it.
-    fn commit(&mut self) -> Result<(), WriterError> {
-        let live = self.mode == Mode::Live;
-        live::stage(&mut self.correlator, live.then_some(&mut self.stage));
-        self.events.stage_open(&mut self.stage);
-        self.deliveries.stage(self.events.next_seq(), &mut self.stage);
-        let Some(commit) = self.stage.take() else { return Ok(()) };
-        self.store.apply(commit)?;
-        let durable = self.events.committed();
-        self.deliveries.committed(durable);
-        self.durable.send_replace(durable);
-        self.room.look(&self.store);
-        Ok(())
     }
 }
 

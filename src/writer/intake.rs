@@ -1,0 +1,75 @@
+//! Lines in, events out, in memory only. So this can go on while a commit is under way: nothing
+//! here asks the store, and what is staged here goes with the next commit.
+
+use tokio::{sync::mpsc, time::Instant};
+
+use super::{Feed, Mode, stage::Stage};
+use crate::{
+    correlate::Correlator,
+    event::Event,
+    parse::{Counts, Reader},
+    source::Batch,
+};
+
+/// The sources, and what became of their lines so far.
+#[derive(Debug)]
+pub(super) struct Intake {
+    mode: Mode,
+    pub(super) sources: Vec<Feed>,
+    /// One for each source.
+    readers: Vec<Reader>,
+    pub(super) correlator: Correlator,
+    pub(super) batches: mpsc::Receiver<Batch>,
+    /// When the last batch came in.
+    pub(super) heard: Instant,
+    /// Events without a place in the log of events yet. Kept to reuse its memory.
+    pub(super) fresh: Vec<Event>,
+}
+
+impl Intake {
+    pub(super) fn new(
+        sources: Vec<Feed>,
+        readers: Vec<Reader>,
+        correlator: Correlator,
+        batches: mpsc::Receiver<Batch>,
+        mode: Mode,
+    ) -> Self {
+        let (heard, fresh) = (Instant::now(), Vec::new());
+        Self { mode, sources, readers, correlator, batches, heard, fresh }
+    }
+
+    /// A batch that waits.
+    pub(super) fn next(&mut self) -> Option<Batch> {
+        self.batches.try_recv().ok()
+    }
+
+    /// Takes the lines of a batch in, and stages where its source is then.
+    pub(super) fn take_in(&mut self, batch: &Batch, stage: &mut Stage) {
+        let (Some(reader), Some(source)) =
+            (self.readers.get_mut(batch.source), self.sources.get(batch.source))
+        else {
+            return;
+        };
+        self.heard = Instant::now();
+        let (correlator, fresh) = (&mut self.correlator, &mut self.fresh);
+        let mut others = fresh.len();
+        reader.read(batch, |line| correlator.step(line, fresh));
+        fresh.retain(|event| {
+            let is_other = others > 0;
+            others -= usize::from(is_other);
+            is_other || reader.wants(event.at_us)
+        });
+        if self.mode == Mode::Live {
+            stage.position(&source.name, batch, reader.state());
+        }
+        stage.lines += batch.lines.len() as u64;
+        stage.bytes += batch.bytes.len();
+        stage.is_last = batch.idle;
+        stage.touch();
+    }
+
+    /// Lines by outcome.
+    pub(super) fn counts(&self) -> Counts {
+        self.readers.iter().map(Reader::counts).sum()
+    }
+}
