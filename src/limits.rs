@@ -11,8 +11,8 @@ pub const LIVE_MESSAGES: usize = 1_000_000;
 pub const LINE_BYTES: usize = 64 * 1024;
 
 /// Bytes of lines in one batch from a source: enough to amortise a channel hop, small enough
-/// that four waiting batches stay under 5 MB.
-pub const BATCH_BYTES: usize = 1024 * 1024;
+/// that senders get their turn between two, and that the waiting ones take little memory.
+pub const BATCH_BYTES: usize = 256 * 1024;
 
 /// Batches that may wait for the writer, for each source.
 pub const BATCHES_WAITING: usize = 4;

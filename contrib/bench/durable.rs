@@ -1,12 +1,17 @@
 //! Reads a log into a store on disk, as `replay` does, for `cargo xtask bench ingest`.
 //!
-//! `durable replay FILE DIR`: every line parsed, correlated and committed, every event offered to
-//! one webhook whose receiver is in this process and says yes at once, and each yes committed.
-//! `durable open DIR`: opens the store again.
+//! * `durable replay FILE DIR`: every line parsed, correlated and committed, every event offered to
+//!   one webhook whose receiver is in this process and says yes at once, and each yes committed.
+//! * `durable replay-and-forget FILE DIR`: the same with `retain = "0s"`,
+//!   and some time to forget.
+//! * `durable open DIR`: opens the store again.
+//! * `durable weigh DIR`: opens it, and adds the packed events up.
 //!
-//! The last line of standard output is `lines events delivered`.
+//! The last line of standard output is `lines events delivered`, or the bytes of packed events.
 
 #![allow(clippy::print_stdout, reason = "a tool talks to its caller")]
+
+mod webhook;
 
 use std::{ops::ControlFlow, path::Path, sync::Arc, thread, time::Duration};
 
@@ -14,18 +19,14 @@ use anyhow::{Context, Result, bail};
 use jiff::tz::TimeZone;
 use mailherald::{
     clock,
-    config::{Mail, Retention, Selection, Transport, Webhook, WebhookId},
+    config::{Kept, Mail, Retention},
     correlate::Direction,
-    profile::Profile,
     queue::{
         delivery::{Fate, Finished},
         endpoint::{Sighting, Signal},
-        filter::TypeSet,
-        policy::Policy,
     },
-    secret::Secret,
     source::{Batch, replay},
-    store::Store,
+    store::{Prefix, Store},
     writer::{Feed, Mode, ReplaySet, Setup, Writer, WriterHandle},
 };
 use tokio::{
@@ -36,6 +37,9 @@ use tokio::{
 /// Deliveries claimed at once, as a sender with that many attempts under way would.
 const CLAIMED: usize = 1024;
 
+/// Time in which the writer lets go of what was delivered last.
+const UPKEEP: Duration = Duration::from_secs(10);
+
 /// Batches that wait for the writer, as in the product.
 const WAITING: usize = 4;
 
@@ -43,21 +47,37 @@ fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
-        ["replay", file, dir] => replay_into(file, Path::new(dir)),
+        ["replay", file, dir] => replay_into(file, Path::new(dir), Retention::default()),
+        ["replay-and-forget", file, dir] => {
+            let default = Retention::default();
+            let events = Kept { age: Duration::ZERO, ..default.events };
+            replay_into(file, Path::new(dir), Retention { events, ..default })
+        }
         ["open", dir] => {
             Store::open(Path::new(dir)).context("open the store")?;
             println!("0 0 0");
             Ok(())
         }
-        _ => bail!("`replay FILE DIR` or `open DIR`"),
+        ["weigh", dir] => weigh(Path::new(dir)),
+        _ => bail!("`replay FILE DIR`, `replay-and-forget FILE DIR`, `open DIR` or `weigh DIR`"),
     }
 }
 
-fn replay_into(file: &str, dir: &Path) -> Result<()> {
+fn weigh(dir: &Path) -> Result<()> {
+    let store = Store::open(dir).context("open the store")?;
+    let mut bytes = 0;
+    for entry in store.scan(&Prefix::chunks()).context("look through the events")? {
+        bytes += entry.context("read events")?.1.len();
+    }
+    println!("{bytes}");
+    Ok(())
+}
+
+fn replay_into(file: &str, dir: &Path, retention: Retention) -> Result<()> {
     let runtime = runtime::Builder::new_multi_thread().worker_threads(1).enable_time().build()?;
     let _context = runtime.enter();
     let (batches, inbox) = mpsc::channel(WAITING);
-    let (writer, handle) = Writer::new(setup(dir)?, inbox).context("begin to write")?;
+    let (writer, handle) = Writer::new(setup(dir, retention)?, inbox).context("begin to write")?;
     let tokio = runtime.handle().clone();
     let writing = thread::spawn(move || writer.run(&tokio));
     let (all_read, is_all_read) = watch::channel(false);
@@ -68,6 +88,9 @@ fn replay_into(file: &str, dir: &Path) -> Result<()> {
         handle.flush().await.context("flush")?;
         all_read.send(true).context("tell the receiver")?;
         let delivered = receiving.await.context("receive")?;
+        if retention.events.age.is_zero() {
+            tokio::time::sleep(UPKEEP).await;
+        }
         handle.stop().await;
         delivered
     })?;
@@ -77,12 +100,12 @@ fn replay_into(file: &str, dir: &Path) -> Result<()> {
     Ok(())
 }
 
-fn setup(dir: &Path) -> Result<Setup> {
+fn setup(dir: &Path, retention: Retention) -> Result<Setup> {
     let mail = Mail::default();
     Ok(Setup {
         store: Store::open(dir).context("open the store")?,
         sources: vec![Feed { name: "bench".into(), since_us: None, can_be_read_again: true }],
-        webhooks: vec![Arc::new(webhook()?)],
+        webhooks: vec![Arc::new(webhook::webhook("http://127.0.0.1:9/")?)],
         direction: Direction { mynetworks: mail.mynetworks, ..Direction::default() },
         zone: TimeZone::system(),
         clock: clock::system(),
@@ -93,30 +116,8 @@ fn setup(dir: &Path) -> Result<Setup> {
             resend: false,
             set: Some(ReplaySet { id: [0; 16], is_resumed: false }),
         },
-        retention: Retention::default(),
+        retention,
         min_free: Some(0),
-    })
-}
-
-fn webhook() -> Result<Webhook> {
-    let profile = Profile::Standard;
-    let events = TypeSet::parse(["outbound.*", "inbound.*"], profile);
-    let Ok(events) = events else { bail!("the wildcards are unknown") };
-    Ok(Webhook {
-        id: WebhookId::of_name("bench"),
-        name: "bench".into(),
-        url: "http://127.0.0.1:9/".parse().context("the URL")?,
-        profile,
-        events,
-        secret: Secret::generate().context("a secret")?,
-        filter_users: None,
-        filter_domains: None,
-        timeout: profile.timeout(),
-        schedule: profile.schedule().to_vec(),
-        concurrency: 16,
-        transport: Transport::default(),
-        policy: Policy::default(),
-        selection: Selection::default(),
     })
 }
 

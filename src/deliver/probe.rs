@@ -49,31 +49,31 @@ pub enum Verdict {
 /// Probes the receiver of `webhook`. Four requests at most; the first decides whether there are more.
 pub async fn probe(client: &Client, webhook: &Webhook, clock: &dyn Clock) -> Vec<Probe> {
     let now = clock.now();
-    let prober = Prober { client, webhook, clock };
+    let sender = Sender { client, webhook, clock };
     let letter = TestEvent::new(webhook.id, now).render(webhook.profile);
-    let good = prober.post(&letter, letter.body.clone(), now).await;
+    let good = sender.post(&letter, letter.body.clone(), now).await;
     let mut probes = vec![judge_good("good", "accepts it", &good)];
     if !is_taken(&good) {
         return probes;
     }
-    let tampered = prober.post(&letter, tampered(&letter.body), now).await;
+    let tampered = sender.post(&letter, tampered(&letter.body), now).await;
     probes.push(judge_refused("tampered", "refuses it: the signature does not fit", &tampered));
     let at = now.checked_sub(STALE).unwrap_or(now);
     let old = TestEvent::new(webhook.id, at).render(webhook.profile);
-    let stale = prober.post(&old, old.body.clone(), at).await;
+    let stale = sender.post(&old, old.body.clone(), at).await;
     probes.push(judge_stale(webhook.profile, &stale));
-    let again = prober.post(&letter, letter.body.clone(), clock.now()).await;
+    let again = sender.post(&letter, letter.body.clone(), clock.now()).await;
     probes.push(judge_good("duplicate", "accepts it, and does nothing about it again", &again));
     probes
 }
 
-struct Prober<'a> {
+struct Sender<'a> {
     client: &'a Client,
     webhook: &'a Webhook,
     clock: &'a dyn Clock,
 }
 
-impl Prober<'_> {
+impl Sender<'_> {
     /// Signs the letter as of `at`, and sends `body`.
     async fn post(&self, letter: &Rendered, body: Bytes, at: Timestamp) -> Exchange {
         let Self { client, webhook, clock } = *self;

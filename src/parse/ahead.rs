@@ -18,7 +18,7 @@ use super::{Line, Memory, Parsed, lines};
 use crate::source::Batch;
 
 /// Lines that are worth a thread: it takes as long to start as some hundred lines to parse.
-const WORTH_A_THREAD: usize = if cfg!(test) { 2 } else { 2048 };
+const WORTH_A_THREAD: usize = if cfg!(test) { 2 } else { 512 };
 
 /// Lines that are handed over at once.
 const RUN_LINES: usize = if cfg!(test) { 1 } else { 128 };
@@ -49,7 +49,7 @@ pub(super) fn read(
         let started = thread::Builder::new().name("parse".into()).spawn_scoped(scope, parse);
         for run in behind {
             // By reference: of most records, less than half is looked at.
-            for parsed in run.iter() {
+            for parsed in &run {
                 each(&parsed.line());
             }
         }

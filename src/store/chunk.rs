@@ -76,7 +76,7 @@ impl ChunkBuilder {
         self.body.extend_from_slice(&[0; LENGTH_BYTES]);
         super::codec::append(event, &mut self.body);
         let length = u32::try_from(self.body.len() - start - LENGTH_BYTES);
-        let is_full = HEADER_BYTES + self.body.len() > CHUNK_BYTES && !self.is_empty();
+        let is_full = self.value_bytes() > CHUNK_BYTES && !self.is_empty();
         let place = self.body.get_mut(start..).and_then(<[u8]>::first_chunk_mut);
         let (Ok(length), Some(place), false) = (length, place, is_full) else {
             self.body.truncate(start);
@@ -90,11 +90,17 @@ impl ChunkBuilder {
     /// The value to store under [`super::Key::chunk`] of [`ChunkBuilder::first_seq`].
     #[must_use]
     pub fn value(&self) -> Vec<u8> {
-        let mut value = Vec::with_capacity(HEADER_BYTES + self.body.len());
+        let mut value = Vec::with_capacity(self.value_bytes());
         value.push(VERSION);
         value.extend_from_slice(&crc32fast::hash(&self.body).to_be_bytes());
         value.extend_from_slice(&self.body);
         value
+    }
+
+    /// Bytes of [`ChunkBuilder::value`].
+    #[must_use]
+    pub fn value_bytes(&self) -> usize {
+        HEADER_BYTES + self.body.len()
     }
 
     /// Sequence number of its first event.
@@ -199,7 +205,8 @@ mod tests {
             pushed += 1;
         }
         assert!(pushed > 5);
-        assert!(chunk.value().len() <= CHUNK_BYTES);
+        assert_eq!(chunk.value().len(), chunk.value_bytes());
+        assert!(chunk.value_bytes() <= CHUNK_BYTES);
         assert_eq!(decode(0, &chunk.value()).unwrap().len(), pushed);
     }
 

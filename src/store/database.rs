@@ -1,6 +1,7 @@
 //! The open store: durable commits, reads and ordered scans.
 
 use std::{
+    io,
     ops::Bound,
     path::{Path, PathBuf},
     sync::atomic::{AtomicU64, Ordering},
@@ -149,10 +150,12 @@ impl Store {
     /// Writes the number of the last commit down beside the database. Without it damage may go
     /// unnoticed, and that is all.
     pub(super) fn note(&self, is_closed: bool) {
-        let noted = Noted { commits: self.commits(), is_closed };
-        if let Err(error) = marks::note(&self.dir, noted) {
-            tracing::warn!(%error, "the number of commits cannot be written down");
-        }
+        complain(marks::note(&self.dir, Noted { commits: self.commits(), is_closed }));
+    }
+
+    fn note_in_passing(&self) {
+        let noted = Noted { commits: self.commits(), is_closed: false };
+        complain(marks::note_soon(&self.dir, noted));
     }
 
     /// Continues with the number of the last stored commit.
@@ -202,7 +205,7 @@ impl Store {
             self.make_durable()?;
             self.commits.store(number, Ordering::Release);
             if number.is_multiple_of(NOTED_EVERY) {
-                self.note(false);
+                self.note_in_passing();
             }
         }
         armed.disarm();
@@ -261,6 +264,12 @@ impl Drop for Store {
             return;
         }
         self.note(true);
+    }
+}
+
+fn complain(noted: io::Result<()>) {
+    if let Err(error) = noted {
+        tracing::warn!(%error, "the number of commits cannot be written down");
     }
 }
 

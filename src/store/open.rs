@@ -41,7 +41,7 @@ const FORMAT: u8 = 1;
 const FORMAT_KEY: &str = "format";
 
 /// Memory for pages. More brings nothing (measured), sled's default would be 1 GB.
-const CACHE_BYTES: u64 = 64 * 1024 * 1024;
+const CACHE_BYTES: u64 = 16 * 1024 * 1024;
 
 /// sled's own flush interval. Our durability does not need it, but without it sled never collects
 /// garbage.

@@ -2,10 +2,11 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::{
+    fmt::{self, Debug},
     io,
     path::Path,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
@@ -14,15 +15,29 @@ use std::{
 use super::{Store, disk::Disk};
 
 /// A disk whose sync fails on demand, and counts.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct TestDisk {
     pub(crate) failing: AtomicBool,
     pub(crate) syncs: AtomicUsize,
+    /// What each sync waits for.
+    pub(crate) waits: Mutex<Option<Wait>>,
+}
+
+/// Returns when the sync may go on.
+pub(crate) type Wait = Box<dyn Fn() + Send>;
+
+impl Debug for TestDisk {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("TestDisk").finish_non_exhaustive()
+    }
 }
 
 impl Disk for Arc<TestDisk> {
     fn sync(&self) -> io::Result<()> {
         self.syncs.fetch_add(1, Ordering::SeqCst);
+        if let Some(wait) = &*self.waits.lock().unwrap() {
+            wait();
+        }
         if self.failing.load(Ordering::SeqCst) {
             // EIO, which is what a failed fsync gives.
             return Err(io::Error::from_raw_os_error(5));

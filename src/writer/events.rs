@@ -1,8 +1,7 @@
-//! The event log: every event has a sequence number and lies in a chunk of the store.
+//! The event log: every event has a sequence number and lies in a chunk of the store ([`Chunks`]).
 //!
-//! The newest chunk stays open and is put again under the same key with each commit until it is
-//! full, or until its events would differ much in age, so that a quiet host does not fill the store
-//! with chunks of one event. The oldest chunks are deleted with all that leads to them.
+//! A new event is kept as it is; the commit packs it. The oldest chunks are deleted with all that
+//! leads to them.
 
 use std::{
     collections::{BTreeSet, VecDeque},
@@ -11,6 +10,7 @@ use std::{
 
 use super::{
     ages::Ages,
+    chunks::Chunks,
     error::WriterError,
     postings::{self, Postings},
     stage::Stage,
@@ -18,14 +18,15 @@ use super::{
 use crate::{
     config::Kept,
     event::Event,
-    store::{ChunkBuilder, Key, Prefix, Store, chunk, codec, key},
+    store::{Key, Prefix, Store, chunk, codec, key},
 };
 
 /// Name of the stored next sequence number: it must not fall back when old chunks are deleted.
 const NEXT_SEQ: &str = "next_seq";
 /// Version of its stored form.
 const VERSION: u8 = 1;
-/// Newest events kept in memory for the senders; older ones are read from the store.
+/// Events kept in memory for the senders, besides those of the commit under way: what a full one
+/// before it brought. Older ones are read from the store.
 const RECENT_EVENTS: usize = 4096;
 /// Chunks deleted in one commit. With their postings they make about one batch of removes.
 const CHUNKS_DELETED: usize = 200;
@@ -36,9 +37,8 @@ pub(super) struct EventLog {
     next_seq: u64,
     /// The oldest event that is not deleted; the next one, if there is none.
     first_seq: u64,
-    ages: Ages,
-    open: ChunkBuilder,
-    open_changed: bool,
+    chunks: Chunks,
+    /// The newest events: those that are not packed yet, and some before them.
     recent: VecDeque<Arc<Event>>,
     postings: Postings,
     /// The chunk that was last read from the store.
@@ -58,9 +58,7 @@ impl EventLog {
         Ok(Self {
             next_seq,
             first_seq: first_seq.unwrap_or(next_seq),
-            ages: Ages::load(store, first_seq, now_ms, stage)?,
-            open: ChunkBuilder::new(next_seq),
-            open_changed: false,
+            chunks: Chunks::new(next_seq, Ages::load(store, first_seq, now_ms, stage)?),
             recent: VecDeque::new(),
             postings: Postings::default(),
             read_chunk: Vec::new(),
@@ -68,41 +66,26 @@ impl EventLog {
     }
 
     /// Appends an event; it can be claimed after the next commit.
-    pub(super) fn append(&mut self, event: Event, now_ms: u64, stage: &mut Stage) {
-        if self.ages.is_due(now_ms) {
-            self.begin_chunk(stage);
-            self.ages.mark(self.next_seq, now_ms, stage);
-        }
-        if !self.open.push(&event) {
-            self.begin_chunk(stage);
-            // An event always fits into an empty chunk.
-            let _fits = self.open.push(&event);
-        }
-        self.open_changed = true;
-        self.postings.add(&event, self.next_seq, stage);
+    pub(super) fn append(&mut self, event: Event) {
+        self.postings.note(&event, self.next_seq);
         self.next_seq += 1;
         self.recent.push_back(Arc::new(event));
-        if self.recent.len() > RECENT_EVENTS {
-            self.recent.pop_front();
-        }
     }
 
-    fn begin_chunk(&mut self, stage: &mut Stage) {
-        if !self.open.is_empty() {
-            self.stage_open(stage);
-            self.ages.add(self.open.value().len());
+    /// Packs what was appended since the last commit into this one.
+    pub(super) fn pack(&mut self, now_ms: u64, stage: &mut Stage) {
+        let packed_seq = self.chunks.next_seq();
+        let unpacked = usize::try_from(self.next_seq - packed_seq).unwrap_or(usize::MAX);
+        let packed = self.recent.len().saturating_sub(unpacked);
+        for (seq, event) in (packed_seq..).zip(self.recent.range(packed..)) {
+            self.chunks.push(event, now_ms, stage);
+            self.postings.pack(event, seq, stage);
         }
-        self.open = ChunkBuilder::new(self.next_seq);
-    }
-
-    /// Puts the open chunk into the next commit, if it grew.
-    pub(super) fn stage_open(&mut self, stage: &mut Stage) {
-        if std::mem::take(&mut self.open_changed) {
-            stage.put(Key::chunk(self.open.first_seq()), self.open.value());
-            let next = codec::encode(VERSION, &self.next_seq);
-            stage.put(Key::meta(NEXT_SEQ), next);
+        if self.chunks.stage(stage) {
+            stage.put(Key::meta(NEXT_SEQ), codec::encode(VERSION, &self.next_seq));
         }
         self.postings.stage(stage);
+        self.recent.drain(..packed.saturating_sub(RECENT_EVENTS));
     }
 
     /// Everything appended so far is durable: the sequence number below which it is.
@@ -123,7 +106,7 @@ impl EventLog {
 
     /// Below this sequence number everything is older than `kept` allows, or more.
     pub(super) fn end_of(&self, kept: Kept, now_ms: u64) -> u64 {
-        self.ages.end_of(kept, now_ms, self.next_seq)
+        self.chunks.ages.end_of(kept, now_ms, self.next_seq)
     }
 
     /// Deletes some chunks of events below `end`, and all that leads to them; the newest chunk
@@ -156,7 +139,7 @@ impl EventLog {
             self.first_seq = next;
         }
         self.postings.forget(&hours, self.first_seq, store, stage)?;
-        self.ages.forget(self.first_seq, stage);
+        self.chunks.ages.forget(self.first_seq, stage);
         Ok(chunks.len() > CHUNKS_DELETED)
     }
 

@@ -4,20 +4,23 @@
 //! staged and go into the store as one atomic, durable commit (group commit). Only then are new
 //! events released to the senders, and only then does an input position count.
 //!
-//! A commit is due after `COMMIT_LINES` lines, `COMMIT_BYTES` of staged bytes or
-//! `COMMIT_AFTER` since the first staged effect, and at once when the input is idle.
+//! A commit is due after `COMMIT_LINES` lines, `COMMIT_BYTES` of lines or `COMMIT_AFTER` since the
+//! first staged effect, and at once when the input is idle.
 //!
 //! A failed commit ends the thread with an error: what was not committed is read again after a
 //! restart.
 
 mod ages;
 mod backfill;
+mod chunks;
+mod commit;
 mod deliveries;
 mod error;
 mod events;
 mod expiry;
 mod handle;
 mod history;
+mod intake;
 mod life;
 mod live;
 mod manual;
@@ -63,6 +66,7 @@ pub use stage::{journal_position, positions};
 use deliveries::Deliveries;
 use events::EventLog;
 use handle::Command;
+use intake::Intake;
 use life::Life;
 use room::Room;
 use scope::Scope;
@@ -70,10 +74,6 @@ use stage::Stage;
 use steady::Steady;
 use sweep::Sweep;
 
-/// Lines that a commit covers at most.
-const COMMIT_LINES: u64 = 10_000;
-/// Bytes of lines that a commit covers at most.
-const COMMIT_BYTES: usize = 1024 * 1024;
 /// The longest that an effect waits for its commit.
 const COMMIT_AFTER: Duration = Duration::from_millis(100);
 /// Commands that may wait.
@@ -186,9 +186,7 @@ pub struct Writer {
     steady: Steady,
     /// When it was made, microseconds. What happened since cannot have been stored by another run.
     started_us: i64,
-    sources: Vec<Feed>,
-    readers: Vec<Reader>,
-    correlator: Correlator,
+    intake: Intake,
     events: EventLog,
     deliveries: Deliveries,
     retention: Retention,
@@ -201,13 +199,8 @@ pub struct Writer {
     upkeep_at: Instant,
     stage: Stage,
     inbox: mpsc::Receiver<Command>,
-    batches: mpsc::Receiver<Batch>,
     durable: watch::Sender<u64>,
     summary: Summary,
-    /// When the last batch came in.
-    heard: Instant,
-    /// Kept to reuse its memory.
-    fresh: Vec<Event>,
 }
 
 /// What woke the writer.
@@ -266,9 +259,7 @@ impl Writer {
             started_us: now.as_microsecond(),
             steady: Steady::new(&*clock),
             clock,
-            sources,
-            readers,
-            correlator,
+            intake: Intake::new(sources, readers, correlator, batches, mode),
             events,
             deliveries,
             retention,
@@ -279,11 +270,8 @@ impl Writer {
             upkeep_at: Instant::now(),
             stage,
             inbox,
-            batches,
             durable,
             summary: Summary::default(),
-            heard: Instant::now(),
-            fresh: Vec::new(),
         };
         Ok((writer, WriterHandle::new(commands, durable_seen)))
     }
@@ -315,16 +303,16 @@ impl Writer {
                 Woken::Command(Some(command)) => self.command(command)?,
                 Woken::Batch(Some(batch)) => self.ingest(&batch)?,
                 Woken::Batch(None) => sources_open = false,
-                Woken::CommitDue => self.commit()?,
+                Woken::CommitDue => self.commit_and_read_ahead()?,
                 Woken::Silent => {
-                    let silence = self.heard.elapsed();
+                    let silence = self.intake.heard.elapsed();
                     self.release_held(|correlator, fresh| correlator.silence(silence, fresh))?;
                 }
                 Woken::UpkeepDue => self.keep_up()?,
             }
         }
         self.flush(false)?;
-        self.summary.counts = self.readers.iter().map(Reader::counts).sum();
+        self.summary.counts = self.intake.counts();
         Ok(())
     }
 
@@ -338,21 +326,28 @@ impl Writer {
 
     /// Commands first: a backlog of lines must not keep the senders waiting.
     async fn wait(&mut self, sources_open: bool) -> Woken {
+        // Most commands come in crowds: only the last of one is worth a sleep.
+        if let Ok(command) = self.inbox.try_recv() {
+            return Woken::Command(Some(command));
+        }
+        if self.stage.is_full() || (self.stage.is_last && self.intake.batches.is_empty()) {
+            return Woken::CommitDue;
+        }
         let is_listening = !self.room.is_short();
         let due = self.stage.since.map(|since| since + COMMIT_AFTER);
         if !is_listening {
             // It is not the log that is silent: we do not listen.
-            self.heard = Instant::now();
+            self.intake.heard = Instant::now();
         }
         // Lines that have come already end a silence, however long the last commit took.
-        let silent =
-            self.correlator.patience().map(|wait| self.heard + wait).filter(|_| is_listening);
+        let Intake { correlator, heard, batches, .. } = &mut self.intake;
+        let silent = correlator.patience().map(|wait| *heard + wait).filter(|_| is_listening);
         tokio::select! {
             biased;
             command = self.inbox.recv() => Woken::Command(command),
             () = until(due), if due.is_some() => Woken::CommitDue,
             () = tokio::time::sleep_until(self.upkeep_at) => Woken::UpkeepDue,
-            batch = self.batches.recv(), if sources_open && is_listening => Woken::Batch(batch),
+            batch = batches.recv(), if sources_open && is_listening => Woken::Batch(batch),
             () = until(silent), if silent.is_some() => Woken::Silent,
         }
     }
@@ -362,7 +357,7 @@ impl Writer {
         &mut self,
         release: impl FnOnce(&mut Correlator, &mut Vec<Event>),
     ) -> Result<(), WriterError> {
-        release(&mut self.correlator, &mut self.fresh);
+        release(&mut self.intake.correlator, &mut self.intake.fresh);
         self.stage.touch();
         self.stage_events()
     }
@@ -371,12 +366,15 @@ impl Writer {
     /// its turn, and while there is no room everything does. The past has nothing more to say then,
     /// if that is all of it or nobody can go on with it.
     fn flush(&mut self, input_ended: bool) -> Result<(), WriterError> {
-        for _ in 0..self.batches.len() {
+        for _ in 0..self.intake.batches.len() {
             if self.room.is_short() && !input_ended {
                 break;
             }
-            let Ok(batch) = self.batches.try_recv() else { break };
+            let Some(batch) = self.intake.next() else { break };
             self.ingest(&batch)?;
+            if self.stage.is_full() {
+                self.commit_and_read_ahead()?;
+            }
         }
         if self.mode != Mode::Live && (input_ended || self.mode.scope().is_none()) {
             self.release_held(Correlator::release_all)?;
@@ -442,47 +440,31 @@ impl Writer {
         Ok(())
     }
 
-    /// Takes the lines of a batch in; commits when enough is staged, or when nothing more waits.
+    /// Takes the lines of a batch in.
     fn ingest(&mut self, batch: &Batch) -> Result<(), WriterError> {
-        let Some(reader) = self.readers.get_mut(batch.source) else { return Ok(()) };
-        let feed = self.sources.get(batch.source);
+        let feed = self.intake.sources.get(batch.source);
         if self.room.is_closed() && feed.is_some_and(|feed| feed.can_be_read_again) {
             return Ok(());
         }
-        self.heard = Instant::now();
-        let (correlator, fresh) = (&mut self.correlator, &mut self.fresh);
-        reader.read(batch, |line| correlator.step(line, fresh));
-        let gap = reader.told_gap();
-        fresh.retain(|event| reader.wants(event.at_us));
-        self.stage_events()?;
-        if let Some(lines) = gap {
-            self.tell_gap(batch.source, lines);
-        }
-        if self.mode.scope().is_some()
-            && let Some(Feed { name, .. }) = self.sources.get(batch.source)
-            && let Some(reader) = self.readers.get(batch.source)
-        {
-            self.stage.position(name, batch, reader.state());
-        }
-        self.stage.lines += batch.lines.len() as u64;
-        self.stage.bytes += batch.bytes.len();
-        self.stage.touch();
-        let full = self.stage.lines >= COMMIT_LINES || self.stage.bytes >= COMMIT_BYTES;
-        if full || (batch.idle && self.batches.is_empty()) { self.commit() } else { Ok(()) }
+        self.intake.take_in(batch, &mut self.stage);
+        self.stage_events()
     }
 
     /// Gives fresh events their place, those that are new to the store.
     fn stage_events(&mut self) -> Result<(), WriterError> {
-        let now_ms = self.now_ms();
-        let mut fresh = std::mem::take(&mut self.fresh);
+        let mut fresh = std::mem::take(&mut self.intake.fresh);
         for event in fresh.drain(..) {
             if self.is_history(&event)? {
                 continue;
             }
             self.summary.events += 1;
-            self.events.append(event, now_ms, &mut self.stage);
+            self.stage.touch();
+            self.events.append(event);
         }
-        self.fresh = fresh;
+        self.intake.fresh = fresh;
+        for (source, lines) in std::mem::take(&mut self.intake.gaps) {
+            self.tell_gap(source, lines);
+        }
         Ok(())
     }
 
@@ -512,7 +494,7 @@ impl Writer {
     }
 
     fn tell_gap(&mut self, source: usize, lines: u64) {
-        let source = self.sources.get(source).map(|feed| feed.name.clone());
+        let source = self.intake.sources.get(source).map(|feed| feed.name.clone());
         let notice = Notice { source, count: Some(lines), ..Notice::default() };
         let now_ms = self.now_ms();
         self.deliveries.notices.push(EventType::SourceGap, notice, now_ms);
@@ -533,7 +515,8 @@ impl Writer {
             if self.mode == Mode::Live && self.deliveries.wants(kind) {
                 let event =
                     notices::event(kind, notice, now.as_microsecond(), self.events.next_seq());
-                self.events.append(event, millis(now), &mut self.stage);
+                self.stage.touch();
+                self.events.append(event);
             }
         }
     }
@@ -545,25 +528,6 @@ impl Writer {
 
     fn now_ms(&self) -> u64 {
         millis(self.clock.now())
-    }
-
-    /// Makes all that is staged durable, then releases it.
-    fn commit(&mut self) -> Result<(), WriterError> {
-        let is_kept = self.mode.scope().is_some();
-        live::stage(&mut self.correlator, is_kept.then_some(&mut self.stage));
-        self.stage_notices();
-        self.events.stage_open(&mut self.stage);
-        self.deliveries.stage(self.events.next_seq(), &mut self.stage);
-        if self.mode == Mode::Live && !self.stage.is_empty() {
-            self.life.stage(millis(self.clock.now()), &mut self.stage);
-        }
-        let Some(commit) = self.stage.take() else { return Ok(()) };
-        self.store.apply(commit)?;
-        let durable = self.events.committed();
-        self.deliveries.committed(durable);
-        self.durable.send_replace(durable);
-        self.look_for_room();
-        Ok(())
     }
 }
 

@@ -7,6 +7,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use foldhash::fast::RandomState;
+
 use super::{error::WriterError, stage::Stage};
 use crate::{
     event::Event,
@@ -17,10 +19,13 @@ use crate::{
 const VERSION: u8 = 1;
 /// Postings in one value: 4 KiB of 16 bytes.
 const PER_VALUE: usize = 256;
-/// Hours whose postings are held in memory.
-const HOURS_LOADED: usize = 4;
+/// Hours whose postings are held in memory: the one that a log is in, and the one before it.
+const HOURS_LOADED: usize = 2;
 
 type Posting = (u64, u64);
+
+/// Postings to be looked up.
+type Seqs = HashMap<u64, u64, RandomState>;
 
 /// Postings being written and postings being asked for.
 #[derive(Debug, Default)]
@@ -28,9 +33,9 @@ pub(super) struct Postings {
     /// The open value of each hour that this run wrote to.
     open: BTreeMap<u32, Open>,
     /// What was added since the last commit, which the store cannot show yet.
-    uncommitted: HashMap<u64, u64>,
+    uncommitted: Seqs,
     /// Postings of the hours that were asked for.
-    loaded: HashMap<u32, HashMap<u64, u64>>,
+    loaded: BTreeMap<u32, Seqs>,
 }
 
 #[derive(Debug)]
@@ -41,13 +46,18 @@ struct Open {
 }
 
 impl Postings {
-    /// Notes a new event.
-    pub(super) fn add(&mut self, event: &Event, seq: u64, stage: &mut Stage) {
-        let (hour, head) = (hour(event), head(event));
+    /// Notes a new event, so that it is found.
+    pub(super) fn note(&mut self, event: &Event, seq: u64) {
+        let head = head(event);
         self.uncommitted.insert(head, seq);
-        if let Some(loaded) = self.loaded.get_mut(&hour) {
+        if let Some(loaded) = self.loaded.get_mut(&hour(event)) {
             loaded.insert(head, seq);
         }
+    }
+
+    /// Adds a new event to what is stored of its hour.
+    pub(super) fn pack(&mut self, event: &Event, seq: u64, stage: &mut Stage) {
+        let (hour, head) = (hour(event), head(event));
         // A value is numbered by its first event, so that one of an earlier run is never
         // overwritten.
         let open = self.open.entry(hour).or_insert_with(|| Open::new(seq));
@@ -115,7 +125,7 @@ impl Postings {
         }
         if !self.loaded.contains_key(&hour) {
             if self.loaded.len() >= HOURS_LOADED {
-                self.loaded.clear();
+                self.loaded.pop_first();
             }
             self.loaded.insert(hour, load(hour, store)?);
         }
@@ -135,8 +145,8 @@ impl Open {
     }
 }
 
-fn load(hour: u32, store: &Store) -> Result<HashMap<u64, u64>, WriterError> {
-    let mut found = HashMap::new();
+fn load(hour: u32, store: &Store) -> Result<Seqs, WriterError> {
+    let mut found = Seqs::default();
     for entry in store.scan(&Prefix::postings(hour))? {
         let postings: Vec<Posting> = codec::decode("posting", VERSION, &entry?.1)?;
         found.extend(postings);

@@ -15,6 +15,11 @@ use crate::{
 /// Version of the stored positions, source states and cursors.
 pub(super) const VERSION: u8 = 1;
 
+/// Lines that a commit covers, about.
+const COMMIT_LINES: u64 = 10_000;
+/// Bytes of lines that a commit covers, about: what ten thousand lines have, and some more.
+const COMMIT_BYTES: usize = 2 * 1024 * 1024;
+
 /// Effects that wait for the next commit.
 #[derive(Debug, Default)]
 pub(super) struct Stage {
@@ -30,6 +35,8 @@ pub(super) struct Stage {
     pub(super) lines: u64,
     /// Bytes of those lines.
     pub(super) bytes: usize,
+    /// When the last batch was read there was nothing more.
+    pub(super) is_last: bool,
     /// Since when something waits.
     pub(super) since: Option<Instant>,
 }
@@ -43,6 +50,11 @@ impl Stage {
     /// Nothing waits.
     pub(super) fn is_empty(&self) -> bool {
         self.since.is_none()
+    }
+
+    /// More should not wait.
+    pub(super) fn is_full(&self) -> bool {
+        self.lines >= COMMIT_LINES || self.bytes >= COMMIT_BYTES
     }
 
     /// Something waits from now on.

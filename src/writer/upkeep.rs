@@ -74,7 +74,7 @@ impl Writer {
                 retention: &self.retention,
                 first_seq: self.events.first_seq(),
                 expired_seq: self.events.end_of(backlog, now_ms),
-                sources: self.sources.iter().map(|source| source.name.as_str()).collect(),
+                sources: self.intake.sources.iter().map(|source| source.name.as_str()).collect(),
             };
             let (deliveries, stage) = (&mut self.deliveries, &mut self.stage);
             more |= self.sweep.step(&measure, deliveries, &self.store, stage)?;

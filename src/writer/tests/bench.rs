@@ -20,6 +20,7 @@ use crate::{
     clock::Clock,
     config::{Retention, Selection, Transport, Webhook, WebhookId},
     correlate::Direction,
+    limits::BATCHES_WAITING,
     profile::Profile,
     queue::{
         delivery::{Claim, DeadLetter, EndState, Fate, Finished, Waiting},
@@ -72,6 +73,8 @@ impl Clock for TestClock {
 pub(super) struct Bench {
     pub(super) writer: Writer,
     pub(super) clock: Arc<TestClock>,
+    /// To the writer, as from a source.
+    pub(super) batches: mpsc::Sender<Batch>,
     /// Bytes and lines of the log taken in so far.
     offset: u64,
     line_count: u64,
@@ -132,12 +135,12 @@ impl Bench {
             retention: Retention::default(),
             min_free: Some(0),
         };
-        let (_batches, inbox) = mpsc::channel(1);
+        let (batches, inbox) = mpsc::channel(BATCHES_WAITING);
         let (mut writer, _handle) = Writer::new(setup, inbox).unwrap();
         // The log lies in the future of the clock, and in the past of the writer.
         writer.started_us = i64::MAX;
         writer.begin().unwrap();
-        Self { writer, clock, offset, line_count }
+        Self { writer, clock, batches, offset, line_count }
     }
 
     /// Lets go of all that is over, as the writer does while there is nothing else to do.
@@ -168,8 +171,26 @@ impl Bench {
         WebhookId::of_name("test")
     }
 
-    /// Takes lines in, without a commit unless they are many.
+    /// Takes lines in, without a commit.
     pub(super) fn ingest(&mut self, text: &str) {
+        let batch = self.batch(text);
+        self.writer.ingest(&batch).unwrap();
+    }
+
+    /// Sends lines that the writer takes in when it comes to it.
+    pub(super) fn send(&mut self, text: &str) {
+        let batch = self.batch(text);
+        self.batches.try_send(batch).unwrap();
+    }
+
+    /// Takes in what was sent.
+    pub(super) fn take_sent(&mut self) {
+        while let Some(batch) = self.writer.intake.next() {
+            self.writer.ingest(&batch).unwrap();
+        }
+    }
+
+    fn batch(&mut self, text: &str) -> Batch {
         let mut lines = Vec::new();
         let mut start = 0;
         for line in text.split_inclusive('\n') {
@@ -188,7 +209,7 @@ impl Bench {
             seen_at: 0,
             heads: Heads::default(),
         };
-        let batch = Batch {
+        Batch {
             source: 0,
             bytes: text.as_bytes().to_vec(),
             lines,
@@ -197,8 +218,7 @@ impl Bench {
             anchor: Timestamp::UNIX_EPOCH,
             first_of_generation: false,
             idle: false,
-        };
-        self.writer.ingest(&batch).unwrap();
+        }
     }
 
     pub(super) fn claim(&mut self, max: usize) -> Claimed {

@@ -24,7 +24,7 @@ use crate::{
     cli::Failure,
     store::{
         Prefix, Store,
-        testing::{TestDisk, open_on},
+        testing::{TestDisk, Wait, open_on},
     },
     writer::{WriterError, positions},
 };
@@ -389,6 +389,44 @@ fn row_36_a_source_gives_nothing_from_before_its_first_start_and_later_starts_ch
     (4..6).for_each(|second| bench.ingest(&lines(second, 1)));
     bench.writer.commit().unwrap();
     assert_eq!(bench.writer.summary.events, 2, "what was missed while it was down is wanted");
+}
+
+#[test]
+fn lines_read_while_a_commit_is_written_belong_to_the_next_one() {
+    let dir = TempDir::new().unwrap();
+    let disk = Arc::new(TestDisk::default());
+    let mut bench = Bench::open_on(open_on(dir.path(), &disk), Mode::Live, &["test"], None);
+    bench.ingest(&lines(0, 3));
+    bench.send(&lines(1, 2));
+    let sent = bench.batches.clone();
+    let until_read: Wait = Box::new(move || {
+        while sent.capacity() < sent.max_capacity() {
+            std::thread::yield_now();
+        }
+    });
+    *disk.waits.lock().unwrap() = Some(until_read);
+    bench.writer.commit_and_read_ahead().unwrap();
+    assert_eq!(bench.writer.summary.events, 5, "all are read");
+    assert_eq!(bench.claim(9).claims.len(), 3, "what is durable");
+    drop(bench);
+    let mut bench = Bench::open(dir.path(), Mode::Live);
+    assert_eq!((bench.durable_lines(), bench.claim(9).claims.len()), (3, 3));
+    bench.ingest(&lines(1, 2));
+    bench.writer.commit().unwrap();
+    assert_eq!(bench.claim(9).claims.len(), 2);
+}
+
+#[test]
+fn after_a_failed_sync_what_was_read_ahead_does_not_count_either() {
+    let dir = TempDir::new().unwrap();
+    let disk = Arc::new(TestDisk::default());
+    let mut bench = Bench::open_on(open_on(dir.path(), &disk), Mode::Live, &["test"], None);
+    bench.ingest(&lines(0, 3));
+    bench.send(&lines(1, 2));
+    disk.failing.store(true, Ordering::SeqCst);
+    assert!(bench.writer.commit_and_read_ahead().is_err());
+    assert!(bench.writer.commit().is_err(), "poisoned");
+    assert_eq!(*bench.writer.durable.borrow(), 0, "nothing is released");
 }
 
 /// After a failed sync nobody knows what is on the disk: going on could report lost data as kept.

@@ -60,11 +60,16 @@ impl Trial {
 
     fn ingest(&mut self, count: u64) {
         for _ in 0..count {
-            let number = self.durable.len() as u64 + self.staged_lines;
-            let text = line(i64::try_from(number).unwrap(), usize::try_from(number).unwrap());
+            let text = self.line(0);
             self.bench().ingest(&text);
             self.staged_lines += 1;
         }
+    }
+
+    /// The next line behind `sent` others that were sent and not taken in.
+    fn line(&self, sent: u64) -> String {
+        let number = self.durable.len() as u64 + self.staged_lines + sent;
+        line(i64::try_from(number).unwrap(), usize::try_from(number).unwrap())
     }
 
     fn claim(&mut self, max: usize) -> usize {
@@ -111,8 +116,25 @@ impl Trial {
         self.staged.insert(claim.seq, known);
     }
 
+    /// Commits while lines wait, some of which may be read meanwhile.
+    fn commit_and_read_ahead(&mut self) {
+        let count = self.random.random_range(1..4);
+        for sent in 0..count {
+            let text = self.line(sent);
+            self.bench().send(&text);
+        }
+        self.bench().writer.commit_and_read_ahead().unwrap();
+        self.committed();
+        self.bench().take_sent();
+        self.staged_lines = count;
+    }
+
     fn commit(&mut self) {
         self.bench().writer.commit().unwrap();
+        self.committed();
+    }
+
+    fn committed(&mut self) {
         for seq in (self.durable.len() as u64..).take(usize::try_from(self.staged_lines).unwrap()) {
             self.durable.insert(seq, Known::Fresh);
         }
@@ -142,7 +164,8 @@ impl Trial {
                 self.claim(max);
             }
             9..15 => self.finish_one(),
-            15..18 => self.commit(),
+            15..17 => self.commit(),
+            17 => self.commit_and_read_ahead(),
             18 => self.pass(self.now_ms + 15),
             _ if self.random.random_bool(0.3) => self.crash(),
             _ => {}

@@ -1,0 +1,62 @@
+//! Events packed many to a chunk, as the store keeps them.
+//!
+//! The newest chunk stays open and is put again under the same key with each commit until it is
+//! full, or until its events would differ much in age, so that a quiet host does not fill the store
+//! with chunks of one event.
+
+use super::{ages::Ages, stage::Stage};
+use crate::{
+    event::Event,
+    store::{ChunkBuilder, Key},
+};
+
+/// The open chunk, and when those before it were begun.
+#[derive(Debug)]
+pub(super) struct Chunks {
+    pub(super) ages: Ages,
+    open: ChunkBuilder,
+    changed: bool,
+}
+
+impl Chunks {
+    /// The next event gets the sequence number `next_seq`.
+    pub(super) fn new(next_seq: u64, ages: Ages) -> Self {
+        Self { ages, open: ChunkBuilder::new(next_seq), changed: false }
+    }
+
+    /// Sequence number of the next event.
+    pub(super) fn next_seq(&self) -> u64 {
+        self.open.next_seq()
+    }
+
+    /// Packs the next event.
+    pub(super) fn push(&mut self, event: &Event, now_ms: u64, stage: &mut Stage) {
+        if self.ages.is_due(now_ms) {
+            self.begin(stage);
+            self.ages.mark(self.next_seq(), now_ms, stage);
+        }
+        if !self.open.push(event) {
+            self.begin(stage);
+            // An event always fits into an empty chunk.
+            let _fits = self.open.push(event);
+        }
+        self.changed = true;
+    }
+
+    /// Puts the open chunk into the commit. False when it did not grow.
+    pub(super) fn stage(&mut self, stage: &mut Stage) -> bool {
+        let changed = std::mem::take(&mut self.changed);
+        if changed {
+            stage.put(Key::chunk(self.open.first_seq()), self.open.value());
+        }
+        changed
+    }
+
+    fn begin(&mut self, stage: &mut Stage) {
+        if !self.open.is_empty() {
+            self.stage(stage);
+            self.ages.add(self.open.value_bytes());
+        }
+        self.open = ChunkBuilder::new(self.next_seq());
+    }
+}

@@ -1,0 +1,78 @@
+//! Lines in, events out, in memory only. So this can go on while a commit is under way: nothing
+//! here asks the store, and what is staged here goes with the next commit.
+
+use tokio::{sync::mpsc, time::Instant};
+
+use super::{Feed, Mode, stage::Stage};
+use crate::{
+    correlate::Correlator,
+    event::Event,
+    parse::{Counts, Reader},
+    source::Batch,
+};
+
+/// The sources, and what became of their lines so far.
+#[derive(Debug)]
+pub(super) struct Intake {
+    mode: Mode,
+    pub(super) sources: Vec<Feed>,
+    /// One for each source.
+    readers: Vec<Reader>,
+    pub(super) correlator: Correlator,
+    pub(super) batches: mpsc::Receiver<Batch>,
+    /// When the last batch came in.
+    pub(super) heard: Instant,
+    /// Events without a place in the log of events yet. Kept to reuse its memory.
+    pub(super) fresh: Vec<Event>,
+    /// Lines that a source says were lost, by its index; not told yet.
+    pub(super) gaps: Vec<(usize, u64)>,
+}
+
+impl Intake {
+    pub(super) fn new(
+        sources: Vec<Feed>,
+        readers: Vec<Reader>,
+        correlator: Correlator,
+        batches: mpsc::Receiver<Batch>,
+        mode: Mode,
+    ) -> Self {
+        let (heard, fresh) = (Instant::now(), Vec::new());
+        Self { mode, sources, readers, correlator, batches, heard, fresh, gaps: Vec::new() }
+    }
+
+    /// A batch that waits.
+    pub(super) fn next(&mut self) -> Option<Batch> {
+        self.batches.try_recv().ok()
+    }
+
+    /// Takes the lines of a batch in, and stages where its source is then.
+    pub(super) fn take_in(&mut self, batch: &Batch, stage: &mut Stage) {
+        let (Some(reader), Some(source)) =
+            (self.readers.get_mut(batch.source), self.sources.get(batch.source))
+        else {
+            return;
+        };
+        self.heard = Instant::now();
+        let (correlator, fresh) = (&mut self.correlator, &mut self.fresh);
+        let mut others = fresh.len();
+        reader.read(batch, |line| correlator.step(line, fresh));
+        fresh.retain(|event| {
+            let is_other = others > 0;
+            others -= usize::from(is_other);
+            is_other || reader.wants(event.at_us)
+        });
+        self.gaps.extend(reader.told_gap().map(|lines| (batch.source, lines)));
+        if self.mode.scope().is_some() {
+            stage.position(&source.name, batch, reader.state());
+        }
+        stage.lines += batch.lines.len() as u64;
+        stage.bytes += batch.bytes.len();
+        stage.is_last = batch.idle;
+        stage.touch();
+    }
+
+    /// Lines by outcome.
+    pub(super) fn counts(&self) -> Counts {
+        self.readers.iter().map(Reader::counts).sum()
+    }
+}
