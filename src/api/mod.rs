@@ -10,6 +10,8 @@
 
 pub mod attempts;
 mod caller;
+pub mod dead;
+pub mod logs;
 pub mod problem;
 pub mod socket;
 pub mod sources;
@@ -26,7 +28,10 @@ use axum::{
 use tokio::{net::UnixListener, sync::watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::{clock::SharedClock, config::Webhook, deliver::Client, limits, source::Health};
+use crate::{
+    clock::SharedClock, config::Webhook, deliver::Client, limits, source::Health,
+    writer::WriterHandle,
+};
 
 use problem::Problem;
 
@@ -40,6 +45,8 @@ pub struct Desk {
     pub webhooks: Arc<[Arc<Webhook>]>,
     /// The sources by name, and how each is.
     pub sources: Arc<[(String, HealthReceiver)]>,
+    /// Knows the state of deliveries.
+    pub writer: WriterHandle,
     /// Makes requests that are asked for here.
     pub client: Client,
     /// Tells the time.
@@ -55,6 +62,10 @@ impl Desk {
         let mut all = self.webhooks.iter().enumerate();
         all.find(|(_, webhook)| webhook.name == named || webhook.id.to_string() == named)
             .ok_or_else(|| Problem::unknown_webhook(named, &self.names()))
+    }
+
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.clock.now().as_millisecond()).unwrap_or(0)
     }
 
     fn names(&self) -> Vec<&str> {
@@ -85,6 +96,11 @@ fn router(desk: Desk) -> Router {
         .route("/v1/webhooks/{id}", get(webhooks::show))
         .route("/v1/webhooks/{id}/test", post(webhooks::test))
         .route("/v1/webhooks/{id}/verify", post(webhooks::verify))
+        .route("/v1/webhooks/{id}/enable", post(webhooks::enable))
+        .route("/v1/webhooks/{id}/disable", post(webhooks::disable))
+        .route("/v1/webhooks/{id}/logs", get(logs::list))
+        .route("/v1/dead", get(dead::list).delete(dead::purge))
+        .route("/v1/dead/retry", post(dead::retry))
         .route("/v1/sources", get(sources::list))
         .fallback(async || Problem::not_found())
         .method_not_allowed_fallback(async || Problem::method_not_allowed())

@@ -6,6 +6,8 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::writer::Stopped;
+
 /// A refusal, or a failure.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
@@ -60,6 +62,12 @@ impl Problem {
     pub(super) fn stopping() -> Self {
         let detail = "the daemon is stopping; ask again when it has started";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", "Unavailable", detail)
+    }
+}
+
+impl From<Stopped> for Problem {
+    fn from(_: Stopped) -> Self {
+        Self::stopping()
     }
 }
 

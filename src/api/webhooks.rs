@@ -10,6 +10,8 @@ use super::{Desk, attempts::Attempt, problem::Problem};
 use crate::{
     config,
     deliver::{self, Probe},
+    queue::endpoint::{Circuit, Health},
+    writer::{Resume, Standing},
 };
 
 /// A webhook as it is shown: without anything that is secret.
@@ -29,6 +31,17 @@ pub struct Webhook {
     pub filter_users: Option<Vec<String>>,
     /// Only inbound events for these domains; null for all.
     pub filter_domains: Option<Vec<String>>,
+    /// It is told of events.
+    pub active: bool,
+    /// Why it is not: `failing`, `gone` or `operator`.
+    pub disabled_reason: Option<String>,
+    /// What goes on: `ok`, `failing`, `held` (the receiver asked for it), `circuit_open` or
+    /// `disabled`.
+    pub state: String,
+    /// Attempts that failed since the last that did not.
+    pub failures: u64,
+    /// Events that it has not been asked about yet, of which it may not want all.
+    pub backlog: u64,
 }
 
 /// All webhooks.
@@ -38,8 +51,16 @@ pub struct Webhooks {
     pub data: Vec<Webhook>,
 }
 
-impl From<&config::Webhook> for Webhook {
-    fn from(webhook: &config::Webhook) -> Self {
+impl Webhook {
+    fn of(webhook: &config::Webhook, standing: &Standing, now_ms: u64) -> Self {
+        let health = &standing.health;
+        let state = match health {
+            Health { disabled: Some(_), .. } => "disabled",
+            Health { circuit: Circuit::Open { .. }, .. } => "circuit_open",
+            _ if health.held_until_ms > now_ms => "held",
+            Health { failing: Some(_), .. } => "failing",
+            _ => "ok",
+        };
         Self {
             id: webhook.id.to_string(),
             name: webhook.name.clone(),
@@ -48,13 +69,20 @@ impl From<&config::Webhook> for Webhook {
             events: webhook.events.types().map(|kind| kind.name().to_owned()).collect(),
             filter_users: webhook.filter_users.clone(),
             filter_domains: webhook.filter_domains.clone(),
+            active: health.disabled.is_none(),
+            disabled_reason: health.disabled.map(|disabled| disabled.reason.name().to_owned()),
+            state: state.to_owned(),
+            failures: health.failing.as_ref().map_or(0, |failing| failing.attempts),
+            backlog: standing.backlog,
         }
     }
 }
 
 /// `GET /v1/webhooks`.
-pub(super) async fn list(State(desk): State<Desk>) -> Json<Webhooks> {
-    Json(Webhooks { data: desk.webhooks.iter().map(|webhook| (&**webhook).into()).collect() })
+pub(super) async fn list(State(desk): State<Desk>) -> Result<Json<Webhooks>, Problem> {
+    let (standings, now_ms) = (desk.writer.standings().await?, desk.now_ms());
+    let both = desk.webhooks.iter().zip(&standings);
+    Ok(Json(Webhooks { data: both.map(|(it, how)| Webhook::of(it, how, now_ms)).collect() }))
 }
 
 /// `GET /v1/webhooks/{id}`, by id or name.
@@ -62,8 +90,53 @@ pub(super) async fn show(
     State(desk): State<Desk>,
     Path(id): Path<String>,
 ) -> Result<Json<Webhook>, Problem> {
-    let (_, webhook) = desk.webhook(&id)?;
-    Ok(Json((&**webhook).into()))
+    shown(&desk, &id).await
+}
+
+async fn shown(desk: &Desk, id: &str) -> Result<Json<Webhook>, Problem> {
+    let (index, webhook) = desk.webhook(id)?;
+    let standings = desk.writer.standings().await?;
+    let standing = standings.get(index).ok_or_else(Problem::stopping)?;
+    Ok(Json(Webhook::of(webhook, standing, desk.now_ms())))
+}
+
+/// What becomes of the events that waited for a disabled webhook.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Enable {
+    /// `replay` (they are sent, oldest first) or `drop`.
+    #[serde(default = "replay")]
+    pub resume: String,
+}
+
+fn replay() -> String {
+    "replay".to_owned()
+}
+
+/// `POST /v1/webhooks/{id}/enable`. Enabling one that is enabled changes nothing.
+pub(super) async fn enable(
+    State(desk): State<Desk>,
+    Path(id): Path<String>,
+    Json(how): Json<Enable>,
+) -> Result<Json<Webhook>, Problem> {
+    let resume = match how.resume.as_str() {
+        "replay" => Resume::Replay,
+        "drop" => Resume::Drop,
+        other => {
+            return Err(Problem::invalid(format!("resume: `{other}` is none of replay, drop")));
+        }
+    };
+    desk.writer.enable(desk.webhook(&id)?.1.id, resume).await?;
+    shown(&desk, &id).await
+}
+
+/// `POST /v1/webhooks/{id}/disable`. What comes for it waits.
+pub(super) async fn disable(
+    State(desk): State<Desk>,
+    Path(id): Path<String>,
+) -> Result<Json<Webhook>, Problem> {
+    desk.writer.disable(desk.webhook(&id)?.1.id).await?;
+    shown(&desk, &id).await
 }
 
 /// `POST /v1/webhooks/{id}/test`: sends a test event now, whatever the webhook subscribed to.

@@ -145,6 +145,7 @@ impl Daemon {
         let desk = Desk {
             webhooks: webhooks.into(),
             sources: health.clone().into(),
+            writer: pipeline.writer(),
             client: pipeline.client(),
             clock: Arc::clone(&clock),
         };

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
 use jiff::{Timestamp, civil::Date};
 
@@ -101,6 +101,8 @@ pub(crate) enum Command {
     Doctor,
     /// Ask the running daemon about webhooks.
     Webhooks(WebhooksArgs),
+    /// List deliveries that ended badly, send them again, or clear them away.
+    Dead(DeadArgs),
     /// Show how far the running daemon is behind its logs.
     Sources(Ask),
     /// Print the completions for a shell.
@@ -245,6 +247,29 @@ pub(crate) enum WebhooksCommand {
         /// Its name or id.
         name: String,
     },
+    /// Send to a webhook again that was disabled.
+    ///
+    /// What waited for it is sent, oldest first and slowly at the beginning.
+    Enable {
+        /// Its name or id.
+        name: String,
+        /// Do not send what waited.
+        #[arg(long)]
+        drop: bool,
+    },
+    /// Send nothing to a webhook until it is enabled. What comes for it waits.
+    Disable {
+        /// Its name or id.
+        name: String,
+    },
+    /// Show the attempts that were made for a webhook, the newest first.
+    Logs {
+        /// Its name or id.
+        name: String,
+        /// How many at most, up to 1000.
+        #[arg(long, value_name = "N", default_value_t = 20)]
+        limit: usize,
+    },
     /// Send a test event now, and show what came of it. Exits with 1 when it was not taken.
     Test {
         /// Its name or id.
@@ -258,6 +283,63 @@ pub(crate) enum WebhooksCommand {
         /// Its name or id.
         name: String,
     },
+}
+
+/// Arguments of `dead`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct DeadArgs {
+    #[command(flatten)]
+    pub(crate) ask: Ask,
+    #[command(subcommand)]
+    pub(crate) command: DeadCommand,
+}
+
+/// What is done with dead letters.
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum DeadCommand {
+    /// List deliveries that ended badly.
+    List {
+        #[command(flatten)]
+        which: DeadWhich,
+        /// How many at most, up to 1000.
+        #[arg(long, value_name = "N", default_value_t = 100)]
+        limit: usize,
+    },
+    /// Send them again, as new deliveries of the same events with the same ids.
+    #[command(group = ArgGroup::new("meant").required(true).multiple(true))]
+    Retry {
+        #[command(flatten)]
+        which: DeadWhich,
+        /// All of them.
+        #[arg(long, group = "meant")]
+        all: bool,
+    },
+    /// Remove them for good.
+    #[command(group = ArgGroup::new("meant").required(true).multiple(true))]
+    Purge {
+        #[command(flatten)]
+        which: DeadWhich,
+        /// All of them.
+        #[arg(long, group = "meant")]
+        all: bool,
+    },
+}
+
+/// Which dead letters are meant.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct DeadWhich {
+    /// Of this webhook, by name or id.
+    #[arg(long, value_name = "NAME", group = "meant")]
+    pub(crate) webhook: Option<String>,
+    /// That ended so: dead, discarded, blocked or cancelled.
+    #[arg(long, value_name = "HOW", group = "meant")]
+    pub(crate) ended: Option<String>,
+    /// That ended then or later, as in 2026-03-01T00:00:00Z.
+    #[arg(long, value_name = "TIME", group = "meant")]
+    pub(crate) since: Option<Timestamp>,
+    /// That ended before then.
+    #[arg(long, value_name = "TIME", group = "meant")]
+    pub(crate) until: Option<Timestamp>,
 }
 
 /// Arguments of `completions`.

@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use reqwest::{Client, Method, Response, Url};
+use reqwest::{Client, RequestBuilder, Response, Url};
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::runtime::Runtime;
 
@@ -64,7 +64,25 @@ impl Daemon {
 
     /// What is at that place.
     pub(super) fn get<T: DeserializeOwned>(&self, segments: &[&str]) -> Result<T, DaemonError> {
-        self.ask(Method::GET, segments, None::<&()>)
+        self.answer(self.client.get(place(segments)))
+    }
+
+    /// The part of it that is asked for.
+    pub(super) fn get_of<T: DeserializeOwned>(
+        &self,
+        segments: &[&str],
+        which: &impl Serialize,
+    ) -> Result<T, DaemonError> {
+        self.answer(self.client.get(place(segments)).query(which))
+    }
+
+    /// What comes of removing that.
+    pub(super) fn delete<T: DeserializeOwned>(
+        &self,
+        segments: &[&str],
+        which: &impl Serialize,
+    ) -> Result<T, DaemonError> {
+        self.answer(self.client.delete(place(segments)).query(which))
     }
 
     /// What comes of that operation.
@@ -73,22 +91,14 @@ impl Daemon {
         segments: &[&str],
         body: &impl Serialize,
     ) -> Result<T, DaemonError> {
-        self.ask(Method::POST, segments, Some(body))
+        let bytes = serde_json::to_vec(body).map_err(DaemonError::Strange)?;
+        let request = self.client.post(place(segments));
+        self.answer(request.header("content-type", "application/json").body(bytes))
     }
 
-    fn ask<T: DeserializeOwned>(
-        &self,
-        method: Method,
-        segments: &[&str],
-        body: Option<&impl Serialize>,
-    ) -> Result<T, DaemonError> {
+    fn answer<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, DaemonError> {
         let silent = |source| DaemonError::Silent { socket: self.socket.clone(), source };
         self.runtime.block_on(async {
-            let mut request = self.client.request(method, place(segments));
-            if let Some(body) = body {
-                let bytes = serde_json::to_vec(body).map_err(DaemonError::Strange)?;
-                request = request.header("content-type", "application/json").body(bytes);
-            }
             let response = request.send().await.map_err(silent)?;
             understood(response, silent).await
         })

@@ -7,10 +7,12 @@
 pub mod args;
 mod check;
 mod client;
+mod dead;
 mod demo;
 mod doctor;
 mod failure;
 mod generate;
+mod logs;
 mod parse;
 mod record_json;
 mod remark_json;
@@ -58,6 +60,7 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Check => check::run(&global),
         Command::Doctor => doctor::run(&global),
         Command::Webhooks(args) => webhooks::run(&args, &global),
+        Command::Dead(args) => dead::run(&args, &global),
         Command::Sources(ask) => sources::run(&ask, &global),
         Command::Completions(args) => generate::completions(args.shell),
         Command::Man => generate::man(),

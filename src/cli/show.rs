@@ -52,6 +52,12 @@ pub(super) fn all(
     print(&mut out, values, global.json, table).map_err(Failure::Output)
 }
 
+/// Says something beside the answer, on standard error.
+pub(super) fn note(text: &str) {
+    // There is nobody left to tell when standard error is closed.
+    let _closed = writeln!(io::stderr().lock(), "{text}");
+}
+
 fn print(
     out: &mut impl Write,
     values: &[impl Serialize],

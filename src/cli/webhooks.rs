@@ -4,12 +4,13 @@ use super::{
     Failure,
     args::{Global, WebhooksArgs, WebhooksCommand},
     client::Daemon,
+    logs,
     show::{self, Table},
 };
 use crate::{
     api::{
         attempts::{Answer, Attempt},
-        webhooks::{Probes, Webhook, Webhooks},
+        webhooks::{Enable, Probes, Webhook, Webhooks},
     },
     deliver::Verdict,
 };
@@ -23,6 +24,17 @@ pub(super) fn run(args: &WebhooksArgs, global: &Global) -> Result<(), Failure> {
             let webhook: Webhook = daemon.get(&["webhooks", name])?;
             show::one(&webhook, global, &details(&webhook))
         }
+        WebhooksCommand::Enable { name, drop } => {
+            let resume = if *drop { "drop" } else { "replay" };
+            let how = Enable { resume: resume.to_owned() };
+            let webhook: Webhook = daemon.post(&["webhooks", name, "enable"], &how)?;
+            show::one(&webhook, global, &details(&webhook))
+        }
+        WebhooksCommand::Disable { name } => {
+            let webhook: Webhook = daemon.post(&["webhooks", name, "disable"], &())?;
+            show::one(&webhook, global, &details(&webhook))
+        }
+        WebhooksCommand::Logs { name, limit } => logs::run(&daemon, name, *limit, global),
         WebhooksCommand::Test { name } => test(&daemon, name, global),
         WebhooksCommand::Verify { name } => verify(&daemon, name, global),
     }
@@ -30,11 +42,27 @@ pub(super) fn run(args: &WebhooksArgs, global: &Global) -> Result<(), Failure> {
 
 fn list(daemon: &Daemon, global: &Global) -> Result<(), Failure> {
     let webhooks: Webhooks = daemon.get(&["webhooks"])?;
-    let mut table = Table::new(["NAME", "PROFILE", "URL"]);
+    let mut table = Table::new(["NAME", "STATE", "WAITING", "PROFILE", "URL"]);
     for webhook in &webhooks.data {
-        table.row([webhook.name.clone(), webhook.profile.clone(), webhook.url.clone()]);
+        table.row([
+            webhook.name.clone(),
+            webhook.state.clone(),
+            webhook.backlog.to_string(),
+            webhook.profile.clone(),
+            webhook.url.clone(),
+        ]);
     }
     show::all(&webhooks.data, global, &table)
+}
+
+fn state(webhook: &Webhook) -> String {
+    match &webhook.disabled_reason {
+        Some(reason) => format!("disabled ({reason}); mailherald webhooks enable {}", webhook.name),
+        None if webhook.failures > 0 => {
+            format!("{}: {} attempts in a row failed", webhook.state, webhook.failures)
+        }
+        None => webhook.state.clone(),
+    }
 }
 
 fn details(webhook: &Webhook) -> Table {
@@ -45,6 +73,8 @@ fn details(webhook: &Webhook) -> Table {
     for (name, value) in [
         ("name", webhook.name.clone()),
         ("id", webhook.id.clone()),
+        ("state", state(webhook)),
+        ("waiting", webhook.backlog.to_string()),
         ("url", webhook.url.clone()),
         ("profile", webhook.profile.clone()),
         ("events", webhook.events.join(", ")),

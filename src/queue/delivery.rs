@@ -97,6 +97,9 @@ pub enum EndState {
 }
 
 impl EndState {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Dead, Self::Discarded, Self::Blocked, Self::Cancelled];
+
     /// One word, for people and programs.
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -27,7 +27,7 @@ use super::{
     events::EventLog,
     expiry::Expiry,
     history::History,
-    manual::{Action, Outcome},
+    manual::{Action, Outcome, Standing},
     notices::Notices,
     stage::Stage,
     steady::Moment,
@@ -270,6 +270,17 @@ impl Deliveries {
     /// Is any webhook to be shown the lines behind events?
     pub(super) fn want_evidence(&self) -> bool {
         self.endpoints.iter().any(|state| state.webhook.selection.evidence)
+    }
+
+    /// How each webhook is.
+    pub(super) fn standings(&self) -> Vec<Standing> {
+        let standing = |state: &State| Standing {
+            webhook: state.id,
+            health: state.endpoint.health().clone(),
+            backlog: self.durable_seq.saturating_sub(state.progress.next()),
+            expired: state.expiry.total(),
+        };
+        self.endpoints.iter().map(standing).collect()
     }
 
     /// Hands out up to `max` deliveries of one webhook.

@@ -6,7 +6,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
     history::{Page, Wanted},
-    manual::{Action, Cancelled, Cleared, DeadPage, Outcome, Replayed, Selector},
+    manual::{Action, Cancelled, Cleared, DeadPage, Outcome, Replayed, Selector, Standing},
 };
 use crate::{
     config::WebhookId,
@@ -29,6 +29,8 @@ pub(super) enum Command {
     Disable { webhook: WebhookId, answer: oneshot::Sender<bool> },
     /// What a person does with deliveries.
     Act { webhook: WebhookId, action: Action, answer: oneshot::Sender<Outcome> },
+    /// How the webhooks are.
+    Standings { answer: oneshot::Sender<Vec<Standing>> },
     /// Read attempts.
     Attempts { webhook: WebhookId, wanted: Wanted, answer: oneshot::Sender<Page> },
     /// Send to it again.
@@ -144,6 +146,14 @@ impl WriterHandle {
     /// [`Stopped`] when the writer has ended.
     pub async fn enable(&self, webhook: WebhookId, resume: Resume) -> Result<bool, Stopped> {
         self.ask(|answer| Command::Enable { webhook, resume, answer }).await
+    }
+
+    /// How the webhooks are, by index.
+    ///
+    /// # Errors
+    /// [`Stopped`] when the writer has ended.
+    pub async fn standings(&self) -> Result<Vec<Standing>, Stopped> {
+        self.ask(|answer| Command::Standings { answer }).await
     }
 
     /// Attempts that were made for a webhook, the newest first, at most 1000.

@@ -1,10 +1,21 @@
 //! The words of what a person may do with deliveries.
 
-use crate::queue::delivery::{DeadLetter, EndState};
+use std::sync::Arc;
+
+use crate::{
+    config::WebhookId,
+    event::Event,
+    queue::{
+        delivery::{DeadLetter, EndState},
+        endpoint::Health,
+    },
+};
 
 /// Which dead letters are meant; the default is all.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Selector {
+    /// Behind the letter of this event.
+    pub after: Option<u64>,
     /// Of this event only.
     pub seq: Option<u64>,
     /// That ended so.
@@ -84,12 +95,36 @@ pub enum Cancelled {
 }
 
 /// Some dead letters, by the place of their events.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct DeadPage {
-    /// Each with the place of its event.
-    pub letters: Vec<(u64, DeadLetter)>,
+    /// In the order of their events.
+    pub letters: Vec<Dead>,
     /// Behind which to go on; None at the end.
     pub next: Option<u64>,
+}
+
+/// A dead letter and what it is about.
+#[derive(Debug, Clone)]
+pub struct Dead {
+    /// Place of its event.
+    pub seq: u64,
+    /// The event; None when it is deleted, and cannot be sent again.
+    pub event: Option<Arc<Event>>,
+    /// What became of it.
+    pub letter: DeadLetter,
+}
+
+/// How a webhook is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// Which one.
+    pub webhook: WebhookId,
+    /// What holds its deliveries back, if anything does.
+    pub health: Health,
+    /// Events that it has not been asked about yet, of which it may not want all.
+    pub backlog: u64,
+    /// Deliveries that were given up because they had waited for too long, since the start.
+    pub expired: u64,
 }
 
 /// How many dead letters were removed.
@@ -97,6 +132,6 @@ pub struct DeadPage {
 pub struct Cleared {
     /// So many.
     pub count: usize,
-    /// There are more: ask again.
-    pub more: bool,
+    /// There may be more behind that one: ask again.
+    pub next: Option<u64>,
 }

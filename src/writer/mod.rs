@@ -59,7 +59,7 @@ use crate::{
 pub use error::WriterError;
 pub use handle::{Access, Claimed, Resume, Stopped, WriterHandle};
 pub use history::{Page, Place, Wanted};
-pub use manual::{Cancelled, Cleared, DeadPage, Replayed, Selector};
+pub use manual::{Cancelled, Cleared, Dead, DeadPage, Replayed, Selector, Standing};
 pub use replay_set::{ReplaySet, replay_positions};
 pub use stage::{journal_position, positions};
 
@@ -410,6 +410,7 @@ impl Writer {
                 answer.send(outcome).ok();
                 self.wake_senders();
             }
+            Command::Standings { answer } => drop(answer.send(self.deliveries.standings())),
             Command::Attempts { webhook, wanted, answer } => {
                 answer.send(history::read(webhook, wanted, &self.store)?).ok();
             }

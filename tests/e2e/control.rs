@@ -17,7 +17,10 @@ fn webhooks_are_listed_and_shown_without_their_secret() {
 
     let listed = output(&["webhooks", "list", "--config", &config]);
     assert!(listed.status.success(), "{}", text(&listed.stderr));
-    let expected = format!("NAME  PROFILE   URL\nShop  standard  {}\n", receiver.url());
+    let expected = format!(
+        "NAME  STATE  WAITING  PROFILE   URL\nShop  ok     0        standard  {}\n",
+        receiver.url()
+    );
     assert_eq!(text(&listed.stdout), expected);
 
     let shown = output(&["webhooks", "show", "Shop", "--json", "--config", &config]);
@@ -132,4 +135,82 @@ fn sources_are_shown_as_they_are() {
     assert_eq!(state(), ("waiting".to_owned(), 0));
     host.append("mail.log", &lines(0..3));
     until("all is read", || state() == ("current".to_owned(), 0));
+}
+
+/// The objects that a command printed, one a line.
+fn objects(args: &[&str]) -> Vec<serde_json::Value> {
+    let printed = output(args);
+    assert!(printed.status.success(), "{}", text(&printed.stderr));
+    text(&printed.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn what_waits_for_a_disabled_webhook_is_sent_once_it_is_enabled() {
+    let (host, receiver) = (Host::new(), Receiver::start());
+    let config = host.configure(&host.log_source(), &receiver, "");
+    let program = host.run(&config);
+    let ask = |what: &str| objects(&["webhooks", what, "Shop", "--json", "--config", &config]);
+    assert_eq!(ask("disable")[0]["disabled_reason"], "operator");
+    host.append("mail.log", &lines(0..3));
+    until("they wait", || ask("show")[0]["backlog"] == 3);
+    assert_eq!(receiver.count(), 0);
+    // It stays so over a restart.
+    program.stop(Signal::TERM);
+    let _program = host.run(&config);
+    assert_eq!(ask("show")[0]["state"], "disabled");
+    assert_eq!(ask("enable")[0]["active"], true);
+    until("all are sent", || receiver.count() == 3);
+    assert_eq!(receiver.ids().len(), 3);
+}
+
+#[test]
+fn dead_letters_are_listed_sent_again_and_cleared_away() {
+    let (host, receiver) = (Host::new(), Receiver::start());
+    let config = host.configure(&host.log_source(), &receiver, "schedule = []");
+    receiver.refuse();
+    let _program = host.run(&config);
+    host.append("mail.log", &lines(0..3));
+    let dead =
+        |more: &[&str]| objects(&[&["dead", "list", "--json", "--config", &config], more].concat());
+    until("three dead letters", || dead(&[]).len() == 3);
+    assert_eq!(dead(&["--limit", "2"]).len(), 2);
+    assert_eq!(dead(&["--ended", "blocked"]).len(), 0);
+    let letter = &dead(&[])[0];
+    assert_eq!((&letter["to"], &letter["attempts"]), (&"user0@good.test".into(), &1.into()));
+    assert_eq!(letter["last_error"], "HTTP 500");
+
+    receiver.accept();
+    let retried = objects(&["dead", "retry", "--webhook", "Shop", "--json", "--config", &config]);
+    assert_eq!(retried[0]["count"], 3);
+    until("each came twice", || receiver.count() == 6);
+    assert_eq!((receiver.ids().len(), dead(&[]).len()), (3, 0));
+
+    receiver.refuse();
+    host.append("mail.log", &lines(3..4));
+    until("a dead letter", || dead(&[]).len() == 1);
+    let purged = objects(&["dead", "purge", "--all", "--json", "--config", &config]);
+    assert_eq!((&purged[0]["count"], dead(&[]).len()), (&1.into(), 0));
+    // Nothing is done to all of them by leaving the rest out.
+    assert_eq!(output(&["dead", "purge", "--config", &config]).status.code(), Some(64));
+}
+
+#[test]
+fn the_log_of_a_webhook_tells_each_attempt_and_what_came_of_it() {
+    let (host, receiver) = (Host::new(), Receiver::start());
+    let config = host.configure(&host.log_source(), &receiver, "schedule = [\"1s\"]");
+    receiver.refuse();
+    let _program = host.run(&config);
+    host.append("mail.log", &lines(0..1));
+    until("an attempt", || receiver.count() == 1);
+    receiver.accept();
+    let logs = || objects(&["webhooks", "logs", "Shop", "--json", "--config", &config]);
+    until("two attempts on record", || logs().len() == 2);
+    let (last, first) = (&logs()[0], &logs()[1]);
+    assert_eq!((&first["status"], &last["status"]), (&"retry".into(), &"delivered".into()));
+    assert!(first["next_retry_at"].is_string() && last["next_retry_at"].is_null());
+    assert_eq!(first["attempt"]["answer"]["response_code"], 500);
+    assert_eq!(last["attempt"]["attempt"], 2);
+    assert_eq!(first["event_id"], last["event_id"]);
+    let shown = text(&output(&["webhooks", "logs", "Shop", "--config", &config]).stdout);
+    assert!(shown.starts_with("WHEN") && shown.contains("HTTP 500"), "{shown}");
 }

@@ -47,6 +47,7 @@ pub(crate) struct Receiver {
     requests: Arc<Mutex<Vec<Request>>>,
     answer_after_ms: Arc<AtomicU64>,
     is_careful: Arc<AtomicBool>,
+    refuses: Arc<AtomicBool>,
 }
 
 impl Receiver {
@@ -63,6 +64,7 @@ impl Receiver {
             requests: Arc::default(),
             answer_after_ms: Arc::default(),
             is_careful: Arc::default(),
+            refuses: Arc::default(),
         };
         let for_connections = receiver.clone();
         std::thread::spawn(move || {
@@ -86,6 +88,16 @@ impl Receiver {
     /// From now on it refuses wrong signatures and requests that are older than five minutes.
     pub(crate) fn be_careful(&self) {
         self.is_careful.store(true, Ordering::SeqCst);
+    }
+
+    /// From now on it answers 500.
+    pub(crate) fn refuse(&self) {
+        self.refuses.store(true, Ordering::SeqCst);
+    }
+
+    /// It does not any more.
+    pub(crate) fn accept(&self) {
+        self.refuses.store(false, Ordering::SeqCst);
     }
 
     fn believes(&self, request: &Request) -> bool {
@@ -112,7 +124,9 @@ impl Receiver {
         let mut input = BufReader::new(stream.try_clone().unwrap());
         let mut output = stream;
         while let Some(request) = read_request(&mut input) {
-            let answer: &[u8] = if self.believes(&request) {
+            let answer: &[u8] = if self.refuses.load(Ordering::SeqCst) {
+                b"HTTP/1.1 500 Internal Server Error\r\ncontent-length: 0\r\n\r\n"
+            } else if self.believes(&request) {
                 b"HTTP/1.1 204 No Content\r\n\r\n"
             } else {
                 b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 8\r\n\r\nwho else"

@@ -8,7 +8,7 @@ use crate::{
     store::{Key, Prefix, Store, codec, key},
     writer::{
         error::WriterError,
-        manual::{Action, Cancelled, Cleared, DeadPage, Outcome, Replayed, Selector},
+        manual::{Action, Cancelled, Cleared, Dead, DeadPage, Outcome, Replayed, Selector},
         stage::Stage,
     },
 };
@@ -44,7 +44,7 @@ impl State {
                 None => Outcome::nothing(action),
             },
             Action::Dead { selector, after, limit } => {
-                Outcome::Dead(self.dead(selector, after, limit, store)?)
+                Outcome::Dead(self.dead(selector, after, limit, desk)?)
             }
             Action::Clear { selector, again } => {
                 Outcome::Cleared(self.clear_dead(selector, again, desk)?)
@@ -112,11 +112,25 @@ impl State {
         selector: Selector,
         after: Option<u64>,
         limit: usize,
-        store: &Store,
+        desk: &mut Desk<'_>,
     ) -> Result<DeadPage, WriterError> {
+        let (found, next) = self.select_dead(selector, after, limit, desk.store)?;
+        let with_event = |(seq, letter)| Ok(Dead { seq, event: desk.event(seq)?, letter });
+        let letters: Result<_, WriterError> = found.into_iter().map(with_event).collect();
+        Ok(DeadPage { letters: letters?, next })
+    }
+
+    /// The letters that are meant, and behind which to go on.
+    fn select_dead(
+        &self,
+        selector: Selector,
+        after: Option<u64>,
+        limit: usize,
+        store: &Store,
+    ) -> Result<(Vec<(u64, DeadLetter)>, Option<u64>), WriterError> {
         let from = after.map_or(0, |after| after.saturating_add(1));
         let range = (Key::dead(self.id, from), Key::dead(self.id, u64::MAX));
-        let mut page = DeadPage::default();
+        let mut found: Vec<(u64, DeadLetter)> = Vec::new();
         for entry in store.scan_range(&range.0, &range.1)? {
             let (key, value) = entry?;
             let Some((_, seq)) = key::parse_dead(&key) else { continue };
@@ -124,24 +138,30 @@ impl State {
             if !selector.takes(seq, &letter) {
                 continue;
             }
-            if page.letters.len() >= limit {
-                page.next = page.letters.last().map(|(last, _)| *last).or(after);
-                break;
+            if found.len() >= limit {
+                let next = found.last().map(|(last, _)| *last).or(after);
+                return Ok((found, next));
             }
-            page.letters.push((seq, letter));
+            found.push((seq, letter));
         }
-        Ok(page)
+        Ok((found, None))
     }
 
-    /// Removes some dead letters, and sends their events again if `again`.
+    /// Removes some dead letters, and sends their events again if `again`. The letter of an event
+    /// that is deleted stays then: it is all that is known of it.
     fn clear_dead(
         &mut self,
         selector: Selector,
         again: bool,
         desk: &mut Desk<'_>,
     ) -> Result<Cleared, WriterError> {
-        let page = self.dead(selector, None, CLEARED, desk.store)?;
-        for (seq, _) in &page.letters {
+        let (found, next) = self.select_dead(selector, selector.after, CLEARED, desk.store)?;
+        let mut count = 0;
+        for (seq, _) in &found {
+            if again && desk.event(*seq)?.is_none() {
+                continue;
+            }
+            count += 1;
             desk.stage.remove(Key::dead(self.id, *seq));
             if again {
                 let waiting = codec::encode(VERSION, &Waiting::fresh());
@@ -149,7 +169,7 @@ impl State {
             }
         }
         self.dead = None;
-        Ok(Cleared { count: page.letters.len(), more: page.next.is_some() })
+        Ok(Cleared { count, next })
     }
 
     fn is_under_way(&self, seq: u64) -> bool {

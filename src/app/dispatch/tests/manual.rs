@@ -12,7 +12,8 @@ use crate::{
     writer::{Cancelled, Cleared, Replayed, Selector},
 };
 
-const ALL: Selector = Selector { seq: None, state: None, since_ms: None, until_ms: None };
+const ALL: Selector =
+    Selector { after: None, seq: None, state: None, since_ms: None, until_ms: None };
 
 fn id() -> WebhookId {
     WebhookId::of_name("a")
@@ -81,7 +82,7 @@ async fn a_delivery_that_is_called_off_is_not_sent_and_stays_on_record() {
     world.handle.enable(id(), crate::writer::Resume::Replay).await.unwrap();
     let page = world.handle.dead(id(), ALL, None, 9).await.unwrap();
     let letters: Vec<_> =
-        page.letters.iter().map(|(seq, it)| (*seq, it.state, it.attempts)).collect();
+        page.letters.iter().map(|it| (it.seq, it.letter.state, it.letter.attempts)).collect();
     assert_eq!(letters, [(0, EndState::Cancelled, 1), (3, EndState::Cancelled, 0)]);
     assert!(!world.drain().await);
     assert_eq!(sends(&receivers), [(0, 1), (1, 1), (2, 1), (4, 1)]);
@@ -105,12 +106,12 @@ async fn dead_letters_are_listed_by_pages_sent_again_and_purged() {
     let handle = world.handle.clone();
     let first = handle.dead(id(), ALL, None, 8).await.unwrap();
     let rest = handle.dead(id(), ALL, first.next, 8).await.unwrap();
-    let seqs: Vec<_> = first.letters.iter().chain(&rest.letters).map(|(seq, _)| *seq).collect();
+    let seqs: Vec<_> = first.letters.iter().chain(&rest.letters).map(|it| it.seq).collect();
     assert_eq!((seqs, rest.next), ((0..12).collect(), None));
     let dead = Selector { state: Some(EndState::Dead), ..ALL };
     let one = Selector { seq: Some(2), ..ALL };
-    assert_eq!(handle.retry_dead(id(), dead).await.unwrap(), Cleared { count: 7, more: false });
-    assert_eq!(handle.retry_dead(id(), one).await.unwrap(), Cleared { count: 1, more: false });
+    assert_eq!(handle.retry_dead(id(), dead).await.unwrap(), Cleared { count: 7, next: None });
+    assert_eq!(handle.retry_dead(id(), one).await.unwrap(), Cleared { count: 1, next: None });
     let late = Selector { since_ms: Some(u64::MAX), ..ALL };
     assert_eq!(handle.purge_dead(id(), late).await.unwrap().count, 0);
     assert_eq!(handle.purge_dead(id(), ALL).await.unwrap().count, 4);

@@ -1,0 +1,208 @@
+//! Dead letters: deliveries that ended badly. They are listed, sent again, or cleared away.
+
+use axum::{
+    Json,
+    extract::{Query, State},
+};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{Desk, attempts::time, problem::Problem};
+use crate::{
+    config::Webhook,
+    queue::delivery::EndState,
+    writer::{self, Selector},
+};
+
+/// Rows of an answer, unless it is asked for more or less.
+const LIMIT: usize = 50;
+
+/// Which dead letters are meant; left out, all are.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Which {
+    /// Of the webhook with this name or id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub webhook: Option<String>,
+    /// That ended so: `dead`, `discarded`, `blocked` or `cancelled`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
+    /// That ended then or later.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+    /// That ended before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+    /// How many at most, 1 to 1000; only for a list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
+    /// Where the page before ended; only for a list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+}
+
+/// A delivery that ended badly.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct DeadLetter {
+    /// Name of the webhook.
+    pub webhook: String,
+    /// `dead`, `discarded`, `blocked` or `cancelled`.
+    pub state: String,
+    /// Id of the event; null when the event is deleted, and cannot be sent again.
+    pub event_id: Option<String>,
+    /// Type of the event.
+    #[serde(rename = "type")]
+    pub kind: Option<String>,
+    /// Recipient that the event is about.
+    pub to: Option<String>,
+    /// Attempts that were made.
+    pub attempts: u32,
+    /// What the last one met.
+    pub last_error: String,
+    /// When it ended, RFC 3339 in UTC.
+    pub ended_at: String,
+}
+
+/// Some dead letters.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct DeadLetters {
+    /// Webhook by webhook, in the order of their events.
+    pub data: Vec<DeadLetter>,
+    /// Give it as `cursor` for the next page; null at the end.
+    pub next_cursor: Option<String>,
+}
+
+/// What became of those that were meant.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct Cleared {
+    /// How many it were.
+    pub count: usize,
+}
+
+/// `GET /v1/dead`.
+pub(super) async fn list(
+    State(desk): State<Desk>,
+    Query(which): Query<Which>,
+) -> Result<Json<DeadLetters>, Problem> {
+    let (webhooks, selector) = meant(&desk, &which)?;
+    let limit = which.limit.unwrap_or(LIMIT).clamp(1, 1000);
+    let (first, mut after) = cursor(which.cursor.as_deref())?;
+    let mut page = DeadLetters::default();
+    for (index, webhook) in webhooks.iter().enumerate().skip(first) {
+        let wanted = limit - page.data.len();
+        if wanted == 0 {
+            page.next_cursor = Some(format!("{index}"));
+            break;
+        }
+        let found = desk.writer.dead(webhook.id, selector, after.take(), wanted).await?;
+        page.data.extend(found.letters.iter().map(|dead| view(webhook, dead)));
+        if let Some(next) = found.next {
+            page.next_cursor = Some(format!("{index}.{next}"));
+            break;
+        }
+    }
+    Ok(Json(page))
+}
+
+/// `POST /v1/dead/retry`: sends them again, as new deliveries of the same events.
+pub(super) async fn retry(
+    State(desk): State<Desk>,
+    Json(which): Json<Which>,
+) -> Result<Json<Cleared>, Problem> {
+    clear(&desk, &which, true).await
+}
+
+/// `DELETE /v1/dead`: forgets them.
+pub(super) async fn purge(
+    State(desk): State<Desk>,
+    Query(which): Query<Which>,
+) -> Result<Json<Cleared>, Problem> {
+    clear(&desk, &which, false).await
+}
+
+async fn clear(desk: &Desk, which: &Which, again: bool) -> Result<Json<Cleared>, Problem> {
+    let (webhooks, selector) = meant(desk, which)?;
+    let mut count = 0;
+    for webhook in webhooks {
+        let mut step = selector;
+        loop {
+            let cleared = if again {
+                desk.writer.retry_dead(webhook.id, step).await?
+            } else {
+                desk.writer.purge_dead(webhook.id, step).await?
+            };
+            count += cleared.count;
+            step.after = cleared.next;
+            if cleared.next.is_none() {
+                break;
+            }
+        }
+    }
+    Ok(Json(Cleared { count }))
+}
+
+fn meant<'a>(desk: &'a Desk, which: &Which) -> Result<(Vec<&'a Webhook>, Selector), Problem> {
+    let webhooks = match &which.webhook {
+        Some(name) => vec![&**desk.webhook(name)?.1],
+        None => desk.webhooks.iter().map(|webhook| &**webhook).collect(),
+    };
+    let state = which.state.as_deref().map(state).transpose()?;
+    let ms = |at: Timestamp| u64::try_from(at.as_millisecond()).unwrap_or(0);
+    let (since_ms, until_ms) = (which.since.map(ms), which.until.map(ms));
+    Ok((webhooks, Selector { state, since_ms, until_ms, ..Selector::default() }))
+}
+
+fn state(name: &str) -> Result<EndState, Problem> {
+    let known = EndState::ALL.iter().find(|state| state.name() == name);
+    known.copied().ok_or_else(|| {
+        let names: Vec<_> = EndState::ALL.iter().map(|state| state.name()).collect();
+        Problem::invalid(format!("state: `{name}` is none of {}", names.join(", ")))
+    })
+}
+
+/// Index of the webhook, and the place of the event behind which to go on.
+fn cursor(text: Option<&str>) -> Result<(usize, Option<u64>), Problem> {
+    let Some(text) = text else { return Ok((0, None)) };
+    let (index, after) = text.split_once('.').map_or((text, None), |(index, it)| (index, Some(it)));
+    let wrong = || Problem::invalid(format!("cursor: `{text}` was given by no answer"));
+    let after = after.map(|it| it.parse().map_err(|_| wrong())).transpose()?;
+    Ok((index.parse().map_err(|_| wrong())?, after))
+}
+
+fn view(webhook: &Webhook, dead: &writer::Dead) -> DeadLetter {
+    let event = dead.event.as_deref();
+    DeadLetter {
+        webhook: webhook.name.clone(),
+        state: dead.letter.state.name().to_owned(),
+        event_id: event.map(|event| event.id.to_string()),
+        kind: event.map(|event| event.kind.name().to_owned()),
+        to: event.and_then(|event| event.data.to.as_ref().map(ToString::to_string)),
+        attempts: dead.letter.attempts,
+        last_error: dead.letter.last_error.clone(),
+        ended_at: time(i64::try_from(dead.letter.ended_ms).unwrap_or(0).saturating_mul(1000)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn a_cursor_is_what_an_answer_gave_and_nothing_else() {
+        assert_eq!(cursor(None).unwrap(), (0, None));
+        assert_eq!(cursor(Some("2")).unwrap(), (2, None));
+        assert_eq!(cursor(Some("2.17")).unwrap(), (2, Some(17)));
+        for wrong in ["", "x", "1.", "1.x", "-1", "1.2.3"] {
+            assert_eq!(cursor(Some(wrong)).unwrap_err().status, 400, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_state_is_refused_with_the_known_ones() {
+        assert_eq!(state("blocked").unwrap(), EndState::Blocked);
+        let problem = state("deaf").unwrap_err();
+        assert_eq!(problem.detail, "state: `deaf` is none of dead, discarded, blocked, cancelled");
+    }
+}

@@ -1,0 +1,101 @@
+//! The attempts that were made for a webhook, the newest first.
+
+use axum::{
+    Json,
+    extract::{Path, Query, State},
+};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Desk,
+    attempts::{Attempt, time},
+    problem::Problem,
+};
+use crate::{
+    queue::record::{Record, RecordEnd},
+    writer::{Place, Wanted},
+};
+
+/// Rows of an answer, unless it is asked for more or less.
+const LIMIT: usize = 50;
+
+/// Which page.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PageOf {
+    /// How many at most, 1 to 1000.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
+    /// Where the page before ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+}
+
+/// An attempt on record.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Logged {
+    /// Id of the event.
+    pub event_id: String,
+    /// Type of the event.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// What became of the delivery: `delivered`, `retry`, `dead`, `discarded`, `blocked` or
+    /// `cancelled`.
+    pub status: String,
+    /// It was made to see how the receiver is, and used up no attempt.
+    pub is_probe: bool,
+    /// When the next attempt is due, RFC 3339 in UTC.
+    pub next_retry_at: Option<String>,
+    /// The attempt.
+    pub attempt: Attempt,
+}
+
+/// Some attempts.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Logs {
+    /// The newest first.
+    pub data: Vec<Logged>,
+    /// Give it as `cursor` for the next page; null at the end.
+    pub next_cursor: Option<String>,
+}
+
+/// `GET /v1/webhooks/{id}/logs`.
+pub(super) async fn list(
+    State(desk): State<Desk>,
+    Path(id): Path<String>,
+    Query(page): Query<PageOf>,
+) -> Result<Json<Logs>, Problem> {
+    let (_, webhook) = desk.webhook(&id)?;
+    let before = page.cursor.as_deref().map(place).transpose()?;
+    let limit = page.limit.unwrap_or(LIMIT).clamp(1, 1000);
+    let found = desk.writer.attempts(webhook.id, Wanted { seq: None, before, limit }).await?;
+    let data = found.records.iter().map(|(_, record)| record.into()).collect();
+    let next = |place: Place| format!("{}.{}", place.chunk, place.index);
+    Ok(Json(Logs { data, next_cursor: found.next.map(next) }))
+}
+
+fn place(text: &str) -> Result<Place, Problem> {
+    let parts = text.split_once('.').and_then(|(chunk, index)| {
+        Some(Place { chunk: chunk.parse().ok()?, index: index.parse().ok()? })
+    });
+    parts.ok_or_else(|| Problem::invalid(format!("cursor: `{text}` was given by no answer")))
+}
+
+impl From<&Record> for Logged {
+    fn from(record: &Record) -> Self {
+        let (status, due_ms) = match record.end {
+            RecordEnd::Delivered => ("delivered", None),
+            RecordEnd::Retry { due_ms } => ("retry", Some(due_ms)),
+            RecordEnd::Ended(state) => (state.name(), None),
+        };
+        let at = |ms: u64| time(i64::try_from(ms).unwrap_or(0).saturating_mul(1000));
+        Self {
+            event_id: record.event.to_string(),
+            kind: record.kind.name().to_owned(),
+            status: status.to_owned(),
+            is_probe: record.is_probe,
+            next_retry_at: due_ms.filter(|_| !record.is_probe).map(at),
+            attempt: (&record.attempt).into(),
+        }
+    }
+}

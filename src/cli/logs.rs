@@ -1,0 +1,37 @@
+//! `webhooks logs`: the attempts that were made for a webhook.
+
+use super::{
+    Failure,
+    args::Global,
+    client::Daemon,
+    show::{self, Table},
+};
+use crate::api::logs::{Logs, PageOf};
+
+/// Asks for the newest `limit`, and prints them.
+pub(super) fn run(
+    daemon: &Daemon,
+    name: &str,
+    limit: usize,
+    global: &Global,
+) -> Result<(), Failure> {
+    let page = PageOf { limit: Some(limit), cursor: None };
+    let logs: Logs = daemon.get_of(&["webhooks", name, "logs"], &page)?;
+    let mut table =
+        Table::new(["WHEN", "EVENT", "TYPE", "ATTEMPT", "STATUS", "ANSWER", "MS", "NEXT"]);
+    for logged in &logs.data {
+        let attempt = &logged.attempt;
+        let number = if logged.is_probe { "probe".to_owned() } else { attempt.attempt.to_string() };
+        table.row([
+            attempt.created_at.clone(),
+            logged.event_id.clone(),
+            logged.kind.clone(),
+            number,
+            logged.status.clone(),
+            attempt.answer.as_ref().map(|answer| answer.words.clone()).unwrap_or_default(),
+            format!("{:.1}", attempt.duration_ms),
+            logged.next_retry_at.clone().unwrap_or_default(),
+        ]);
+    }
+    show::all(&logs.data, global, &table)
+}
