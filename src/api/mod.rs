@@ -11,6 +11,7 @@
 pub mod attempts;
 mod caller;
 pub mod problem;
+pub mod rotation;
 pub mod socket;
 pub mod sources;
 pub mod webhooks;
@@ -26,7 +27,10 @@ use axum::{
 use tokio::{net::UnixListener, sync::watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::{clock::SharedClock, config::Webhook, deliver::Client, limits, source::Health};
+use crate::{
+    clock::SharedClock, config::Webhook, deliver::Client, limits, source::Health,
+    writer::WriterHandle,
+};
 
 use problem::Problem;
 
@@ -42,6 +46,8 @@ pub struct Desk {
     pub sources: Arc<[(String, HealthReceiver)]>,
     /// Makes requests that are asked for here.
     pub client: Client,
+    /// Asks for state, and changes it.
+    pub writer: WriterHandle,
     /// Tells the time.
     pub clock: SharedClock,
 }
@@ -85,6 +91,7 @@ fn router(desk: Desk) -> Router {
         .route("/v1/webhooks/{id}", get(webhooks::show))
         .route("/v1/webhooks/{id}/test", post(webhooks::test))
         .route("/v1/webhooks/{id}/verify", post(webhooks::verify))
+        .route("/v1/webhooks/{id}/rotate-secret", post(rotation::rotate))
         .route("/v1/sources", get(sources::list))
         .fallback(async || Problem::not_found())
         .method_not_allowed_fallback(async || Problem::method_not_allowed())

@@ -123,6 +123,7 @@ impl Daemon {
             store,
             mail: &config.mail,
             webhooks: webhooks.clone(),
+            sealing: &config.sealing,
             sources: feeds,
             clock: Arc::clone(&clock),
             mode: Mode::Live,
@@ -146,6 +147,7 @@ impl Daemon {
             webhooks: webhooks.into(),
             sources: health.clone().into(),
             client: pipeline.client(),
+            writer: pipeline.writer(),
             clock: Arc::clone(&clock),
         };
         control::start(&config.state_dir, desk, runtime, stop_sources.clone());

@@ -8,7 +8,7 @@ use sha2::Sha256;
 use super::{super::peer::Request, *};
 use crate::{
     deliver::attempt::{SECRET, START},
-    secret::{FormerKey, Secret},
+    secret::{FormerKey, KeyRing, Secret},
 };
 
 const FORMER: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -16,6 +16,11 @@ const FORMER: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 fn former(until: i64) -> FormerKey {
     let secret = Secret::parse(FORMER, Profile::Standard).unwrap();
     FormerKey { secret, valid_until: Timestamp::from_second(until).unwrap() }
+}
+
+fn has_former(webhook: &Webhook, former: FormerKey) {
+    let secret = webhook.secret.clone();
+    webhook.transport.keys.set(KeyRing::restored(secret.id(), secret, vec![former]));
 }
 
 /// Takes only what is signed with the former secret, as a receiver of one of these profiles does.
@@ -34,8 +39,8 @@ fn knows_only_the_former(request: &Request) -> bool {
 
 async fn tell_strict(profile: Profile, former: FormerKey) -> (Peer, AttemptReport) {
     let peer = Peer::start(Behaviour::Verify(knows_only_the_former)).await;
-    let mut webhook = webhook_at(peer.url(), profile);
-    webhook.transport.former_keys = vec![former];
+    let webhook = webhook_at(peer.url(), profile);
+    has_former(&webhook, former);
     let report = tell(&Client::new(Policy::default()).unwrap(), &webhook).await;
     (peer, report)
 }
@@ -68,8 +73,8 @@ async fn a_refusal_of_both_secrets_is_a_refusal_and_another_status_is_no_reason_
         ("HTTP/1.1 400 No\r\ncontent-length: 0\r\nconnection: close\r\n\r\n", 1),
     ] {
         let peer = Peer::start(Behaviour::Answer(raw)).await;
-        let mut webhook = webhook_at(peer.url(), Profile::Jetemail);
-        webhook.transport.former_keys = vec![former(START + 1)];
+        let webhook = webhook_at(peer.url(), Profile::Jetemail);
+        has_former(&webhook, former(START + 1));
         let report = tell(&Client::new(Policy::default()).unwrap(), &webhook).await;
         assert_eq!(report.outcome, Outcome::Discarded);
         assert_eq!(peer.requests().len(), asked);
@@ -82,8 +87,8 @@ async fn a_receiver_that_flips_from_the_former_to_the_new_secret_discards_nothin
     let knows_only_the_new: fn(&Request) -> bool = |request| !knows_only_the_former(request);
     for knows in [knows_only_the_former as fn(&Request) -> bool, knows_only_the_new] {
         let peer = Peer::start(Behaviour::Verify(knows)).await;
-        let mut webhook = webhook_at(peer.url(), Profile::Jetemail);
-        webhook.transport.former_keys = vec![former(START + 1)];
+        let webhook = webhook_at(peer.url(), Profile::Jetemail);
+        has_former(&webhook, former(START + 1));
         let report = tell(&Client::new(Policy::default()).unwrap(), &webhook).await;
         assert_eq!(report.outcome, Outcome::Delivered);
     }
@@ -95,8 +100,8 @@ async fn standard_carries_both_signatures_and_then_the_former_alone() {
     let takes_one: fn(&Request) -> bool =
         |request| !request.header("webhook-signature").unwrap().contains(' ');
     let peer = Peer::start(Behaviour::Verify(takes_one)).await;
-    let mut webhook = webhook_at(peer.url(), Profile::Standard);
-    webhook.transport.former_keys = vec![former(START + 1)];
+    let webhook = webhook_at(peer.url(), Profile::Standard);
+    has_former(&webhook, former(START + 1));
     let report = tell(&Client::new(Policy::default()).unwrap(), &webhook).await;
     assert_eq!(report.outcome, Outcome::Delivered);
     let requests = peer.requests();
