@@ -126,10 +126,10 @@ impl Failure {
             Self::Config(ConfigError::Invalid { .. }) | Self::Flags(FlagsError::Invalid(_)) => {
                 CONFIG
             }
-            Self::Config(ConfigError::Read { source, .. }) => of_reading(source),
+            Self::Config(ConfigError::Read { source, .. })
+            | Self::SecretFile(SecretFileError::Read { source, .. }) => of_reading(source),
             Self::Flags(FlagsError::Path { .. }) => USAGE,
             Self::Flags(FlagsError::Keep { source, .. }) => of_creating(source),
-            Self::SecretFile(SecretFileError::Read { source, .. }) => of_reading(source),
             Self::SecretFile(_) => DATA,
             Self::Output(source) if source.kind() == ErrorKind::BrokenPipe => 0,
             Self::Flags(FlagsError::Kept(_) | FlagsError::Generate(_)) | Self::Output(_) => IO,
@@ -210,21 +210,20 @@ impl Failure {
 
 fn of_app(error: &AppError) -> u8 {
     match error {
-        AppError::Store(store) => of_store(store),
+        AppError::Store(store) | AppError::Keys(KeysError::Store(store)) => of_store(store),
         AppError::Writer(WriterError::Store(store)) => match store.kind() {
             StoreErrorKind::Corrupt(_) => DATA,
             _ => IO,
         },
-        AppError::Keys(KeysError::Store(store)) => of_store(store),
         AppError::Keys(KeysError::Value(_)) | AppError::Writer(_) => DATA,
-        AppError::Keys(_) => CONFIG,
         AppError::Replay(ReplayError::Missing(_)) => NO_INPUT,
         AppError::Replay(ReplayError::Read { error, .. }) => of_reading(error),
         AppError::Replay(_) | AppError::UnknownWebhook { .. } => USAGE,
         AppError::Output(error) if error.kind() == ErrorKind::BrokenPipe => 0,
         AppError::System { source, .. } => of_creating(source),
-        AppError::Output(_) | AppError::Stdin(_) => IO,
-        AppError::Source(_)
+        AppError::Keys(KeysError::Seal(_)) | AppError::Output(_) | AppError::Stdin(_) => IO,
+        AppError::Keys(KeysError::Open { .. } | KeysError::Unfit { .. })
+        | AppError::Source(_)
         | AppError::Journald(_)
         | AppError::Client(ClientError::Webhook { .. }) => CONFIG,
         AppError::Client(ClientError::Setup(_)) | AppError::Panic(_) => SOFTWARE,

@@ -89,15 +89,15 @@ mod tests {
 
     use super::*;
 
-    fn key(byte: u8) -> Option<Sealer> {
-        Some(Sealer::from_text(&data_encoding::BASE64.encode(&[byte; 32])).unwrap())
+    fn key(byte: u8) -> Sealer {
+        Sealer::from_text(&data_encoding::BASE64.encode(&[byte; 32])).unwrap()
     }
 
     #[test]
     fn what_was_kept_opens_as_long_as_its_key_is_given() {
         let secret = Secret::generate().unwrap();
-        let (none, one) = (Sealing::default(), Sealing { key: key(1), former: None });
-        let changed = Sealing { key: key(2), former: key(1) };
+        let (none, one) = (Sealing::default(), Sealing { key: Some(key(1)), former: None });
+        let changed = Sealing { key: Some(key(2)), former: Some(key(1)) };
         let plain = none.keep(&secret, b"a").unwrap();
         let sealed = one.keep(&secret, b"a").unwrap();
         for (sealing, kept, is_current) in [
@@ -110,10 +110,10 @@ mod tests {
             assert_eq!(sealing.is_current(kept), is_current);
         }
         assert!(!none.is_current(&sealed));
-        let (sealed_under, given) = (key(1).unwrap().id(), key(2).unwrap().id());
+        let (sealed_under, given) = (key(1).id(), key(2).id());
         let missing = SealError::NoKey { sealed: sealed_under.clone() };
         assert_eq!(none.open(&sealed, b"a"), Err(missing));
-        let wrong = Sealing { key: key(2), former: None };
+        let wrong = Sealing { key: Some(key(2)), former: None };
         let other = SealError::OtherKey { sealed: sealed_under, given };
         assert_eq!(wrong.open(&sealed, b"a"), Err(other));
         assert!(!format!("{plain:?}{sealed:?}").contains(secret.reveal_once()));

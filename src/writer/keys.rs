@@ -169,15 +169,7 @@ impl Keys {
 }
 
 fn say_followed(webhook: &Webhook, ring: &KeyRing) {
-    let (name, key) = (&webhook.name, ring.current().id());
-    match ring.former().first() {
-        Some(former) => tracing::info!(
-            webhook = name,
-            %key,
-            former = %former.secret.id(),
-            good_until = %former.valid_until,
-            "the configured secret has changed; the former one stays good for a while"
-        ),
-        None => tracing::info!(webhook = name, %key, "the configured secret has changed"),
-    }
+    let (webhook, key) = (&webhook.name, ring.current().id());
+    let former = ring.former().first().map(|former| former.valid_until.to_string());
+    tracing::info!(webhook, %key, former_good_until = former, "the configured secret has changed");
 }

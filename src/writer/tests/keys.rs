@@ -26,12 +26,12 @@ fn at(hour: i64) -> Timestamp {
     Timestamp::from_second(hour * 3600).unwrap()
 }
 
-fn key(byte: u8) -> Option<Sealer> {
-    Some(Sealer::from_text(&data_encoding::BASE64.encode(&[byte; 32])).unwrap())
+fn key(byte: u8) -> Sealer {
+    Sealer::from_text(&data_encoding::BASE64.encode(&[byte; 32])).unwrap()
 }
 
 fn sealed(byte: u8) -> Sealing {
-    Sealing { key: key(byte), former: None }
+    Sealing { key: Some(key(byte)), former: None }
 }
 
 /// One start of the program, with a webhook that the configuration gives this secret.
@@ -186,7 +186,7 @@ fn a_wrong_or_missing_sealing_key_is_an_error_that_says_what_to_do() {
     let run = start(dir.path(), "A", &sealed(1), 0);
     run.rotate("B", DAY, 0).unwrap();
     drop(run);
-    let (own, other) = (key(1).unwrap().id(), key(2).unwrap().id());
+    let (own, other) = (key(1).id(), key(2).id());
     for (sealing, given) in [
         (sealed(2), format!("the key given is {other}")),
         (Sealing::default(), "no key is given".to_owned()),
@@ -227,7 +227,7 @@ fn a_start_with_the_former_sealing_key_seals_everything_under_the_new_one() {
     // Sealing begins, then the key changes while the webhook is not configured.
     drop(start(dir.path(), "A", &sealed(1), 1));
     let other = Webhook { secret: secret("X"), ..bench::webhook("other") };
-    let changed = Sealing { key: key(2), former: key(1) };
+    let changed = Sealing { key: Some(key(2)), former: Some(key(1)) };
     drop(try_start(dir.path(), other, changed, 2).unwrap());
     assert_eq!(start(dir.path(), "A", &sealed(2), 3).good(3), "BA");
 }
