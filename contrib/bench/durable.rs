@@ -26,7 +26,7 @@ use mailherald::{
     secret::Secret,
     source::{Batch, replay},
     store::Store,
-    writer::{Feed, Mode, ReplaySet, Setup, Writer, WriterHandle},
+    writer::{Feed, Keys, Mode, ReplaySet, Setup, Writer, WriterHandle},
 };
 use tokio::{
     runtime,
@@ -83,6 +83,7 @@ fn setup(dir: &Path) -> Result<Setup> {
         store: Store::open(dir).context("open the store")?,
         sources: vec![Feed { name: "bench".into(), since_us: None, can_be_read_again: true }],
         webhooks: vec![Arc::new(webhook()?)],
+        keys: Keys::default(),
         direction: Direction { mynetworks: mail.mynetworks, ..Direction::default() },
         zone: TimeZone::system(),
         clock: clock::system(),
