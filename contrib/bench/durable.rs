@@ -27,7 +27,7 @@ use mailherald::{
     },
     source::{Batch, replay},
     store::{Prefix, Store},
-    writer::{Feed, Mode, ReplaySet, Setup, Writer, WriterHandle},
+    writer::{Feed, Keys, Mode, ReplaySet, Setup, Writer, WriterHandle},
 };
 use tokio::{
     runtime,
@@ -106,6 +106,7 @@ fn setup(dir: &Path, retention: Retention) -> Result<Setup> {
         store: Store::open(dir).context("open the store")?,
         sources: vec![Feed { name: "bench".into(), since_us: None, can_be_read_again: true }],
         webhooks: vec![Arc::new(webhook::webhook("http://127.0.0.1:9/")?)],
+        keys: Keys::default(),
         direction: Direction { mynetworks: mail.mynetworks, ..Direction::default() },
         zone: TimeZone::system(),
         clock: clock::system(),

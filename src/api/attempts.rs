@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::queue::attempt::{self, Exchange, ExchangeResult};
 
-/// One POST, or two when a former secret was tried as well; then `former` is the first.
+/// One POST, or more when a former secret was tried as well; then `former` is the last but one.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Attempt {
     /// Which one of the delivery, from 1.

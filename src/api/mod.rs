@@ -13,6 +13,7 @@ mod caller;
 pub mod dead;
 pub mod logs;
 pub mod problem;
+pub mod rotation;
 pub mod socket;
 pub mod sources;
 pub mod webhooks;
@@ -101,6 +102,7 @@ fn router(desk: Desk) -> Router {
         .route("/v1/webhooks/{id}/logs", get(logs::list))
         .route("/v1/dead", get(dead::list).delete(dead::purge))
         .route("/v1/dead/retry", post(dead::retry))
+        .route("/v1/webhooks/{id}/rotate-secret", post(rotation::rotate))
         .route("/v1/sources", get(sources::list))
         .fallback(async || Problem::not_found())
         .method_not_allowed_fallback(async || Problem::method_not_allowed())

@@ -58,6 +58,16 @@ impl Problem {
         Self::new(StatusCode::BAD_REQUEST, "invalid_request", "Invalid request", detail)
     }
 
+    /// It does not go with what is; says what to do.
+    pub(super) fn conflict(code: &str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, code, "Conflict", detail)
+    }
+
+    /// The machine refuses what is needed.
+    pub(super) fn internal(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error", detail)
+    }
+
     /// The daemon is ending.
     pub(super) fn stopping() -> Self {
         let detail = "the daemon is stopping; ask again when it has started";

@@ -6,7 +6,7 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Desk, attempts::Attempt, problem::Problem};
+use super::{Desk, attempts::Attempt, problem::Problem, rotation::FormerSecret};
 use crate::{
     config,
     deliver::{self, Probe},
@@ -27,6 +27,10 @@ pub struct Webhook {
     pub profile: String,
     /// What it is told of, by canonical names.
     pub events: Vec<String>,
+    /// The last four characters of the secret that signs.
+    pub secret_hint: String,
+    /// Secrets before it that are still good.
+    pub former_secrets: Vec<FormerSecret>,
     /// Only outbound events of these users; null for all.
     pub filter_users: Option<Vec<String>>,
     /// Only inbound events for these domains; null for all.
@@ -67,6 +71,8 @@ impl Webhook {
             url: webhook.url.to_string(),
             profile: webhook.profile.name().to_owned(),
             events: webhook.events.types().map(|kind| kind.name().to_owned()).collect(),
+            secret_hint: webhook.ring().current().hint().to_owned(),
+            former_secrets: FormerSecret::all(&webhook.ring()),
             filter_users: webhook.filter_users.clone(),
             filter_domains: webhook.filter_domains.clone(),
             active: health.disabled.is_none(),

@@ -6,7 +6,7 @@ use crate::{
     deliver::ClientError,
     source::{file::SourceError, journald::JournaldError, replay::ReplayError},
     store::StoreError,
-    writer::WriterError,
+    writer::{KeysError, WriterError},
 };
 
 /// A run ended badly. What was not committed is read again, what was not delivered is sent again,
@@ -17,6 +17,9 @@ pub enum AppError {
     /// The store could not be opened.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The secrets of the webhooks cannot be had.
+    #[error(transparent)]
+    Keys(#[from] KeysError),
     /// The writer could not go on.
     #[error("the writer stopped")]
     Writer(#[from] WriterError),
@@ -64,7 +67,9 @@ impl AppError {
     #[must_use]
     pub fn is_disk_full(&self) -> bool {
         match self {
-            Self::Store(error) | Self::Writer(WriterError::Store(error)) => error.is_disk_full(),
+            Self::Store(error)
+            | Self::Keys(KeysError::Store(error))
+            | Self::Writer(WriterError::Store(error)) => error.is_disk_full(),
             _ => false,
         }
     }

@@ -98,7 +98,7 @@ mod tests {
             sources: vec![source("a", file), source("in", SourceKind::Stdin)],
             store: StoreSettings::default(),
             egress: crate::egress::Policy::default(),
-            sealer: None,
+            sealing: crate::secret::Sealing::default(),
             mail: Mail::default(),
             webhooks: Vec::new(),
             concurrency: 1,

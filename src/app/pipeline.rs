@@ -17,9 +17,10 @@ use crate::{
     deliver::Client,
     egress::Policy,
     limits,
+    secret::Sealing,
     source::Batch,
     store::Store,
-    writer::{Feed, Mode, Setup, Summary, Writer, WriterError, WriterHandle},
+    writer::{Feed, Keys, Mode, Setup, Summary, Writer, WriterError, WriterHandle},
 };
 
 /// Writer and senders at work.
@@ -40,6 +41,8 @@ pub(super) struct Parts<'a> {
     pub(super) store: Store,
     pub(super) mail: &'a Mail,
     pub(super) webhooks: Vec<Arc<Webhook>>,
+    /// Seals their secrets.
+    pub(super) sealing: &'a Sealing,
     /// The sources, by index.
     pub(super) sources: Vec<Feed>,
     pub(super) clock: SharedClock,
@@ -64,6 +67,7 @@ impl Pipeline {
             store,
             mail,
             webhooks,
+            sealing,
             sources,
             clock,
             mode,
@@ -79,10 +83,12 @@ impl Pipeline {
         let (batches, inbox) = mpsc::channel(waiting);
         let client = Client::new(egress.clone())?;
         webhooks.iter().try_for_each(|webhook| client.prepare(webhook))?;
+        let keys = Keys::load(&store, &webhooks, sealing.clone(), clock.now())?;
         let setup = Setup {
             store,
             sources,
             webhooks: webhooks.clone(),
+            keys,
             direction: direction(mail),
             zone: TimeZone::system(),
             clock: Arc::clone(&clock),

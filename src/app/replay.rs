@@ -167,6 +167,7 @@ fn parts(
         store,
         mail: &config.mail,
         webhooks: privacy::webhooks(config)?,
+        sealing: &config.sealing,
         sources: vec![Feed { name: SOURCE.to_owned(), since_us: None, can_be_read_again }],
         clock: clock::system(),
         mode,

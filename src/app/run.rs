@@ -123,6 +123,7 @@ impl Daemon {
             store,
             mail: &config.mail,
             webhooks: webhooks.clone(),
+            sealing: &config.sealing,
             sources: feeds,
             clock: Arc::clone(&clock),
             mode: Mode::Live,

@@ -1,13 +1,16 @@
 //! The arguments, as typed: no file is touched and nothing is decided here.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use clap::{ArgAction, ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
 use jiff::{Timestamp, civil::Date};
 
 use super::failure;
-use crate::config::PROFILE_NAMES;
+use crate::config::{PROFILE_NAMES, parse_duration};
 
 /// Where the configuration is, unless said otherwise.
 pub const CONFIG_FILE: &str = "/etc/mailherald/mailherald.toml";
@@ -283,6 +286,32 @@ pub(crate) enum WebhooksCommand {
         /// Its name or id.
         name: String,
     },
+    /// Sign with another secret from now on, and show it this once.
+    ///
+    /// The secret before it stays good for a while, so that no event is lost while the receiver
+    /// learns the new one.
+    RotateSecret(RotateSecretArgs),
+}
+
+/// Arguments of `webhooks rotate-secret`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct RotateSecretArgs {
+    /// Its name or id.
+    pub(crate) name: String,
+
+    /// How long the secret before it stays good, from 0s to 7d. With 0s no former secret is good
+    /// any more.
+    #[arg(long, value_name = "TIME", default_value = "24h", value_parser = span)]
+    pub(crate) grace: Duration,
+
+    /// A file with the new secret; one is made without it.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) secret_file: Option<PathBuf>,
+}
+
+/// A length of time, as the configuration writes it.
+fn span(text: &str) -> Result<Duration, &'static str> {
+    parse_duration(text).ok_or("write it like 30m, 24h or 7d")
 }
 
 /// Arguments of `dead`.

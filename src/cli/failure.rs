@@ -12,11 +12,11 @@ use thiserror::Error;
 use super::DaemonError;
 use crate::{
     app::AppError,
-    config::{ConfigError, FlagsError, Problem},
+    config::{ConfigError, FlagsError, Problem, SecretFileError},
     deliver::ClientError,
     source::{journald::Doubt, replay::ReplayError},
     store::{StoreError, StoreErrorKind},
-    writer::WriterError,
+    writer::{KeysError, WriterError},
 };
 
 /// Ran well, and found problems.
@@ -62,6 +62,15 @@ pub const EXIT_CODES: &[(u8, &str)] = &[
 const SILENT_HINT: &str = "is it running, with this configuration? systemctl status mailherald; \
      for one that was started with --state DIR, give --state DIR here, too";
 
+/// What to do when a stored secret does not open.
+const OPEN_HINT: &str = "name the file of that key in seal_key_file, or in former_seal_key_file if \
+     there is a new one; if the key is lost, give the webhook another secret in the configuration: \
+     then the stored ones are not needed";
+
+/// What to do when it is none for the profile.
+const UNFIT_HINT: &str = "give the webhook another secret in the configuration, one that its \
+     profile takes";
+
 /// The part of the long help about exit codes.
 pub(super) fn exit_codes_help() -> String {
     let mut text = String::from("Exit codes:\n");
@@ -85,6 +94,9 @@ pub enum Failure {
     /// The flags that stand for a configuration cannot be used.
     #[error(transparent)]
     Flags(#[from] FlagsError),
+    /// A secret file that was given cannot be used.
+    #[error("the secret file {0}")]
+    SecretFile(SecretFileError),
     /// A result cannot be written. A closed pipe is not a failure: the reader has enough.
     #[error("write the result")]
     Output(#[source] io::Error),
@@ -114,9 +126,11 @@ impl Failure {
             Self::Config(ConfigError::Invalid { .. }) | Self::Flags(FlagsError::Invalid(_)) => {
                 CONFIG
             }
-            Self::Config(ConfigError::Read { source, .. }) => of_reading(source),
+            Self::Config(ConfigError::Read { source, .. })
+            | Self::SecretFile(SecretFileError::Read { source, .. }) => of_reading(source),
             Self::Flags(FlagsError::Path { .. }) => USAGE,
             Self::Flags(FlagsError::Keep { source, .. }) => of_creating(source),
+            Self::SecretFile(_) => DATA,
             Self::Output(source) if source.kind() == ErrorKind::BrokenPipe => 0,
             Self::Flags(FlagsError::Kept(_) | FlagsError::Generate(_)) | Self::Output(_) => IO,
             Self::App(error) => of_app(error),
@@ -196,19 +210,20 @@ impl Failure {
 
 fn of_app(error: &AppError) -> u8 {
     match error {
-        AppError::Store(store) => of_store(store),
+        AppError::Store(store) | AppError::Keys(KeysError::Store(store)) => of_store(store),
         AppError::Writer(WriterError::Store(store)) => match store.kind() {
             StoreErrorKind::Corrupt(_) => DATA,
             _ => IO,
         },
-        AppError::Writer(_) => DATA,
+        AppError::Keys(KeysError::Value(_)) | AppError::Writer(_) => DATA,
         AppError::Replay(ReplayError::Missing(_)) => NO_INPUT,
         AppError::Replay(ReplayError::Read { error, .. }) => of_reading(error),
         AppError::Replay(_) | AppError::UnknownWebhook { .. } => USAGE,
         AppError::Output(error) if error.kind() == ErrorKind::BrokenPipe => 0,
         AppError::System { source, .. } => of_creating(source),
-        AppError::Output(_) | AppError::Stdin(_) => IO,
-        AppError::Source(_)
+        AppError::Keys(KeysError::Seal(_)) | AppError::Output(_) | AppError::Stdin(_) => IO,
+        AppError::Keys(KeysError::Open { .. } | KeysError::Unfit { .. })
+        | AppError::Source(_)
         | AppError::Journald(_)
         | AppError::Client(ClientError::Webhook { .. }) => CONFIG,
         AppError::Client(ClientError::Setup(_)) | AppError::Panic(_) => SOFTWARE,
@@ -249,7 +264,9 @@ fn of_store(error: &StoreError) -> u8 {
 
 fn app_hint(error: &AppError) -> Option<String> {
     match error {
-        AppError::Store(store) => store_hint(store),
+        AppError::Store(store) | AppError::Keys(KeysError::Store(store)) => store_hint(store),
+        AppError::Keys(KeysError::Open { .. }) => Some(OPEN_HINT.to_owned()),
+        AppError::Keys(KeysError::Unfit { .. }) => Some(UNFIT_HINT.to_owned()),
         AppError::Writer(WriterError::Store(store)) => Some(format!(
             "nothing is lost; see to the disk under {} and start again",
             store.path().display()

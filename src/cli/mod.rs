@@ -17,6 +17,7 @@ mod parse;
 mod record_json;
 mod remark_json;
 mod replay;
+mod rotate_secret;
 mod run;
 mod show;
 mod sources;

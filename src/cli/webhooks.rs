@@ -4,7 +4,7 @@ use super::{
     Failure,
     args::{Global, WebhooksArgs, WebhooksCommand},
     client::Daemon,
-    logs,
+    logs, rotate_secret,
     show::{self, Table},
 };
 use crate::{
@@ -37,6 +37,7 @@ pub(super) fn run(args: &WebhooksArgs, global: &Global) -> Result<(), Failure> {
         WebhooksCommand::Logs { name, limit } => logs::run(&daemon, name, *limit, global),
         WebhooksCommand::Test { name } => test(&daemon, name, global),
         WebhooksCommand::Verify { name } => verify(&daemon, name, global),
+        WebhooksCommand::RotateSecret(args) => rotate_secret::run(&daemon, args, global),
     }
 }
 
@@ -78,6 +79,8 @@ fn details(webhook: &Webhook) -> Table {
         ("url", webhook.url.clone()),
         ("profile", webhook.profile.clone()),
         ("events", webhook.events.join(", ")),
+        ("secret", format!("…{}", webhook.secret_hint)),
+        ("former secrets", rotate_secret::former(&webhook.former_secrets)),
         ("users", all(&webhook.filter_users)),
         ("domains", all(&webhook.filter_domains)),
     ] {

@@ -13,7 +13,7 @@ use crate::{
     event::{Route, id::base32},
     profile::Profile,
     queue::{filter::TypeSet, policy},
-    secret::{KeySet, Sealer, Secret},
+    secret::{KeyRing, KeySet, Sealing, Secret},
 };
 
 /// Everything that was configured, defaults filled in.
@@ -30,7 +30,7 @@ pub struct Config {
     /// Where webhooks may be sent.
     pub egress: Policy,
     /// Seals secrets before they are stored.
-    pub sealer: Option<Sealer>,
+    pub sealing: Sealing,
     /// Who is told.
     pub webhooks: Vec<Webhook>,
     /// Attempts under way at once, over all webhooks.
@@ -216,7 +216,7 @@ pub struct Webhook {
     pub profile: Profile,
     /// Which types it wants.
     pub events: TypeSet,
-    /// Signs its requests.
+    /// Signs its requests until it is rotated ([`Webhook::ring`]).
     pub secret: Secret,
     /// Outbound events only of these users; None for all.
     pub filter_users: Option<Vec<String>>,
@@ -240,7 +240,13 @@ impl Webhook {
     /// The secrets that are good at `now`.
     #[must_use]
     pub fn keys(&self, now: Timestamp) -> KeySet {
-        KeySet::at(now, self.secret.clone(), &self.transport.former_keys)
+        self.ring().at(now)
+    }
+
+    /// All that is known of its secrets.
+    #[must_use]
+    pub fn ring(&self) -> KeyRing {
+        self.transport.keys.ring().unwrap_or_else(|| KeyRing::new(self.secret.clone()))
     }
 
     /// What decides about its URL besides the policy.

@@ -18,6 +18,7 @@ pub mod selection;
 pub mod transport;
 mod value;
 
+pub(crate) use check::read_secret_file;
 pub use check::{STATE_DIR, SecretFileError};
 pub use checked::{
     Config, FileSource, JournaldSource, Kept, Mail, Mta, Retention, Source, SourceKind, Start,
@@ -29,6 +30,7 @@ pub use problem::{Problem, Severity};
 pub use reference::reference;
 pub use selection::{HashKey, Privacy, Selection};
 pub use transport::{Connection, CustomHeader, Transport};
+pub(crate) use value::duration as parse_duration;
 
 /// The words that `profile` and `--profile` take.
 pub const PROFILE_NAMES: [&str; 4] = ["standard", "jetemail", "generic", "lettermint"];

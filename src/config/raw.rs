@@ -145,7 +145,11 @@ section! {
     /// File that holds the key under which secrets are sealed before they are stored, 32 bytes in
     /// base64: an absolute path, or the name of a systemd credential. Keep it out of `state_dir` and
     /// of its backups.
-    seal_key_file: String, Fallback::Means("no secret is stored");
+    seal_key_file: String,
+        Fallback::Means("secrets are stored as they are; `state_dir` is for its owner only");
+    /// The same of the key before it, to change the key: a start with both seals every stored secret
+    /// under the new one. Then this one can go.
+    former_seal_key_file: String, Fallback::Means("`seal_key_file` has always been the key");
     /// Where log lines come from.
     source: Vec<At<RawSource>>, Fallback::Required("without one there is nothing to read");
     /// How long history is kept, and what happens when the disk is full or the store is lost.

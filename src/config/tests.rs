@@ -67,7 +67,7 @@ fn webhook_with(lines: &str) -> Webhook {
 
 #[test]
 fn the_smallest_configuration_gets_every_default() {
-    let Config { state_dir, sources, store, mail, egress, sealer, webhooks, concurrency } =
+    let Config { state_dir, sources, store, mail, egress, sealing, webhooks, concurrency } =
         good(&format!("{SOURCE}{}", good_webhook())).config;
     assert_eq!(state_dir, Path::new("/var/lib/mailherald"));
     assert_eq!(sources[0].name, "/");
@@ -76,7 +76,7 @@ fn the_smallest_configuration_gets_every_default() {
     assert!(mail.local_domains.is_empty());
     assert_eq!(mail.mynetworks.len(), 2);
     assert_eq!(egress, Policy::default());
-    assert!(sealer.is_none());
+    assert!(sealing.key.is_none() && sealing.former.is_none());
     assert_eq!(webhooks[0].transport, Transport::default());
     assert_eq!(webhooks[0].id, WebhookId::of_name("w"));
     assert_eq!(webhooks[0].concurrency, 16);

@@ -3,7 +3,7 @@
 
 use crate::{
     egress::Origin,
-    secret::{FormerKey, Hidden},
+    secret::{Hidden, LiveKeys},
 };
 
 /// How the requests of a webhook travel.
@@ -20,8 +20,8 @@ pub struct Transport {
     pub attempt_header: bool,
     /// Sends `Idempotency-Key`, the id of the event.
     pub idempotency_key: bool,
-    /// Secrets that were replaced, the newest first.
-    pub former_keys: Vec<FormerKey>,
+    /// What has become of its secret at run time.
+    pub keys: LiveKeys,
 }
 
 /// What connections are made with. Webhooks for which all of it is equal share them.

@@ -219,7 +219,7 @@ pub(super) const DURATION_HINT: &str =
 /// Reads `30s`, `5m`, `24h`, `7d`, `1h 30m`. A day has 24 hours; months and years have no fixed
 /// length and are refused, and so is anything negative.
 #[must_use]
-pub(super) fn duration(text: &str) -> Option<Duration> {
+pub(crate) fn duration(text: &str) -> Option<Duration> {
     let span: jiff::Span = text.parse().ok()?;
     let signed = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?;
     signed.try_into().ok()

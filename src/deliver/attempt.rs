@@ -29,7 +29,7 @@ use crate::{
         outcome::{AttemptResult, Failure, Outcome, classify},
         schedule::{http_date, retry_after},
     },
-    secret::Secret,
+    secret::{KeySet, Secret},
 };
 
 /// What an attempt came to, for the queue and for the record.
@@ -54,8 +54,8 @@ pub struct AttemptReport {
 }
 
 /// Makes attempt `number` (from 1) to tell `webhook` of `event`. Always comes to an end, a little
-/// after the webhook's timeout at the latest; after twice that when a receiver, while a former
-/// secret is still good, refuses the new one and is asked again with the former.
+/// after the webhook's timeout at the latest; after three times that when a receiver, while a former
+/// secret is still good, refuses the new one, and is asked again with the former and with the new.
 ///
 /// # Cancel safety
 /// Dropped half-way, the request may have arrived or not: make the same attempt again.
@@ -124,9 +124,12 @@ impl Trial<'_> {
         let keys = self.webhook.keys(self.signed_at);
         let live: Vec<_> = keys.all().collect();
         let mut exchanges = vec![self.exchange(rendered, &live).await];
-        let is_refused = exchanges.iter().any(|exchange| is_auth_refusal(&exchange.result));
-        if let Some(previous) = keys.previous().filter(|_| is_refused) {
-            exchanges.push(self.exchange(rendered, &[previous]).await);
+        // The secret may have been rotated while the receiver took its time.
+        let keys_now = self.webhook.keys(self.signed_at);
+        for key in worth_trying(&keys_now, keys.current()) {
+            if exchanges.last().is_some_and(|last| is_auth_refusal(&last.result)) {
+                exchanges.push(self.exchange(rendered, &[key]).await);
+            }
         }
         (Some(request_body(&rendered.body)), exchanges)
     }
@@ -211,6 +214,16 @@ impl Trial<'_> {
 /// The receiver does not take our signature, perhaps because it does not know the new secret yet.
 fn is_auth_refusal(result: &ExchangeResult) -> bool {
     matches!(result, ExchangeResult::Answered(401 | 403))
+}
+
+/// What is worth trying when a receiver refuses a request that `tried` signed. One that changes over
+/// to the new secret between two requests refuses both: so the new one comes again.
+fn worth_trying<'a>(keys: &'a KeySet, tried: &Secret) -> Vec<&'a Secret> {
+    match keys.previous() {
+        Some(previous) => vec![previous, keys.current()],
+        None if keys.current() == tried => Vec::new(),
+        None => vec![keys.current()],
+    }
 }
 
 /// Only for a webhook that was changed at run time: those of a start were tried then.

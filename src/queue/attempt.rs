@@ -33,7 +33,7 @@ pub const KEPT_HEADERS: [&str; 8] = [
 
 /// One attempt to tell a webhook of an event.
 ///
-/// At most 13 KiB, twice that with a second exchange; most are a few hundred bytes.
+/// At most 13 KiB, as much again for each further exchange; most are a few hundred bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempt {
     /// Which attempt of the delivery, from 1.
@@ -47,8 +47,8 @@ pub struct Attempt {
     /// The request body; None when none was made.
     pub request: Option<RequestBody>,
     /// What was sent and what came of it, in order. One; two when a receiver that refused the
-    /// current key was asked again with the former one (webhooks.md §2.3, note 1). The last one
-    /// decides.
+    /// current key was asked again with the former one (webhooks.md §2.3, note 1); three when it
+    /// refused that, too, and may have changed over between the two. The last one decides.
     pub exchanges: Vec<Exchange>,
 }
 

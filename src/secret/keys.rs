@@ -5,12 +5,13 @@
 use std::fmt;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::text::Secret;
 
 /// Live keys of a webhook at once.
-const LIVE_KEYS: usize = 3;
+pub(super) const LIVE_KEYS: usize = 3;
 
 /// Characters of a secret that may be shown.
 const HINT_CHARS: usize = 4;
@@ -19,7 +20,7 @@ const HINT_CHARS: usize = 4;
 const ID_DOMAIN: &[u8] = b"mailherald key id\0";
 
 /// Tells keys apart in records: the first 32 bits of a hash of the secret, in hex.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct KeyId([u8; 4]);
 
 /// A secret that was replaced, and is good until its receivers have had time to learn the new one.

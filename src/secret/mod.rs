@@ -2,8 +2,9 @@
 //!
 //! Nothing here has a `Debug` that shows it, a `Display` or a `Serialize`: the bytes leave only
 //! through functions whose names say so. [`Secret`] is the text that an operator knows, [`KeySet`]
-//! which of them are good at one time, [`Sealer`] what makes them fit to be stored, [`Hidden`] any
-//! other text that is not for eyes.
+//! which of them are good at one time, [`KeyRing`] what a rotation makes of them, [`LiveKeys`] a ring
+//! that changes under its users, [`Sealing`] what makes them fit to be stored, [`Hidden`] any other
+//! text that is not for eyes.
 //!
 //! ```compile_fail,E0277
 //! fn show(secret: mailherald::secret::Secret) -> String {
@@ -19,10 +20,16 @@
 
 mod hidden;
 mod keys;
+mod live;
+mod ring;
 mod seal;
+mod sealing;
 mod text;
 
 pub use hidden::Hidden;
 pub use keys::{FormerKey, KeyId, KeySet};
+pub use live::LiveKeys;
+pub use ring::{GRACE, KeyRing, LONGEST_GRACE, RotationError};
 pub use seal::{SealError, Sealed, Sealer};
+pub use sealing::{Kept, Sealing};
 pub use text::{Secret, SecretError};

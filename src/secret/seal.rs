@@ -48,15 +48,18 @@ pub enum SealError {
     #[error("the key is not 32 bytes in base64")]
     Key,
     /// Sealed under another key.
-    #[error(
-        "sealed under the key {sealed}, but the key given is {given}: give the former key back, \
-         or set the secret anew"
-    )]
+    #[error("sealed under the key {sealed}, but the key given is {given}")]
     OtherKey {
         /// Id of the key that it was sealed under.
         sealed: String,
         /// Id of ours.
         given: String,
+    },
+    /// Sealed, and there is no key at all.
+    #[error("sealed under the key {sealed}, but no key is given")]
+    NoKey {
+        /// Id of the key that it was sealed under.
+        sealed: String,
     },
     /// Under this key, but changed since, or moved from elsewhere.
     #[error("damaged, or sealed for something else")]
@@ -119,6 +122,12 @@ impl Sealed {
     #[must_use]
     pub fn is_under(&self, sealer: &Sealer) -> bool {
         self.key_id == sealer.id
+    }
+
+    /// Id of the key that it was sealed under, for people.
+    #[must_use]
+    pub fn key_id(&self) -> String {
+        hex(self.key_id)
     }
 }
 

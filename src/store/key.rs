@@ -24,6 +24,7 @@ const REPLAY: u8 = b'p';
 const ENDPOINT: u8 = b'h';
 const PLACE: u8 = b'q';
 const ATTEMPTS: u8 = b'a';
+const RING: u8 = b'k';
 
 /// A whole key.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -100,6 +101,12 @@ impl Key {
     #[must_use]
     pub fn endpoint(webhook: WebhookId) -> Self {
         Self(Writer::table(ENDPOINT).raw(&webhook.0).0)
+    }
+
+    /// The secrets of a webhook.
+    #[must_use]
+    pub fn ring(webhook: WebhookId) -> Self {
+        Self(Writer::table(RING).raw(&webhook.0).0)
     }
 
     /// A delivery that waits until `due_ms`, milliseconds since the epoch.
@@ -238,6 +245,12 @@ impl Prefix {
         Self(vec![CURSOR])
     }
 
+    /// The secrets of all webhooks.
+    #[must_use]
+    pub fn rings() -> Self {
+        Self(vec![RING])
+    }
+
     /// What waits for one webhook, the earliest due first.
     #[must_use]
     pub fn retries(webhook: WebhookId) -> Self {
@@ -350,6 +363,13 @@ pub fn parse_chunk(key: &[u8]) -> Option<u64> {
 #[must_use]
 pub fn parse_cursor(key: &[u8]) -> Option<WebhookId> {
     let mut fields = Fields::of(CURSOR, key)?;
+    fields.array().map(WebhookId).filter(|_| fields.done())
+}
+
+/// Webhook of a [`Key::ring`].
+#[must_use]
+pub fn parse_ring(key: &[u8]) -> Option<WebhookId> {
+    let mut fields = Fields::of(RING, key)?;
     fields.array().map(WebhookId).filter(|_| fields.done())
 }
 
@@ -478,6 +498,7 @@ mod tests {
         assert_eq!(parse_place(Key::place(hook, uid, 6).as_bytes()), Some((hook, uid, 6)));
         assert_eq!(parse_dead(Key::dead(hook, 6).as_bytes()), Some((hook, 6)));
         assert_eq!(parse_cursor(Key::cursor(hook).as_bytes()), Some(hook));
+        assert_eq!(parse_ring(Key::ring(hook).as_bytes()), Some(hook));
         assert_eq!(parse_chunk(Key::chunk(77).as_bytes()), Some(77));
         assert_eq!(parse_aside(Key::aside(78).as_bytes()), Some(78));
         assert_eq!(parse_posting(Key::posting(3, 4).as_bytes()), Some((3, 4)));

@@ -1,6 +1,9 @@
 //! What the others ask of the writer, and what it answers.
 
-use std::sync::{Arc, atomic::AtomicBool};
+use std::{
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -11,6 +14,7 @@ use super::{
 use crate::{
     config::WebhookId,
     queue::delivery::{Claim, Finished},
+    secret::{KeyRing, RotationError, Secret},
 };
 
 /// Rows of one answer at most.
@@ -35,6 +39,13 @@ pub(super) enum Command {
     Attempts { webhook: WebhookId, wanted: Wanted, answer: oneshot::Sender<Page> },
     /// Send to it again.
     Enable { webhook: WebhookId, resume: Resume, answer: oneshot::Sender<bool> },
+    /// Sign with another secret.
+    Rotate {
+        webhook: WebhookId,
+        new: Secret,
+        grace: Duration,
+        answer: oneshot::Sender<Option<Result<KeyRing, RotationError>>>,
+    },
     /// Take in the batches that wait, commit, answer.
     Flush { input_ended: bool, answer: oneshot::Sender<()> },
     /// The replay is over: nothing of it is to be gone on with.
@@ -244,6 +255,20 @@ impl WriterHandle {
 
     async fn act(&self, webhook: WebhookId, action: Action) -> Result<Outcome, Stopped> {
         self.ask(|answer| Command::Act { webhook, action, answer }).await
+    }
+
+    /// Signs with `new` from now on; the secret before it stays good for `grace`. None when there is
+    /// no such webhook. Durable, and in force in the senders, when it answers.
+    ///
+    /// # Errors
+    /// [`Stopped`] when the writer has ended.
+    pub async fn rotate(
+        &self,
+        webhook: WebhookId,
+        new: Secret,
+        grace: Duration,
+    ) -> Result<Option<Result<KeyRing, RotationError>>, Stopped> {
+        self.ask(|answer| Command::Rotate { webhook, new, grace, answer }).await
     }
 
     async fn ask<T>(

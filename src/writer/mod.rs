@@ -21,6 +21,7 @@ mod expiry;
 mod handle;
 mod history;
 mod intake;
+mod keys;
 mod life;
 mod live;
 mod manual;
@@ -59,6 +60,7 @@ use crate::{
 pub use error::WriterError;
 pub use handle::{Access, Claimed, Resume, Stopped, WriterHandle};
 pub use history::{Page, Place, Wanted};
+pub use keys::{Keys, KeysError};
 pub use manual::{Cancelled, Cleared, Dead, DeadPage, Replayed, Selector, Standing};
 pub use replay_set::{ReplaySet, replay_positions};
 pub use stage::{journal_position, positions};
@@ -88,6 +90,8 @@ pub struct Setup {
     pub sources: Vec<Feed>,
     /// The webhooks, by index.
     pub webhooks: Vec<Arc<Webhook>>,
+    /// The secrets of the webhooks.
+    pub keys: Keys,
     /// How messages are classed.
     pub direction: Direction,
     /// Zone of stamps without one.
@@ -189,6 +193,7 @@ pub struct Writer {
     intake: Intake,
     events: EventLog,
     deliveries: Deliveries,
+    keys: Keys,
     retention: Retention,
     sweep: Sweep,
     room: Room,
@@ -221,8 +226,18 @@ impl Writer {
         setup: Setup,
         batches: mpsc::Receiver<Batch>,
     ) -> Result<(Self, WriterHandle), WriterError> {
-        let Setup { store, sources, webhooks, direction, zone, clock, mode, retention, min_free } =
-            setup;
+        let Setup {
+            store,
+            sources,
+            webhooks,
+            keys,
+            direction,
+            zone,
+            clock,
+            mode,
+            retention,
+            min_free,
+        } = setup;
         let next_seq = events::next_seq(&store)?;
         let (commands, inbox) = mpsc::channel(COMMANDS_WAITING);
         let (durable, durable_seen) = watch::channel(next_seq);
@@ -262,6 +277,7 @@ impl Writer {
             intake: Intake::new(sources, readers, correlator, batches, mode),
             events,
             deliveries,
+            keys,
             retention,
             sweep: Sweep::new(millis(now)),
             room: Room::new(min_free),
@@ -318,6 +334,7 @@ impl Writer {
 
     /// What comes before the first line.
     fn begin(&mut self) -> Result<(), WriterError> {
+        self.keys.begin(&mut self.stage);
         if let Mode::Replay { set: Some(set), .. } = self.mode {
             self.begin_replay(set)?;
         }
@@ -427,6 +444,15 @@ impl Writer {
                 self.commit()?;
                 answer.send(is_new).ok();
                 self.wake_senders();
+            }
+            Command::Rotate { webhook, new, grace, answer } => {
+                let (now, stage) = (self.clock.now(), &mut self.stage);
+                let rotated = self.keys.rotate(webhook, new, grace, now, stage);
+                self.commit()?;
+                if let Some(Ok(ring)) = &rotated {
+                    self.keys.release(webhook, ring.clone());
+                }
+                answer.send(rotated).ok();
             }
             Command::Flush { input_ended, answer } => {
                 self.flush(input_ended)?;

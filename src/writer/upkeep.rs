@@ -25,6 +25,7 @@ impl Writer {
     pub(super) fn keep_up(&mut self) -> Result<(), WriterError> {
         self.look_for_room();
         let more = self.forget_some()?;
+        self.keys.forget_expired(self.clock.now(), &mut self.stage);
         self.rebuild_store()?;
         if !self.deliveries.notices.is_empty() {
             self.stage.touch();

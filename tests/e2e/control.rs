@@ -27,7 +27,7 @@ fn webhooks_are_listed_and_shown_without_their_secret() {
     let shown: serde_json::Value = serde_json::from_slice(&shown.stdout).unwrap();
     assert_eq!(shown["filter_users"], serde_json::json!(["ann"]));
     let by_id = output(&["webhooks", "show", shown["id"].as_str().unwrap(), "--config", &config]);
-    assert!(text(&by_id.stdout).starts_with("name     Shop\n"), "{}", text(&by_id.stdout));
+    assert!(text(&by_id.stdout).starts_with("name            Shop\n"), "{}", text(&by_id.stdout));
     for answer in [&listed.stdout, &by_id.stdout] {
         assert!(!text(answer).contains("whsec_"));
     }

@@ -22,6 +22,7 @@ mod postconf;
 mod program;
 mod receiver;
 mod replay;
+mod rotation;
 mod run;
 mod selection;
 mod store_faults;

@@ -11,7 +11,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use data_encoding::BASE64;
+use data_encoding::{BASE64, HEXLOWER};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
@@ -38,6 +38,14 @@ impl Request {
         let expected = format!("v1,{}", BASE64.encode(&mac.finalize().into_bytes()));
         self.headers["webhook-signature"] == expected
     }
+
+    /// The signature over the body alone is right for this secret.
+    fn body_is_signed_with(&self, secret: &str) -> bool {
+        let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
+        mac.update(&self.body);
+        let expected = format!("sha256={}", HEXLOWER.encode(&mac.finalize().into_bytes()));
+        self.headers["x-webhook-signature"] == expected
+    }
 }
 
 /// Answers 204 to everything, or, once it is told to be careful, 401 to what it does not believe.
@@ -48,6 +56,10 @@ pub(crate) struct Receiver {
     answer_after_ms: Arc<AtomicU64>,
     is_careful: Arc<AtomicBool>,
     refuses: Arc<AtomicBool>,
+    /// Knows one secret only, and looks at the signature over the body.
+    trusted: Arc<Mutex<Option<String>>>,
+    /// Ids of events that were answered with 204.
+    accepted: Arc<Mutex<BTreeSet<String>>>,
 }
 
 impl Receiver {
@@ -65,6 +77,8 @@ impl Receiver {
             answer_after_ms: Arc::default(),
             is_careful: Arc::default(),
             refuses: Arc::default(),
+            trusted: Arc::default(),
+            accepted: Arc::default(),
         };
         let for_connections = receiver.clone();
         std::thread::spawn(move || {
@@ -100,7 +114,20 @@ impl Receiver {
         self.refuses.store(false, Ordering::SeqCst);
     }
 
+    /// From now on it takes only what is signed with this secret, as a receiver of `jetemail` does.
+    pub(crate) fn trust_only(&self, secret: &str) {
+        *self.trusted.lock().unwrap() = Some(secret.to_owned());
+    }
+
+    /// Events that it took.
+    pub(crate) fn accepted(&self) -> usize {
+        self.accepted.lock().unwrap().len()
+    }
+
     fn believes(&self, request: &Request) -> bool {
+        if let Some(secret) = &*self.trusted.lock().unwrap() {
+            return request.body_is_signed_with(secret);
+        }
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
         let at: u64 = request.headers["webhook-timestamp"].parse().unwrap();
         !self.is_careful.load(Ordering::SeqCst)
@@ -127,6 +154,7 @@ impl Receiver {
             let answer: &[u8] = if self.refuses.load(Ordering::SeqCst) {
                 b"HTTP/1.1 500 Internal Server Error\r\ncontent-length: 0\r\n\r\n"
             } else if self.believes(&request) {
+                self.accepted.lock().unwrap().insert(request.id().to_owned());
                 b"HTTP/1.1 204 No Content\r\n\r\n"
             } else {
                 b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 8\r\n\r\nwho else"

@@ -35,7 +35,7 @@ use crate::{
     limits,
     profile::Profile,
     queue::{filter::TypeSet, policy},
-    secret::Secret,
+    secret::{Sealing, Secret},
 };
 use receiver::Received;
 
@@ -189,7 +189,7 @@ fn config(dir: &Path, url: Url, secret: Secret) -> Result<Config, AppError> {
         store: StoreSettings::default(),
         mail: mail(),
         egress: Policy::default(),
-        sealer: None,
+        sealing: Sealing::default(),
         webhooks: vec![Webhook {
             id: WebhookId::of_name("demo"),
             name: "demo".into(),

@@ -69,7 +69,7 @@ mod tests {
             sources: vec![source],
             store: StoreSettings::default(),
             egress: crate::egress::Policy::default(),
-            sealer: None,
+            sealing: crate::secret::Sealing::default(),
             mail: Mail::default(),
             webhooks: Vec::new(),
             concurrency: 1,

@@ -12,6 +12,7 @@ mod network;
 mod pem_file;
 mod policy;
 mod route;
+mod sealing;
 mod secret_file;
 mod selection;
 mod source;
@@ -28,11 +29,11 @@ use super::{
     raw::RawConfig,
     value::At,
 };
-use crate::{limits::ATTEMPTS_AT_ONCE, secret::Sealer};
+use crate::{limits::ATTEMPTS_AT_ONCE, secret::Sealing};
 use journal::Maillog;
 
 pub use secret_file::SecretFileError;
-pub(super) use secret_file::read as read_secret_file;
+pub(crate) use secret_file::read as read_secret_file;
 
 /// Where state lives unless said otherwise.
 pub const STATE_DIR: &str = "/var/lib/mailherald";
@@ -67,11 +68,11 @@ pub(super) fn check(
             (sources, webhook::check(raw.webhook, &egress, &mail.routes, problems))
         }
     };
-    let sealer = match purpose {
-        Purpose::DryRun => None,
-        _ => raw.seal_key_file.and_then(|file| sealer(&file, problems)),
+    let sealing = match purpose {
+        Purpose::DryRun => Sealing::default(),
+        _ => sealing::check(raw.seal_key_file, raw.former_seal_key_file, problems),
     };
-    let config = Config { state_dir, sources, store, mail, egress, sealer, webhooks, concurrency };
+    let config = Config { state_dir, sources, store, mail, egress, sealing, webhooks, concurrency };
     (!problems.any_error()).then_some(config)
 }
 
@@ -90,18 +91,6 @@ fn state_dir(raw: Option<At<String>>, problems: &mut Problems<'_>) -> PathBuf {
         problems.error(&span, "state_dir", "must be an absolute path");
     }
     path
-}
-
-fn sealer(file: &At<String>, problems: &mut Problems<'_>) -> Option<Sealer> {
-    const KEY: &str = "seal_key_file";
-    let text = secret_file::text(file, KEY, problems)?;
-    Sealer::from_text(&text)
-        .inspect_err(|error| {
-            problems
-                .error(&file.span, KEY, format!("is refused: {error}"))
-                .hint("make one: head -c 32 /dev/urandom | base64 > FILE");
-        })
-        .ok()
 }
 
 /// Reads one of a few words.

@@ -15,11 +15,11 @@ use crate::config::{problem::Problems, value::At};
 const BYTES: u64 = 1024;
 
 /// What a secret file held.
-pub(in crate::config) struct SecretText {
+pub(crate) struct SecretText {
     /// The secret, without white space around it.
-    pub(in crate::config) text: String,
+    pub(crate) text: String,
     /// Its mode lets every user of the host read it.
-    pub(in crate::config) readable_by_others: bool,
+    pub(crate) readable_by_others: bool,
 }
 
 /// Why a secret file gives no secret.
@@ -64,7 +64,7 @@ pub(in crate::config) fn locate(value: &str) -> Result<PathBuf, SecretFileError>
 }
 
 /// Reads a secret file.
-pub(in crate::config) fn read(path: &Path) -> Result<SecretText, SecretFileError> {
+pub(crate) fn read(path: &Path) -> Result<SecretText, SecretFileError> {
     let failed = |source| SecretFileError::Read { path: path.to_owned(), source };
     let file = File::open(path).map_err(failed)?;
     let mode = file.metadata().map_err(failed)?.permissions().mode();

@@ -6,7 +6,7 @@ use super::{headers, pem_file};
 use crate::{
     config::{Connection, Transport, problem::Problems, raw::RawWebhook, value::At},
     egress::Origin,
-    secret::Hidden,
+    secret::{Hidden, LiveKeys},
 };
 
 /// Checks its keys. What is left out keeps its default.
@@ -25,7 +25,7 @@ pub(super) fn check(raw: &mut RawWebhook, problems: &mut Problems<'_>) -> Transp
         standard_signature: standard.map(|[standard]| standard),
         attempt_header,
         idempotency_key,
-        former_keys: Vec::new(),
+        keys: LiveKeys::default(),
     }
 }
 

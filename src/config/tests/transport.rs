@@ -188,7 +188,15 @@ fn the_sealing_key_is_read_from_its_file() {
     fs::write(&path, "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n").unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
     let line = format!("seal_key_file = \"{}\"\n", path.display());
-    assert!(good(&format!("{line}{SOURCE}{}", good_webhook())).config.sealer.is_some());
+    assert!(good(&format!("{line}{SOURCE}{}", good_webhook())).config.sealing.key.is_some());
+    let both = format!("{line}former_{line}{SOURCE}{}", good_webhook());
+    assert!(good(&both).config.sealing.former.is_some());
+    assert_problems(
+        &format!("former_{line}{SOURCE}{}", good_webhook()),
+        &[
+            "1:24: error: former_seal_key_file: `seal_key_file` is missing\n    hint: name the file of the new key there",
+        ],
+    );
     fs::write(&path, "too short").unwrap();
     assert_problems(
         &format!("{line}{SOURCE}{}", good_webhook()),

@@ -13,6 +13,9 @@ use crate::{
     },
 };
 
+/// Each with the place of its event.
+type Letters = Vec<(u64, DeadLetter)>;
+
 /// Dead letters removed in one step.
 const CLEARED: usize = 1000;
 /// Single deliveries that may be called off before they were handed out.
@@ -127,10 +130,10 @@ impl State {
         after: Option<u64>,
         limit: usize,
         store: &Store,
-    ) -> Result<(Vec<(u64, DeadLetter)>, Option<u64>), WriterError> {
+    ) -> Result<(Letters, Option<u64>), WriterError> {
         let from = after.map_or(0, |after| after.saturating_add(1));
         let range = (Key::dead(self.id, from), Key::dead(self.id, u64::MAX));
-        let mut found: Vec<(u64, DeadLetter)> = Vec::new();
+        let mut found = Letters::new();
         for entry in store.scan_range(&range.0, &range.1)? {
             let (key, value) = entry?;
             let Some((_, seq)) = key::parse_dead(&key) else { continue };

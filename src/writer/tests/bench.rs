@@ -28,10 +28,10 @@ use crate::{
         filter::TypeSet,
         policy::Policy,
     },
-    secret::Secret,
+    secret::{Sealing, Secret},
     source::{Batch, Fingerprint, Heads, LineSpan, Position},
     store::{Key, Store, codec},
-    writer::{Claimed, Command, Feed, Mode, Setup, Writer, positions, replay_positions},
+    writer::{Claimed, Command, Feed, Keys, Mode, Setup, Writer, positions, replay_positions},
 };
 
 /// Seconds of an hour.
@@ -124,10 +124,13 @@ impl Bench {
         };
         let (offset, line_count) = stored.first().map_or((0, 0), |at| (at.offset, at.line_count));
         let clock = Arc::new(TestClock::new());
+        let webhooks: Vec<_> = webhooks.into_iter().map(Arc::new).collect();
+        let keys = Keys::load(&store, &webhooks, Sealing::default(), clock.now()).unwrap();
         let setup = Setup {
             store,
             sources: vec![Feed { name: "test".into(), since_us, can_be_read_again: true }],
-            webhooks: webhooks.into_iter().map(Arc::new).collect(),
+            webhooks,
+            keys,
             direction: Direction::default(),
             zone: TimeZone::UTC,
             clock: clock.clone(),

@@ -39,6 +39,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "parse",
             "profile",
             "queue",
+            "secret",
             "source",
             "store",
             "telemetry",

@@ -36,7 +36,7 @@ use crate::{
     secret::Secret,
     source::{Batch, Fingerprint, Heads, LineSpan, Position},
     store::Store,
-    writer::{Feed, Mode, Setup, Summary, Writer, WriterError, WriterHandle, positions},
+    writer::{Feed, Keys, Mode, Setup, Summary, Writer, WriterError, WriterHandle, positions},
 };
 
 /// 2026-03-01T09:00:00Z.
@@ -287,6 +287,7 @@ impl World {
             store,
             sources: vec![Feed { name: "test".into(), since_us: None, can_be_read_again: true }],
             webhooks: webhooks.clone(),
+            keys: Keys::default(),
             direction: Direction::default(),
             zone: TimeZone::UTC,
             clock: clock.clone(),
