@@ -175,6 +175,7 @@ impl KeptLine {
             occurrence: self.occurrence,
             at_us: self.at_us,
             quality: self.quality,
+            partial: false,
             record: &record,
         });
     }

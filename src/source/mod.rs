@@ -75,7 +75,8 @@ pub struct LineSpan {
 pub struct Position {
     /// Which generation.
     pub fingerprint: Fingerprint,
-    /// Decompressed bytes read; always behind a line end, or the end of a finished generation.
+    /// Decompressed bytes read; always behind a line end, or behind half a line that was taken as it
+    /// is because its generation was closed.
     pub offset: u64,
     /// Lines read.
     pub line_count: u64,

@@ -23,7 +23,7 @@ use tempfile::TempDir;
 use super::{Batch, FileTail, Position, Tally, tailer::Tailer, work::Work};
 use crate::{
     clock::Clock,
-    config::Start,
+    config::{FileSource, Start},
     source::{Compression, Fingerprint, Health, HealthSender, archive::testing::compress},
 };
 
@@ -47,6 +47,7 @@ pub(super) struct Bench {
     pub(super) batches: Vec<Batch>,
     patterns: Vec<String>,
     start: Start,
+    partial_line_timeout: Option<Duration>,
 }
 
 impl Bench {
@@ -63,9 +64,18 @@ impl Bench {
     pub(super) fn with(dir: TempDir, start: Start, pattern: &str) -> Self {
         let clock = Arc::new(TestClock(Mutex::new(Timestamp::now())));
         let patterns = vec![dir.path().join(pattern).to_str().unwrap().to_owned()];
-        let tailer = tailer(&patterns, start, &clock, Vec::new());
+        let partial_line_timeout = FileSource::default().partial_line_timeout;
+        let source = source(&patterns, start, partial_line_timeout, Vec::new());
+        let tailer = Tailer::new(source, clock.clone(), HealthSender::default()).unwrap();
         let (durable, lines, batches) = (HashMap::new(), Vec::new(), Vec::new());
-        Self { dir, clock, tailer, durable, lines, batches, patterns, start }
+        Self { dir, clock, tailer, durable, lines, batches, patterns, start, partial_line_timeout }
+    }
+
+    /// The same, waiting for so long on the other half of a line.
+    pub(super) fn waiting_on_halves(mut self, timeout: Option<Duration>) -> Self {
+        self.partial_line_timeout = timeout;
+        self.restart();
+        self
     }
 
     /// One that begins with the oldest line.
@@ -181,7 +191,9 @@ impl Bench {
     /// The process ends and starts again from what is durable.
     pub(super) fn restart(&mut self) {
         let stored = self.durable.values().cloned().collect();
-        self.tailer = tailer(&self.patterns, self.start, &self.clock, stored);
+        let source = source(&self.patterns, self.start, self.partial_line_timeout, stored);
+        let (clock, health) = (self.clock.clone(), HealthSender::default());
+        self.tailer = Tailer::new(source, clock, health).unwrap();
     }
 
     pub(super) fn health(&self) -> Health {
@@ -193,13 +205,12 @@ impl Bench {
     }
 }
 
-fn tailer(
+fn source(
     patterns: &[String],
     start: Start,
-    clock: &Arc<TestClock>,
+    partial_line_timeout: Option<Duration>,
     positions: Vec<Position>,
-) -> Tailer {
+) -> FileTail {
     let (name, include) = ("test".to_owned(), patterns.to_vec());
-    let source = FileTail { index: 0, name, include, start, positions };
-    Tailer::new(source, clock.clone(), HealthSender::default()).unwrap()
+    FileTail { index: 0, name, include, start, partial_line_timeout, positions }
 }
