@@ -33,5 +33,5 @@ fn notes(source: &Source) -> String {
         (source.truncations_without_copy, "truncations without a copy"),
     ];
     let said = counts.iter().filter(|(count, _)| *count > 0);
-    said.map(|(count, what)| format!("{count} {what}")).collect::<Vec<_>>().join(", ")
+    said.map(|(count, what)| format!("{what}: {count}")).collect::<Vec<_>>().join(", ")
 }

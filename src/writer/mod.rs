@@ -363,6 +363,9 @@ impl Writer {
         release: impl FnOnce(&mut Correlator, &mut Vec<Event>),
     ) -> Result<(), WriterError> {
         release(&mut self.correlator, &mut self.fresh);
+        let readers = &self.readers;
+        // Whose message waited is not known any more: what one of them wants is kept.
+        self.fresh.retain(|event| readers.iter().any(|reader| reader.wants(event.at_us)));
         self.stage.touch();
         self.stage_events()
     }
