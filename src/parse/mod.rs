@@ -318,6 +318,7 @@ mod tests {
             anchor: Timestamp::UNIX_EPOCH,
             first_of_generation: false,
             idle: true,
+            is_past: false,
         }
     }
 

@@ -54,6 +54,9 @@ pub struct Batch {
     pub first_of_generation: bool,
     /// All that there is for now has been read: commit without waiting for more.
     pub idle: bool,
+    /// Lines from before the start of the source: what they say of messages under way counts, and they
+    /// give no events. A batch without such lines follows, and says that these were all.
+    pub is_past: bool,
 }
 
 /// One line in a batch.

@@ -34,7 +34,7 @@ mod upkeep;
 #[cfg(test)]
 mod tests;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use jiff::{Timestamp, tz::TimeZone};
 use tokio::{
@@ -189,6 +189,8 @@ pub struct Writer {
     sources: Vec<Feed>,
     readers: Vec<Reader>,
     correlator: Correlator,
+    /// What lines before the start of a source tell, by its index, until the source begins.
+    pasts: BTreeMap<usize, Correlator>,
     events: EventLog,
     deliveries: Deliveries,
     retention: Retention,
@@ -269,6 +271,7 @@ impl Writer {
             sources,
             readers,
             correlator,
+            pasts: BTreeMap::new(),
             events,
             deliveries,
             retention,
@@ -454,8 +457,19 @@ impl Writer {
         }
         self.heard = Instant::now();
         let (correlator, fresh) = (&mut self.correlator, &mut self.fresh);
-        reader.read(batch, |line| correlator.step(line, fresh));
-        let gap = reader.told_gap();
+        let gap = if batch.is_past {
+            let past = self.pasts.entry(batch.source).or_insert_with(|| correlator.of_the_past());
+            reader.read(batch, |line| past.step(line, fresh));
+            fresh.clear();
+            reader.told_gap();
+            None
+        } else {
+            if let Some(past) = self.pasts.remove(&batch.source) {
+                correlator.take_over(past);
+            }
+            reader.read(batch, |line| correlator.step(line, fresh));
+            reader.told_gap()
+        };
         fresh.retain(|event| reader.wants(event.at_us));
         self.stage_events()?;
         if let Some(lines) = gap {

@@ -44,6 +44,8 @@ pub(super) struct Bench {
     pub(super) tailer: Tailer,
     pub(super) durable: HashMap<Fingerprint, Position>,
     pub(super) lines: Vec<String>,
+    /// Those from before the start.
+    pub(super) past: Vec<String>,
     pub(super) batches: Vec<Batch>,
     patterns: Vec<String>,
     start: Start,
@@ -67,8 +69,20 @@ impl Bench {
         let partial_line_timeout = FileSource::default().partial_line_timeout;
         let source = source(&patterns, start, partial_line_timeout, Vec::new());
         let tailer = Tailer::new(source, clock.clone(), HealthSender::default()).unwrap();
-        let (durable, lines, batches) = (HashMap::new(), Vec::new(), Vec::new());
-        Self { dir, clock, tailer, durable, lines, batches, patterns, start, partial_line_timeout }
+        let (durable, batches) = (HashMap::new(), Vec::new());
+        let (lines, past) = (Vec::new(), Vec::new());
+        Self {
+            dir,
+            clock,
+            tailer,
+            durable,
+            lines,
+            past,
+            batches,
+            patterns,
+            start,
+            partial_line_timeout,
+        }
     }
 
     /// The same, waiting for so long on the other half of a line.
@@ -181,7 +195,8 @@ impl Bench {
                 batch.bytes[line.start as usize..line.end as usize].to_vec()
             };
             let texts = batch.lines.iter().map(|line| String::from_utf8_lossy(&text(line)).into());
-            self.lines.extend(texts);
+            let lines = if batch.is_past { &mut self.past } else { &mut self.lines };
+            lines.extend(texts);
             self.durable.insert(batch.position.fingerprint, batch.position.clone());
             self.batches.push(batch);
         }

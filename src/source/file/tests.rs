@@ -443,7 +443,7 @@ fn row_14_the_half_line_of_a_renamed_file_is_waited_on_and_then_taken_once_as_it
     bench.rename("mail.log", "mail.log.1");
     bench.append("mail.log", "b\nunder w");
     assert_eq!(bench.round(), ["b"]);
-    bench.pass_time(closing::LINGER - Duration::from_secs(1));
+    bench.pass_time(closing::LINGER / 2);
     assert_eq!(bench.poll(), [""; 0], "its writer may not know yet");
     writer.write_all(b"f\nla").unwrap();
     assert_eq!(bench.poll(), ["half"]);
@@ -478,9 +478,9 @@ fn row_14_the_wait_for_the_other_half_is_as_configured_and_may_be_for_ever() {
     bench.append("mail.log", "b\n");
     assert_eq!(bench.round().len(), 2);
     bench.remove("mail.log.1");
-    bench.pass_time(HOUR - Duration::from_secs(1));
+    bench.pass_time(HOUR / 2);
     assert_eq!(bench.round(), [""; 0], "also of a deleted file");
-    bench.pass_time(Duration::from_secs(1));
+    bench.pass_time(HOUR / 2);
     assert_eq!(bench.poll(), ["hal"]);
 
     let mut bench = Bench::from_beginning().waiting_on_halves(None);
@@ -627,6 +627,51 @@ fn start_end_passes_over_what_is_there_and_reads_what_comes() {
     bench.remove("mail.log.1");
     bench.restart();
     assert_eq!(bench.round(), [""; 0]);
+}
+
+/// A line of 100 bytes.
+fn long_line() -> String {
+    format!("{}\n", "y".repeat(99))
+}
+
+#[test]
+fn start_end_hands_out_the_end_of_the_live_log_as_of_the_past_once() {
+    let mut bench = Bench::new(Start::End);
+    bench.append("mail.log.1", "rotated\n");
+    bench.append("mail.log", &format!("first\n{}last\nhal", long_line().repeat(100_000)));
+    assert_eq!(bench.round(), [""; 0]);
+    let bytes: usize = bench.past.iter().map(|line| line.len() + 1).sum();
+    assert!((8 << 20..(8 << 20) + 100).contains(&bytes), "8 MiB in whole lines, not {bytes}");
+    assert_eq!(bench.past.last().unwrap(), "last");
+    assert!(!bench.batches.last().unwrap().is_past, "a batch says that these were all");
+    let past = bench.past.len();
+    bench.append("mail.log", "f\n");
+    assert_eq!(bench.poll(), ["half"]);
+    bench.restart();
+    assert_eq!(bench.round(), [""; 0]);
+    assert_eq!(bench.past.len(), past);
+}
+
+#[test]
+fn start_end_that_was_interrupted_in_the_past_floods_nothing() {
+    let mut bench = Bench::new(Start::End);
+    bench.append("mail.log", &format!("first\n{}", long_line().repeat(30_000)));
+    bench.round();
+    let first = bench.batches[0].position.clone();
+    assert!(bench.batches[0].is_past && bench.batches[1].is_past);
+    bench.durable = [(first.fingerprint, first)].into();
+    bench.restart();
+    bench.append("mail.log", "new\n");
+    assert_eq!(bench.round(), ["new"]);
+}
+
+#[test]
+fn start_end_looks_at_no_log_that_has_been_quiet_for_long() {
+    let mut bench = Bench::new(Start::End);
+    bench.append("mail.log", "old\n");
+    bench.age("mail.log", HOUR * 2);
+    bench.round();
+    assert_eq!(bench.past, [""; 0]);
 }
 
 #[test]

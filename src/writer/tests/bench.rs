@@ -170,6 +170,16 @@ impl Bench {
 
     /// Takes lines in, without a commit unless they are many.
     pub(super) fn ingest(&mut self, text: &str) {
+        self.ingest_of(text, false);
+    }
+
+    /// The same of lines from before the start, and the word that these were all.
+    pub(super) fn ingest_past(&mut self, text: &str) {
+        self.ingest_of(text, true);
+        self.ingest("");
+    }
+
+    fn ingest_of(&mut self, text: &str, is_past: bool) {
         let mut lines = Vec::new();
         let mut start = 0;
         for line in text.split_inclusive('\n') {
@@ -197,6 +207,7 @@ impl Bench {
             anchor: Timestamp::UNIX_EPOCH,
             first_of_generation: false,
             idle: false,
+            is_past,
         };
         self.writer.ingest(&batch).unwrap();
     }

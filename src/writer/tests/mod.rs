@@ -22,6 +22,7 @@ use super::{Command, Mode, Room};
 use crate::{
     app::AppError,
     cli::Failure,
+    event::EventType,
     store::{
         Prefix, Store,
         testing::{TestDisk, open_on},
@@ -424,6 +425,45 @@ fn row_36_lines_before_the_start_tell_of_messages_under_way_and_give_no_events()
     assert_eq!(data.to.as_deref(), Some("late@d.test"));
     assert_eq!((data.from.as_deref(), data.user.as_deref()), (Some("a@c.test"), Some("bob")));
     assert!(!data.incomplete);
+}
+
+#[test]
+fn a_message_that_is_under_way_at_the_start_is_known_and_only_what_follows_is_told() {
+    let text = message_under_way("c.test[192.0.2.9], sasl_username=bob");
+    let (past, late) = text.split_at(text.find("2026-03-01T10:00:03").unwrap());
+    let again = text.lines().find(|line| line.contains("queue active")).unwrap();
+    for is_restarted in [false, true] {
+        let dir = TempDir::new().unwrap();
+        let mut bench = Bench::open_with(dir.path(), Mode::Live, &["test"]);
+        bench.ingest_past(past);
+        bench.writer.commit().unwrap();
+        assert_eq!(bench.writer.summary.events, 0);
+        if is_restarted {
+            drop(bench);
+            bench = Bench::open_with(dir.path(), Mode::Live, &["test"]);
+        }
+        // Back in the active queue: that is not when it was queued.
+        bench.ingest(&format!("{again}\n{late}"));
+        bench.writer.commit().unwrap();
+        let claims = bench.claim(9).claims;
+        let [claim] = &claims[..] else { panic!("{claims:?}") };
+        assert_eq!(claim.event.kind, EventType::OutboundDelivered);
+        let data = &claim.event.data;
+        assert_eq!(data.to.as_deref(), Some("late@d.test"));
+        assert_eq!((data.from.as_deref(), data.user.as_deref()), (Some("a@c.test"), Some("bob")));
+        assert!(!data.incomplete);
+    }
+}
+
+#[test]
+fn what_waits_at_the_start_is_not_told_later() {
+    let dir = TempDir::new().unwrap();
+    let mut bench = Bench::open_with(dir.path(), Mode::Live, &["test"]);
+    let other = message_under_way("c.test[192.0.2.9]").replace("3A6B2C8000", "3A6B2C9000");
+    let (other, _) = other.split_once("2026-03-01T10:00:01").unwrap();
+    bench.ingest_past(&format!("{other}{}", message_under_way("localhost[127.0.0.1]")));
+    bench.writer.release_held(crate::correlate::Correlator::release_all).unwrap();
+    assert_eq!(bench.writer.summary.events, 0);
 }
 
 /// It waits because it has the Message-ID of another one and may be a stage of it, and is told when
