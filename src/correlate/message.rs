@@ -176,6 +176,7 @@ impl KeptLine {
             occurrence: self.occurrence,
             at_us: self.at_us,
             quality: self.quality,
+            // Not kept: a line that is not whole is the last of its log, and hardly ever one that waits.
             partial: false,
             record: &record,
         });
