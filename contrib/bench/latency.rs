@@ -151,6 +151,7 @@ impl Bench {
             name: "bench".into(),
             include: vec![self.log().to_string_lossy().into_owned()],
             start: Start::Beginning,
+            partial_line_timeout: None,
             positions: Vec::new(),
         };
         let (health, _told) = watch::channel(Health::default());

@@ -19,6 +19,25 @@ pub struct Source {
     pub lag_seconds: u64,
     /// Disk space of deleted files that are kept open because they are not read to their end.
     pub pinned_bytes: u64,
+    /// Lines that were not whole since the daemon started: too long, or half a line at the end of a log.
+    /// Left out when there is none; so are the next ones.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub lines_truncated: u64,
+    /// Files that were passed over because another one has the same content.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub duplicate_files: u64,
+    /// Times that a log was truncated and no copy of it was in sight: unread lines are lost, nobody
+    /// knows how many.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub truncations_without_copy: u64,
+    /// Bytes of half lines that were lost so: the least that was.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub bytes_lost: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 /// All sources.
@@ -45,6 +64,10 @@ pub(super) async fn list(State(desk): State<Desk>) -> Json<Sources> {
             lag_bytes: health.lag_bytes,
             lag_seconds: health.lag_seconds(now),
             pinned_bytes: health.pinned_bytes,
+            lines_truncated: health.tally.lines_cut,
+            duplicate_files: health.tally.duplicate_files,
+            truncations_without_copy: health.tally.truncations_without_copy,
+            bytes_lost: health.tally.bytes_lost,
         }
     };
     Json(Sources { data: desk.sources.iter().map(view).collect() })

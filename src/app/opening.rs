@@ -86,7 +86,10 @@ mod tests {
     use crate::config::{FileSource, Mail, Mta, Start, StoreSettings};
 
     fn config(dir: &Path) -> Config {
-        let file = SourceKind::File(FileSource { include: vec!["/var/log/mail.log".into()] });
+        let file = SourceKind::File(FileSource {
+            include: vec!["/var/log/mail.log".into()],
+            ..FileSource::default()
+        });
         let source = |name: &str, kind| Source {
             name: name.into(),
             mta: Mta::Auto,

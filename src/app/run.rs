@@ -315,6 +315,7 @@ impl Starting {
                     name: self.source.name,
                     include: file.include,
                     start: self.source.start,
+                    partial_line_timeout: file.partial_line_timeout,
                     positions: self.positions,
                 };
                 Ok(SourceThread::File(source::file::spawn(tail, out, clock, health, stop)?))

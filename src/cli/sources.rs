@@ -6,12 +6,12 @@ use super::{
     client::Daemon,
     show::{self, Table},
 };
-use crate::api::sources::Sources;
+use crate::api::sources::{Source, Sources};
 
 /// Asks, and prints the answer.
 pub(super) fn run(ask: &Ask, global: &Global) -> Result<(), Failure> {
     let sources: Sources = Daemon::find(ask, global)?.get(&["sources"])?;
-    let mut table = Table::new(["NAME", "STATE", "LAG", "BEHIND FOR", "PINNED"]);
+    let mut table = Table::new(["NAME", "STATE", "LAG", "BEHIND FOR", "PINNED", "NOTES"]);
     for source in &sources.data {
         table.row([
             source.name.clone(),
@@ -19,7 +19,19 @@ pub(super) fn run(ask: &Ask, global: &Global) -> Result<(), Failure> {
             indicatif::HumanBytes(source.lag_bytes).to_string(),
             format!("{} s", source.lag_seconds),
             indicatif::HumanBytes(source.pinned_bytes).to_string(),
+            notes(source),
         ]);
     }
     show::all(&sources.data, global, &table)
+}
+
+/// What may be missing or was passed over, if anything.
+fn notes(source: &Source) -> String {
+    let counts = [
+        (source.lines_truncated, "lines cut"),
+        (source.duplicate_files, "duplicate files"),
+        (source.truncations_without_copy, "truncations without a copy"),
+    ];
+    let said = counts.iter().filter(|(count, _)| *count > 0);
+    said.map(|(count, what)| format!("{what}: {count}")).collect::<Vec<_>>().join(", ")
 }

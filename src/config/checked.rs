@@ -73,6 +73,14 @@ pub struct JournaldSource {
 pub struct FileSource {
     /// Glob patterns: the live file and its rotated generations.
     pub include: Vec<String>,
+    /// How long half a line at the end of a closed log is waited on; None for ever.
+    pub partial_line_timeout: Option<Duration>,
+}
+
+impl Default for FileSource {
+    fn default() -> Self {
+        Self { include: Vec::new(), partial_line_timeout: Some(Duration::from_secs(10)) }
+    }
 }
 
 /// Whose log lines a source holds.

@@ -189,6 +189,10 @@ section! {
     /// Where to begin when nothing is stored for the source yet: `end`, `beginning` (the oldest
     /// generation or entry) or a duration, for the lines of the last so-and-so long. `stdin` has none.
     start: String, Fallback::Is("\"end\"");
+    /// How long half a line at the end of a log is waited on once the log is closed: when it is renamed
+    /// as rotations do, or deleted, and nothing comes any more. Then it is taken as it is, and an event that
+    /// comes of it says `partial`; so is that of an archive, at once. `0s` for never. For `file` only.
+    partial_line_timeout: Duration, Fallback::Is("\"10s\"");
 }
 
 section! {

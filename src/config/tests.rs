@@ -394,6 +394,24 @@ fn a_source_starts_at_an_end_or_some_time_back() {
 }
 
 #[test]
+fn half_a_line_is_waited_on_for_some_time_or_for_ever_and_only_in_files() {
+    let timeout = |text: &str| match good(&format!("{SOURCE}{text}")).config.sources[0].kind {
+        SourceKind::File(ref file) => file.partial_line_timeout,
+        _ => None,
+    };
+    assert_eq!(timeout(""), Some(Duration::from_secs(10)));
+    assert_eq!(timeout("partial_line_timeout = \"2m\""), Some(Duration::from_mins(2)));
+    assert_eq!(timeout("partial_line_timeout = \"0s\""), None);
+    let problem = "error: source.partial_line_timeout: is for kind = \"file\" only";
+    for kind in ["stdin", "journald"] {
+        assert_source(
+            &format!("kind = \"{kind}\"\npartial_line_timeout = \"1s\""),
+            &[&format!("3:24: {problem}")],
+        );
+    }
+}
+
+#[test]
 fn a_word_that_is_no_choice_gets_the_nearest_one() {
     assert_source(
         "include = [\"/\"]\nmta = \"postifx\"",

@@ -197,7 +197,7 @@ impl Step<'_> {
 
     /// It was no address check, when this is the first recipient of what might have been one.
     pub(crate) fn sending_after_all(&mut self, queue_id: &str, message: &Message) {
-        if let Some(queue_line) = message.queue_line.as_ref()
+        if let Some(queue_line) = message.telling_queue_line()
             && may_be_check(queue_id, message)
         {
             self.tell_sending(queue_id, message, queue_line.into());

@@ -102,7 +102,7 @@ impl Step<'_> {
             return;
         }
         self.sending_after_all(queue_id, message);
-        let Some(queue_line) = &message.queue_line else { return };
+        let Some(queue_line) = message.telling_queue_line() else { return };
         let kind = match class {
             Class::Outbound => EventType::OutboundQueued,
             Class::Inbound => EventType::InboundReceived,

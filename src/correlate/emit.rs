@@ -21,19 +21,20 @@ pub(crate) struct Trigger<'a> {
     occurrence: u64,
     at_us: i64,
     quality: TimeQuality,
+    partial: bool,
 }
 
 impl<'a> From<&Line<'a>> for Trigger<'a> {
     fn from(line: &Line<'a>) -> Self {
-        let Line { bytes, occurrence, at_us, quality, .. } = *line;
-        Self { bytes, occurrence, at_us, quality }
+        let Line { bytes, occurrence, at_us, quality, partial, .. } = *line;
+        Self { bytes, occurrence, at_us, quality, partial }
     }
 }
 
 impl<'a> From<&'a KeptLine> for Trigger<'a> {
     fn from(line: &'a KeptLine) -> Self {
         let KeptLine { ref bytes, occurrence, at_us, quality } = *line;
-        Self { bytes, occurrence, at_us, quality }
+        Self { bytes, occurrence, at_us, quality, partial: false }
     }
 }
 
@@ -59,6 +60,7 @@ impl System {
             kind.name().as_bytes(),
             recipient.as_bytes(),
         ]);
+        data.partial = trigger.partial;
         if self.evidence {
             let line = text::bounded(trigger.bytes, limits::RESPONSE_BYTES).value;
             data.evidence = Some(line);

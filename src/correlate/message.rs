@@ -40,7 +40,8 @@ pub struct Message {
     pub size: Option<u64>,
     /// Recipients in the queue file.
     pub nrcpt: Option<u32>,
-    /// The line that put it into the active queue for the first time.
+    /// The line that put it into the active queue for the first time. Empty when that was before its
+    /// source began: it tells nothing then.
     pub queue_line: Option<KeptLine>,
     /// Original recipients whose `queued` event was given.
     pub announced: Few<SmolStr, ()>,
@@ -175,6 +176,8 @@ impl KeptLine {
             occurrence: self.occurrence,
             at_us: self.at_us,
             quality: self.quality,
+            // Not kept: a line that is not whole is the last of its log, and hardly ever one that waits.
+            partial: false,
             record: &record,
         });
     }
@@ -194,6 +197,11 @@ impl Message {
     #[must_use]
     pub fn is_incomplete(&self) -> bool {
         self.origin == Origin::Unknown
+    }
+
+    /// The line that put it into the active queue, if it may tell of it.
+    pub(crate) fn telling_queue_line(&self) -> Option<&KeptLine> {
+        self.queue_line.as_ref().filter(|line| !line.bytes.is_empty())
     }
 
     /// Its lines wait.

@@ -11,6 +11,7 @@
 //! * [`aside`], `session` — lines that come before the queue ID is known,
 //! * [`direction`] — outbound or inbound,
 //! * `route` — the stream that a message belongs to,
+//! * `past` — messages that were under way when a source began,
 //! * `relayed` — refusals that another instance tells of,
 //! * `arrival`, `delivery`, `ending`, `refusal` — what each kind of line does to it.
 //!
@@ -29,6 +30,7 @@ pub mod hold;
 pub mod lineage;
 pub mod message;
 mod messages;
+mod past;
 mod pipe;
 mod refusal;
 mod relayed;

@@ -201,6 +201,7 @@ fn further(fields: &mut impl Fields, event: &Event) {
     tracking(fields, data);
     fields.flag("lossy", data.lossy);
     fields.flag("incomplete", data.incomplete);
+    fields.flag("partial", data.partial);
     fields.put("time_quality", quality(event.time_quality));
     fields.put("evidence", data.evidence.as_deref().map(|line| vec![line]));
 }

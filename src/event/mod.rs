@@ -145,6 +145,10 @@ pub struct EventData {
     pub evidence: Option<SmolStr>,
     /// What an operational event tells; None for events about mail.
     pub notice: Option<Box<Notice>>,
+    // Since the third stored form:
+    /// The line that gave the event was not whole: its log ended in the middle of it, or it was too
+    /// long. What was cut off is not known.
+    pub partial: bool,
 }
 
 /// A message was opened, or a link in it clicked.

@@ -66,8 +66,11 @@ fn parse_runs<'a>(
 ) {
     for run in batch.lines.chunks(RUN_LINES) {
         let mut parsed = Vec::with_capacity(run.len());
-        let records = lines(batch, run).filter_map(|line| parser.parse_text(line));
-        parsed.extend(records.filter_map(|record| memory.note(record, resolver, batch.anchor)));
+        parsed.extend(lines(batch, run).filter_map(|(line, partial)| {
+            let record = parser.parse_text(line)?;
+            let parsed = memory.note(record, resolver, batch.anchor)?;
+            Some(Parsed { partial, ..parsed })
+        }));
         if ahead.send(parsed).is_err() {
             // Whoever took them is unwinding.
             return;
@@ -76,7 +79,7 @@ fn parse_runs<'a>(
 }
 
 fn has_json(batch: &Batch) -> bool {
-    lines(batch, &batch.lines).any(is_object)
+    lines(batch, &batch.lines).any(|(line, _)| is_object(line))
 }
 
 #[cfg(test)]

@@ -40,6 +40,8 @@ pub struct Line<'a> {
     pub at_us: i64,
     /// How exact that is.
     pub quality: TimeQuality,
+    /// It is not whole ([`LineSpan::cut`]).
+    pub partial: bool,
     /// What it says.
     pub record: &'a LogRecord<'a>,
 }
@@ -96,6 +98,7 @@ struct Parsed<'a> {
     occurrence: u64,
     at_us: i64,
     quality: TimeQuality,
+    partial: bool,
 }
 
 impl Reader {
@@ -119,10 +122,10 @@ impl Reader {
         let mut resolver = self.resolver(batch);
         let before = self.memory.counts;
         if !ahead::read(&mut self.parser, &mut self.memory, &mut resolver, batch, &mut each) {
-            for bytes in lines(batch, &batch.lines) {
+            for (bytes, partial) in lines(batch, &batch.lines) {
                 let record = self.parser.parse(bytes);
                 if let Some(parsed) = self.memory.note(record, &mut resolver, batch.anchor) {
-                    each(&parsed.line());
+                    each(&Parsed { partial, ..parsed }.line());
                 }
             }
         }
@@ -193,26 +196,31 @@ impl Memory {
         let is_counted = gives_events(&record.body);
         let occurrence =
             if is_counted { self.state.occurrences.count(record.line, second) } else { 0 };
-        Some(Parsed { record, occurrence, at_us, quality: time_quality(quality) })
+        let quality = time_quality(quality);
+        Some(Parsed { record, occurrence, at_us, quality, partial: false })
     }
 }
 
 impl Parsed<'_> {
     fn line(&self) -> Line<'_> {
-        let Self { record, occurrence, at_us, quality } = self;
+        let Self { record, occurrence, at_us, quality, partial } = self;
         Line {
             bytes: record.line,
             occurrence: *occurrence,
             at_us: *at_us,
             quality: *quality,
+            partial: *partial,
             record,
         }
     }
 }
 
-/// The bytes of some lines of a batch.
-fn lines<'a>(batch: &'a Batch, spans: &'a [LineSpan]) -> impl Iterator<Item = &'a [u8]> {
-    spans.iter().filter_map(|span| batch.bytes.get(span.start as usize..span.end as usize))
+/// The bytes of some lines of a batch, and whether each is cut.
+fn lines<'a>(batch: &'a Batch, spans: &'a [LineSpan]) -> impl Iterator<Item = (&'a [u8], bool)> {
+    spans.iter().filter_map(|span| {
+        let bytes = batch.bytes.get(span.start as usize..span.end as usize)?;
+        Some((bytes, span.cut))
+    })
 }
 
 impl std::iter::Sum for Counts {
@@ -310,6 +318,7 @@ mod tests {
             anchor: Timestamp::UNIX_EPOCH,
             first_of_generation: false,
             idle: true,
+            is_past: false,
         }
     }
 

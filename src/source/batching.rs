@@ -32,6 +32,7 @@ impl Origin<'_> {
             anchor: self.anchor,
             first_of_generation: cut.from == 0,
             idle: false,
+            is_past: false,
         }
     }
 
@@ -57,6 +58,7 @@ impl Origin<'_> {
             anchor: self.anchor,
             first_of_generation: false,
             idle: false,
+            is_past: false,
         }
     }
 

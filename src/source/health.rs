@@ -3,6 +3,8 @@
 use jiff::Timestamp;
 use tokio::sync::watch;
 
+use super::file::Tally;
+
 /// Where a source tells how it is.
 pub type HealthSender = watch::Sender<Health>;
 
@@ -23,6 +25,8 @@ pub struct Health {
     pub is_waiting: bool,
     /// Logs that are there and that the system does not let us read now.
     pub refused: usize,
+    /// What a source of files has done since it started; nothing of any other.
+    pub tally: Tally,
 }
 
 impl Health {

@@ -54,6 +54,9 @@ pub struct Batch {
     pub first_of_generation: bool,
     /// All that there is for now has been read: commit without waiting for more.
     pub idle: bool,
+    /// Lines from before the start of the source: what they say of messages under way counts, and they
+    /// give no events. A batch without such lines follows, and says that these were all.
+    pub is_past: bool,
 }
 
 /// One line in a batch.
@@ -75,7 +78,8 @@ pub struct LineSpan {
 pub struct Position {
     /// Which generation.
     pub fingerprint: Fingerprint,
-    /// Decompressed bytes read; always behind a line end, or the end of a finished generation.
+    /// Decompressed bytes read; always behind a line end, or behind half a line that was taken as it
+    /// is because its generation was closed.
     pub offset: u64,
     /// Lines read.
     pub line_count: u64,

@@ -2,10 +2,10 @@
 //! give its space back (sled frees no emptied leaves).
 //!
 //! ```text
-//! version: u8 = 2 | crc32 of the rest: u32 | { length: u32 | event in postcard }*
+//! version: u8 = 3 | crc32 of the rest: u32 | { length: u32 | event in postcard }*
 //! ```
 //!
-//! An event of version 1 ends before the fields that came with version 2: as many zero bytes are
+//! An event of an earlier version ends before the fields that came later: as many zero bytes are
 //! their stored form when they are not known.
 //!
 //! Numbers are big-endian. The key holds the sequence number of the first event; the others
@@ -17,14 +17,18 @@ use crate::{event::Event, limits::CHUNK_BYTES};
 use super::CodecError;
 
 /// The format that is written.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
-/// The first format, which is still read.
+/// The formats before it, which are still read.
 const FIRST_VERSION: u8 = 1;
+const SECOND_VERSION: u8 = 2;
 
 /// Fields of an event that [`FIRST_VERSION`] did not have: `route`, `same_reason`, `hit`, `evidence`,
-/// `notice`.
-const NEW_FIELDS: [u8; 5] = [0; 5];
+/// `notice`, `partial`.
+const SINCE_FIRST: [u8; 6] = [0; 6];
+
+/// Of those, what [`SECOND_VERSION`] did not have: `partial`.
+const SINCE_SECOND: [u8; 1] = [0];
 
 /// Version byte and checksum.
 const HEADER_BYTES: usize = 5;
@@ -157,7 +161,8 @@ fn events(value: &[u8]) -> Result<Vec<Event>, CodecError> {
 
 fn event(version: u8, packed: &[u8]) -> postcard::Result<Event> {
     match version {
-        FIRST_VERSION => postcard::from_bytes(&[packed, &NEW_FIELDS].concat()),
+        FIRST_VERSION => postcard::from_bytes(&[packed, &SINCE_FIRST].concat()),
+        SECOND_VERSION => postcard::from_bytes(&[packed, &SINCE_SECOND].concat()),
         _ => postcard::from_bytes(packed),
     }
 }
@@ -230,19 +235,21 @@ mod tests {
             assert!(decode(7, &value[..place]).is_err(), "cut at {place}");
         }
         let mut newer = value;
-        newer[0] = 3;
+        newer[0] = VERSION + 1;
         let error = std::error::Error::source(&decode(7, &newer).unwrap_err()).unwrap().to_string();
-        assert_eq!(error, "a stored event chunk has format 3, but this version reads format 2");
+        assert_eq!(error, "a stored event chunk has format 4, but this version reads format 3");
     }
 
     #[test]
-    fn events_of_the_first_format_are_read_without_the_fields_that_came_later() {
+    fn events_of_earlier_formats_are_read_without_the_fields_that_came_later() {
         let packed = postcard::to_allocvec(&event(1, 5)).unwrap();
-        let first = packed.strip_suffix(&NEW_FIELDS).unwrap();
-        let length = u32::try_from(first.len()).unwrap().to_be_bytes();
-        let body = [&length, first, &length, first].concat();
-        let value = [&[1], &crc32fast::hash(&body).to_be_bytes()[..], &body].concat();
-        assert_eq!(decode(7, &value).unwrap(), vec![(7, event(1, 5)), (8, event(1, 5))]);
+        for (version, since) in [(1, &SINCE_FIRST[..]), (2, &SINCE_SECOND)] {
+            let earlier = packed.strip_suffix(since).unwrap();
+            let length = u32::try_from(earlier.len()).unwrap().to_be_bytes();
+            let body = [&length, earlier, &length, earlier].concat();
+            let value = [&[version], &crc32fast::hash(&body).to_be_bytes()[..], &body].concat();
+            assert_eq!(decode(7, &value).unwrap(), vec![(7, event(1, 5)), (8, event(1, 5))]);
+        }
     }
 
     #[test]
@@ -254,6 +261,7 @@ mod tests {
             hit: Some(Box::new(hit)),
             evidence: Some("a line".into()),
             notice: Some(Box::new(Notice::about("a"))),
+            partial: true,
             ..EventData::default()
         };
         let event = Event { data: Box::new(data), ..event(1, 1) };

@@ -1,6 +1,8 @@
 //! Lines in, events out, in memory only. So this can go on while a commit is under way: nothing
 //! here asks the store, and what is staged here goes with the next commit.
 
+use std::collections::BTreeMap;
+
 use tokio::{sync::mpsc, time::Instant};
 
 use super::{Feed, Mode, stage::Stage};
@@ -19,6 +21,10 @@ pub(super) struct Intake {
     /// One for each source.
     readers: Vec<Reader>,
     pub(super) correlator: Correlator,
+    /// What lines before the start of a source tell, by its index, until the source begins.
+    pasts: BTreeMap<usize, Correlator>,
+    /// Events of those lines, which nobody wants. Kept to reuse its memory.
+    told_before: Vec<Event>,
     pub(super) batches: mpsc::Receiver<Batch>,
     /// When the last batch came in.
     pub(super) heard: Instant,
@@ -37,7 +43,18 @@ impl Intake {
         mode: Mode,
     ) -> Self {
         let (heard, fresh) = (Instant::now(), Vec::new());
-        Self { mode, sources, readers, correlator, batches, heard, fresh, gaps: Vec::new() }
+        Self {
+            mode,
+            sources,
+            readers,
+            correlator,
+            pasts: BTreeMap::new(),
+            told_before: Vec::new(),
+            batches,
+            heard,
+            fresh,
+            gaps: Vec::new(),
+        }
     }
 
     /// A batch that waits.
@@ -54,14 +71,24 @@ impl Intake {
         };
         self.heard = Instant::now();
         let (correlator, fresh) = (&mut self.correlator, &mut self.fresh);
-        let mut others = fresh.len();
-        reader.read(batch, |line| correlator.step(line, fresh));
-        fresh.retain(|event| {
-            let is_other = others > 0;
-            others -= usize::from(is_other);
-            is_other || reader.wants(event.at_us)
-        });
-        self.gaps.extend(reader.told_gap().map(|lines| (batch.source, lines)));
+        if batch.is_past {
+            let past = self.pasts.entry(batch.source).or_insert_with(|| correlator.of_the_past());
+            reader.read(batch, |line| past.step(line, &mut self.told_before));
+            self.told_before.clear();
+            reader.told_gap();
+        } else {
+            if let Some(past) = self.pasts.remove(&batch.source) {
+                correlator.take_over(past);
+            }
+            let mut others = fresh.len();
+            reader.read(batch, |line| correlator.step(line, fresh));
+            fresh.retain(|event| {
+                let is_other = others > 0;
+                others -= usize::from(is_other);
+                is_other || reader.wants(event.at_us)
+            });
+            self.gaps.extend(reader.told_gap().map(|lines| (batch.source, lines)));
+        }
         if self.mode.scope().is_some() {
             stage.position(&source.name, batch, reader.state());
         }
@@ -69,6 +96,13 @@ impl Intake {
         stage.bytes += batch.bytes.len();
         stage.is_last = batch.idle;
         stage.touch();
+    }
+
+    /// Keeps of the fresh events what a source wants. Whose message waited is not known any more:
+    /// what one of them wants is kept.
+    pub(super) fn keep_wanted(&mut self) {
+        let readers = &self.readers;
+        self.fresh.retain(|event| readers.iter().any(|reader| reader.wants(event.at_us)));
     }
 
     /// Lines by outcome.

@@ -375,6 +375,7 @@ impl Writer {
         release: impl FnOnce(&mut Correlator, &mut Vec<Event>),
     ) -> Result<(), WriterError> {
         release(&mut self.intake.correlator, &mut self.intake.fresh);
+        self.intake.keep_wanted();
         self.stage.touch();
         self.stage_events()
     }

@@ -214,3 +214,33 @@ fn the_log_of_a_webhook_tells_each_attempt_and_what_came_of_it() {
     let shown = text(&output(&["webhooks", "logs", "Shop", "--config", &config]).stdout);
     assert!(shown.starts_with("WHEN") && shown.contains("HTTP 500"), "{shown}");
 }
+
+#[test]
+fn what_a_source_passed_over_or_may_have_lost_is_shown_when_there_is_any() {
+    let (host, receiver) = (Host::new(), Receiver::start());
+    let source = host.log_source().replace("mail.log", "mail.log*");
+    let config = host.configure(&source, &receiver, "");
+    let _program = host.run(&config);
+    let shown = |option: &str| {
+        let mut asked = vec!["sources", "--config", &config];
+        asked.extend(Some(option).filter(|option| !option.is_empty()));
+        text(&output(&asked).stdout)
+    };
+    host.append("mail.log", &lines(0..3));
+    until("requests", || receiver.count() == 3);
+    assert!(!shown("--json").contains("duplicate_files"), "{}", shown("--json"));
+    assert!(shown("").lines().next().unwrap().ends_with("NOTES"), "{}", shown(""));
+    host.append("mail.log-copy", &lines(0..3));
+    until("the copy is seen", || shown("").contains("duplicate files: 1"));
+    std::fs::remove_file(host.path("mail.log-copy")).unwrap();
+    std::fs::write(host.path("mail.log"), lines(3..4)).unwrap();
+    until("the new line", || receiver.count() == 4);
+    let all = "duplicate files: 1, truncations without a copy: 1";
+    until("the truncation is seen", || shown("").contains(all));
+    let told: serde_json::Value = serde_json::from_str(&shown("--json")).unwrap();
+    assert_eq!(
+        (&told["duplicate_files"], &told["truncations_without_copy"]),
+        (&1.into(), &1.into())
+    );
+    assert_eq!(told.get("bytes_lost"), None, "it was read to its end");
+}

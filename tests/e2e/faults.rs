@@ -10,6 +10,7 @@ use std::{
 };
 
 use rustix::process::Signal;
+use serde_json::Value;
 
 use crate::{
     lines,
@@ -44,6 +45,25 @@ fn start_without_privilege(host: &Host, config: &str) -> Option<Program> {
 
 fn set_mode(path: &Path, mode: u32) {
     fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+}
+
+#[test]
+fn row_14_the_event_of_a_half_line_says_that_it_is_partial() {
+    let (host, receiver) = (Host::new(), Receiver::start());
+    let source = host.log_source().replace("mail.log", "mail.log*");
+    let config = host.configure(&format!("{source}\npartial_line_timeout = \"1s\""), &receiver, "");
+    let older = lines(0..2);
+    let (older, _) = older.split_at(older.len() - "as 1F00001)\n".len());
+    host.append("mail.log.1", older);
+    host.append("mail.log", &lines(2..3));
+    let program = host.run(&config);
+    until("all requests", || receiver.count() == 3);
+    program.stop(Signal::TERM);
+    let requests = receiver.requests();
+    let bodies = requests.iter().map(|it| serde_json::from_slice::<Value>(&it.body).unwrap());
+    let partial: Vec<_> = bodies.filter(|body| body["data"]["partial"] == true).collect();
+    let [event] = &partial[..] else { panic!("{partial:?}") };
+    assert_eq!(event["data"]["to"], "user1@good.test");
 }
 
 #[test]

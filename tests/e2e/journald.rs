@@ -10,7 +10,7 @@ use std::{
 };
 
 use rustix::process::Signal;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     PATIENCE,
@@ -189,9 +189,10 @@ const SUPPRESSED: &str = "__CURSOR=s=72866d434bc9415ab27c30fb46f7f858;i=ffff;b=H
     _HOSTNAME=vm\n_TRANSPORT=driver\n\n";
 
 #[test]
-fn row_38_what_the_journal_has_dropped_is_told_with_its_count_and_is_no_event() {
+fn row_38_what_the_journal_has_dropped_is_told_to_who_asks_and_is_no_event_about_mail() {
     let (host, receiver) = (scripted(), Receiver::start());
-    let config = host.configure(FROM_BEGINNING, &receiver, ALL);
+    let told = "events = [\"*\", \"outbound.sending\", \"source.gap\"]";
+    let config = host.configure(FROM_BEGINNING, &receiver, told);
     let entries = entries_of(&this_boot());
     let suppressed = SUPPRESSED.replace("HERE", &this_boot());
     host.append("bin/journal", &(entries.concat() + &suppressed));
@@ -199,7 +200,16 @@ fn row_38_what_the_journal_has_dropped_is_told_with_its_count_and_is_no_event() 
     program.until_it_says("the log says that lines were dropped");
     assert!(program.said().contains("lines=500"), "{}", program.said());
     host.append("expected", &entries.concat());
-    until_all(&receiver, &replayed(&config, &host.text("expected")));
+    let expected = replayed(&config, &host.text("expected"));
+    until("all events, and one of the gap", || receiver.ids().len() > expected.len());
+    let mut ids = receiver.ids();
+    let requests = receiver.requests();
+    let bodies = requests.iter().map(|it| serde_json::from_slice::<Value>(&it.body).unwrap());
+    let gaps: Vec<_> = bodies.filter(|body| body["type"] == "source.gap").collect();
+    let [gap] = &gaps[..] else { panic!("{gaps:?}") };
+    assert_eq!(gap["data"], json!({"source": "journald", "count": 500}));
+    assert!(ids.remove(gap["id"].as_str().unwrap_or_default()), "{gap}");
+    assert_eq!(ids, expected, "it is no event about mail");
     program.stop(Signal::TERM);
 }
 

@@ -4,6 +4,7 @@
 use std::fs;
 
 use rustix::process::Signal;
+use serde_json::Value;
 
 use crate::{
     lines,
@@ -12,7 +13,8 @@ use crate::{
     until,
 };
 
-const ANEW: &str = "[store]\non_store_loss = \"beginning\"";
+/// Also a webhook that wants to be told.
+const ANEW: &str = "events = [\"*\", \"store.reset\"]\n[store]\non_store_loss = \"beginning\"";
 
 /// A host whose program has sent 20 events, and was told to end or killed.
 fn had_sent(receiver: &Receiver, ended: Signal) -> (Host, String) {
@@ -33,12 +35,20 @@ fn had_sent(receiver: &Receiver, ended: Signal) -> (Host, String) {
 
 fn is_begun_anew(host: &Host, receiver: &Receiver, program: &Program) {
     program.until_it_says("damaged beyond repair");
-    until("all events again", || receiver.count() >= 40);
-    assert_eq!(receiver.ids().len(), 20, "with the same ids");
+    until("all events again, and one that says so", || receiver.count() >= 41);
+    assert_eq!(receiver.ids().len(), 21, "with the same ids");
+    assert_eq!(resets(receiver), 1);
     let state = fs::read_dir(host.path("state")).unwrap();
     let names: Vec<_> = state.map(|entry| entry.unwrap().file_name()).collect();
     let aside = names.iter().filter(|name| name.to_string_lossy().starts_with("store.corrupt-"));
     assert_eq!(aside.count(), 1, "{names:?}");
+}
+
+/// Webhooks that were told of a new store.
+fn resets(receiver: &Receiver) -> usize {
+    let requests = receiver.requests();
+    let bodies = requests.iter().map(|it| serde_json::from_slice::<Value>(&it.body).unwrap());
+    bodies.filter(|body| body["type"] == "store.reset").count()
 }
 
 #[test]
@@ -56,8 +66,8 @@ fn row_31_a_store_that_is_garbage_is_put_aside_and_begun_anew_by_the_rule_for_th
         let program = host.run(&config);
         assert!(!program.said().contains("begins anew"), "{}", program.said());
         host.append("mail.log", &lines(20..21));
-        until("a new event", || receiver.ids().len() == 21);
+        until("a new event", || receiver.ids().len() == 22);
         program.stop(Signal::TERM);
-        assert_eq!(receiver.count(), 41, "each once since");
+        assert_eq!(receiver.count(), 42, "each once since");
     }
 }

@@ -10,7 +10,7 @@ use std::{
 use rustix::process::Signal;
 
 use crate::{
-    lines,
+    line, lines,
     program::{Host, SECRET, only_file_in, output, text},
     receiver::Receiver,
     until,
@@ -196,4 +196,32 @@ fn the_demo_shows_each_payload_as_json_and_ends_by_itself() {
     assert!(payloads.len() >= 10);
     assert!(payloads.iter().all(|payload| payload["id"].as_str().unwrap().starts_with("evt_")));
     assert!(text(&output.stderr).contains(" 0 refused"), "{}", text(&output.stderr));
+}
+
+/// Its sender stood in the log before it was started.
+#[test]
+fn a_message_under_way_at_the_very_first_start_is_told_with_its_sender_and_nothing_before_is() {
+    let (host, receiver) = (Host::new(), Receiver::start());
+    let source = format!("include = [\"{}\"]", host.text("mail.log*"));
+    let config = host.configure(&source, &receiver, "");
+    let stamp = "2026-03-01T10:00:00.000001+00:00 mx postfix";
+    host.append(
+        "mail.log",
+        &format!(
+            "{}{stamp}/smtpd[1]: 3F0B2C800007: client=c.test[192.0.2.9], sasl_username=bob\n\
+             {stamp}/cleanup[1]: 3F0B2C800007: message-id=<m@c.test>\n\
+             {stamp}/qmgr[1]: 3F0B2C800007: from=<a@c.test>, size=9, nrcpt=1 (queue active)\n",
+            lines(0..3)
+        ),
+    );
+    let program = host.run(&config);
+    host.append("mail.log", &line(7));
+    until("a request", || receiver.count() > 0);
+    program.stop(Signal::TERM);
+    let requests = receiver.requests();
+    let [request] = &requests[..] else { panic!("{requests:?}") };
+    let body: serde_json::Value = serde_json::from_slice(&request.body).unwrap();
+    assert_eq!(body["type"], "outbound.delivered");
+    assert_eq!((&body["data"]["from"], &body["data"]["user"]), (&"a@c.test".into(), &"bob".into()));
+    assert_eq!(body["data"].get("incomplete"), None);
 }

@@ -57,7 +57,8 @@ mod tests {
     };
 
     fn judged(values: [&str; 3]) -> Vec<State> {
-        let file = FileSource { include: vec!["/var/log/maillog*".into()] };
+        let file =
+            FileSource { include: vec!["/var/log/maillog*".into()], ..FileSource::default() };
         let source = Source {
             name: "a".into(),
             mta: Mta::Postfix,

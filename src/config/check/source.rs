@@ -1,6 +1,6 @@
 //! `[[source]]`.
 
-use std::{collections::HashSet, path::PathBuf};
+use std::{collections::HashSet, path::PathBuf, time::Duration};
 
 use glob::Pattern;
 
@@ -71,10 +71,13 @@ fn source(
     let kind = match kind(raw.kind.as_ref(), problems)? {
         Kind::Journald => journal::source(raw, problems),
         Kind::Stdin => stdin(raw, problems),
-        Kind::File => SourceKind::File(FileSource { include: include(raw, span, problems) }),
+        Kind::File => SourceKind::File(file(raw, span, problems)),
     };
     if !matches!(kind, SourceKind::Journald(_)) {
         journal::refuse_directory(raw, problems);
+    }
+    if !matches!(kind, SourceKind::File(_)) {
+        refuse_partial_line_timeout(raw, problems);
     }
     let is_second_stream = matches!(kind, SourceKind::Stdin) && claims.iter().any(Claim::is_stdin);
     claims.push(Claim::of(&kind, span));
@@ -157,6 +160,25 @@ fn stdin(raw: &RawSource, problems: &mut Problems<'_>) -> SourceKind {
         problems.error(&start.span, "source.start", "standard input is read from where it is");
     }
     SourceKind::Stdin
+}
+
+fn file(raw: &RawSource, table: &Span, problems: &mut Problems<'_>) -> FileSource {
+    let default = FileSource::default();
+    let timeout = raw.partial_line_timeout.as_ref().map(|at| at.value);
+    FileSource {
+        include: include(raw, table, problems),
+        partial_line_timeout: match timeout {
+            None => default.partial_line_timeout,
+            Some(Duration::ZERO) => None,
+            Some(given) => Some(given),
+        },
+    }
+}
+
+fn refuse_partial_line_timeout(raw: &RawSource, problems: &mut Problems<'_>) {
+    if let Some(at) = &raw.partial_line_timeout {
+        problems.error(&at.span, "source.partial_line_timeout", "is for kind = \"file\" only");
+    }
 }
 
 fn include(raw: &RawSource, table: &Span, problems: &mut Problems<'_>) -> Vec<String> {

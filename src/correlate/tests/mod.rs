@@ -55,6 +55,7 @@ fn batch(lines: &[String]) -> Batch {
         anchor: "2026-11-21T12:00:00Z".parse().unwrap(),
         first_of_generation: true,
         idle: true,
+        is_past: false,
     }
 }
 

@@ -85,6 +85,12 @@ impl Tailer {
                 }
             }
         }
+        for work in &mut self.work {
+            if let Work::Tail(tail) = work {
+                tail.is_rotated =
+                    tail.path.as_deref().is_some_and(|path| scan::is_rotated(path, files));
+            }
+        }
         self.work.sort_by_key(Work::order);
     }
 

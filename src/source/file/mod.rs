@@ -8,7 +8,8 @@
 //! * `scan` lists what the patterns match, and `listing` takes up what is new; `positions` says
 //!   which generation a file is and how far that was read, and `naming` asks it; `tail` reads an
 //!   open plain file, `unpack` an archive, `reading` either; `start` marks what a new source
-//!   passes over; `tailer` does one round of all that; `watch` only wakes it earlier.
+//!   passes over; `closing` lets go of what nobody writes to any more; `truncation` says what may be
+//!   lost; `tailer` does one round of all that; `watch` only wakes it earlier.
 //! * Nothing that `inotify` says is believed: every round looks itself, at the latest after
 //!   `POLL`, and lists the directories at the latest after `listing::SCAN_EVERY`.
 //! * Back-pressure is the bounded channel: while the writer is slow, reading stops, and the log
@@ -18,6 +19,7 @@
 //! truncation are gone for everyone, and a live reader loses those it had not read yet unless
 //! they are in the copy. Truncations are counted and logged.
 
+mod closing;
 mod complaints;
 mod listing;
 mod naming;
@@ -29,6 +31,7 @@ mod scan;
 mod start;
 mod tail;
 mod tailer;
+mod truncation;
 mod unpack;
 mod watch;
 mod work;
@@ -68,6 +71,8 @@ pub struct FileTail {
     pub include: Vec<String>,
     /// Where to begin when nothing is stored for the source.
     pub start: Start,
+    /// How long half a line at the end of a closed generation is waited on; None for ever.
+    pub partial_line_timeout: Option<Duration>,
     /// What is stored for the source.
     pub positions: Vec<Position>,
 }
@@ -101,12 +106,18 @@ pub enum SourceError {
 pub struct Tally {
     /// Lines handed out.
     pub lines: u64,
-    /// Lines that were longer than [`crate::limits::LINE_BYTES`].
+    /// Lines that were not whole: longer than [`crate::limits::LINE_BYTES`], or half a line at the end
+    /// of a closed log.
     pub lines_cut: u64,
     /// NUL bytes dropped.
     pub nul_bytes: u64,
-    /// Files that were truncated under us; what of them was not read, and is in no copy, is lost.
+    /// Files that were truncated under us.
     pub truncations: u64,
+    /// Those of them of which no copy was in sight: what was not read is lost, and how much that is
+    /// nobody knows.
+    pub truncations_without_copy: u64,
+    /// Bytes of half lines that were lost with those: the least that was.
+    pub bytes_lost: u64,
     /// Files passed over because another one has the same content.
     pub duplicate_files: u64,
 }

@@ -10,7 +10,7 @@ use std::{collections::BTreeMap, fs::File, io::Write, time::Duration};
 
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
-use super::{tailer::LINGER, testing::Bench};
+use super::{closing::LINGER, testing::Bench};
 use crate::source::archive::testing::ALL;
 
 /// The writing side.

@@ -1,6 +1,6 @@
 //! Reads one piece of work, and says what that means for the round.
 
-use std::{io, ops::ControlFlow, path::Path};
+use std::{io, ops::ControlFlow};
 
 use super::{
     outbox::{Outbox, Sink},
@@ -61,17 +61,6 @@ impl Tailer {
         }
     }
 
-    fn truncated(&mut self, tail: &mut Tail, out: &mut Outbox<'_>) -> Step {
-        out.tally.truncations += 1;
-        let offset = tail.named.as_ref().map_or(0, |named| named.cutter.offset());
-        let path = tail.path.as_deref().unwrap_or(Path::new("")).display();
-        let source = &self.name;
-        tracing::warn!(source, %path, offset, "A log was truncated; unread lines may be lost");
-        let Ok(metadata) = tail.file.metadata() else { return Step::Drop };
-        tail.forget(&metadata);
-        Step::Rescan
-    }
-
     fn read_archive(&mut self, found: &Found, out: &mut Outbox<'_>) -> io::Result<Flow> {
         let (file, metadata) = scan::open(&found.path)?;
         let compression = head::detect_log(&file)?;
@@ -95,7 +84,10 @@ impl Tailer {
         }
         let mut flow = ControlFlow::Continue(());
         if self.positions.get(fingerprint).is_none_or(|at| !at.finished) {
-            let archive = Archive { found, file: &file, compression, fingerprint, head: &head };
+            let takes_half_line = self.partial_line_timeout.is_some();
+            let head = &head;
+            let archive =
+                Archive { found, file: &file, compression, fingerprint, head, takes_half_line };
             let (source, now, positions) = (self.source, self.clock.now(), &mut self.positions);
             flow = archive.unpack(&mut self.buffer, &mut Sink { source, now, positions, out })?;
         }

@@ -4,7 +4,10 @@ use std::{
     collections::{BTreeSet, HashSet},
     fs::{File, Metadata, OpenOptions},
     io,
-    os::unix::fs::{MetadataExt, OpenOptionsExt},
+    os::unix::{
+        ffi::OsStrExt,
+        fs::{MetadataExt, OpenOptionsExt},
+    },
     path::{Component, Path, PathBuf},
 };
 
@@ -117,6 +120,19 @@ pub(super) fn list(patterns: &[String]) -> Listing {
     }
     listing.files.sort_by(oldest_first);
     listing
+}
+
+/// Does this name say that another of the files took its place? Rotations append a number or a date
+/// to the name of the live file: `.1`, `-20261121`, `.20261121-120000`.
+pub(super) fn is_rotated(path: &Path, files: &[Found]) -> bool {
+    let name = path.as_os_str().as_bytes();
+    let appended = files.iter().filter_map(|it| name.strip_prefix(it.path.as_os_str().as_bytes()));
+    let is_of_rotation = |suffix: &[u8]| {
+        suffix.iter().any(u8::is_ascii_digit)
+            && suffix.iter().all(|byte| byte.is_ascii_digit() || b".-_".contains(byte))
+            && !suffix.first().is_some_and(u8::is_ascii_digit)
+    };
+    appended.into_iter().any(is_of_rotation)
 }
 
 /// The logs that `patterns` match now, as a source with them sees them.

@@ -3,8 +3,12 @@
 //! What is not to be read is marked as seen, each generation by a position of its own, and only
 //! then that the rule was applied: a process that is killed in between applies it again to what
 //! has no mark.
+//!
+//! Of a live log that is passed over, the end is read all the same: what it says of messages under way
+//! is wanted when their last lines come. Those lines give no events, so a process that is killed
+//! meanwhile does without them.
 
-use std::io;
+use std::{fs::File, io, ops::ControlFlow, os::unix::fs::FileExt, time::Duration};
 
 use jiff::Timestamp;
 
@@ -20,13 +24,20 @@ use super::{
 use crate::{
     config::Start,
     source::{
-        Fingerprint,
+        Fingerprint, Position,
         archive::Compression,
         batching::Origin,
         head::{self, Head},
         line_end,
+        lines::Cutter,
     },
 };
+
+/// Bytes read of a live log that is passed over: some ten thousand messages.
+const LOOK_BACK_BYTES: u64 = 8 * 1024 * 1024;
+
+/// A log that was not written to for so long is of no message under way.
+const LOOK_BACK: Duration = Duration::from_hours(1);
 
 impl Tailer {
     /// The first listing ever: marks what is not to be read, then that this was done.
@@ -45,11 +56,11 @@ impl Tailer {
         };
         let passed_over: Vec<_> = files.iter().filter(|found| !is_read(found)).collect();
         for found in passed_over {
-            let result = self.mark_as_seen(found, now);
-            if let Some(Some(batch)) = self.complaints.noted(&found.path, found.seen(), now, result)
-            {
-                self.positions.set(batch.position.clone());
-                out.push(batch)?;
+            let is_recent = now.duration_since(found.modified).unsigned_abs() <= LOOK_BACK;
+            let is_live = is_recent && !scan::is_rotated(&found.path, files);
+            let result = self.mark_as_seen(found, is_live, now, out);
+            if let Some(flow) = self.complaints.noted(&found.path, found.seen(), now, result) {
+                flow?;
             }
         }
         let head = &Head::default();
@@ -61,7 +72,13 @@ impl Tailer {
     }
 
     /// A plain file is seen up to its last line end, an archive is finished.
-    fn mark_as_seen(&mut self, found: &Found, now: Timestamp) -> io::Result<Option<Batch>> {
+    fn mark_as_seen(
+        &mut self,
+        found: &Found,
+        is_live: bool,
+        now: Timestamp,
+        out: &mut Outbox<'_>,
+    ) -> io::Result<Flow> {
         let (file, metadata) = scan::open(&found.path)?;
         let compression = head::detect_log(&file)?;
         let is_plain = compression == Compression::Plain;
@@ -72,7 +89,7 @@ impl Tailer {
             (unpack::head(&file, found, compression)?, 0)
         };
         let Identity::New(fingerprint) = self.identify(&head, u64::MAX, None) else {
-            return Ok(None);
+            return Ok(ControlFlow::Continue(()));
         };
         let anchor = tail::anchor(found.modified, now);
         let origin = Origin { source: self.source, fingerprint, head: &head, anchor, now };
@@ -80,6 +97,37 @@ impl Tailer {
         if !is_plain {
             position.heads = head.hashes(u64::MAX);
         }
-        Ok(Some(origin.mark(position)))
+        let seen = origin.mark(position);
+        self.positions.set(seen.position.clone());
+        if is_live && is_plain && self.look_back(&file, &origin, &seen.position, out)?.is_break() {
+            return Ok(ControlFlow::Break(()));
+        }
+        Ok(out.push(seen))
+    }
+
+    /// Hands out the last lines before `end`, as of the past, and each batch with that position.
+    fn look_back(
+        &mut self,
+        file: &File,
+        origin: &Origin<'_>,
+        end: &Position,
+        out: &mut Outbox<'_>,
+    ) -> io::Result<Flow> {
+        let from = end.offset.saturating_sub(LOOK_BACK_BYTES);
+        let mut at = line_end::last(file, from, &mut self.buffer)?;
+        let mut cutter = Cutter::new(at, 0);
+        let mut hand_out =
+            |cut| out.push(Batch { position: end.clone(), is_past: true, ..origin.batch(cut) });
+        while at < end.offset {
+            let rest = usize::try_from(end.offset - at).unwrap_or(usize::MAX);
+            let room = rest.min(self.buffer.len());
+            let read = self.buffer.get_mut(..room).unwrap_or_default();
+            file.read_exact_at(read, at)?;
+            at += read.len() as u64;
+            if cutter.feed(read, &mut hand_out).is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        Ok(cutter.take().map_or(ControlFlow::Continue(()), hand_out))
     }
 }

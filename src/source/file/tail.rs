@@ -48,6 +48,8 @@ pub(super) struct Tail {
     pub(super) not: Option<Fingerprint>,
     /// When it last gave bytes, or was opened.
     pub(super) busy_at: Timestamp,
+    /// Its name says that another file has taken its place.
+    pub(super) is_rotated: bool,
     /// There are so many later files that it is closed once it is read.
     pub(super) is_surplus: bool,
     /// The last read failed: what there is, is not known to be read.
@@ -92,6 +94,7 @@ impl Tail {
             named: None,
             not: None,
             busy_at: now,
+            is_rotated: false,
             is_surplus: false,
             is_broken: false,
         }
@@ -177,13 +180,30 @@ impl Tail {
         self.is_surplus && !self.named.as_ref().is_some_and(is_unread)
     }
 
-    /// The last word on a generation that nobody can append to, half a line included.
-    pub(super) fn finished(&mut self, source: usize, now: Timestamp) -> Option<Batch> {
-        let modified = self.file.metadata().map_or(now, |metadata| modified(&metadata));
+    /// Bytes at the end of what was read that are half a line; 0 if it ends with a line.
+    pub(super) fn half_line_bytes(&self) -> u64 {
+        self.named.as_ref().map_or(0, |it| it.cutter.read_at() - it.cutter.offset())
+    }
+
+    /// Half a line at the end, as it is.
+    pub(super) fn half_line(&mut self, source: usize, now: Timestamp) -> Option<Batch> {
+        let anchor = self.anchor(now);
         let named = self.named.as_mut().filter(|_| !self.is_broken)?;
-        let (fingerprint, head) = (named.fingerprint, &named.head);
-        let origin = Origin { source, fingerprint, head, anchor: anchor(modified, now), now };
-        Some(origin.last(&mut named.cutter))
+        named.cutter.finish();
+        let cut = named.cutter.take()?;
+        Some(named.origin(source, anchor, now).batch(cut))
+    }
+
+    /// The last word on a generation that nobody can append to.
+    pub(super) fn finished(&self, source: usize, now: Timestamp) -> Option<Batch> {
+        let named = self.named.as_ref().filter(|_| !self.is_broken)?;
+        let origin = named.origin(source, self.anchor(now), now);
+        let (offset, line_count) = (named.cutter.offset(), named.cutter.line_count());
+        Some(origin.mark(origin.position(offset, line_count, true)))
+    }
+
+    fn anchor(&self, now: Timestamp) -> Timestamp {
+        anchor(self.file.metadata().map_or(now, |metadata| modified(&metadata)), now)
     }
 }
 
@@ -223,6 +243,10 @@ impl Named {
             },
             (text, _) => Piece::Bytes(text),
         }
+    }
+
+    fn origin(&self, source: usize, anchor: Timestamp, now: Timestamp) -> Origin<'_> {
+        Origin { source, fingerprint: self.fingerprint, head: &self.head, anchor, now }
     }
 
     fn feed(&mut self, read: &[u8], anchor: Timestamp, sink: &mut Sink<'_, '_>) -> ControlFlow<()> {

@@ -20,6 +20,7 @@ use super::{
     outbox::Outbox,
     positions::Positions,
     scan::{self, FileId, Version},
+    truncation::Truncated,
     work::{Step, Work},
 };
 use crate::{
@@ -27,10 +28,6 @@ use crate::{
     config::Start,
     source::{Fingerprint, Health, HealthSender},
 };
-
-/// How long an unlinked file must have been quiet before it is let go: its writer may keep it
-/// open until it is told to reopen its log.
-pub(super) const LINGER: Duration = Duration::from_secs(10);
 
 /// Bytes of one read.
 const READ_BYTES: usize = 256 * 1024;
@@ -42,6 +39,7 @@ pub(super) struct Tailer {
     pub(super) name: String,
     pub(super) patterns: Vec<String>,
     pub(super) start: Start,
+    pub(super) partial_line_timeout: Option<Duration>,
     pub(super) clock: SharedClock,
     pub(super) positions: Positions,
     /// Oldest first.
@@ -51,6 +49,8 @@ pub(super) struct Tailer {
     pub(super) complaints: Complaints,
     /// Files that were found to be copies of another one, and counted.
     pub(super) duplicates: HashSet<FileId>,
+    /// What was truncated in this round.
+    pub(super) unsettled: Vec<Truncated>,
     pub(super) directories: BTreeSet<PathBuf>,
     pub(super) scanned_at: Option<Timestamp>,
     /// Some files wait until others are read and closed.
@@ -86,11 +86,13 @@ impl Tailer {
             name: source.name,
             patterns: source.include,
             start: source.start,
+            partial_line_timeout: source.partial_line_timeout,
             clock,
             positions: Positions::new(source.positions),
             work: Vec::new(),
             settled: HashMap::new(),
             duplicates: HashSet::new(),
+            unsettled: Vec::new(),
             directories: BTreeSet::new(),
             scanned_at: None,
             is_crowded: false,
@@ -137,7 +139,7 @@ impl Tailer {
         let mut out = Outbox::new(deliver, &mut tally, &health);
         let flow = self.read_all(&mut out);
         let flow = if flow.is_continue() {
-            self.tell_health(true);
+            self.tell_health(true, out.tally);
             out.finish()
         } else {
             flow
@@ -159,8 +161,9 @@ impl Tailer {
     }
 
     /// Says what was not read yet; `is_over` when nothing is left that can be.
-    fn tell_health(&self, is_over: bool) {
+    fn tell_health(&self, is_over: bool, tally: &Tally) {
         let mut told = Health {
+            tally: *tally,
             is_waiting: self.is_missing,
             refused: self.complaints.refused(),
             ..*self.health.borrow()
@@ -196,13 +199,14 @@ impl Tailer {
                 }
                 self.scan(out)?;
             }
-            self.tell_health(false);
+            self.tell_health(false, out.tally);
             let lines = out.tally.lines;
             truncated = self.read_once(out)?;
             self.let_go(out)?;
             let is_progress = out.tally.lines > lines;
             let more_is_waiting = self.is_crowded && is_progress;
             if !truncated && !more_is_waiting {
+                self.settle_truncations(out.tally);
                 return ControlFlow::Continue(());
             }
         }
@@ -228,26 +232,5 @@ impl Tailer {
             }
         }
         ControlFlow::Continue(false)
-    }
-
-    /// Drops what needs no open file any more.
-    fn let_go(&mut self, out: &mut Outbox<'_>) -> Flow {
-        let now = self.clock.now();
-        let mut finished = Vec::new();
-        self.work.retain_mut(|work| {
-            let Work::Tail(tail) = work else { return true };
-            let is_quiet = now.duration_since(tail.busy_at).unsigned_abs() >= LINGER;
-            if is_quiet && tail.is_unlinked().unwrap_or(true) {
-                finished.extend(tail.finished(self.source, now));
-                return false;
-            }
-            let is_out_of_sight = is_quiet && tail.path.is_none();
-            !is_out_of_sight && !tail.is_dispensable()
-        });
-        for batch in finished {
-            self.positions.set(batch.position.clone());
-            out.push(batch)?;
-        }
-        ControlFlow::Continue(())
     }
 }

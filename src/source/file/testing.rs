@@ -23,7 +23,7 @@ use tempfile::TempDir;
 use super::{Batch, FileTail, Position, Tally, tailer::Tailer, work::Work};
 use crate::{
     clock::Clock,
-    config::Start,
+    config::{FileSource, Start},
     source::{Compression, Fingerprint, Health, HealthSender, archive::testing::compress},
 };
 
@@ -44,9 +44,12 @@ pub(super) struct Bench {
     pub(super) tailer: Tailer,
     pub(super) durable: HashMap<Fingerprint, Position>,
     pub(super) lines: Vec<String>,
+    /// Those from before the start.
+    pub(super) past: Vec<String>,
     pub(super) batches: Vec<Batch>,
     patterns: Vec<String>,
     start: Start,
+    partial_line_timeout: Option<Duration>,
 }
 
 impl Bench {
@@ -63,9 +66,30 @@ impl Bench {
     pub(super) fn with(dir: TempDir, start: Start, pattern: &str) -> Self {
         let clock = Arc::new(TestClock(Mutex::new(Timestamp::now())));
         let patterns = vec![dir.path().join(pattern).to_str().unwrap().to_owned()];
-        let tailer = tailer(&patterns, start, &clock, Vec::new());
-        let (durable, lines, batches) = (HashMap::new(), Vec::new(), Vec::new());
-        Self { dir, clock, tailer, durable, lines, batches, patterns, start }
+        let partial_line_timeout = FileSource::default().partial_line_timeout;
+        let source = source(&patterns, start, partial_line_timeout, Vec::new());
+        let tailer = Tailer::new(source, clock.clone(), HealthSender::default()).unwrap();
+        let (durable, batches) = (HashMap::new(), Vec::new());
+        let (lines, past) = (Vec::new(), Vec::new());
+        Self {
+            dir,
+            clock,
+            tailer,
+            durable,
+            lines,
+            past,
+            batches,
+            patterns,
+            start,
+            partial_line_timeout,
+        }
+    }
+
+    /// The same, waiting for so long on the other half of a line.
+    pub(super) fn waiting_on_halves(mut self, timeout: Option<Duration>) -> Self {
+        self.partial_line_timeout = timeout;
+        self.restart();
+        self
     }
 
     /// One that begins with the oldest line.
@@ -171,7 +195,8 @@ impl Bench {
                 batch.bytes[line.start as usize..line.end as usize].to_vec()
             };
             let texts = batch.lines.iter().map(|line| String::from_utf8_lossy(&text(line)).into());
-            self.lines.extend(texts);
+            let lines = if batch.is_past { &mut self.past } else { &mut self.lines };
+            lines.extend(texts);
             self.durable.insert(batch.position.fingerprint, batch.position.clone());
             self.batches.push(batch);
         }
@@ -181,7 +206,9 @@ impl Bench {
     /// The process ends and starts again from what is durable.
     pub(super) fn restart(&mut self) {
         let stored = self.durable.values().cloned().collect();
-        self.tailer = tailer(&self.patterns, self.start, &self.clock, stored);
+        let source = source(&self.patterns, self.start, self.partial_line_timeout, stored);
+        let (clock, health) = (self.clock.clone(), HealthSender::default());
+        self.tailer = Tailer::new(source, clock, health).unwrap();
     }
 
     pub(super) fn health(&self) -> Health {
@@ -193,13 +220,12 @@ impl Bench {
     }
 }
 
-fn tailer(
+fn source(
     patterns: &[String],
     start: Start,
-    clock: &Arc<TestClock>,
+    partial_line_timeout: Option<Duration>,
     positions: Vec<Position>,
-) -> Tailer {
+) -> FileTail {
     let (name, include) = ("test".to_owned(), patterns.to_vec());
-    let source = FileTail { index: 0, name, include, start, positions };
-    Tailer::new(source, clock.clone(), HealthSender::default()).unwrap()
+    FileTail { index: 0, name, include, start, partial_line_timeout, positions }
 }

@@ -52,10 +52,10 @@ fn row_01_rename_and_create_an_old_file_that_no_pattern_matches_is_still_read_un
     old.write_all(b"b\n").unwrap();
     bench.append("mail.log", "new\n");
     assert_eq!(bench.poll(), ["b", "new"]);
-    bench.pass_time(tailer::LINGER / 2);
+    bench.pass_time(closing::LINGER / 2);
     old.write_all(b"c\n").unwrap();
     assert_eq!(bench.poll(), ["c"]);
-    bench.pass_time(tailer::LINGER);
+    bench.pass_time(closing::LINGER);
     bench.poll();
     old.write_all(b"too late\n").unwrap();
     assert_eq!(bench.round(), [""; 0]);
@@ -189,7 +189,7 @@ fn row_06_a_copy_that_was_seen_before_the_truncation_is_read_after_it() {
     bench.append("mail.log", "b\n");
     fs::copy(bench.path("mail.log"), bench.path("mail.log.1")).unwrap();
     assert_eq!(bench.round(), ["b"]);
-    assert_eq!(bench.tally().duplicate_files, 1);
+    assert_eq!(bench.health().tally.duplicate_files, 1);
     bench.append("mail.log.1", "written before the truncation\n");
     bench.truncate("mail.log");
     bench.append("mail.log", "c\n");
@@ -240,6 +240,36 @@ fn row_07_plain_truncation_the_file_is_read_from_its_beginning_and_the_truncatio
     bench.restart();
     bench.append("mail.log", "d\n");
     assert_eq!(bench.round(), ["d"]);
+}
+
+#[test]
+fn row_07_what_is_lost_without_a_copy_is_counted_and_seen_in_the_health() {
+    let mut bench = Bench::from_beginning();
+    bench.append("mail.log", "a\nhal");
+    bench.round();
+    bench.truncate("mail.log");
+    bench.poll();
+    let told = bench.health().tally;
+    assert_eq!((told.truncations_without_copy, told.bytes_lost), (1, 3));
+}
+
+#[test]
+fn row_06_a_truncation_with_a_copy_or_an_archive_of_it_loses_nothing_that_is_known() {
+    for packed in [false, true] {
+        let mut bench = Bench::from_beginning();
+        bench.append("mail.log", "a\nhal");
+        bench.round();
+        bench.append("mail.log", "f\n");
+        if packed {
+            bench.pack("mail.log", "mail.log.1.gz", Compression::Gzip);
+        } else {
+            fs::copy(bench.path("mail.log"), bench.path("mail.log.1")).unwrap();
+        }
+        bench.truncate("mail.log");
+        assert_eq!(bench.poll(), ["half"]);
+        let told = bench.health().tally;
+        assert_eq!((told.truncations, told.truncations_without_copy), (1, 0));
+    }
 }
 
 #[test]
@@ -300,11 +330,11 @@ fn row_10_a_deleted_file_is_read_to_its_end_and_let_go_once_it_is_quiet() {
     bench.remove("mail.log");
     writer.write_all(b"b\n").unwrap();
     assert_eq!(bench.poll(), ["b"]);
-    bench.pass_time(tailer::LINGER / 2);
+    bench.pass_time(closing::LINGER / 2);
     writer.write_all(b"c\n").unwrap();
     assert_eq!(bench.poll(), ["c"]);
     assert!(!bench.durable.values().any(|at| at.finished));
-    bench.pass_time(tailer::LINGER);
+    bench.pass_time(closing::LINGER);
     bench.poll();
     assert_eq!(bench.durable.values().filter(|at| at.finished).count(), 1);
 }
@@ -317,7 +347,7 @@ fn row_10_the_archive_of_a_file_that_was_read_through_its_open_descriptor_gives_
     bench.pack("mail.log", "mail.log.1.gz", Compression::Gzip);
     bench.remove("mail.log");
     assert_eq!(bench.round(), [""; 0]);
-    bench.pass_time(tailer::LINGER * 2);
+    bench.pass_time(closing::LINGER * 2);
     assert_eq!(bench.round(), [""; 0]);
     assert_eq!(bench.round(), [""; 0]);
     bench.restart();
@@ -398,25 +428,73 @@ fn row_14_the_half_line_of_a_deleted_file_is_handed_out_when_it_is_let_go_and_no
     bench.pack("mail.log", "mail.log.1.gz", Compression::Gzip);
     bench.remove("mail.log");
     assert_eq!(bench.poll(), [""; 0], "its writer may have it open");
-    bench.pass_time(super::tailer::LINGER);
+    bench.pass_time(super::closing::LINGER);
     assert_eq!(bench.poll(), ["hal"]);
     assert_eq!(cut_lines(&bench), 1);
     assert_eq!(bench.round(), [""; 0], "its archive has nothing more");
 }
 
 #[test]
-fn row_14_the_half_line_of_a_renamed_file_waits_as_long_as_a_name_leads_to_it() {
+fn row_14_the_half_line_of_a_renamed_file_is_waited_on_and_then_taken_once_as_it_is() {
     let mut bench = Bench::from_beginning();
     let mut writer = bench.writer("mail.log");
     writer.write_all(b"a\nhal").unwrap();
     bench.round();
     bench.rename("mail.log", "mail.log.1");
-    bench.append("mail.log", "b\n");
-    bench.pass_time(HOUR);
+    bench.append("mail.log", "b\nunder w");
     assert_eq!(bench.round(), ["b"]);
-    writer.write_all(b"f\n").unwrap();
+    bench.pass_time(closing::LINGER / 2);
+    assert_eq!(bench.poll(), [""; 0], "its writer may not know yet");
+    writer.write_all(b"f\nla").unwrap();
     assert_eq!(bench.poll(), ["half"]);
+    bench.pass_time(closing::LINGER);
+    assert_eq!(bench.poll(), ["la"]);
+    assert_eq!(cut_lines(&bench), 1);
+    bench.restart();
+    bench.pass_time(HOUR);
+    assert_eq!(bench.round(), [""; 0], "neither again, nor the half line of the live file");
+    bench.pack("mail.log.1", "mail.log.1.gz", Compression::Gzip);
+    bench.remove("mail.log.1");
+    assert_eq!(bench.round(), [""; 0], "its archive has nothing more");
+    bench.append("mail.log", "ay\n");
+    assert_eq!(bench.round(), ["under way"]);
+}
+
+#[test]
+fn row_14_a_file_that_was_renamed_while_stopped_is_told_by_its_name() {
+    let mut bench = Bench::from_beginning();
+    bench.append("mail.log-20261121", "a\nhal");
+    bench.append("mail.log", "b\nother hal");
+    bench.append("mail.log-errors", "c\nthird hal");
+    assert_eq!(bench.round().len(), 3);
+    bench.pass_time(closing::LINGER);
+    assert_eq!(bench.poll(), ["hal"]);
+}
+
+#[test]
+fn row_14_the_wait_for_the_other_half_is_as_configured_and_may_be_for_ever() {
+    let mut bench = Bench::from_beginning().waiting_on_halves(Some(HOUR));
+    bench.append("mail.log.1", "a\nhal");
+    bench.append("mail.log", "b\n");
+    assert_eq!(bench.round().len(), 2);
+    bench.remove("mail.log.1");
+    bench.pass_time(HOUR / 2);
+    assert_eq!(bench.round(), [""; 0], "also of a deleted file");
+    bench.pass_time(HOUR / 2);
+    assert_eq!(bench.poll(), ["hal"]);
+
+    let mut bench = Bench::from_beginning().waiting_on_halves(None);
+    bench.append("mail.log.1", "a\nhal");
+    bench.append("mail.log", "b\n");
+    let packed = compress(b"z\nhal", Compression::Gzip);
+    fs::write(bench.path("mail.log.2.gz"), packed).unwrap();
+    assert_eq!(bench.round().len(), 3);
+    bench.remove("mail.log.1");
+    bench.pass_time(HOUR);
+    assert_eq!(bench.round(), [""; 0]);
     assert_eq!(cut_lines(&bench), 0);
+    bench.restart();
+    assert_eq!(bench.round(), [""; 0], "both are done with");
 }
 
 #[test]
@@ -439,6 +517,7 @@ fn row_16_a_very_long_line_is_cut_marked_and_does_not_stop_the_file() {
     let lines = bench.poll();
     assert_eq!((lines[0].len(), lines[1].as_str()), (LINE_BYTES, "next"));
     assert_eq!(bench.tally().lines_cut, 1);
+    assert_eq!(bench.health().tally, bench.tally(), "it can be seen from outside");
     let offset = LINE_BYTES as u64 * 20 + 1;
     assert_eq!(bench.batches.last().unwrap().lines[1].offset, offset);
     bench.restart();
@@ -550,6 +629,51 @@ fn start_end_passes_over_what_is_there_and_reads_what_comes() {
     assert_eq!(bench.round(), [""; 0]);
 }
 
+/// A line of 100 bytes.
+fn long_line() -> String {
+    format!("{}\n", "y".repeat(99))
+}
+
+#[test]
+fn start_end_hands_out_the_end_of_the_live_log_as_of_the_past_once() {
+    let mut bench = Bench::new(Start::End);
+    bench.append("mail.log.1", "rotated\n");
+    bench.append("mail.log", &format!("first\n{}last\nhal", long_line().repeat(100_000)));
+    assert_eq!(bench.round(), [""; 0]);
+    let bytes: usize = bench.past.iter().map(|line| line.len() + 1).sum();
+    assert!((8 << 20..(8 << 20) + 100).contains(&bytes), "8 MiB in whole lines, not {bytes}");
+    assert_eq!(bench.past.last().unwrap(), "last");
+    assert!(!bench.batches.last().unwrap().is_past, "a batch says that these were all");
+    let past = bench.past.len();
+    bench.append("mail.log", "f\n");
+    assert_eq!(bench.poll(), ["half"]);
+    bench.restart();
+    assert_eq!(bench.round(), [""; 0]);
+    assert_eq!(bench.past.len(), past);
+}
+
+#[test]
+fn start_end_that_was_interrupted_in_the_past_floods_nothing() {
+    let mut bench = Bench::new(Start::End);
+    bench.append("mail.log", &format!("first\n{}", long_line().repeat(30_000)));
+    bench.round();
+    let first = bench.batches[0].position.clone();
+    assert!(bench.batches[0].is_past && bench.batches[1].is_past);
+    bench.durable = [(first.fingerprint, first)].into();
+    bench.restart();
+    bench.append("mail.log", "new\n");
+    assert_eq!(bench.round(), ["new"]);
+}
+
+#[test]
+fn start_end_looks_at_no_log_that_has_been_quiet_for_long() {
+    let mut bench = Bench::new(Start::End);
+    bench.append("mail.log", "old\n");
+    bench.age("mail.log", HOUR * 2);
+    bench.round();
+    assert_eq!(bench.past, [""; 0]);
+}
+
 #[test]
 fn start_end_that_was_interrupted_before_it_was_durable_floods_nothing() {
     let mut bench = Bench::new(Start::End);
@@ -650,7 +774,8 @@ fn the_position_of_a_quiet_file_is_renewed_so_that_it_is_not_forgotten() {
 fn a_wrong_pattern_is_named() {
     let include = vec!["/var/log/[mail".to_owned()];
     let name = "test".to_owned();
-    let source = FileTail { index: 0, name, include, start: Start::End, positions: Vec::new() };
+    let (start, positions, partial_line_timeout) = (Start::End, Vec::new(), None);
+    let source = FileTail { index: 0, name, include, start, partial_line_timeout, positions };
     let (out, _batches) = tokio::sync::mpsc::channel(1);
     let error = spawn(
         source,
@@ -669,7 +794,8 @@ fn the_thread_delivers_what_is_written_and_ends_when_told() {
     let (out, mut batches) = tokio::sync::mpsc::channel(crate::limits::BATCHES_WAITING);
     let include = vec![bench.path("mail.log").to_str().unwrap().to_owned()];
     let (name, start) = ("test".to_owned(), Start::Beginning);
-    let source = FileTail { index: 3, name, include, start, positions: Vec::new() };
+    let (positions, partial_line_timeout) = (Vec::new(), None);
+    let source = FileTail { index: 3, name, include, start, partial_line_timeout, positions };
     let stop = CancellationToken::new();
     let thread =
         spawn(source, out, crate::clock::system(), HealthSender::default(), stop.clone()).unwrap();

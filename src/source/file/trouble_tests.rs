@@ -39,7 +39,7 @@ fn row_12_permission_lost_for_a_directory_keeps_its_open_files_and_is_regained()
     bench.rename("logs", "away");
     symlink("logs", bench.path("logs")).unwrap();
     bench.round();
-    bench.pass_time(tailer::LINGER * 2);
+    bench.pass_time(closing::LINGER * 2);
     bench.round();
     fs::remove_file(bench.path("away/mail.log")).unwrap();
     writer.write_all(b"b\n").unwrap();
@@ -144,7 +144,7 @@ fn row_23_a_clock_that_steps_back_does_not_let_a_file_go_that_is_still_written_t
     bench.poll();
     writer.write_all(b"b\n").unwrap();
     assert_eq!(bench.poll(), ["b"]);
-    bench.pass_time(tailer::LINGER);
+    bench.pass_time(closing::LINGER);
     bench.poll();
     assert!(bench.durable.values().any(|at| at.finished), "it is let go in the end");
 }
@@ -257,7 +257,7 @@ fn row_37_a_deleted_file_that_only_we_hold_is_counted_until_it_is_let_go() {
     bench.remove("mail.log");
     bench.poll();
     assert!(pinned(&bench) >= 20_000, "{}", pinned(&bench));
-    bench.pass_time(tailer::LINGER);
+    bench.pass_time(closing::LINGER);
     bench.poll();
     assert_eq!(pinned(&bench), 0);
 }
@@ -270,7 +270,8 @@ fn row_37_while_nobody_takes_the_lines_reading_stops_and_loses_nothing_to_a_dele
     let (out, mut batches) = tokio::sync::mpsc::channel(1);
     let include = vec![bench.path("mail.log").to_str().unwrap().to_owned()];
     let (name, start) = ("test".to_owned(), Start::Beginning);
-    let source = FileTail { index: 0, name, include, start, positions: Vec::new() };
+    let (positions, partial_line_timeout) = (Vec::new(), None);
+    let source = FileTail { index: 0, name, include, start, partial_line_timeout, positions };
     let stop = CancellationToken::new();
     let thread =
         spawn(source, out, crate::clock::system(), HealthSender::default(), stop.clone()).unwrap();

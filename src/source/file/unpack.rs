@@ -23,6 +23,8 @@ pub(super) struct Archive<'a> {
     pub(super) compression: Compression,
     pub(super) fingerprint: Fingerprint,
     pub(super) head: &'a Head,
+    /// Half a line at its end counts as a line.
+    pub(super) takes_half_line: bool,
 }
 
 /// The beginning of what is in an archive.
@@ -59,7 +61,11 @@ impl Archive<'_> {
     fn finish(&self, mut cutter: Cutter, sink: &mut Sink<'_, '_>) -> ControlFlow<()> {
         let (fingerprint, head, anchor) = (self.fingerprint, self.head, self.found.modified);
         let origin = Origin { source: sink.source, fingerprint, head, anchor, now: sink.now };
-        let last = origin.last(&mut cutter);
+        let last = if self.takes_half_line {
+            origin.last(&mut cutter)
+        } else {
+            origin.mark(origin.position(cutter.offset(), cutter.line_count(), true))
+        };
         sink.positions.set(last.position.clone());
         sink.out.push(last)
     }

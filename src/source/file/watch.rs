@@ -24,10 +24,10 @@ use super::polling::{Trust, is_silent};
 /// Directories watched for one source.
 const DIRECTORIES: usize = 64;
 
-/// The watches of one source.
+/// The watches of one source. What the system may refuse is a parameter, for tests.
 #[derive(Debug)]
-pub(super) struct Watch {
-    watcher: Option<RecommendedWatcher>,
+pub(super) struct Watch<W = RecommendedWatcher> {
+    watcher: Option<W>,
     watched: BTreeSet<PathBuf>,
     /// Directories on file systems that tell of no changes.
     polled: BTreeSet<PathBuf>,
@@ -40,15 +40,24 @@ pub(super) struct Watch {
     trust: Trust,
 }
 
+/// Takes the events.
+type Handler = Box<dyn FnMut(notify::Result<Event>) + Send>;
+
 impl Watch {
     /// Watches nothing yet.
     pub(super) fn new() -> Self {
+        Self::with(notify::recommended_watcher::<Handler>)
+    }
+}
+
+impl<W: Watcher> Watch<W> {
+    fn with(make: impl FnOnce(Handler) -> notify::Result<W>) -> Self {
         let (wake, woken) = sync_channel(1);
         let listing_changed = Arc::new(AtomicBool::new(false));
         let (slot, flag) = (wake.clone(), Arc::clone(&listing_changed));
         // Runs in notify's thread and must never wait: a slow callback overflows the kernel's
         // queue. A full slot means that a wake-up is due anyway.
-        let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
+        let handler = Box::new(move |event: notify::Result<Event>| {
             if is_about_names(&event) {
                 flag.store(true, Ordering::Release);
             }
@@ -56,7 +65,7 @@ impl Watch {
                 slot.try_send(()).ok();
             }
         });
-        let watcher = watcher
+        let watcher = make(handler)
             .inspect_err(|error| tracing::warn!(%error, "No file watcher; polling instead"))
             .ok();
         Self {
@@ -155,9 +164,87 @@ fn is_about_names(event: &notify::Result<Event>) -> bool {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
-    use notify::event::{AccessKind, DataChange, Flag};
+    use std::{io, path::Path};
+
+    use notify::{
+        Config, ErrorKind, EventHandler, WatcherKind,
+        event::{AccessKind, DataChange, Flag},
+    };
 
     use super::*;
+
+    /// Never tells of anything, and while there are no watches left, takes no directory either.
+    #[derive(Debug, Default)]
+    struct Silent {
+        is_full: Arc<AtomicBool>,
+    }
+
+    impl Watcher for Silent {
+        fn new<F: EventHandler>(_: F, _: Config) -> notify::Result<Self> {
+            Ok(Self::default())
+        }
+
+        fn watch(&mut self, _: &Path, _: RecursiveMode) -> notify::Result<()> {
+            let is_full = self.is_full.load(Ordering::Relaxed);
+            // What notify makes of ENOSPC.
+            if is_full { Err(notify::Error::new(ErrorKind::MaxFilesWatch)) } else { Ok(()) }
+        }
+
+        fn unwatch(&mut self, _: &Path) -> notify::Result<()> {
+            Ok(())
+        }
+
+        fn kind() -> WatcherKind {
+            WatcherKind::NullWatcher
+        }
+    }
+
+    /// Rounds that each find new bytes, without an event.
+    fn grow_in_silence(watch: &mut Watch<Silent>, rounds: usize) {
+        for _ in 0..rounds {
+            watch.wait(Duration::ZERO, true);
+        }
+    }
+
+    #[test]
+    fn row_26_at_the_limit_of_watches_directories_are_polled_until_there_are_some_again() {
+        let is_full = Arc::new(AtomicBool::new(true));
+        let watcher = Silent { is_full: Arc::clone(&is_full) };
+        let mut watch = Watch::with(|_| Ok(watcher));
+        let dir = tempfile::tempdir().unwrap();
+        let directories = BTreeSet::from([dir.path().to_owned()]);
+        assert!(!watch.cover(&directories));
+        assert_eq!((&watch.failed, watch.watched.len()), (&directories, 0));
+        grow_in_silence(&mut watch, 10);
+        assert!(watch.watcher.is_some(), "no event was due");
+        is_full.store(false, Ordering::Relaxed);
+        assert!(watch.cover(&directories), "tried again each time");
+        assert_eq!((&watch.watched, watch.failed.len()), (&directories, 0));
+    }
+
+    #[test]
+    fn row_26_at_the_limit_of_inotify_instances_all_is_polled() {
+        const EMFILE: i32 = 24;
+        let refusal = notify::Error::io(io::Error::from_raw_os_error(EMFILE));
+        let mut watch = Watch::<Silent>::with(|_| Err(refusal));
+        let dir = tempfile::tempdir().unwrap();
+        assert!(!watch.cover(&BTreeSet::from([dir.path().to_owned()])));
+        grow_in_silence(&mut watch, 10);
+        assert!(watch.watched.is_empty());
+    }
+
+    #[test]
+    fn row_26_a_source_whose_watches_tell_nothing_is_polled_for_good() {
+        let mut watch = Watch::with(|_| Ok(Silent::default()));
+        let dir = tempfile::tempdir().unwrap();
+        let directories = BTreeSet::from([dir.path().to_owned()]);
+        assert!(watch.cover(&directories));
+        grow_in_silence(&mut watch, 2);
+        assert!(watch.watcher.is_some(), "the first look owes nothing to an event");
+        grow_in_silence(&mut watch, 1);
+        assert!(watch.watcher.is_none() && watch.watched.is_empty());
+        assert!(!watch.cover(&directories));
+    }
 
     #[test]
     fn row_25_a_lost_event_wakes_and_asks_for_a_new_listing() {

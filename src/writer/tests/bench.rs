@@ -176,13 +176,20 @@ impl Bench {
 
     /// Takes lines in, without a commit.
     pub(super) fn ingest(&mut self, text: &str) {
-        let batch = self.batch(text);
+        let batch = self.batch(text, false);
         self.writer.ingest(&batch).unwrap();
+    }
+
+    /// The same of lines from before the start, and the word that these were all.
+    pub(super) fn ingest_past(&mut self, text: &str) {
+        let batch = self.batch(text, true);
+        self.writer.ingest(&batch).unwrap();
+        self.ingest("");
     }
 
     /// Sends lines that the writer takes in when it comes to it.
     pub(super) fn send(&mut self, text: &str) {
-        let batch = self.batch(text);
+        let batch = self.batch(text, false);
         self.batches.try_send(batch).unwrap();
     }
 
@@ -193,7 +200,7 @@ impl Bench {
         }
     }
 
-    fn batch(&mut self, text: &str) -> Batch {
+    fn batch(&mut self, text: &str, is_past: bool) -> Batch {
         let mut lines = Vec::new();
         let mut start = 0;
         for line in text.split_inclusive('\n') {
@@ -221,6 +228,7 @@ impl Bench {
             anchor: Timestamp::UNIX_EPOCH,
             first_of_generation: false,
             idle: false,
+            is_past,
         }
     }
 

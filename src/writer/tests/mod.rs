@@ -23,6 +23,7 @@ use super::{Command, Mode, Room};
 use crate::{
     app::AppError,
     cli::Failure,
+    event::EventType,
     store::{
         Prefix, Store,
         testing::{TestDisk, Wait, open_on},
@@ -428,6 +429,96 @@ fn after_a_failed_sync_what_was_read_ahead_does_not_count_either() {
     assert!(bench.writer.commit_and_read_ahead().is_err());
     assert!(bench.writer.commit().is_err(), "poisoned");
     assert_eq!(*bench.writer.durable.borrow(), 0, "nothing is released");
+}
+
+/// A message from this client, in the queue since the first second, with two recipients: one has it
+/// in the second that is 1, the other when it is 3.
+fn message_under_way(client: &str) -> String {
+    let sent = |second: i64, to: &str| {
+        format!(
+            "2026-03-01T10:00:0{second}+00:00 mx postfix/smtp[1]: 3A6B2C8000: to=<{to}@d.test>, \
+             relay=d.test[192.0.2.1]:25, delay=1, delays=0/0/0/1, dsn=2.0.0, \
+             status=sent (250 ok)\n"
+        )
+    };
+    let stamp = "2026-03-01T10:00:00+00:00 mx postfix";
+    format!(
+        "{stamp}/smtpd[1]: 3A6B2C8000: client={client}\n\
+         {stamp}/cleanup[1]: 3A6B2C8000: message-id=<m@c.test>\n\
+         {stamp}/qmgr[1]: 3A6B2C8000: from=<a@c.test>, size=9, nrcpt=2 (queue active)\n{}{}",
+        sent(1, "early"),
+        sent(3, "late")
+    )
+}
+
+#[test]
+fn row_36_lines_before_the_start_tell_of_messages_under_way_and_give_no_events() {
+    let dir = TempDir::new().unwrap();
+    let since = Some(1_772_359_202_000_000);
+    let mut bench = Bench::open_since(dir.path(), Mode::Live, &["test"], since);
+    bench.ingest(&message_under_way("c.test[192.0.2.9], sasl_username=bob"));
+    bench.writer.commit().unwrap();
+    let claims = bench.claim(9).claims;
+    let [claim] = &claims[..] else { panic!("{claims:?}") };
+    let data = &claim.event.data;
+    assert_eq!(data.to.as_deref(), Some("late@d.test"));
+    assert_eq!((data.from.as_deref(), data.user.as_deref()), (Some("a@c.test"), Some("bob")));
+    assert!(!data.incomplete);
+}
+
+#[test]
+fn a_message_that_is_under_way_at_the_start_is_known_and_only_what_follows_is_told() {
+    let text = message_under_way("c.test[192.0.2.9], sasl_username=bob");
+    let (past, late) = text.split_at(text.find("2026-03-01T10:00:03").unwrap());
+    let again = text.lines().find(|line| line.contains("queue active")).unwrap();
+    for is_restarted in [false, true] {
+        let dir = TempDir::new().unwrap();
+        let mut bench = Bench::open_with(dir.path(), Mode::Live, &["test"]);
+        bench.ingest_past(past);
+        bench.writer.commit().unwrap();
+        assert_eq!(bench.writer.summary.events, 0);
+        if is_restarted {
+            drop(bench);
+            bench = Bench::open_with(dir.path(), Mode::Live, &["test"]);
+        }
+        // Back in the active queue: that is not when it was queued.
+        bench.ingest(&format!("{again}\n{late}"));
+        bench.writer.commit().unwrap();
+        let claims = bench.claim(9).claims;
+        let [claim] = &claims[..] else { panic!("{claims:?}") };
+        assert_eq!(claim.event.kind, EventType::OutboundDelivered);
+        let data = &claim.event.data;
+        assert_eq!(data.to.as_deref(), Some("late@d.test"));
+        assert_eq!((data.from.as_deref(), data.user.as_deref()), (Some("a@c.test"), Some("bob")));
+        assert!(!data.incomplete);
+    }
+}
+
+#[test]
+fn what_waits_at_the_start_is_not_told_later() {
+    let dir = TempDir::new().unwrap();
+    let mut bench = Bench::open_with(dir.path(), Mode::Live, &["test"]);
+    let other = message_under_way("c.test[192.0.2.9]").replace("3A6B2C8000", "3A6B2C9000");
+    let (other, _) = other.split_once("2026-03-01T10:00:01").unwrap();
+    bench.ingest_past(&format!("{other}{}", message_under_way("localhost[127.0.0.1]")));
+    bench.writer.release_held(crate::correlate::Correlator::release_all).unwrap();
+    assert_eq!(bench.writer.summary.events, 0);
+}
+
+/// It waits because it has the Message-ID of another one and may be a stage of it, and is told when
+/// nothing comes.
+#[test]
+fn row_36_a_message_that_waited_gives_no_events_from_before_the_start_either() {
+    for (since, events) in [(None, 4), (Some(1_772_359_202_000_000), 1)] {
+        let dir = TempDir::new().unwrap();
+        let mut bench = Bench::open_since(dir.path(), Mode::Live, &["test"], since);
+        let other = message_under_way("c.test[192.0.2.9]").replace("3A6B2C8000", "3A6B2C9000");
+        let (other, _) = other.split_once("2026-03-01T10:00:01").unwrap();
+        bench.ingest(&format!("{other}{}", message_under_way("localhost[127.0.0.1]")));
+        assert_eq!(bench.writer.summary.events, 0, "it waits");
+        bench.writer.release_held(crate::correlate::Correlator::release_all).unwrap();
+        assert_eq!(bench.writer.summary.events, events);
+    }
 }
 
 /// After a failed sync nobody knows what is on the disk: going on could report lost data as kept.

@@ -354,6 +354,7 @@ impl World {
             anchor: Timestamp::UNIX_EPOCH,
             first_of_generation: false,
             idle: true,
+            is_past: false,
         };
         self.batches.send(batch).await.unwrap();
         self.handle.flush().await.unwrap();
