@@ -45,7 +45,7 @@ const CONFIG: u8 = 78;
 /// Every exit code and what it means, as the help documents it.
 pub const EXIT_CODES: &[(u8, &str)] = &[
     (0, "All went well"),
-    (FOUND, "check, doctor: ran well, and found errors"),
+    (FOUND, "check, doctor, webhooks test, webhooks verify: ran well, and found errors"),
     (USAGE, "Wrong arguments"),
     (DATA, "The data of an input is unusable"),
     (NO_INPUT, "An input does not exist"),
