@@ -12,12 +12,14 @@ use std::{
 use super::{
     ages::Ages,
     error::WriterError,
+    kinds::Kinds,
     postings::{self, Postings},
     stage::Stage,
 };
 use crate::{
     config::Kept,
     event::Event,
+    queue::filter::TypeSet,
     store::{ChunkBuilder, Key, Prefix, Store, chunk, codec, key},
 };
 
@@ -40,6 +42,7 @@ pub(super) struct EventLog {
     open: ChunkBuilder,
     open_changed: bool,
     recent: VecDeque<Arc<Event>>,
+    kinds: Kinds,
     postings: Postings,
     /// The chunk that was last read from the store.
     read_chunk: Vec<(u64, Arc<Event>)>,
@@ -62,6 +65,7 @@ impl EventLog {
             open: ChunkBuilder::new(next_seq),
             open_changed: false,
             recent: VecDeque::new(),
+            kinds: Kinds::new(next_seq),
             postings: Postings::default(),
             read_chunk: Vec::new(),
         })
@@ -80,6 +84,7 @@ impl EventLog {
         }
         self.open_changed = true;
         self.postings.add(&event, self.next_seq, stage);
+        self.kinds.note(&event, self.next_seq);
         self.next_seq += 1;
         self.recent.push_back(Arc::new(event));
         if self.recent.len() > RECENT_EVENTS {
@@ -168,6 +173,12 @@ impl EventLog {
     ) -> Result<Option<u64>, WriterError> {
         // The postings of an hour go when the last of them is of no use.
         Ok(self.postings.find(event, store)?.filter(|seq| *seq >= self.first_seq))
+    }
+
+    /// From `from` up to and without this sequence number, at most `end`, nothing is for a webhook
+    /// that names `types`, as far as that is known without a look at the events.
+    pub(super) fn end_of_others(&self, types: TypeSet, from: u64, end: u64) -> u64 {
+        self.kinds.end_of_others(types, from, end)
     }
 
     /// A durable event; None when it was deleted.

@@ -18,6 +18,7 @@ mod events;
 mod expiry;
 mod handle;
 mod history;
+mod kinds;
 mod life;
 mod live;
 mod manual;
