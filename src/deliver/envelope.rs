@@ -29,6 +29,22 @@ pub struct Rendered {
 #[must_use]
 pub fn render(event: &Event, profile: Profile) -> Option<Rendered> {
     let type_name = profile.wire_name(event.kind, event.data.bounce_type)?;
+    let body = printed(event, profile, type_name)
+        .unwrap_or_else(|| bounded(envelope(event, profile, type_name)));
+    Some(Rendered { id: event.id.to_string(), type_name, body })
+}
+
+/// The body as it comes, where the profile lets it and nothing has to be cut; that is the cheapest.
+fn printed(event: &Event, profile: Profile, type_name: &str) -> Option<Bytes> {
+    if profile != Profile::Standard {
+        return None;
+    }
+    let mut bytes = Vec::with_capacity(1024);
+    json::append(&canonical::Standard { event, type_name }, &mut bytes);
+    (bytes.len() <= BODY_BYTES).then(|| bytes.into())
+}
+
+fn envelope(event: &Event, profile: Profile, type_name: &'static str) -> Value {
     let (id, at, data) = match profile {
         Profile::Standard => {
             (event.id.to_string(), canonical::created_at(event), canonical::data(event))
@@ -43,8 +59,7 @@ pub fn render(event: &Event, profile: Profile) -> Option<Rendered> {
     };
     let service = event.kind.service();
     let at_s = event.at_us.div_euclid(1_000_000);
-    let envelope = Envelope { id, service, type_name, at, at_s, data }.of(profile);
-    Some(Rendered { id: event.id.to_string(), type_name, body: bounded(envelope) })
+    Envelope { id, service, type_name, at, at_s, data }.of(profile)
 }
 
 /// What is around the `data` of every body.
@@ -228,6 +243,14 @@ mod tests {
 
     use super::{super::canonical::tests::bounced, *};
     use crate::event::TimeQuality;
+
+    #[test]
+    fn what_is_printed_as_it_comes_is_what_is_built_first() {
+        let event = bounced();
+        let name = "outbound.bounced";
+        let built = bounded(envelope(&event, Profile::Standard, name));
+        assert_eq!(printed(&event, Profile::Standard, name), Some(built));
+    }
 
     fn body(event: &Event, profile: Profile) -> String {
         String::from_utf8(render(event, profile).unwrap().body.to_vec()).unwrap()
