@@ -36,29 +36,8 @@ impl Serialize for Canonical<'_> {
     }
 }
 
-/// The body of the profile that adds nothing to the canonical event, printed without being built
-/// first. Standard Webhooks names the time `timestamp`.
-pub(super) struct Standard<'a> {
-    pub(super) event: &'a Event,
-    /// As the profile calls it.
-    pub(super) type_name: &'a str,
-}
-
-impl Serialize for Standard<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { event, type_name } = self;
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("id", &event.id.to_string())?;
-        map.serialize_entry("service", event.kind.service().name())?;
-        map.serialize_entry("type", type_name)?;
-        map.serialize_entry("timestamp", &created_at(event))?;
-        map.serialize_entry("data", &Data(event))?;
-        map.end()
-    }
-}
-
 /// The `data` object, printed without being built first.
-struct Data<'a>(&'a Event);
+pub(super) struct Data<'a>(pub(super) &'a Event);
 
 impl Serialize for Data<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -5,6 +5,7 @@
 //! them.
 
 use bytes::Bytes;
+use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Map, Value};
 
 use super::{canonical, json};
@@ -40,8 +41,29 @@ fn printed(event: &Event, profile: Profile, type_name: &str) -> Option<Bytes> {
         return None;
     }
     let mut bytes = Vec::with_capacity(1024);
-    json::append(&canonical::Standard { event, type_name }, &mut bytes);
+    json::append(&Standard { event, type_name }, &mut bytes);
     (bytes.len() <= BODY_BYTES).then(|| bytes.into())
+}
+
+/// The body of the profile that adds nothing to the canonical event, printed without being built
+/// first. Standard Webhooks names the time `timestamp`.
+struct Standard<'a> {
+    event: &'a Event,
+    /// As the profile calls it.
+    type_name: &'a str,
+}
+
+impl Serialize for Standard<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { event, type_name } = self;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("id", &event.id.to_string())?;
+        map.serialize_entry("service", event.kind.service().name())?;
+        map.serialize_entry("type", type_name)?;
+        map.serialize_entry("timestamp", &canonical::created_at(event))?;
+        map.serialize_entry("data", &canonical::Data(event))?;
+        map.end()
+    }
 }
 
 fn envelope(event: &Event, profile: Profile, type_name: &'static str) -> Value {
