@@ -1,5 +1,5 @@
-//! How much memory deliveries take that wait for a receiver that is down: with more of them, no
-//! more.
+//! How much memory deliveries take that wait for a receiver that is down: no more than the same
+//! events take for which nobody waits. What grows is the store.
 
 use std::{
     fs::File,
@@ -29,6 +29,8 @@ const TRYING: Duration = Duration::from_secs(20);
 /// How a receiver is down.
 #[derive(Debug, Clone, Copy)]
 enum Down {
+    /// It is not, but wants none of this.
+    Uninterested,
     Refuses,
     SaysNothing,
 }
@@ -38,7 +40,7 @@ pub(super) fn measure(bench: &Bench, pending: u64) -> Result<()> {
     let logs: Vec<(u64, PathBuf)> =
         PARTS.iter().map(|part| log(&bench.dir, pending * part / 100)).collect::<Result<_>>()?;
     println!("Most memory with so many deliveries pending, MB:");
-    for down in [Down::Refuses, Down::SaysNothing] {
+    for down in [Down::Uninterested, Down::Refuses, Down::SaysNothing] {
         for circuit in [true, false] {
             print!("{:<14} circuit {circuit:<5}", format!("{down:?}"));
             for (count, log) in &logs {
@@ -59,13 +61,15 @@ impl Bench {
         let receiver = self.receiver(true)?;
         let url = match down {
             Down::Refuses => nobody()?,
-            Down::SaysNothing => receiver.url.clone(),
+            Down::SaysNothing | Down::Uninterested => receiver.url.clone(),
         };
+        let uninterested = "events = [\"outbound.clicked\"]\n";
+        let events = if matches!(down, Down::Uninterested) { uninterested } else { "" };
         let herald = Herald {
             program: &self.release.join("mailherald"),
             dir: &self.dir.join("herald"),
             url: &url,
-            keys: &format!("{KEYS}circuit = {circuit}\n"),
+            keys: &format!("{KEYS}{events}circuit = {circuit}\n"),
             others: (0, ""),
         };
         let some = TRYING + EACH * u32::try_from(count)?;
