@@ -37,7 +37,7 @@ impl Serialize for Canonical<'_> {
 }
 
 /// The `data` object, printed without being built first.
-struct Data<'a>(&'a Event);
+pub(super) struct Data<'a>(pub(super) &'a Event);
 
 impl Serialize for Data<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -5,6 +5,7 @@
 //! them.
 
 use bytes::Bytes;
+use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Map, Value};
 
 use super::{canonical, json};
@@ -29,6 +30,43 @@ pub struct Rendered {
 #[must_use]
 pub fn render(event: &Event, profile: Profile) -> Option<Rendered> {
     let type_name = profile.wire_name(event.kind, event.data.bounce_type)?;
+    let body = printed(event, profile, type_name)
+        .unwrap_or_else(|| bounded(envelope(event, profile, type_name)));
+    Some(Rendered { id: event.id.to_string(), type_name, body })
+}
+
+/// The body as it comes, where the profile lets it and nothing has to be cut; that is the cheapest.
+fn printed(event: &Event, profile: Profile, type_name: &str) -> Option<Bytes> {
+    if profile != Profile::Standard {
+        return None;
+    }
+    let mut bytes = Vec::with_capacity(1024);
+    json::append(&Standard { event, type_name }, &mut bytes);
+    (bytes.len() <= BODY_BYTES).then(|| bytes.into())
+}
+
+/// The body of the profile that adds nothing to the canonical event, printed without being built
+/// first. Standard Webhooks names the time `timestamp`.
+struct Standard<'a> {
+    event: &'a Event,
+    /// As the profile calls it.
+    type_name: &'a str,
+}
+
+impl Serialize for Standard<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { event, type_name } = self;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("id", &event.id.to_string())?;
+        map.serialize_entry("service", event.kind.service().name())?;
+        map.serialize_entry("type", type_name)?;
+        map.serialize_entry("timestamp", &canonical::created_at(event))?;
+        map.serialize_entry("data", &canonical::Data(event))?;
+        map.end()
+    }
+}
+
+fn envelope(event: &Event, profile: Profile, type_name: &'static str) -> Value {
     let (id, at, data) = match profile {
         Profile::Standard => {
             (event.id.to_string(), canonical::created_at(event), canonical::data(event))
@@ -43,8 +81,7 @@ pub fn render(event: &Event, profile: Profile) -> Option<Rendered> {
     };
     let service = event.kind.service();
     let at_s = event.at_us.div_euclid(1_000_000);
-    let envelope = Envelope { id, service, type_name, at, at_s, data }.of(profile);
-    Some(Rendered { id: event.id.to_string(), type_name, body: bounded(envelope) })
+    Envelope { id, service, type_name, at, at_s, data }.of(profile)
 }
 
 /// What is around the `data` of every body.
@@ -228,6 +265,14 @@ mod tests {
 
     use super::{super::canonical::tests::bounced, *};
     use crate::event::TimeQuality;
+
+    #[test]
+    fn what_is_printed_as_it_comes_is_what_is_built_first() {
+        let event = bounced();
+        let name = "outbound.bounced";
+        let built = bounded(envelope(&event, Profile::Standard, name));
+        assert_eq!(printed(&event, Profile::Standard, name), Some(built));
+    }
 
     fn body(event: &Event, profile: Profile) -> String {
         String::from_utf8(render(event, profile).unwrap().body.to_vec()).unwrap()

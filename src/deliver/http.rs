@@ -7,7 +7,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use reqwest::{
-    Certificate, ClientBuilder, Identity, Proxy, Response, Url,
+    Certificate, ClientBuilder, Identity, Method, Proxy, Request, Response, Url,
     header::{ACCEPT_ENCODING, HeaderMap, HeaderValue},
     redirect::Policy as Redirects,
     tls::Version,
@@ -29,8 +29,9 @@ use crate::{
 /// For name, TCP and TLS of a new connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Idle connections kept for each receiver; as many as attempts run at once by default.
-const IDLE_CONNECTIONS: usize = 16;
+/// Idle connections kept for each receiver; as many as attempts run at once for all webhooks by
+/// default, so that none is closed that the next attempt would use.
+const IDLE_CONNECTIONS: usize = 256;
 
 /// How long one is kept: less than the 5 s after which common servers (Node.js, Apache) close it,
 /// so that a request hardly ever meets a closing connection and loses an attempt.
@@ -107,7 +108,11 @@ impl Http {
         let started = Instant::now();
         let deadline = started + timeout;
         let trace = Trace::new(url.port_or_known_default().unwrap_or_default());
-        let request = self.0.post(url.clone()).headers(headers).body(body).send();
+        // What reqwest's builder makes of the same, without a copy of every header.
+        let mut request = Request::new(Method::POST, url.clone());
+        *request.headers_mut() = headers;
+        *request.body_mut() = Some(body.into());
+        let request = self.0.execute(request);
         let sent = Arc::clone(&trace).around(timeout_at(deadline, request)).await;
         let first_byte = started.elapsed();
         let mut posted = match sent {

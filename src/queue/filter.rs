@@ -79,6 +79,12 @@ impl TypeSet {
         self.0 |= bits(kind, BounceType::Hard) | bits(kind, BounceType::Soft);
     }
 
+    /// Have the two no type in common?
+    #[must_use]
+    pub fn is_disjoint(self, other: Self) -> bool {
+        self.0 & other.0 == 0
+    }
+
     /// Is that type, or some part of it, in the set?
     #[must_use]
     pub fn contains(self, kind: EventType) -> bool {

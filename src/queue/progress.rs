@@ -99,6 +99,20 @@ impl Progress {
         Some(seq)
     }
 
+    /// The next numbers below `end` that were never claimed, end exclusive: they can be passed with
+    /// [`Self::pass`]. None while an older one waits.
+    #[must_use]
+    pub fn fresh(&self, end: u64) -> Option<(u64, u64)> {
+        let end = self.skips.first().map_or(end, |&(skipped, _)| end.min(skipped));
+        (self.next < end && self.waiting().is_none()).then_some((self.next, end))
+    }
+
+    /// Everything fresh below `to` is done, without having been claimed.
+    pub fn pass(&mut self, to: u64) {
+        self.next = self.next.max(to);
+        self.pass_skips();
+    }
+
     /// Marks a claimed number as done, in any order. False, and without effect, when it is not
     /// under way.
     pub fn done(&mut self, seq: u64) -> bool {
@@ -280,6 +294,20 @@ mod tests {
         progress.skip(10, 10);
         progress.skip(10, 12);
         assert_eq!((progress.claim(12), progress.next()), (None, 12));
+    }
+
+    #[test]
+    fn what_is_passed_is_done_and_nothing_is_passed_before_what_waits() {
+        let mut progress = Progress::starting_at(0);
+        progress.skip(5, 7);
+        assert_eq!((progress.fresh(3), progress.fresh(9)), (Some((0, 3)), Some((0, 5))));
+        assert_eq!(progress.claim(9), Some(0));
+        progress.pass(5);
+        assert_eq!((progress.fresh(9), progress.low(), progress.next()), (Some((7, 9)), 0, 7));
+        progress.give_back(0);
+        assert_eq!(progress.fresh(9), None);
+        assert!(progress.claim(9) == Some(0) && progress.done(0));
+        assert_eq!((progress.fresh(7), progress.low()), (None, 7));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! attempts hang hold up nobody else. What is left is given out by deficit round robin, where an
 //! attempt costs the time for which it held its slot.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What each endpoint may spend in one round.
 const QUANTUM_MS: i64 = 100;
@@ -17,6 +17,10 @@ pub struct Slots {
     total: usize,
     free: usize,
     lanes: BTreeMap<usize, Lane>,
+    /// Who waits: of a thousand endpoints, few.
+    waiting: BTreeSet<usize>,
+    /// Slots that are kept for the shares of endpoints which hold fewer: the sum over all lanes.
+    kept: usize,
     /// Whose turn it was last.
     last: usize,
 }
@@ -34,31 +38,42 @@ impl Slots {
     /// So many slots, all of them free.
     #[must_use]
     pub fn new(total: usize) -> Self {
-        Self { total, free: total, lanes: BTreeMap::new(), last: 0 }
+        let (lanes, waiting) = (BTreeMap::new(), BTreeSet::new());
+        Self { total, free: total, lanes, waiting, kept: 0, last: 0 }
     }
 
     /// An endpoint that wants up to `limit` slots at once.
     pub fn join(&mut self, endpoint: usize, limit: usize) {
         self.lanes.entry(endpoint).or_default().limit = limit;
+        // Everybody's share is another one now.
+        self.kept = self.lanes.values().map(|lane| self.kept_for(lane)).sum();
     }
 
     /// An endpoint wants one more slot.
     pub fn want(&mut self, endpoint: usize) {
-        self.lanes.entry(endpoint).or_default().waiting += 1;
+        if !self.lanes.contains_key(&endpoint) {
+            self.join(endpoint, 0);
+        }
+        if let Some(lane) = self.lanes.get_mut(&endpoint) {
+            lane.waiting += 1;
+            self.waiting.insert(endpoint);
+        }
     }
 
     /// Gives out one slot, if somebody may have it: says who.
     pub fn grant(&mut self) -> Option<usize> {
+        if self.free == 0 || self.waiting.is_empty() {
+            return None;
+        }
         let behind = self.last.saturating_add(1);
-        let turns: Vec<usize> =
-            self.lanes.range(behind..).chain(self.lanes.range(..behind)).map(|it| *it.0).collect();
-        let may: Vec<usize> =
-            turns.into_iter().filter(|&endpoint| self.may_take(endpoint)).collect();
+        let turns = self.waiting.range(behind..).chain(self.waiting.range(..behind));
+        let may: Vec<usize> = turns.copied().filter(|endpoint| self.may_take(*endpoint)).collect();
         self.refill(&may);
         let next = may.into_iter().find(|endpoint| self.credit(*endpoint) > 0)?;
-        let lane = self.lanes.get_mut(&next)?;
-        lane.waiting -= 1;
-        lane.held += 1;
+        self.change(next, |lane| {
+            lane.waiting -= 1;
+            lane.held += 1;
+        })?;
         self.free -= 1;
         self.last = next;
         Some(next)
@@ -66,11 +81,28 @@ impl Slots {
 
     /// A slot is free again that was held for so long.
     pub fn release(&mut self, endpoint: usize, held_ms: u64) {
-        let Some(lane) = self.lanes.get_mut(&endpoint).filter(|lane| lane.held > 0) else { return };
-        lane.held -= 1;
-        self.free += 1;
+        if self.lanes.get(&endpoint).is_none_or(|lane| lane.held == 0) {
+            return;
+        }
         let cost = i64::try_from(held_ms).unwrap_or(DEBT_MS);
-        lane.credit_ms = lane.credit_ms.saturating_sub(cost).max(-DEBT_MS);
+        self.change(endpoint, |lane| {
+            lane.held -= 1;
+            lane.credit_ms = lane.credit_ms.saturating_sub(cost).max(-DEBT_MS);
+        });
+        self.free += 1;
+    }
+
+    /// Changes a lane, and what follows from it.
+    fn change(&mut self, endpoint: usize, change: impl FnOnce(&mut Lane)) -> Option<()> {
+        let mut lane = self.lanes.get(&endpoint)?.clone();
+        self.kept -= self.kept_for(&lane);
+        change(&mut lane);
+        self.kept += self.kept_for(&lane);
+        if lane.waiting == 0 {
+            self.waiting.remove(&endpoint);
+        }
+        self.lanes.insert(endpoint, lane);
+        Some(())
     }
 
     /// Somebody waits, a slot is free, and nobody else needs it for his share.
@@ -78,13 +110,12 @@ impl Slots {
         let Some(lane) = self.lanes.get(&endpoint).filter(|lane| lane.waiting > 0) else {
             return false;
         };
-        let kept: usize = self
-            .lanes
-            .iter()
-            .filter(|(other, _)| **other != endpoint)
-            .map(|(_, other)| self.share(other).saturating_sub(other.held))
-            .sum();
-        self.free > 0 && (lane.held < self.share(lane) || self.free > kept)
+        let kept_for_others = self.kept - self.kept_for(lane);
+        self.free > 0 && (lane.held < self.share(lane) || self.free > kept_for_others)
+    }
+
+    fn kept_for(&self, lane: &Lane) -> usize {
+        self.share(lane).saturating_sub(lane.held)
     }
 
     fn share(&self, lane: &Lane) -> usize {
@@ -194,6 +225,8 @@ mod tests {
                 }
                 prop_assert!(held.iter().sum::<usize>() <= total);
                 prop_assert_eq!(slots.free, total - held.iter().sum::<usize>());
+                let kept: usize = slots.lanes.values().map(|lane| slots.kept_for(lane)).sum();
+                prop_assert_eq!(slots.kept, kept);
                 for (endpoint, waits) in waiting.iter().enumerate() {
                     prop_assert!(*waits == 0 || held[endpoint] > 0 || slots.free == 0);
                 }

@@ -151,8 +151,13 @@ pub struct Tally {
 impl Tally {
     /// Counts a decision.
     pub fn count(&mut self, decision: Decision, event: EventId) {
+        self.count_many(decision, 1, event);
+    }
+
+    /// Counts a decision that was made of many events; `event` is the latest.
+    pub fn count_many(&mut self, decision: Decision, events: u64, event: EventId) {
         if let Some((count, latest)) = self.made.get_mut(decision as usize) {
-            *count = count.saturating_add(1);
+            *count = count.saturating_add(events);
             *latest = event;
         }
     }

@@ -25,8 +25,8 @@ const PAGE: usize = 1000;
 pub(super) enum Command {
     /// Deliveries to make for one webhook.
     Claim { endpoint: usize, max: usize, answer: oneshot::Sender<Claimed> },
-    /// What became of one.
-    Finish { endpoint: usize, finished: Finished },
+    /// What became of some.
+    Finish { endpoint: usize, finished: Vec<Finished> },
     /// Claims that were not tried.
     GiveBack { endpoint: usize, claims: Vec<Claim> },
     /// Send nothing to a webhook.
@@ -130,6 +130,18 @@ impl WriterHandle {
     /// # Errors
     /// [`Stopped`] when the writer has ended.
     pub async fn finish(&self, endpoint: usize, finished: Finished) -> Result<(), Stopped> {
+        self.finish_all(endpoint, vec![finished]).await
+    }
+
+    /// The same of many at once: they wake the writer once.
+    ///
+    /// # Errors
+    /// [`Stopped`] when the writer has ended.
+    pub async fn finish_all(
+        &self,
+        endpoint: usize,
+        finished: Vec<Finished>,
+    ) -> Result<(), Stopped> {
         self.commands.send(Command::Finish { endpoint, finished }).await.map_err(|_| Stopped)
     }
 

@@ -22,6 +22,7 @@ mod handle;
 mod history;
 mod intake;
 mod keys;
+mod kinds;
 mod life;
 mod live;
 mod manual;
@@ -53,6 +54,7 @@ use crate::{
     correlate::{Correlator, Direction},
     event::{Event, EventType, Notice},
     parse::{Counts, Reader, State},
+    queue::delivery::Finished,
     source::Batch,
     store::Store,
 };
@@ -411,14 +413,7 @@ impl Writer {
                 // A sender that went away does not want its claims; they are due at the next start.
                 drop(answer.send(claimed));
             }
-            Command::Finish { endpoint, mut finished } => {
-                if self.retention.attempts.is_zero() {
-                    finished.record = None;
-                }
-                let now = self.steady.now(&*self.clock);
-                let (store, stage) = (&self.store, &mut self.stage);
-                self.deliveries.finish(endpoint, finished, now, store, stage)?;
-            }
+            Command::Finish { endpoint, finished } => self.finish(endpoint, finished)?,
             Command::GiveBack { endpoint, claims } => self.deliveries.give_back(endpoint, &claims),
             Command::Act { webhook, action, answer } => {
                 let now_ms = self.steady.now(&*self.clock).ms;
@@ -464,6 +459,18 @@ impl Writer {
             Command::ReplayDone => self.forget_replay()?,
             Command::Ending => self.room.end(),
             Command::Stop => {}
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, endpoint: usize, finished: Vec<Finished>) -> Result<(), WriterError> {
+        let now = self.steady.now(&*self.clock);
+        for mut one in finished {
+            if self.retention.attempts.is_zero() {
+                one.record = None;
+            }
+            let (store, stage) = (&self.store, &mut self.stage);
+            self.deliveries.finish(endpoint, one, now, store, stage)?;
         }
         Ok(())
     }

@@ -66,6 +66,7 @@ fn main() -> ExitCode {
         Task::Accuracy(options) => accuracy::run(&options),
         Task::Bench(bench::Bench::Parse(options)) => bench::parse(&options),
         Task::Bench(bench::Bench::Ingest(options)) => bench::ingest::measure(&options),
+        Task::Bench(bench::Bench::Deliver(options)) => bench::deliver::measure(&options),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -5,6 +5,7 @@
 //! the writer's; how a POST is made is `deliver`'s. Here is only the loop between them.
 
 mod pace;
+mod report;
 mod transport;
 mod turnstile;
 
@@ -20,7 +21,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
@@ -34,6 +35,7 @@ use crate::{
 };
 
 pub(super) use pace::Pace;
+use report::{Ended, report};
 pub(super) use transport::{Http, Transport};
 use turnstile::Slot;
 pub(super) use turnstile::Turnstile;
@@ -72,13 +74,18 @@ pub(super) enum End {
 /// under way.
 pub(super) async fn serve(endpoint: usize, webhook: Arc<Webhook>, shared: Shared) -> End {
     let attempts = TaskTracker::new();
+    let finished = Arc::new(Notify::new());
+    let (results, ended) = mpsc::channel(webhook.concurrency.max(1));
+    let told = Arc::clone(&finished);
+    attempts.spawn(report(endpoint, shared.writer.clone(), ended, move || told.notify_one()));
     let sender = Sender {
         endpoint,
         free: Arc::new(Semaphore::new(webhook.concurrency)),
         webhook,
         shared,
         attempts: attempts.clone(),
-        finished: Arc::new(Notify::new()),
+        results,
+        finished,
         complaints: Arc::default(),
         claimed: VecDeque::new(),
         is_careful: true,
@@ -96,7 +103,9 @@ struct Sender {
     shared: Shared,
     free: Arc<Semaphore>,
     attempts: TaskTracker,
-    /// Told whenever an attempt has ended.
+    /// Where attempts leave what they came to.
+    results: mpsc::Sender<Ended>,
+    /// Told whenever the writer has heard of attempts that have ended.
     finished: Arc<Notify>,
     complaints: Arc<Complaints>,
     claimed: VecDeque<Claim>,
@@ -203,15 +212,14 @@ impl Sender {
     }
 
     fn start(&self, claim: Claim, slots: (Option<OwnedSemaphorePermit>, Slot)) {
-        let (webhook, common) = (Arc::clone(&self.webhook), self.shared.clone());
-        let (endpoint, ended) = (self.endpoint, Arc::clone(&self.finished));
-        let complaints = Arc::clone(&self.complaints);
+        let (webhook, transport) = (Arc::clone(&self.webhook), Arc::clone(&self.shared.transport));
+        let (complaints, results) = (Arc::clone(&self.complaints), self.results.clone());
         self.attempts.spawn(async move {
-            let finished = attempt(&*common.transport, &webhook, claim, &complaints).await;
-            // Without a writer the result is lost, and the delivery is due again at the next start.
-            drop(common.writer.finish(endpoint, finished).await);
-            drop(slots);
-            ended.notify_one();
+            let (slot, common_slot) = slots;
+            let finished = attempt(&*transport, &webhook, claim, &complaints).await;
+            drop(common_slot);
+            // The other side goes only when there are no attempts any more.
+            drop(results.send(Ended { finished, slot }).await);
         });
     }
 }

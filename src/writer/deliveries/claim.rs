@@ -215,6 +215,9 @@ impl State {
             if max > 0 && claimed.claims.len() >= max {
                 return Ok(());
             }
+            if self.pass_unwanted(desk)? {
+                continue;
+            }
             let Some(seq) = self.progress.claim(desk.durable_seq) else { return Ok(()) };
             let event = desk.events.get(seq, desk.store)?;
             match event.filter(|event| self.decide(event) == Decision::Wanted) {
@@ -237,5 +240,23 @@ impl State {
         }
         claimed.more = true;
         Ok(())
+    }
+
+    /// Passes over the next fresh event if it is not wanted, and over many of types that the webhook
+    /// does not name. False when it is wanted, or when there is none.
+    fn pass_unwanted(&mut self, desk: &mut Desk<'_>) -> Result<bool, WriterError> {
+        let Some((from, end)) = self.progress.fresh(desk.durable_seq) else { return Ok(false) };
+        let others = desk.events.end_of_others(self.webhook.events, from, end);
+        let to = others.max(from + 1);
+        if let Some(event) = desk.events.get(to - 1, desk.store)? {
+            let decision = self.subscription().decide(&event);
+            if decision == Decision::Wanted {
+                return Ok(false);
+            }
+            self.tally.count_many(decision, to - from, event.id);
+        }
+        self.changed = true;
+        self.progress.pass(to);
+        Ok(true)
     }
 }

@@ -258,7 +258,7 @@ impl Bench {
     pub(super) fn finish_as(&mut self, endpoint: usize, claim: &Claim, fate: Fate, signal: Signal) {
         let sighting = Sighting { signal, hold: Duration::ZERO, gone: false };
         let finished = Finished { claim: claim.clone(), fate, sighting, record: None };
-        self.writer.command(Command::Finish { endpoint, finished }).unwrap();
+        self.writer.command(Command::Finish { endpoint, finished: vec![finished] }).unwrap();
     }
 
     /// Stages the position of a log that was last seen then.

@@ -45,6 +45,39 @@ pub(super) fn run(command: &mut Command, read: bool) -> Result<Run> {
     Ok(Run { took, cpu, peak_bytes, printed })
 }
 
+/// Runs a program until it ends or is `done`, which is asked now and then; then it is killed. What
+/// it prints goes to `/dev/null`. How it ends does not matter.
+///
+/// # Errors
+/// It cannot be started, or `done` fails.
+#[expect(clippy::disallowed_methods, reason = "measuring is what this task is for")]
+pub(super) fn run_until(
+    command: &mut Command,
+    mut done: impl FnMut(Duration) -> Result<bool>,
+) -> Result<Run> {
+    let nowhere = || fs::File::create("/dev/null").map(Stdio::from);
+    command.stdin(Stdio::null()).stdout(nowhere()?).stderr(nowhere()?);
+    let start = Instant::now();
+    let mut child = command.spawn().with_context(|| format!("start {command:?}"))?;
+    let mut run = Run::default();
+    loop {
+        run.cpu = cpu(child.id()).unwrap_or_default().max(run.cpu);
+        run.peak_bytes = peak_bytes(child.id()).unwrap_or_default().max(run.peak_bytes);
+        run.took = start.elapsed();
+        if child.try_wait().context("look after a program")?.is_some() {
+            return Ok(run);
+        }
+        let is_done = done(run.took);
+        if !matches!(is_done, Ok(false)) {
+            child.kill().context("end a program")?;
+            child.wait().context("wait for a program")?;
+            is_done?;
+            return Ok(run);
+        }
+        thread::sleep(LOOK);
+    }
+}
+
 /// The last look at a program.
 #[derive(Debug, Default)]
 struct Seen {

@@ -3,6 +3,7 @@
 //! Only ratios within one run mean something on another machine, so everything is measured in
 //! turns on the same log, and the fastest turn of each program counts.
 
+pub(crate) mod deliver;
 pub(crate) mod ingest;
 mod measure;
 mod table;
@@ -24,6 +25,8 @@ pub(crate) enum Bench {
     Parse(ParseOptions),
     /// Time, memory and room of a durable replay, beside pflogsumm on the same log
     Ingest(ingest::Options),
+    /// Requests a second, and memory behind receivers that are down, beside wrk and syslog-ng
+    Deliver(deliver::Options),
 }
 
 /// On what.
