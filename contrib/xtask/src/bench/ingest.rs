@@ -220,15 +220,8 @@ impl Bench {
         Ok(())
     }
 
-    fn fastest(&self, mut measured: impl FnMut() -> Result<Run>) -> Result<Run> {
-        let mut best = measured()?;
-        for _ in 1..self.runs {
-            let run = measured()?;
-            if run.took < best.took {
-                best = run;
-            }
-        }
-        Ok(best)
+    fn fastest(&self, measured: impl FnMut() -> Result<Run>) -> Result<Run> {
+        measure::fastest(self.runs, measured)
     }
 
     fn clear(&self) -> Result<()> {

@@ -226,15 +226,8 @@ impl Bench {
         (0..self.runs).try_fold(0.0, |best: f64, _| Ok(best.max(measured()?)))
     }
 
-    fn fastest(&self, mut measured: impl FnMut() -> Result<Run>) -> Result<Run> {
-        let mut best = measured()?;
-        for _ in 1..self.runs {
-            let run = measured()?;
-            if run.took < best.took {
-                best = run;
-            }
-        }
-        Ok(best)
+    fn fastest(&self, measured: impl FnMut() -> Result<Run>) -> Result<Run> {
+        measure::fastest(self.runs, measured)
     }
 }
 
