@@ -121,7 +121,7 @@ fn told(answer: &Answer, table: &mut Table) {
 /// Probes a receiver; one that believes what it should not makes the command fail.
 fn verify(daemon: &Daemon, name: &str, global: &Global) -> Result<(), Failure> {
     let probes: Probes = daemon.post(&["webhooks", name, "verify"], &())?;
-    let mut table = Table::new(["", "SENT", "ANSWER", "A CAREFUL RECEIVER"]);
+    let mut table = Table::new(["VERDICT", "SENT", "ANSWER", "A CAREFUL RECEIVER"]);
     for probe in &probes.data {
         let verdict = match probe.verdict {
             Verdict::Good => "ok",
