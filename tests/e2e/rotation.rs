@@ -63,7 +63,9 @@ fn m17_a_new_secret_is_shown_once_signs_at_once_and_holds_over_a_restart() {
     let _program = host.run(&config);
     host.append("mail.log", &lines(5..9));
     until("those after the restart", || receiver.accepted() == 9);
-    assert_eq!(receiver.count(), 9);
+    // What it had not written down when it was killed comes twice, and once more is no refusal.
+    assert_eq!(receiver.ids().len(), 9);
+    assert!(receiver.count() <= 9 + 4, "none was refused");
     assert_eq!(shown(&config)["former_secrets"][0]["secret_hint"], "Hh8=", "the overlap goes on");
 }
 
