@@ -151,8 +151,7 @@ impl Trial<'_> {
     }
 
     async fn exchange(&self, rendered: &Rendered, keys: &[&Secret]) -> Exchange {
-        let key = keys.first().map(|key| key.id().to_string());
-        Exchange { key, ..self.send(rendered, rendered.body.clone(), keys).await }
+        self.send(rendered, rendered.body.clone(), keys).await
     }
 
     /// Signs what was rendered with the newest key, and sends `body`, whatever it is.
@@ -182,7 +181,11 @@ impl Trial<'_> {
         let sent_at = self.clock.now();
         let posted = http.post(&self.webhook.url, headers, body, self.webhook.timeout).await;
         self.hear_time(&posted, sent_at);
-        Exchange { by_proxy: transport.connection.proxy.is_some(), ..recorded(posted) }
+        Exchange {
+            key: keys.first().map(|key| key.id().to_string()),
+            by_proxy: transport.connection.proxy.is_some(),
+            ..recorded(posted)
+        }
     }
 
     fn hear_time(&self, posted: &Posted, sent_at: Timestamp) {

@@ -80,6 +80,7 @@ async fn a_certificate_that_cannot_be_used_fails_the_attempt_and_the_start() {
     assert!(client.prepare(&webhook).is_err());
     let report = tell(&client, &webhook).await;
     assert!(failed(&report).1.starts_with("certificates, key or proxy cannot be used"));
+    assert_eq!(last(&report).key, None, "nothing was signed");
 }
 
 /// A receiver that chooses TLS 1.1 (RFC 4346): the beginning of its `ServerHello`.
