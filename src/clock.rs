@@ -3,7 +3,7 @@
 //! Waiting is tokio's business (`tokio::time`, which tests pause); this is only for "what time
 //! is it". Nothing else in the crate may ask the system (see `.clippy.toml`).
 
-use std::{fmt::Debug, sync::Arc};
+use std::{fmt::Debug, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use tokio::time::Instant;
@@ -31,6 +31,18 @@ impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         Timestamp::now()
     }
+}
+
+/// Milliseconds since the epoch; 0 before it.
+#[must_use]
+pub fn millis(at: Timestamp) -> u64 {
+    u64::try_from(at.as_millisecond()).unwrap_or(0)
+}
+
+/// Milliseconds of a length of time.
+#[must_use]
+pub fn millis_of(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// The machine's clock, ready to share.

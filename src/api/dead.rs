@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Desk, attempts::time, problem::Problem};
 use crate::{
+    clock::millis,
     config::Webhook,
     queue::delivery::EndState,
     writer::{self, Selector},
@@ -94,7 +95,8 @@ pub(super) async fn list(
             page.next_cursor = Some(format!("{index}"));
             break;
         }
-        let found = desk.writer.dead(webhook.id, selector, after.take(), wanted).await?;
+        let behind = Selector { after: after.take(), ..selector };
+        let found = desk.writer.dead(webhook.id, behind, wanted).await?;
         page.data.extend(found.letters.iter().map(|dead| view(webhook, dead)));
         if let Some(next) = found.next {
             page.next_cursor = Some(format!("{index}.{next}"));
@@ -147,8 +149,7 @@ fn meant<'a>(desk: &'a Desk, which: &Which) -> Result<(Vec<&'a Webhook>, Selecto
         None => desk.webhooks.iter().map(|webhook| &**webhook).collect(),
     };
     let state = which.state.as_deref().map(state).transpose()?;
-    let ms = |at: Timestamp| u64::try_from(at.as_millisecond()).unwrap_or(0);
-    let (since_ms, until_ms) = (which.since.map(ms), which.until.map(ms));
+    let (since_ms, until_ms) = (which.since.map(millis), which.until.map(millis));
     Ok((webhooks, Selector { state, since_ms, until_ms, ..Selector::default() }))
 }
 

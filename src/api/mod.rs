@@ -30,7 +30,11 @@ use tokio::{net::UnixListener, sync::watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    clock::SharedClock, config::Webhook, deliver::Client, limits, source::Health,
+    clock::{SharedClock, millis},
+    config::Webhook,
+    deliver::Client,
+    limits,
+    source::Health,
     writer::WriterHandle,
 };
 
@@ -66,7 +70,7 @@ impl Desk {
     }
 
     fn now_ms(&self) -> u64 {
-        u64::try_from(self.clock.now().as_millisecond()).unwrap_or(0)
+        millis(self.clock.now())
     }
 
     fn names(&self) -> Vec<&str> {

@@ -91,8 +91,7 @@ pub(super) async fn rotate(
     let asked = read(&body)?;
     let grace = grace(asked.grace_seconds)?;
     let (new, made) = new_secret(asked.secret, webhook)?;
-    let rotated = desk.writer.rotate(webhook.id, new, grace).await;
-    let rotated = rotated.map_err(|_| Problem::stopping())?;
+    let rotated = desk.writer.rotate(webhook.id, new, grace).await?;
     let ring = rotated.ok_or_else(|| Problem::unknown_webhook(&id, &desk.names()))?;
     let ring = ring.map_err(|error| refused(&error))?;
     let (webhook, key) = (webhook.name.as_str(), ring.current().id());

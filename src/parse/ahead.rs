@@ -88,8 +88,9 @@ mod tests {
 
     use jiff::tz::TimeZone;
 
-    use super::{super::tests::batch_of, *};
+    use super::*;
     use crate::parse::{Reader, State};
+    use crate::source::testing::batch_of;
 
     /// More than may wait.
     fn many_lines() -> Vec<String> {

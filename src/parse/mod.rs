@@ -290,41 +290,11 @@ mod tests {
     mod chunks;
 
     use super::*;
-    use crate::source::{Heads, Position};
-
-    /// Lines, at the end of what was read of their generation.
-    pub(super) fn batch_of(lines: &[impl AsRef<str>]) -> Batch {
-        let mut bytes = Vec::new();
-        let mut spans = Vec::new();
-        for line in lines {
-            let start = u32::try_from(bytes.len()).expect("a few lines");
-            bytes.extend_from_slice(line.as_ref().as_bytes());
-            let end = u32::try_from(bytes.len()).expect("a few lines");
-            spans.push(LineSpan { start, end, offset: 0, cut: false });
-        }
-        Batch {
-            source: 0,
-            bytes,
-            lines: spans,
-            position: Position {
-                fingerprint: Fingerprint([0; 16]),
-                offset: 0,
-                line_count: lines.len() as u64,
-                finished: false,
-                seen_at: 0,
-                heads: Heads::default(),
-            },
-            journal: None,
-            anchor: Timestamp::UNIX_EPOCH,
-            first_of_generation: false,
-            idle: true,
-            is_past: false,
-        }
-    }
+    use crate::source::testing::batch_of;
 
     /// One line of a generation.
     fn batch(line: &str, generation: u8) -> Batch {
-        let mut batch = batch_of(&[line]);
+        let mut batch = batch_of([line]);
         batch.position.fingerprint = Fingerprint([generation; 16]);
         batch
     }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{outcome::Outcome, pace::Pace, policy::Policy, schedule::RETRY_AFTER_MAX};
+use crate::clock::millis_of;
 
 /// Deliveries that wait, from which on a circuit may open.
 pub const BACKLOG: usize = 100;
@@ -197,7 +198,7 @@ impl Endpoint {
     #[must_use]
     pub fn new(stored: Option<Health>, policy: &Policy, now_ms: u64) -> Self {
         let mut health = stored.unwrap_or_default();
-        let longest = millis(RETRY_AFTER_MAX);
+        let longest = millis_of(RETRY_AFTER_MAX);
         health.held_until_ms = health.held_until_ms.min(now_ms.saturating_add(longest));
         if let Circuit::Open { probe_at_ms, .. } = &mut health.circuit {
             *probe_at_ms = (*probe_at_ms).min(now_ms.saturating_add(PROBE_MAX_MS));
@@ -284,7 +285,7 @@ impl Endpoint {
         if is_probe && sighting.signal == Signal::Down {
             self.probe_failed(now_ms);
         }
-        let held_until_ms = now_ms.saturating_add(millis(sighting.hold.min(RETRY_AFTER_MAX)));
+        let held_until_ms = now_ms.saturating_add(millis_of(sighting.hold.min(RETRY_AFTER_MAX)));
         if !sighting.hold.is_zero() && self.health.held_until_ms < held_until_ms {
             self.health.held_until_ms = held_until_ms;
             self.is_changed = true;
@@ -382,10 +383,6 @@ impl Endpoint {
             *probe_at_ms = now_ms.saturating_add(wait);
         }
     }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

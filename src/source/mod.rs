@@ -123,3 +123,44 @@ impl fmt::Display for Fingerprint {
         self.0.iter().take(8).try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
+
+#[cfg(test)]
+pub(crate) mod testing {
+    //! Batches for tests of other rooms.
+
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use jiff::Timestamp;
+
+    use super::{Batch, Fingerprint, Heads, LineSpan, Position};
+
+    /// These lines, at the beginning of a generation and all there is for now.
+    pub(crate) fn batch_of(lines: impl IntoIterator<Item = impl AsRef<str>>) -> Batch {
+        let (mut bytes, mut spans) = (Vec::new(), Vec::new());
+        for line in lines {
+            let start = u32::try_from(bytes.len()).unwrap();
+            bytes.extend_from_slice(line.as_ref().as_bytes());
+            let end = u32::try_from(bytes.len()).unwrap();
+            spans.push(LineSpan { start, end, offset: u64::from(start), cut: false });
+        }
+        let position = Position {
+            fingerprint: Fingerprint([0; 16]),
+            offset: 0,
+            line_count: spans.len() as u64,
+            finished: false,
+            seen_at: 0,
+            heads: Heads::default(),
+        };
+        Batch {
+            source: 0,
+            bytes,
+            lines: spans,
+            position,
+            journal: None,
+            anchor: Timestamp::UNIX_EPOCH,
+            first_of_generation: false,
+            idle: true,
+            is_past: false,
+        }
+    }
+}

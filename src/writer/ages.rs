@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{error::WriterError, stage::Stage};
 use crate::{
+    clock::millis_of,
     config::Kept,
     store::{Key, Prefix, Store, codec, key},
 };
@@ -79,7 +80,7 @@ impl Ages {
     /// good a reason as one that went on.
     pub(super) fn is_due(&self, now_ms: u64) -> bool {
         self.marks.back().is_none_or(|last| {
-            now_ms.abs_diff(last.stored.at_ms) >= millis(MARK_AGE)
+            now_ms.abs_diff(last.stored.at_ms) >= millis_of(MARK_AGE)
                 || self.bytes - last.stored.bytes_before >= MARK_BYTES
         })
     }
@@ -109,7 +110,7 @@ impl Ages {
     /// later one's time.
     fn end_of_old(&self, age: Duration, now_ms: u64, next_seq: u64) -> u64 {
         let (mut end, mut at_ms) = (next_seq, u64::MAX);
-        let lifetime_ms = millis(MARK_AGE).saturating_add(millis(age));
+        let lifetime_ms = millis_of(MARK_AGE).saturating_add(millis_of(age));
         for mark in self.marks.iter().rev() {
             at_ms = at_ms.min(mark.stored.at_ms);
             if at_ms.saturating_add(lifetime_ms) <= now_ms {
@@ -136,10 +137,6 @@ impl Ages {
             self.marks.pop_front();
         }
     }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -15,7 +15,6 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
 };
 
 use serde::{Deserialize, Serialize};
@@ -217,9 +216,7 @@ impl Deliveries {
     /// A waiting retry was given up whose event is too old. False when a sender has it: then it
     /// stays.
     pub(super) fn give_up(&mut self, webhook: WebhookId, due_ms: u64, seq: u64) -> bool {
-        let Some(state) = self.endpoints.iter_mut().find(|state| state.id == webhook) else {
-            return true;
-        };
+        let Some(state) = of(&mut self.endpoints, webhook) else { return true };
         let is_free = !state.claimed_retries.contains(&(due_ms, seq));
         state.expiry.count(is_free);
         is_free
@@ -249,8 +246,7 @@ impl Deliveries {
                 seq < state.born_seq && state.offered.mark(state.id, seq, store)?
             };
             if is_due {
-                let waiting = codec::encode(VERSION, &Waiting::fresh());
-                stage.put(Key::retry(state.id, now_ms, seq), waiting);
+                state.make_due(seq, now_ms, stage);
                 offers += 1;
             }
         }
@@ -275,10 +271,8 @@ impl Deliveries {
     /// How each webhook is.
     pub(super) fn standings(&self) -> Vec<Standing> {
         let standing = |state: &State| Standing {
-            webhook: state.id,
             health: state.endpoint.health().clone(),
             backlog: self.durable_seq.saturating_sub(state.progress.next()),
-            expired: state.expiry.total(),
         };
         self.endpoints.iter().map(standing).collect()
     }
@@ -442,6 +436,12 @@ impl State {
         })
     }
 
+    /// An event is to be sent from now on, from its first attempt, wherever the cursor is.
+    fn make_due(&self, seq: u64, now_ms: u64, stage: &mut Stage) {
+        let waiting = codec::encode(VERSION, &Waiting::fresh());
+        stage.put(Key::retry(self.id, now_ms, seq), waiting);
+    }
+
     /// Nothing that waits now will be sent.
     fn abandon(
         &mut self,
@@ -508,9 +508,4 @@ impl State {
 
 fn of(endpoints: &mut [State], webhook: WebhookId) -> Option<&mut State> {
     endpoints.iter_mut().find(|state| state.id == webhook)
-}
-
-/// Milliseconds.
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

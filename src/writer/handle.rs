@@ -125,15 +125,7 @@ impl WriterHandle {
         self.ask(|answer| Command::Claim { endpoint, max, answer }).await
     }
 
-    /// Reports what became of a claimed delivery.
-    ///
-    /// # Errors
-    /// [`Stopped`] when the writer has ended.
-    pub async fn finish(&self, endpoint: usize, finished: Finished) -> Result<(), Stopped> {
-        self.finish_all(endpoint, vec![finished]).await
-    }
-
-    /// The same of many at once: they wake the writer once.
+    /// Reports what became of claimed deliveries: they wake the writer once.
     ///
     /// # Errors
     /// [`Stopped`] when the writer has ended.
@@ -211,7 +203,7 @@ impl WriterHandle {
         }
     }
 
-    /// Dead letters of one webhook behind `after`, at most 1000.
+    /// Dead letters of one webhook, at most 1000.
     ///
     /// # Errors
     /// [`Stopped`] when the writer has ended.
@@ -219,11 +211,10 @@ impl WriterHandle {
         &self,
         webhook: WebhookId,
         selector: Selector,
-        after: Option<u64>,
         limit: usize,
     ) -> Result<DeadPage, Stopped> {
         let limit = limit.min(PAGE);
-        match self.act(webhook, Action::Dead { selector, after, limit }).await? {
+        match self.act(webhook, Action::Dead { selector, limit }).await? {
             Outcome::Dead(page) => Ok(page),
             _ => Err(Stopped),
         }

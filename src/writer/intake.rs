@@ -23,8 +23,8 @@ pub(super) struct Intake {
     pub(super) correlator: Correlator,
     /// What lines before the start of a source tell, by its index, until the source begins.
     pasts: BTreeMap<usize, Correlator>,
-    /// Events of those lines, which nobody wants. Kept to reuse its memory.
-    told_before: Vec<Event>,
+    /// What the lines of a batch tell, until it is known who wants it. Kept to reuse its memory.
+    told: Vec<Event>,
     pub(super) batches: mpsc::Receiver<Batch>,
     /// When the last batch came in.
     pub(super) heard: Instant,
@@ -49,7 +49,7 @@ impl Intake {
             readers,
             correlator,
             pasts: BTreeMap::new(),
-            told_before: Vec::new(),
+            told: Vec::new(),
             batches,
             heard,
             fresh,
@@ -70,23 +70,18 @@ impl Intake {
             return;
         };
         self.heard = Instant::now();
-        let (correlator, fresh) = (&mut self.correlator, &mut self.fresh);
+        let (correlator, told) = (&mut self.correlator, &mut self.told);
         if batch.is_past {
             let past = self.pasts.entry(batch.source).or_insert_with(|| correlator.of_the_past());
-            reader.read(batch, |line| past.step(line, &mut self.told_before));
-            self.told_before.clear();
+            reader.read(batch, |line| past.step(line, told));
+            told.clear();
             reader.told_gap();
         } else {
             if let Some(past) = self.pasts.remove(&batch.source) {
                 correlator.take_over(past);
             }
-            let mut others = fresh.len();
-            reader.read(batch, |line| correlator.step(line, fresh));
-            fresh.retain(|event| {
-                let is_other = others > 0;
-                others -= usize::from(is_other);
-                is_other || reader.wants(event.at_us)
-            });
+            reader.read(batch, |line| correlator.step(line, told));
+            self.fresh.extend(told.drain(..).filter(|event| reader.wants(event.at_us)));
             self.gaps.extend(reader.told_gap().map(|lines| (batch.source, lines)));
         }
         if self.mode.scope().is_some() {

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use crate::{
-    config::WebhookId,
     event::Event,
     queue::{
         delivery::{DeadLetter, EndState},
@@ -42,7 +41,7 @@ impl Selector {
 pub(super) enum Action {
     Replay { seq: u64 },
     Cancel { seq: u64 },
-    Dead { selector: Selector, after: Option<u64>, limit: usize },
+    Dead { selector: Selector, limit: usize },
     Clear { selector: Selector, again: bool },
 }
 
@@ -117,14 +116,10 @@ pub struct Dead {
 /// How a webhook is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Standing {
-    /// Which one.
-    pub webhook: WebhookId,
     /// What holds its deliveries back, if anything does.
     pub health: Health,
     /// Events that it has not been asked about yet, of which it may not want all.
     pub backlog: u64,
-    /// Deliveries that were given up because they had waited for too long, since the start.
-    pub expired: u64,
 }
 
 /// How many dead letters were removed.

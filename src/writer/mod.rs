@@ -41,7 +41,7 @@ mod tests;
 
 use std::{sync::Arc, time::Duration};
 
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::tz::TimeZone;
 use tokio::{
     runtime::Handle,
     sync::{mpsc, watch},
@@ -49,7 +49,7 @@ use tokio::{
 };
 
 use crate::{
-    clock::SharedClock,
+    clock::{SharedClock, millis},
     config::{Retention, Webhook},
     correlate::{Correlator, Direction},
     event::{Event, EventType, Notice},
@@ -564,11 +564,6 @@ impl Writer {
     fn now_ms(&self) -> u64 {
         millis(self.clock.now())
     }
-}
-
-/// Milliseconds since the epoch.
-fn millis(at: Timestamp) -> u64 {
-    u64::try_from(at.as_millisecond()).unwrap_or(0)
 }
 
 async fn until(due: Option<Instant>) {

@@ -7,6 +7,7 @@ use super::{
     stage::Stage,
 };
 use crate::{
+    clock::millis_of,
     config::Retention,
     limits::REMOVES_PER_COMMIT,
     queue::delivery::DeadLetter,
@@ -178,6 +179,5 @@ impl Table {
 }
 
 fn is_older(at_ms: u64, age: std::time::Duration, now_ms: u64) -> bool {
-    let age_ms = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
-    at_ms.saturating_add(age_ms) < now_ms
+    at_ms.saturating_add(millis_of(age)) < now_ms
 }

@@ -7,7 +7,7 @@ use std::{
 
 use tokio::{sync::oneshot, time::Instant};
 
-use crate::queue::slots::Slots;
+use crate::{clock::millis_of, queue::slots::Slots};
 
 /// The slots, and who waits for one.
 #[derive(Debug)]
@@ -83,7 +83,7 @@ impl Turnstile {
 impl Drop for Slot {
     fn drop(&mut self) {
         let Some(turnstile) = self.of.take() else { return };
-        let held_ms = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let held_ms = millis_of(self.since.elapsed());
         let mut state = turnstile.state();
         state.slots.release(self.endpoint, held_ms);
         turnstile.let_in(&mut state);

@@ -17,7 +17,7 @@ use super::*;
 use crate::{
     event::{BounceCategory, BounceType, EventType},
     parse::{Reader, State},
-    source::{Batch, Fingerprint, LineSpan, Position},
+    source::{Batch, testing::batch_of},
 };
 
 fn direction() -> Direction {
@@ -31,32 +31,8 @@ fn direction() -> Direction {
 }
 
 fn batch(lines: &[String]) -> Batch {
-    let mut bytes = Vec::new();
-    let mut spans = Vec::new();
-    for line in lines {
-        let start = u32::try_from(bytes.len()).unwrap();
-        bytes.extend_from_slice(line.as_bytes());
-        let end = u32::try_from(bytes.len()).unwrap();
-        spans.push(LineSpan { start, end, offset: u64::from(start), cut: false });
-    }
-    Batch {
-        source: 0,
-        bytes,
-        lines: spans,
-        position: Position {
-            fingerprint: Fingerprint([0; 16]),
-            offset: 0,
-            line_count: 0,
-            finished: false,
-            seen_at: 0,
-            heads: Default::default(),
-        },
-        journal: None,
-        anchor: "2026-11-21T12:00:00Z".parse().unwrap(),
-        first_of_generation: true,
-        idle: true,
-        is_past: false,
-    }
+    let anchor = "2026-11-21T12:00:00Z".parse().unwrap();
+    Batch { anchor, first_of_generation: true, ..batch_of(lines) }
 }
 
 /// What `correlator` made of these lines. The log may go on.

@@ -4,6 +4,7 @@ use std::sync::{Arc, atomic::Ordering};
 
 use super::{GIVEN_UP, LOOKED_AT, State, VERSION};
 use crate::{
+    clock::millis_of,
     event::Event,
     queue::{
         delivery::{Claim, Waiting},
@@ -160,7 +161,7 @@ impl State {
         }
         let longest = self.webhook.schedule.iter().copied().max().unwrap_or_default();
         let longest = longest.max(RETRY_AFTER_MAX) + JITTER_MAX;
-        let limit_ms = desk.now_ms.saturating_add(super::millis(longest));
+        let limit_ms = desk.now_ms.saturating_add(millis_of(longest));
         let range = (Key::retry(self.id, limit_ms, 0), Key::retry(self.id, u64::MAX, u64::MAX));
         self.may_be_misplaced = false;
         for entry in desk.store.scan_range(&range.0, &range.1)? {

@@ -46,9 +46,7 @@ impl State {
                 }
                 None => Outcome::nothing(action),
             },
-            Action::Dead { selector, after, limit } => {
-                Outcome::Dead(self.dead(selector, after, limit, desk)?)
-            }
+            Action::Dead { selector, limit } => Outcome::Dead(self.dead(selector, limit, desk)?),
             Action::Clear { selector, again } => {
                 Outcome::Cleared(self.clear_dead(selector, again, desk)?)
             }
@@ -74,7 +72,7 @@ impl State {
         }
         self.remove_retries(seq, store, stage)?;
         stage.remove(Key::dead(self.id, seq));
-        stage.put(Key::retry(self.id, now_ms, seq), codec::encode(VERSION, &Waiting::fresh()));
+        self.make_due(seq, now_ms, stage);
         self.move_place(uid, seq, now_ms, store, stage)?;
         Ok(Replayed::Due)
     }
@@ -113,11 +111,10 @@ impl State {
     fn dead(
         &self,
         selector: Selector,
-        after: Option<u64>,
         limit: usize,
         desk: &mut Desk<'_>,
     ) -> Result<DeadPage, WriterError> {
-        let (found, next) = self.select_dead(selector, after, limit, desk.store)?;
+        let (found, next) = self.select_dead(selector, limit, desk.store)?;
         let with_event = |(seq, letter)| Ok(Dead { seq, event: desk.event(seq)?, letter });
         let letters: Result<_, WriterError> = found.into_iter().map(with_event).collect();
         Ok(DeadPage { letters: letters?, next })
@@ -127,11 +124,10 @@ impl State {
     fn select_dead(
         &self,
         selector: Selector,
-        after: Option<u64>,
         limit: usize,
         store: &Store,
     ) -> Result<(Letters, Option<u64>), WriterError> {
-        let from = after.map_or(0, |after| after.saturating_add(1));
+        let from = selector.after.map_or(0, |after| after.saturating_add(1));
         let range = (Key::dead(self.id, from), Key::dead(self.id, u64::MAX));
         let mut found = Letters::new();
         for entry in store.scan_range(&range.0, &range.1)? {
@@ -142,7 +138,7 @@ impl State {
                 continue;
             }
             if found.len() >= limit {
-                let next = found.last().map(|(last, _)| *last).or(after);
+                let next = found.last().map(|(last, _)| *last).or(selector.after);
                 return Ok((found, next));
             }
             found.push((seq, letter));
@@ -158,7 +154,7 @@ impl State {
         again: bool,
         desk: &mut Desk<'_>,
     ) -> Result<Cleared, WriterError> {
-        let (found, next) = self.select_dead(selector, selector.after, CLEARED, desk.store)?;
+        let (found, next) = self.select_dead(selector, CLEARED, desk.store)?;
         let mut count = 0;
         for (seq, _) in &found {
             if again && desk.event(*seq)?.is_none() {
@@ -167,8 +163,7 @@ impl State {
             count += 1;
             desk.stage.remove(Key::dead(self.id, *seq));
             if again {
-                let waiting = codec::encode(VERSION, &Waiting::fresh());
-                desk.stage.put(Key::retry(self.id, desk.now_ms, *seq), waiting);
+                self.make_due(*seq, desk.now_ms, desk.stage);
             }
         }
         self.dead = None;

@@ -12,7 +12,6 @@ use serde::{Deserialize, Serialize};
 use super::{State, VERSION};
 use crate::{
     event::MessageUid,
-    queue::delivery::Waiting,
     store::{Key, Prefix, Store, codec, key},
     writer::{error::WriterError, stage::Stage},
 };
@@ -174,8 +173,7 @@ impl State {
             let (key, value) = entry?;
             let place: Place = codec::decode("place", VERSION, &value)?;
             if let (Some((_, _, seq)), None) = (key::parse_place(&key), place.due_ms) {
-                let key = Key::retry(self.id, now_ms, seq);
-                stage.put(key, codec::encode(VERSION, &Waiting::fresh()));
+                self.make_due(seq, now_ms, stage);
             }
             stage.remove(Key::from_stored(&key));
         }
@@ -197,8 +195,7 @@ impl State {
     }
 
     fn release(&mut self, uid: MessageUid, seq: u64, now_ms: u64, stage: &mut Stage) {
-        let waiting = codec::encode(VERSION, &Waiting::fresh());
-        stage.put(Key::retry(self.id, now_ms, seq), waiting);
+        self.make_due(seq, now_ms, stage);
         self.put_place(uid, seq, Place { due_ms: Some(now_ms) }, stage);
     }
 

@@ -29,7 +29,7 @@ use crate::{
         policy::Policy,
     },
     secret::{Sealing, Secret},
-    source::{Batch, Fingerprint, Heads, LineSpan, Position},
+    source::{Batch, Fingerprint, Heads, Position, testing::batch_of},
     store::{Key, Store, codec},
     writer::{Claimed, Command, Feed, Keys, Mode, Setup, Writer, positions, replay_positions},
 };
@@ -201,35 +201,16 @@ impl Bench {
     }
 
     fn batch(&mut self, text: &str, is_past: bool) -> Batch {
-        let mut lines = Vec::new();
-        let mut start = 0;
-        for line in text.split_inclusive('\n') {
-            let end = start + line.len();
-            let (from, to) = (u32::try_from(start).unwrap(), u32::try_from(end - 1).unwrap());
-            lines.push(LineSpan { start: from, end: to, offset: self.offset, cut: false });
-            start = end;
-        }
+        let batch = batch_of(text.lines());
         self.offset += text.len() as u64;
-        self.line_count += lines.len() as u64;
+        self.line_count += batch.position.line_count;
         let position = Position {
             fingerprint: Fingerprint([1; 16]),
             offset: self.offset,
             line_count: self.line_count,
-            finished: false,
-            seen_at: 0,
-            heads: Heads::default(),
+            ..batch.position
         };
-        Batch {
-            source: 0,
-            bytes: text.as_bytes().to_vec(),
-            lines,
-            position,
-            journal: None,
-            anchor: Timestamp::UNIX_EPOCH,
-            first_of_generation: false,
-            idle: false,
-            is_past,
-        }
+        Batch { position, idle: false, is_past, ..batch }
     }
 
     pub(super) fn claim(&mut self, max: usize) -> Claimed {

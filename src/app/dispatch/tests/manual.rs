@@ -80,7 +80,7 @@ async fn a_delivery_that_is_called_off_is_not_sent_and_stays_on_record() {
     world.stop().await;
     let world = World::start(dir.path(), &clock, vec![hook], &receivers);
     world.handle.enable(id(), crate::writer::Resume::Replay).await.unwrap();
-    let page = world.handle.dead(id(), ALL, None, 9).await.unwrap();
+    let page = world.handle.dead(id(), ALL, 9).await.unwrap();
     let letters: Vec<_> =
         page.letters.iter().map(|it| (it.seq, it.letter.state, it.letter.attempts)).collect();
     assert_eq!(letters, [(0, EndState::Cancelled, 1), (3, EndState::Cancelled, 0)]);
@@ -104,8 +104,9 @@ async fn dead_letters_are_listed_by_pages_sent_again_and_purged() {
     world.take_in(12).await;
     pass(Duration::from_secs(3601)).await;
     let handle = world.handle.clone();
-    let first = handle.dead(id(), ALL, None, 8).await.unwrap();
-    let rest = handle.dead(id(), ALL, first.next, 8).await.unwrap();
+    let first = handle.dead(id(), ALL, 8).await.unwrap();
+    let behind = Selector { after: first.next, ..ALL };
+    let rest = handle.dead(id(), behind, 8).await.unwrap();
     let seqs: Vec<_> = first.letters.iter().chain(&rest.letters).map(|it| it.seq).collect();
     assert_eq!((seqs, rest.next), ((0..12).collect(), None));
     let dead = Selector { state: Some(EndState::Dead), ..ALL };

@@ -34,7 +34,7 @@ use crate::{
         policy::Policy,
     },
     secret::Secret,
-    source::{Batch, Fingerprint, Heads, LineSpan, Position},
+    source::{Batch, Fingerprint, Position, testing::batch_of},
     store::Store,
     writer::{Feed, Keys, Mode, Setup, Summary, Writer, WriterError, WriterHandle, positions},
 };
@@ -328,34 +328,19 @@ impl World {
     /// So many more events, the next numbers, each of the message whose number is given.
     pub(super) async fn take_in_of(&mut self, count: usize, message: impl Fn(usize) -> usize) {
         let first = usize::try_from(self.line_count).unwrap();
-        let (mut bytes, mut lines) = (Vec::new(), Vec::new());
-        for number in first..first + count {
-            let start = u32::try_from(bytes.len()).unwrap();
-            bytes.extend_from_slice(line(number, message(number)).as_bytes());
-            let end = u32::try_from(bytes.len()).unwrap() - 1;
-            lines.push(LineSpan { start, end, offset: self.offset + u64::from(start), cut: false });
-        }
-        self.offset += bytes.len() as u64;
+        let numbers = first..first + count;
+        let texts: String = numbers.map(|number| line(number, message(number))).collect();
+        let batch = batch_of(texts.lines());
+        self.offset += texts.len() as u64;
         self.line_count += count as u64;
         let position = Position {
             fingerprint: Fingerprint([1; 16]),
             offset: self.offset,
             line_count: self.line_count,
-            finished: false,
             seen_at: START_S,
-            heads: Heads::default(),
+            ..batch.position
         };
-        let batch = Batch {
-            source: 0,
-            bytes,
-            lines,
-            position,
-            journal: None,
-            anchor: Timestamp::UNIX_EPOCH,
-            first_of_generation: false,
-            idle: true,
-            is_past: false,
-        };
+        let batch = Batch { position, ..batch };
         self.batches.send(batch).await.unwrap();
         self.handle.flush().await.unwrap();
     }
