@@ -11,7 +11,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    AppError, control, full_disk, lateness,
+    AppError, alerts, control, full_disk, lateness,
     opening::{self, open_store},
     pipeline::{Parts, Pipeline},
     privacy,
@@ -140,9 +140,17 @@ impl Daemon {
             let (telling, told) = watch::channel(Health::default());
             let name = start.source.name.clone();
             runtime.spawn(lateness::watch(name.clone(), told.clone(), Arc::clone(&clock)));
+            let writer = pipeline.writer();
+            runtime.spawn(alerts::of_source(
+                name.clone(),
+                told.clone(),
+                Arc::clone(&clock),
+                writer,
+            ));
             threads.push(start.spawn(out, clock, telling, stop_sources.clone(), runtime)?);
             health.push((name, told));
         }
+        runtime.spawn(alerts::of_clock(pipeline.client(), pipeline.writer()));
         let desk = Desk {
             webhooks: webhooks.into(),
             sources: health.clone().into(),
@@ -276,6 +284,7 @@ fn feed(source: &Source, now: Timestamp) -> Feed {
         name: source.name.clone(),
         since_us: since.map(Timestamp::as_microsecond),
         can_be_read_again: !matches!(source.kind, SourceKind::Stdin),
+        silence: source.silence,
     }
 }
 

@@ -193,6 +193,9 @@ section! {
     /// as rotations do, or deleted, and nothing comes any more. Then it is taken as it is, and an event that
     /// comes of it says `partial`; so is that of an archive, at once. `0s` for never. For `file` only.
     partial_line_timeout: Duration, Fallback::Is("\"10s\"");
+    /// Without a line for so long the source is silent, and webhooks that name `source.stalled` are
+    /// told. At least 1m; more than the longest pause that is usual there.
+    silence: Duration, Fallback::Means("a silence is not told");
 }
 
 section! {

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 
 use tokio::{sync::mpsc, time::Instant};
 
-use super::{Feed, Mode, stage::Stage};
+use super::{Feed, Mode, silence::Silences, stage::Stage};
 use crate::{
     correlate::Correlator,
-    event::Event,
+    event::{Event, EventType},
     parse::{Counts, Reader},
     source::Batch,
 };
@@ -30,8 +30,10 @@ pub(super) struct Intake {
     pub(super) heard: Instant,
     /// Events without a place in the log of events yet. Kept to reuse its memory.
     pub(super) fresh: Vec<Event>,
-    /// Lines that a source says were lost, by its index; not told yet.
-    pub(super) gaps: Vec<(usize, u64)>,
+    /// What is wrong with the lines of a source, by its index, and with how many of them; not told
+    /// yet.
+    pub(super) alarms: Vec<(usize, EventType, u64)>,
+    pub(super) silences: Silences,
 }
 
 impl Intake {
@@ -43,6 +45,7 @@ impl Intake {
         mode: Mode,
     ) -> Self {
         let (heard, fresh) = (Instant::now(), Vec::new());
+        let silences = Silences::new(&sources, heard);
         Self {
             mode,
             sources,
@@ -53,7 +56,8 @@ impl Intake {
             batches,
             heard,
             fresh,
-            gaps: Vec::new(),
+            alarms: Vec::new(),
+            silences,
         }
     }
 
@@ -70,19 +74,26 @@ impl Intake {
             return;
         };
         self.heard = Instant::now();
+        if !batch.lines.is_empty() {
+            self.silences.end(batch.source, self.heard);
+        }
         let (correlator, told) = (&mut self.correlator, &mut self.told);
         if batch.is_past {
             let past = self.pasts.entry(batch.source).or_insert_with(|| correlator.of_the_past());
             reader.read(batch, |line| past.step(line, told));
             told.clear();
             reader.told_gap();
+            reader.told_drift();
         } else {
             if let Some(past) = self.pasts.remove(&batch.source) {
                 correlator.take_over(past);
             }
             reader.read(batch, |line| correlator.step(line, told));
             self.fresh.extend(told.drain(..).filter(|event| reader.wants(event.at_us)));
-            self.gaps.extend(reader.told_gap().map(|lines| (batch.source, lines)));
+            let (gap, drift) = (reader.told_gap(), reader.told_drift());
+            let alarms = [(EventType::SourceGap, gap), (EventType::SourceParseDrift, drift)];
+            let told = |(kind, lines): (_, Option<u64>)| Some((batch.source, kind, lines?));
+            self.alarms.extend(alarms.into_iter().filter_map(told));
         }
         if self.mode.scope().is_some() {
             stage.position(&source.name, batch, reader.state());
