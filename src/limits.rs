@@ -49,6 +49,8 @@ pub const REMOVES_PER_COMMIT: usize = 250;
 /// Bytes of a webhook request body.
 pub const BODY_BYTES: usize = 256 * 1024;
 
+/// Connections to the TCP address of the control API at once.
+pub const API_CONNECTIONS: usize = 256;
 /// Body of a request to the control API.
 pub const API_BODY_BYTES: usize = 256 * 1024;
 

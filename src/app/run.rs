@@ -150,7 +150,7 @@ impl Daemon {
             client: pipeline.client(),
             clock: Arc::clone(&clock),
         };
-        control::start(&config.state_dir, desk, runtime, stop_sources.clone());
+        control::start(config, desk, runtime, stop_sources.clone());
         let (sources_ended, source_failed) = (CancellationToken::new(), CancellationToken::new());
         let (ended, failed) = (sources_ended.clone(), source_failed.clone());
         let stop = stop_sources.clone();

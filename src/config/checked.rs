@@ -1,6 +1,6 @@
 //! The configuration that the rooms work with: complete, typed, cross-checked.
 
-use std::{fmt, path::PathBuf, time::Duration};
+use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
 use ipnet::IpNet;
 use jiff::Timestamp;
@@ -29,6 +29,8 @@ pub struct Config {
     pub mail: Mail,
     /// Where webhooks may be sent.
     pub egress: Policy,
+    /// Where the control API listens besides its socket; None for nowhere.
+    pub api: Option<SocketAddr>,
     /// Seals secrets before they are stored.
     pub sealing: Sealing,
     /// Who is told.

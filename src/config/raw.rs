@@ -137,7 +137,7 @@ macro_rules! section {
 
 section! {
     /// The whole file.
-    RawConfig "", later ["api"]
+    RawConfig "", later []
 
     /// Directory of the store and of generated secrets. Absolute. Created, readable only by its
     /// owner, when it does not exist.
@@ -158,6 +158,8 @@ section! {
     mail: RawMail, Fallback::Means("its defaults");
     /// Where webhooks may be sent besides the public internet.
     egress: RawEgress, Fallback::Means("its defaults");
+    /// Where the control API listens besides its unix socket.
+    api: RawApi, Fallback::Means("its defaults");
     /// Streams of messages that have a name.
     route: Vec<At<RawRoute>>, Fallback::Means("no stream has a name");
     /// Who is told.
@@ -281,6 +283,19 @@ section! {
     allow_cidrs: Vec<At<String>>, Fallback::Is("[]");
     /// Plain `http` only to loopback, whatever the profile allows.
     require_https: bool, Fallback::Is("false");
+}
+
+section! {
+    /// The control API. It always listens on a unix socket in `state_dir`, where root and the daemon's
+    /// own user need no key.
+    RawApi "[api]", later []
+
+    /// Address and port where it listens as well, for those who have a key (`mailherald keys create`);
+    /// `none` for nowhere.
+    listen: String, Fallback::Is("\"127.0.0.1:8025\"");
+    /// Listen on an address that other machines reach, without TLS: keys and what is answered can be
+    /// read on the way.
+    insecure_bind: bool, Fallback::Is("false");
 }
 
 section! {

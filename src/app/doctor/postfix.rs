@@ -70,6 +70,7 @@ mod tests {
             sources: vec![source],
             store: StoreSettings::default(),
             egress: crate::egress::Policy::default(),
+            api: None,
             sealing: crate::secret::Sealing::default(),
             mail: Mail::default(),
             webhooks: Vec::new(),
