@@ -1,7 +1,7 @@
 //! Lines in, events out, in memory only. So this can go on while a commit is under way: nothing
 //! here asks the store, and what is staged here goes with the next commit.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tokio::{sync::mpsc, time::Instant};
 
@@ -30,6 +30,8 @@ pub(super) struct Intake {
     pub(super) heard: Instant,
     /// Events without a place in the log of events yet. Kept to reuse its memory.
     pub(super) fresh: Vec<Event>,
+    /// Sources that were heard since their state was last staged, by index.
+    heard_of: BTreeSet<usize>,
     /// Lines that a source says were lost, by its index; not told yet.
     pub(super) gaps: Vec<(usize, u64)>,
 }
@@ -53,6 +55,7 @@ impl Intake {
             batches,
             heard,
             fresh,
+            heard_of: BTreeSet::new(),
             gaps: Vec::new(),
         }
     }
@@ -85,12 +88,24 @@ impl Intake {
             self.gaps.extend(reader.told_gap().map(|lines| (batch.source, lines)));
         }
         if self.mode.scope().is_some() {
-            stage.position(&source.name, batch, reader.state());
+            stage.position(&source.name, batch);
+            self.heard_of.insert(batch.source);
         }
         stage.lines += batch.lines.len() as u64;
         stage.bytes += batch.bytes.len();
         stage.is_last = batch.idle;
         stage.touch();
+    }
+
+    /// Stages what must be remembered of the sources that were heard, once for a commit: it is more
+    /// than a position.
+    pub(super) fn stage_states(&mut self, stage: &mut Stage) {
+        for index in std::mem::take(&mut self.heard_of) {
+            if let (Some(reader), Some(source)) = (self.readers.get(index), self.sources.get(index))
+            {
+                stage.source_state(&source.name, reader.state());
+            }
+        }
     }
 
     /// Keeps of the fresh events what a source wants. Whose message waited is not known any more:

@@ -13,6 +13,7 @@ use super::{
 /// Room, and the rooms it may use. A room may always use itself.
 const ROOMS: &[(&str, &[&str])] = &[
     // Foundations.
+    ("allocator", &[]),
     ("limits", &[]),
     ("clock", &[]),
     ("profile", &["event"]),
