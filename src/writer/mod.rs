@@ -55,7 +55,7 @@ use crate::{
     event::{Event, EventType, Notice},
     parse::{Counts, Reader, State},
     queue::delivery::Finished,
-    source::Batch,
+    source::{Batch, milter::FactsReceiver},
     store::Store,
 };
 
@@ -292,6 +292,13 @@ impl Writer {
             summary: Summary::default(),
         };
         Ok((writer, WriterHandle::new(commands, durable_seen)))
+    }
+
+    /// Adds what comes out there to what the log says.
+    #[must_use]
+    pub fn with_facts(mut self, facts: FactsReceiver) -> Self {
+        self.intake.facts = Some(facts);
+        self
     }
 
     /// Works until it is told to stop. Blocks the calling thread, which must not be a runtime's.
