@@ -175,6 +175,7 @@ fn parts(
         egress: &config.egress,
         rate,
         concurrency: config.concurrency,
+        facts: None,
     })
 }
 

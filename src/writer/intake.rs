@@ -10,7 +10,7 @@ use crate::{
     correlate::Correlator,
     event::Event,
     parse::{Counts, Reader},
-    source::Batch,
+    source::{Batch, milter::FactsReceiver},
 };
 
 /// The sources, and what became of their lines so far.
@@ -23,6 +23,8 @@ pub(super) struct Intake {
     pub(super) correlator: Correlator,
     /// What lines before the start of a source tell, by its index, until the source begins.
     pasts: BTreeMap<usize, Correlator>,
+    /// What a milter knows of messages.
+    pub(super) facts: Option<FactsReceiver>,
     /// What the lines of a batch tell, until it is known who wants it. Kept to reuse its memory.
     told: Vec<Event>,
     pub(super) batches: mpsc::Receiver<Batch>,
@@ -51,6 +53,7 @@ impl Intake {
             readers,
             correlator,
             pasts: BTreeMap::new(),
+            facts: None,
             told: Vec::new(),
             batches,
             heard,
@@ -73,6 +76,10 @@ impl Intake {
             return;
         };
         self.heard = Instant::now();
+        // They were there before the lines of their messages were written.
+        while let Some(facts) = self.facts.as_mut().and_then(FactsReceiver::take) {
+            self.correlator.know(facts);
+        }
         let (correlator, told) = (&mut self.correlator, &mut self.told);
         if batch.is_past {
             let past = self.pasts.entry(batch.source).or_insert_with(|| correlator.of_the_past());

@@ -57,7 +57,7 @@ use crate::{
     parse::{Counts, Reader, State},
     queue::delivery::Finished,
     secret::ApiKeys,
-    source::Batch,
+    source::{Batch, milter::FactsReceiver},
     store::Store,
 };
 
@@ -298,6 +298,13 @@ impl Writer {
             summary: Summary::default(),
         };
         Ok((writer, WriterHandle::new(commands, durable_seen, api_keys)))
+    }
+
+    /// Adds what comes out there to what the log says.
+    #[must_use]
+    pub fn with_facts(mut self, facts: FactsReceiver) -> Self {
+        self.intake.facts = Some(facts);
+        self
     }
 
     /// Works until it is told to stop. Blocks the calling thread, which must not be a runtime's.

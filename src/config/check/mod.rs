@@ -9,6 +9,7 @@ mod egress;
 mod headers;
 mod journal;
 mod mail;
+mod milter;
 mod network;
 mod pem_file;
 mod policy;
