@@ -180,6 +180,7 @@ fn parts(
         egress: &config.egress,
         rate,
         concurrency: config.concurrency,
+        facts: None,
     })
 }
 
