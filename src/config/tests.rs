@@ -156,15 +156,8 @@ fn the_api_listens_beyond_this_machine_only_if_that_is_said_to_be_insecure() {
 
 #[test]
 fn what_comes_later_is_refused_by_name_and_not_ignored() {
-<<<<<<< HEAD
-    let hint = "\n    hint: use \"file\", \"journald\" or \"stdin\"";
-    for kind in ["milter", "haraka-plugin"] {
-=======
-    let text = format!("{SOURCE}{}[api]\nlisten = \"x\"\n", good_webhook());
-    assert_problems(&text, &["7:2: error: api: not in this version\n    hint: remove it"]);
     let hint = "\n    hint: use \"file\", \"journald\", \"stdin\" or \"milter\"";
     for kind in ["haraka-plugin"] {
->>>>>>> milter
         assert_source(
             &format!("kind = \"{kind}\""),
             &[&format!("2:8: error: source.kind: \"{kind}\" is not in this version{hint}")],
