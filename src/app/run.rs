@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     AppError, control, full_disk, lateness,
     opening::{self, open_store},
-    pipeline::{Parts, Pipeline},
+    pipeline::{Parts, Pipeline, whose},
     privacy,
     signals::Signals,
 };
@@ -276,6 +276,7 @@ fn feed(source: &Source, now: Timestamp) -> Feed {
         name: source.name.clone(),
         since_us: since.map(Timestamp::as_microsecond),
         can_be_read_again: !matches!(source.kind, SourceKind::Stdin),
+        whose: whose(source.mta),
     }
 }
 

@@ -33,6 +33,7 @@ mod room;
 mod scope;
 mod stage;
 mod steady;
+mod stories;
 mod sweep;
 mod upkeep;
 
@@ -53,7 +54,7 @@ use crate::{
     config::{Retention, Webhook},
     correlate::{Correlator, Direction},
     event::{Event, EventType, Notice},
-    parse::{Counts, Reader, State},
+    parse::{Counts, Reader, State, Whose},
     queue::delivery::Finished,
     source::Batch,
     store::Store,
@@ -117,6 +118,8 @@ pub struct Feed {
     pub since_us: Option<i64>,
     /// What is not stored of it can be had again at the next start.
     pub can_be_read_again: bool,
+    /// Whose lines it has.
+    pub whose: Whose,
 }
 
 /// What the lines are.
@@ -264,7 +267,7 @@ impl Writer {
                 None => None,
             };
             let begun = stored.unwrap_or(State { since_us: source.since_us, ..State::default() });
-            readers.push(Reader::new(zone.clone(), begun));
+            readers.push(Reader::new(zone.clone(), begun).of(source.whose));
         }
         if let Some(scope) = mode.resumed_scope() {
             live::restore(&store, scope, &mut correlator)?;
