@@ -133,6 +133,7 @@ impl Bench {
                 since_us,
                 can_be_read_again: true,
                 silence: None,
+                whose: crate::parse::Whose::default(),
             }],
             webhooks,
             keys,
