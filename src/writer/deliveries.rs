@@ -222,11 +222,18 @@ impl Deliveries {
 
     /// A waiting retry was given up whose event is too old. False when a sender has it: then it
     /// stays.
-    pub(super) fn give_up(&mut self, webhook: WebhookId, due_ms: u64, seq: u64) -> bool {
-        let Some(state) = of(&mut self.endpoints, webhook) else { return true };
+    pub(super) fn give_up(
+        &mut self,
+        (webhook, due_ms, seq): (WebhookId, u64, u64),
+        events: &mut EventLog,
+        store: &Store,
+    ) -> Result<bool, WriterError> {
+        let Some(state) = of(&mut self.endpoints, webhook) else { return Ok(true) };
         let is_free = !state.claimed_retries.contains(&(due_ms, seq));
-        state.expiry.count(is_free);
-        is_free
+        if is_free {
+            state.expiry.count_of(events.get(seq, store)?.as_deref());
+        }
+        Ok(is_free)
     }
 
     /// Offers an event that the store holds under `seq` to the webhooks that a replay is for: to
@@ -500,7 +507,9 @@ impl State {
         for _ in 0..LOOKED_AT {
             let Some(seq) = self.progress.claim(end) else { return Ok(false) };
             let event = events.get(seq, store)?;
-            self.expiry.count(event.is_none_or(|event| self.subscription().wants(&event)));
+            if event.as_ref().is_none_or(|event| self.subscription().wants(event)) {
+                self.expiry.count_of(event.as_deref());
+            }
             self.changed |= self.progress.done(seq);
         }
         Ok(true)

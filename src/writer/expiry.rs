@@ -1,5 +1,8 @@
 //! Deliveries that one webhook never got because they had waited for too long: counted, and said
-//! once a minute.
+//! once a minute. Those of operational events are in the log only, or what is told of them would
+//! expire and be told of in turn.
+
+use crate::event::Event;
 
 /// Between two words about it.
 const SAY_EVERY_MS: u64 = 60_000;
@@ -9,6 +12,8 @@ const SAY_EVERY_MS: u64 = 60_000;
 pub(super) struct Expiry {
     total: u64,
     said: u64,
+    /// Of operational events, since something was said.
+    own: u64,
     said_ms: Option<u64>,
 }
 
@@ -18,12 +23,18 @@ impl Expiry {
         self.total += u64::from(is_delivery);
     }
 
+    /// Counts a delivery of an event, as far as that is known.
+    pub(super) fn count_of(&mut self, event: Option<&Event>) {
+        self.count(true);
+        self.own += u64::from(event.is_some_and(|event| event.kind.is_operational()));
+    }
+
     /// All that were counted.
     pub(super) fn total(&self) -> u64 {
         self.total
     }
 
-    /// Says what is new, unless something was said a moment ago. Gives how many that are.
+    /// Says what is new, unless something was said a moment ago. Gives how many are to be told.
     pub(super) fn announce(&mut self, webhook: &str, now_ms: u64) -> Option<u64> {
         let is_early = self.said_ms.is_some_and(|said| now_ms.abs_diff(said) < SAY_EVERY_MS);
         if self.total == self.said || is_early {
@@ -32,7 +43,8 @@ impl Expiry {
         let (expired, total) = (self.total - self.said, self.total);
         tracing::error!(webhook, expired, total, "deliveries waited for too long and are given up");
         (self.said, self.said_ms) = (self.total, Some(now_ms));
-        Some(expired)
+        let told = expired.saturating_sub(std::mem::take(&mut self.own));
+        (told > 0).then_some(told)
     }
 }
 

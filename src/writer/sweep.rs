@@ -3,8 +3,8 @@
 //! nobody goes on with. Some keys at a time, so that nobody waits for it.
 
 use super::{
-    deliveries, deliveries::Deliveries, error::WriterError, history, replay_set, stage,
-    stage::Stage,
+    deliveries, deliveries::Deliveries, error::WriterError, events::EventLog, history, replay_set,
+    stage, stage::Stage,
 };
 use crate::{
     clock::millis_of,
@@ -69,6 +69,7 @@ impl Sweep {
         &mut self,
         measure: &Measure<'_>,
         deliveries: &mut Deliveries,
+        events: &mut EventLog,
         store: &Store,
         stage: &mut Stage,
     ) -> Result<bool, WriterError> {
@@ -86,7 +87,7 @@ impl Sweep {
             if let (Table::Places, Some(place)) = (table, key::parse_place(&key)) {
                 deliveries.mend_order(place, measure.steady_ms, store, stage)?;
             }
-            if table.is_over(&key, &value, measure, deliveries, store)? {
+            if table.is_over(&key, &value, measure, deliveries, events, store)? {
                 removed += 1;
                 if table == Table::Dead {
                     deliveries.recount_dead();
@@ -136,13 +137,19 @@ impl Table {
         value: &[u8],
         measure: &Measure<'_>,
         deliveries: &mut Deliveries,
+        events: &mut EventLog,
         store: &Store,
     ) -> Result<bool, WriterError> {
         Ok(match self {
-            Self::Retries => key::parse_retry(key).is_some_and(|(webhook, due_ms, seq)| {
-                let expired_seq = deliveries.expired_seq(webhook).unwrap_or(measure.expired_seq);
-                seq < expired_seq.max(measure.first_seq) && deliveries.give_up(webhook, due_ms, seq)
-            }),
+            Self::Retries => match key::parse_retry(key) {
+                Some(retry @ (webhook, _, seq)) => {
+                    let expired_seq = deliveries.expired_seq(webhook);
+                    let expired_seq = expired_seq.unwrap_or(measure.expired_seq);
+                    seq < expired_seq.max(measure.first_seq)
+                        && deliveries.give_up(retry, events, store)?
+                }
+                None => false,
+            },
             Self::Places => key::parse_place(key).is_some_and(|(webhook, _, seq)| {
                 deliveries.expired_seq(webhook).is_none() && seq < measure.expired_seq
             }),

@@ -103,8 +103,9 @@ impl Writer {
                 expired_seq: self.events.end_of(backlog, now_ms),
                 sources: self.intake.sources.iter().map(|source| source.name.as_str()).collect(),
             };
-            let (deliveries, stage) = (&mut self.deliveries, &mut self.stage);
-            more |= self.sweep.step(&measure, deliveries, &self.store, stage)?;
+            let (deliveries, events) = (&mut self.deliveries, &mut self.events);
+            let (store, stage) = (&self.store, &mut self.stage);
+            more |= self.sweep.step(&measure, deliveries, events, store, stage)?;
         }
         self.summary.expired = self.deliveries.expired();
         Ok(more)

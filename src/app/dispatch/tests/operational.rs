@@ -130,3 +130,31 @@ async fn a_source_that_falls_silent_is_told_once_and_what_the_program_sees_elsew
     let all = [EventType::SourceStalled, EventType::SourceStalled, EventType::ClockSkew];
     assert_eq!(told(&receivers, "ops"), all);
 }
+
+/// It was once: `delivery.expired` about a `delivery.expired` that nobody took, and so on.
+#[tokio::test(start_paused = true)]
+async fn that_what_is_told_was_not_taken_in_time_is_not_told() {
+    let (dir, clock) = (TempDir::new().unwrap(), VirtualClock::new());
+    let receivers =
+        Receivers::new(&clock, |send| status(if send.webhook == "well" { 200 } else { 500 }));
+    let watching = |name: &str, names: &[&str]| {
+        let mut hook = watcher(name);
+        hook.events = TypeSet::parse(names.iter().copied(), hook.profile).unwrap();
+        hook.policy.backlog = Some(Duration::from_hours(1));
+        hook
+    };
+    let hooks = vec![
+        watching("a", &["outbound.deferred"]),
+        watching("down", &["endpoint.enabled", "delivery.expired"]),
+        watching("well", &["delivery.expired"]),
+    ];
+    let id = hooks[0].id;
+    let mut world = World::start(dir.path(), &clock, hooks, &receivers);
+    world.take_in(1).await;
+    world.handle.disable(id).await.unwrap();
+    world.handle.enable(id, Resume::Replay).await.unwrap();
+    pass(Duration::from_hours(12)).await;
+    world.stop().await;
+    assert!(told(&receivers, "down").contains(&EventType::EndpointEnabled));
+    assert_eq!(told(&receivers, "well"), [EventType::DeliveryExpired], "of `a`, and no other");
+}
