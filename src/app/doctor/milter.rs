@@ -54,7 +54,7 @@ fn place(host: &Host<'_>, milter: &MilterSource) -> Option<Finding> {
     Some(match found {
         Err(error) => {
             Finding::bad(name, format!("the milter cannot listen there: {error}")).mended_by(
-                format!("install -d -o mailherald -g postfix -m 0750 {}", directory.display()),
+                format!("install -d -o mailherald -g postfix -m 2750 {}", directory.display()),
             )
         }
         Ok(found) if is_open(&found) => {
