@@ -186,7 +186,8 @@ section! {
     /// Directory of the journal's files, absolute; in a container, where the host's
     /// `/var/log/journal` is mounted.
     directory: String, Fallback::Means("for `journald` the journal of this host; the others have none");
-    /// Whose lines these are: `auto` (decided line by line) or `postfix`.
+    /// Whose lines these are: `auto` (decided line by line), `postfix` (and the filters around it) or
+    /// `haraka`. Those of the other one mean nothing then.
     mta: String, Fallback::Is("\"auto\"");
     /// Where to begin when nothing is stored for the source yet: `end`, `beginning` (the oldest
     /// generation or entry) or a duration, for the lines of the last so-and-so long. `stdin` has none.
@@ -195,6 +196,9 @@ section! {
     /// as rotations do, or deleted, and nothing comes any more. Then it is taken as it is, and an event that
     /// comes of it says `partial`; so is that of an archive, at once. `0s` for never. For `file` only.
     partial_line_timeout: Duration, Fallback::Is("\"10s\"");
+    /// Without a line for so long the source is silent, and webhooks that name `source.stalled` are
+    /// told. At least 1m; more than the longest pause that is usual there.
+    silence: Duration, Fallback::Means("a silence is not told");
     /// Where Postfix finds a `milter`, which adds to the log what that does not say: `unix:` and an
     /// absolute path, or `inet:`, an address and a port. Postfix's daemons mostly run in a chroot, so a
     /// path must lie under its `queue_directory`, and be given to Postfix without that.

@@ -163,12 +163,6 @@ fn what_comes_later_is_refused_by_name_and_not_ignored() {
             &[&format!("2:8: error: source.kind: \"{kind}\" is not in this version{hint}")],
         );
     }
-    assert_source(
-        "include = [\"/\"]\nmta = \"haraka\"",
-        &[
-            "3:7: error: source.mta: \"haraka\" is not in this version\n    hint: use \"auto\" or \"postfix\"",
-        ],
-    );
 }
 
 #[test]
@@ -437,6 +431,17 @@ fn half_a_line_is_waited_on_for_some_time_or_for_ever_and_only_in_files() {
             &[&format!("3:24: {problem}")],
         );
     }
+}
+
+#[test]
+fn a_silence_is_told_where_that_is_asked_for() {
+    let silence = |text: &str| good(&format!("{SOURCE}{text}")).config.sources[0].silence;
+    assert_eq!(silence(""), None);
+    assert_eq!(silence("silence = \"6h\""), Some(Duration::from_hours(6)));
+    assert_source(
+        "include = [\"/\"]\nsilence = \"59s\"",
+        &["3:11: error: source.silence: must be at least 1m"],
+    );
 }
 
 #[test]

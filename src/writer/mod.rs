@@ -32,8 +32,10 @@ mod postings;
 mod replay_set;
 mod room;
 mod scope;
+mod silence;
 mod stage;
 mod steady;
+mod stories;
 mod sweep;
 mod upkeep;
 
@@ -54,7 +56,7 @@ use crate::{
     config::{Retention, Webhook},
     correlate::{Correlator, Direction},
     event::{Event, EventType, Notice},
-    parse::{Counts, Reader, State},
+    parse::{Counts, Reader, State, Whose},
     queue::delivery::Finished,
     secret::ApiKeys,
     source::{Batch, milter::FactsReceiver},
@@ -120,6 +122,10 @@ pub struct Feed {
     pub since_us: Option<i64>,
     /// What is not stored of it can be had again at the next start.
     pub can_be_read_again: bool,
+    /// Told when no line comes for so long.
+    pub silence: Option<Duration>,
+    /// Whose lines it has.
+    pub whose: Whose,
 }
 
 /// What the lines are.
@@ -268,7 +274,7 @@ impl Writer {
                 None => None,
             };
             let begun = stored.unwrap_or(State { since_us: source.since_us, ..State::default() });
-            readers.push(Reader::new(zone.clone(), begun));
+            readers.push(Reader::new(zone.clone(), begun).of(source.whose));
         }
         if let Some(scope) = mode.resumed_scope() {
             live::restore(&store, scope, &mut correlator)?;
@@ -370,6 +376,7 @@ impl Writer {
         if !is_listening {
             // It is not the log that is silent: we do not listen.
             self.intake.heard = Instant::now();
+            self.intake.silences.begin_anew(self.intake.heard);
         }
         // Lines that have come already end a silence, however long the last commit took.
         let Intake { correlator, heard, batches, .. } = &mut self.intake;
@@ -481,6 +488,10 @@ impl Writer {
             // One that keeps nothing leaves alone what is kept of another.
             Command::ReplayDone if self.mode.scope() != Some(Scope::Replay) => {}
             Command::ReplayDone => self.forget_replay()?,
+            Command::Tell { kind, notice } => {
+                let now_ms = self.now_ms();
+                self.deliveries.notices.push(kind, notice, now_ms);
+            }
             Command::Ending => self.room.end(),
             Command::Stop => {}
         }
@@ -521,8 +532,9 @@ impl Writer {
             self.events.append(event);
         }
         self.intake.fresh = fresh;
-        for (source, lines) in std::mem::take(&mut self.intake.gaps) {
-            self.tell_gap(source, lines);
+        for (source, kind, lines) in std::mem::take(&mut self.intake.alarms) {
+            let about = Notice { count: Some(lines), ..Notice::default() };
+            self.tell_of_source(source, kind, about);
         }
         Ok(())
     }
@@ -552,11 +564,10 @@ impl Writer {
         Ok(true)
     }
 
-    fn tell_gap(&mut self, source: usize, lines: u64) {
+    fn tell_of_source(&mut self, source: usize, kind: EventType, about: Notice) {
         let source = self.intake.sources.get(source).map(|feed| feed.name.clone());
-        let notice = Notice { source, count: Some(lines), ..Notice::default() };
         let now_ms = self.now_ms();
-        self.deliveries.notices.push(EventType::SourceGap, notice, now_ms);
+        self.deliveries.notices.push(kind, Notice { source, ..about }, now_ms);
     }
 
     fn look_for_room(&mut self) {

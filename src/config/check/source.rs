@@ -16,6 +16,9 @@ use crate::config::{
     value::{At, DURATION_HINT, duration},
 };
 
+/// No mail host logs without any pause.
+const SHORTEST_SILENCE: Duration = Duration::from_mins(1);
+
 /// Files of one pattern that are looked at to find overlaps; a mail host has dozens.
 const FILES_LOOKED_AT: usize = 10_000;
 
@@ -74,6 +77,7 @@ fn source(
     let At { span, value: raw } = at;
     let mta = mta(raw.mta.as_ref(), problems);
     let start = start(raw.start.as_ref(), problems);
+    let silence = silence(raw.silence.as_ref(), problems);
     let kind = match kind(raw.kind.as_ref(), problems)? {
         Kind::Journald => journal::source(raw, problems),
         Kind::Stdin => stdin(raw, problems),
@@ -98,7 +102,7 @@ fn source(
         (None, true) => String::new(),
         (given, _) => name(given.as_ref(), span, &kind, names, problems),
     };
-    Some(Source { name, mta, start, kind })
+    Some(Source { name, mta, start, silence, kind })
 }
 
 fn kind(raw: Option<&At<String>>, problems: &mut Problems<'_>) -> Option<Kind> {
@@ -117,14 +121,8 @@ fn kind(raw: Option<&At<String>>, problems: &mut Problems<'_>) -> Option<Kind> {
 
 fn mta(raw: Option<&At<String>>, problems: &mut Problems<'_>) -> Mta {
     const KEY: &str = "source.mta";
-    let choices = [
-        ("auto", Word::Now(Mta::Auto)),
-        ("postfix", Word::Now(Mta::Postfix)),
-        ("haraka", Word::Later),
-    ];
-    raw.zip(choice(raw, KEY, &choices, problems))
-        .and_then(|(at, word)| known_now(at, word, KEY, "use \"auto\" or \"postfix\"", problems))
-        .unwrap_or_default()
+    let choices = [("auto", Mta::Auto), ("postfix", Mta::Postfix), ("haraka", Mta::Haraka)];
+    choice(raw, KEY, &choices, problems).unwrap_or_default()
 }
 
 fn known_now<T>(
@@ -162,6 +160,14 @@ fn start(raw: Option<&At<String>>, problems: &mut Problems<'_>) -> Start {
             Start::End
         }
     }
+}
+
+fn silence(raw: Option<&At<Duration>>, problems: &mut Problems<'_>) -> Option<Duration> {
+    let at = raw?;
+    if at.value < SHORTEST_SILENCE {
+        problems.error(&at.span, "source.silence", "must be at least 1m");
+    }
+    Some(at.value)
 }
 
 fn stdin(raw: &RawSource, problems: &mut Problems<'_>) -> SourceKind {
