@@ -205,8 +205,9 @@ section! {
     listen: String, Fallback::Required("for `milter`; the others have none");
     /// Mode of that unix socket, in octal. Its directory decides, too.
     socket_mode: String, Fallback::Means("`0660`");
-    /// Group of that unix socket: one that Postfix's user is in.
-    socket_group: String, Fallback::Means("that of the directory, as the system sets it");
+    /// Group of that unix socket: one that Postfix's user is in. Not needed where the directory has the
+    /// setgid bit.
+    socket_group: String, Fallback::Means("that of the directory or of the program, as the system sets it");
 }
 
 section! {
