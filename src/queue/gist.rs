@@ -148,7 +148,9 @@ mod tests {
             (users, domains, routes) in (names(), names(), names()),
         ) {
             let mut set = TypeSet::empty();
-            types.into_iter().for_each(|kind| set.insert(kind));
+            for kind in types {
+                set.insert(kind);
+            }
             let wanted = Subscription {
                 types: set,
                 users: &users,

@@ -91,10 +91,16 @@ impl Record {
     pub fn shorten(&mut self, step: usize) -> bool {
         let exchanges = &mut self.attempt.exchanges;
         match BODY_BYTES.get(step) {
-            Some(bytes) => exchanges.iter_mut().for_each(|it| cut(&mut it.body, *bytes)),
+            Some(bytes) => {
+                for exchange in exchanges {
+                    cut(&mut exchange.body, *bytes);
+                }
+            }
             None if step == BODY_BYTES.len() => {
                 cut(&mut self.attempt.url, URL_BYTES);
-                exchanges.iter_mut().for_each(|exchange| exchange.headers.clear());
+                for exchange in exchanges {
+                    exchange.headers.clear();
+                }
             }
             None => return false,
         }
