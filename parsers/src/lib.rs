@@ -11,6 +11,7 @@
 //! * [`haraka`] reads the records of Haraka, in each of its layouts,
 //! * [`filters`] reads the verdicts of spam and virus filters and policy servers,
 //! * [`journal`] reads the export format of systemd's journal,
+//! * [`milter`] speaks the protocol between mail servers and their filters,
 //! * [`address`] scans envelope addresses, quote- and bracket-aware,
 //! * [`gap`] knows the marks that logging systems leave where they lost lines,
 //! * [`status`] reads reply codes and enhanced status codes.
@@ -35,6 +36,7 @@ pub mod haraka;
 pub mod header;
 pub mod journal;
 mod json;
+pub mod milter;
 pub mod postfix;
 pub mod record;
 pub mod status;

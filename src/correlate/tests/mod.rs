@@ -8,6 +8,7 @@ use proptest::prelude::*;
 
 mod filter;
 mod interleaving;
+mod known;
 mod pipe;
 mod route;
 mod session;
