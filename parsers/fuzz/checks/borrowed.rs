@@ -4,12 +4,15 @@
 
 use mailherald_parsers::{
     Body, LogRecord, Process, filters,
+    haraka::Record,
     postfix::{
         AuthFailure, Client, ContentCheck, Corrupt, Delivery, DnsListed, Entry, Expired,
         FilterReply, MessageId, Notification, Operation, Peer, Pickup, ProxyAnswer, QueueActive,
         QueueId, RateLimit, Refused, Relay, Removed, Response, Started, Verdict,
     },
 };
+
+use super::records::texts;
 
 /// Is told each slice.
 type Each<'e> = &'e mut dyn FnMut(&[u8]);
@@ -33,6 +36,10 @@ pub(super) fn of_record(record: &LogRecord<'_>, each: Each<'_>) {
     match body {
         Body::Postfix(entry) => of_entry(entry, each),
         Body::Filter(verdict) => of_filter(verdict, each),
+        Body::Haraka(Record { uuid, entry }) => {
+            each(uuid.as_str().as_bytes());
+            texts(entry, &mut |text| each(text.raw()));
+        }
         Body::Gap(_) | Body::Ignored | Body::Unrecognised(_) => {}
     }
 }

@@ -8,7 +8,7 @@ use super::{
     super::message::{Class, Deferral, KeptLine},
     table::Story,
 };
-use crate::event::{MessageUid, text};
+use crate::event::{Given, MessageUid, text};
 
 /// A client's connection, up to its end.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -55,6 +55,8 @@ pub struct Transaction {
     pub message_id: Option<SmolStr>,
     /// Subject header, where somebody tells it.
     pub subject: Option<SmolStr>,
+    /// What the sender set for its own use, where somebody tells it.
+    pub given: Option<Box<Given>>,
     /// Who authenticated.
     pub user: Option<SmolStr>,
     /// Address of the client.
