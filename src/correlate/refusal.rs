@@ -103,6 +103,7 @@ impl Step<'_> {
         if !discarded && self.is_local(verdict.queue_id) {
             return;
         }
+        self.lost_recipient(verdict);
         let policy = self.policy_behind(verdict, is_temporary(verdict.codes));
         self.refuse(&Refusal {
             is_of_content: is_milter(verdict.action) || verdict.stage == b"END-OF-MESSAGE",

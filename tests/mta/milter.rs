@@ -5,6 +5,7 @@ use std::{
     net::{IpAddr, Ipv4Addr},
     os::unix::net::UnixListener,
     path::PathBuf,
+    process::Command,
     time::Duration,
 };
 
@@ -12,6 +13,7 @@ use crate::{
     client::Client,
     herald::Herald,
     namespace::isolated,
+    needs,
     postfix::Postfix,
     receiver::{PROFILES, Receiver, Request},
     sink::{Answer, Sink},
@@ -172,6 +174,24 @@ fn mail_flows_when_the_milter_is_down_stale_or_hangs() {
         assert!(world.herald.stop().success(), "{}", world.herald.said());
         assert!(!world.socket.exists(), "nothing is left behind");
         mail_flows(&world);
+    });
+}
+
+/// A script of opendkim's `miltertest(8)`.
+#[test]
+fn miltertest_has_everything_answered_and_nothing_refused() {
+    isolated(|| {
+        if let Some(missing) = needs::missing_program(&["miltertest"]) {
+            return needs::skip(&missing);
+        }
+        let mut world = World::new();
+        world.start();
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/mta/milter.lua");
+        let socket = format!("socket={}", world.socket.display());
+        let run = Command::new("miltertest").args(["-s", script, "-D", &socket]).output();
+        let run = run.expect("it is on the search path");
+        let said = [&run.stdout[..], &run.stderr].concat();
+        assert!(run.status.success(), "{}", String::from_utf8_lossy(&said));
     });
 }
 
