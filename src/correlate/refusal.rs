@@ -240,7 +240,7 @@ impl Step<'_> {
             Some(message) => message.clone(),
             None => self.refused_message(refusal),
         };
-        if let Some(queue_id) = refusal.queue_id.filter(|_| refusal.is_of_content) {
+        if let Some(queue_id) = refusal.queue_id.filter(|_| refusal.stage == b"END-OF-MESSAGE") {
             self.learn(queue_id, &mut message);
         }
         self.refuse_as(&message, refusal);
