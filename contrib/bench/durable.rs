@@ -109,6 +109,7 @@ fn setup(dir: &Path, retention: Retention) -> Result<Setup> {
             since_us: None,
             can_be_read_again: true,
             silence: None,
+            whose: mailherald::parse::Whose::default(),
         }],
         webhooks: vec![Arc::new(webhook::webhook("http://127.0.0.1:9/")?)],
         keys: Keys::default(),

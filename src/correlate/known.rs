@@ -8,11 +8,12 @@
 
 use std::collections::{HashSet, VecDeque};
 
-use mailherald_parsers::postfix::{QueueId, Relay};
+use mailherald_parsers::postfix::{Action, QueueId, Relay, Verdict};
 use smol_str::{SmolStr, StrExt};
 
 use super::{
     Correlator, Step,
+    emit::bounded,
     lineage::message_key,
     message::{Message, Origin},
     system::Map,
@@ -113,6 +114,18 @@ impl Step<'_> {
         recipients
     }
 
+    /// A milter behind ours refused a recipient of a message that others of its recipients are in: ours
+    /// knows of it, and the message will not have it.
+    pub(crate) fn lost_recipient(&mut self, verdict: &Verdict<'_>) {
+        let is_one = verdict.action == Action::MilterReject && verdict.stage == b"RCPT";
+        let known = verdict.queue_id.filter(|queue_id| is_one && self.known(*queue_id).is_some());
+        let Some((queue_id, to)) = known.zip(verdict.recipient) else { return };
+        let mut message = self.take_or_new(queue_id);
+        let to = bounded(to, &mut message.lossy);
+        message.announced.get_or_default(to);
+        self.put(queue_id, message);
+    }
+
     /// `queued` or `received` at once, for all recipients that are known.
     pub(crate) fn announce_all(
         &mut self,
@@ -151,6 +164,7 @@ fn add(facts: Facts, message: &mut Message) {
 /// `sendmail` was given, cleanup has rewritten before a milter sees it.
 fn recipients(facts: &mut Facts, message: &Message) -> Vec<SmolStr> {
     let mut all = std::mem::take(&mut facts.recipients);
+    all.retain(|to| message.announced.get(to).is_none());
     // Postfix delivers once to what only differs in case (`cleanup_out_recipient.c`).
     let mut seen = HashSet::new();
     all.retain(|to| seen.insert(to.to_ascii_lowercase_smolstr()));

@@ -103,6 +103,7 @@ impl Step<'_> {
         if !discarded && self.is_local(verdict.queue_id) {
             return;
         }
+        self.lost_recipient(verdict);
         let policy = self.policy_behind(verdict, is_temporary(verdict.codes));
         self.refuse(&Refusal {
             is_of_content: is_milter(verdict.action) || verdict.stage == b"END-OF-MESSAGE",
@@ -239,7 +240,7 @@ impl Step<'_> {
             Some(message) => message.clone(),
             None => self.refused_message(refusal),
         };
-        if let Some(queue_id) = refusal.queue_id.filter(|_| refusal.is_of_content) {
+        if let Some(queue_id) = refusal.queue_id.filter(|_| refusal.stage == b"END-OF-MESSAGE") {
             self.learn(queue_id, &mut message);
         }
         self.refuse_as(&message, refusal);

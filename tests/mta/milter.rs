@@ -5,6 +5,7 @@ use std::{
     net::{IpAddr, Ipv4Addr},
     os::unix::net::UnixListener,
     path::PathBuf,
+    process::Command,
     time::Duration,
 };
 
@@ -12,6 +13,7 @@ use crate::{
     client::Client,
     herald::Herald,
     namespace::isolated,
+    needs,
     postfix::Postfix,
     receiver::{PROFILES, Receiver, Request},
     sink::{Answer, Sink},
@@ -49,9 +51,24 @@ struct World {
 impl World {
     /// Postfix runs and mailherald does not.
     fn new() -> Self {
+        Self::with_lines(LINES)
+    }
+
+    /// The same, and Postfix waits for the milter however busy the machine is.
+    fn of_patience() -> Self {
+        let waits = ["connect_timeout=1s", "command_timeout=2s", "content_timeout=3s"];
+        let lines = waits.iter().fold(LINES.to_owned(), |lines, wait| {
+            assert!(lines.contains(wait), "the shipped lines have {wait}");
+            let (name, _) = wait.split_once('=').expect("it has a value");
+            lines.replace(wait, &format!("{name}=60s"))
+        });
+        Self::with_lines(&lines)
+    }
+
+    fn with_lines(lines: &str) -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory can be made");
         let sink = Sink::start();
-        let postfix = Postfix::start_with(sink.address(), LINES);
+        let postfix = Postfix::start_with(sink.address(), lines);
         let receiver = Receiver::start(dir.path(), 0);
         let herald = Herald::new(dir.path(), &postfix.log(), &receiver, &PROFILES[..1]);
         let socket = postfix.directory_for_group("mailherald").join("milter.sock");
@@ -107,7 +124,7 @@ const BODY: &str = "From: <bob@sender.test>\r\nSubject: =?utf-8?Q?Gr=C3=BC=C3=9F
 #[test]
 fn events_carry_what_only_the_milter_sees() {
     isolated(|| {
-        let mut world = World::new();
+        let mut world = World::of_patience();
         world.start();
         let mut client = Client::connect(STRANGER, world.postfix.submission());
         client.authenticate();
@@ -172,6 +189,24 @@ fn mail_flows_when_the_milter_is_down_stale_or_hangs() {
         assert!(world.herald.stop().success(), "{}", world.herald.said());
         assert!(!world.socket.exists(), "nothing is left behind");
         mail_flows(&world);
+    });
+}
+
+/// A script of opendkim's `miltertest(8)`.
+#[test]
+fn miltertest_has_everything_answered_and_nothing_refused() {
+    isolated(|| {
+        if let Some(missing) = needs::missing_program(&["miltertest"]) {
+            return needs::skip(&missing);
+        }
+        let mut world = World::new();
+        world.start();
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/mta/milter.lua");
+        let socket = format!("socket={}", world.socket.display());
+        let run = Command::new("miltertest").args(["-s", script, "-D", &socket]).output();
+        let run = run.expect("it is on the search path");
+        let said = [&run.stdout[..], &run.stderr].concat();
+        assert!(run.status.success(), "{}", String::from_utf8_lossy(&said));
     });
 }
 

@@ -18,7 +18,7 @@ use anyhow::{Context, Result, bail};
 use crate::{receivers, run};
 
 /// A program, and the Debian package that has it.
-const PROGRAMS: [(&str, &str); 12] = [
+const PROGRAMS: [(&str, &str); 13] = [
     ("postfix", "postfix"),
     ("ip", "iproute2"),
     ("unshare", "util-linux"),
@@ -31,6 +31,7 @@ const PROGRAMS: [(&str, &str); 12] = [
     ("logrotate", "logrotate"),
     ("gzip", "gzip"),
     ("setpriv", "util-linux"),
+    ("miltertest", "miltertest"),
 ];
 
 /// Writes journal files; it is not on the search path.

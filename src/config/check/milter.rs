@@ -25,6 +25,7 @@ pub(super) fn source(raw: &RawSource, table: &Span, problems: &mut Problems<'_>)
         (raw.start.as_ref().map(|at| &at.span), "source.start"),
         (raw.mta.as_ref().map(|at| &at.span), "source.mta"),
         (raw.silence.as_ref().map(|at| &at.span), "source.silence"),
+        (raw.silence.as_ref().map(|at| &at.span), "source.silence"),
     ];
     for (span, key) in no_log {
         if let Some(span) = span {

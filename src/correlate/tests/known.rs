@@ -120,6 +120,21 @@ fn where_recipients_are_missing_each_waits_for_its_line() {
     assert!(told_with([more], &[CLIENT, MESSAGE_ID, ACTIVE]).is_empty());
 }
 
+#[test]
+fn a_recipient_that_a_later_milter_refused_is_not_told_as_received() {
+    let reject = "smtpd: 1B7F053E70F: milter-reject: RCPT from c.test[192.0.2.9]: 550 5.7.1 no; from=<a@sender.test> to=<c@good.test> proto=ESMTP helo=<c.test>";
+    let known = facts(&["b@good.test", "c@good.test", "d@good.test"]);
+    let events = told_with([known], &[CLIENT, reject, MESSAGE_ID, ACTIVE]);
+    assert_eq!(
+        names(&events),
+        [
+            "inbound.blocked c@good.test",
+            "inbound.received b@good.test",
+            "inbound.received d@good.test"
+        ]
+    );
+}
+
 /// cleanup gives a milter `root@here.test` where the log will say `orig_to=<root>`.
 #[test]
 fn recipients_of_a_local_submission_wait_for_their_lines() {
