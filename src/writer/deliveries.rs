@@ -40,7 +40,7 @@ use crate::{
         endpoint::{DisabledReason, Endpoint},
         policy,
         progress::Progress,
-        subscription::{Decision, Subscription, Tally},
+        subscription::{Subscription, Tally},
     },
     store::{Key, Prefix, Store, codec, key},
 };
@@ -480,13 +480,6 @@ impl State {
             deferrals: selection.deferrals,
             machine: selection.include_machine_events,
         }
-    }
-
-    /// What becomes of a fresh event; counted.
-    fn decide(&mut self, event: &Event) -> Decision {
-        let decision = self.subscription().decide(event);
-        self.tally.count(decision, event.id);
-        decision
     }
 
     /// As [`Deliveries::expire`], for one webhook.

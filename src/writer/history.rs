@@ -6,7 +6,7 @@
 use super::{error::WriterError, stage::Stage};
 use crate::{
     config::WebhookId,
-    limits::{ATTEMPT_CHUNKS, CHUNK_BYTES},
+    limits::{ATTEMPT_CHUNK_BYTES, ATTEMPT_CHUNKS},
     queue::record::Record,
     store::{Key, Prefix, Store, codec, key},
 };
@@ -67,7 +67,7 @@ impl History {
     /// Appends a record; it is stored with the next commit.
     pub(super) fn append(&mut self, webhook: WebhookId, record: Record, stage: &mut Stage) {
         let bytes = codec::encode(VERSION, &record).len();
-        if self.open_bytes + bytes > CHUNK_BYTES && !self.open.is_empty() {
+        if self.open_bytes + bytes > ATTEMPT_CHUNK_BYTES && !self.open.is_empty() {
             self.stage(webhook, stage);
             self.begin_chunk(webhook, stage);
         }

@@ -73,7 +73,8 @@ fn interrupted(log: &str, seed: u64) -> BTreeMap<String, Event> {
         let end = (at + random.random_range(0..40)).min(lines.len());
         bench.ingest(&lines[at..end].concat());
         match random.random_range(0..10) {
-            0..4 => bench.writer.commit().unwrap(),
+            0..2 => bench.writer.commit().unwrap(),
+            2..4 => bench.writer.commit_staged(false).unwrap(),
             4..7 => {
                 drop(bench);
                 bench = go_on(dir.path());
