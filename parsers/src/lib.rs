@@ -10,6 +10,7 @@
 //! * [`postfix`] reads the text of each Postfix daemon,
 //! * [`filters`] reads the verdicts of spam and virus filters and policy servers,
 //! * [`journal`] reads the export format of systemd's journal,
+//! * [`milter`] speaks the protocol between mail servers and their filters,
 //! * [`address`] scans envelope addresses, quote- and bracket-aware,
 //! * [`gap`] knows the marks that logging systems leave where they lost lines,
 //! * [`status`] reads reply codes and enhanced status codes.
@@ -33,6 +34,7 @@ pub mod gap;
 pub mod header;
 pub mod journal;
 mod json;
+pub mod milter;
 pub mod postfix;
 pub mod record;
 pub mod status;

@@ -168,13 +168,19 @@ fn parts(
         mail: &config.mail,
         webhooks: privacy::webhooks(config)?,
         sealing: &config.sealing,
-        sources: vec![Feed { name: SOURCE.to_owned(), since_us: None, can_be_read_again }],
+        sources: vec![Feed {
+            name: SOURCE.to_owned(),
+            since_us: None,
+            can_be_read_again,
+            silence: None,
+        }],
         clock: clock::system(),
         mode,
         settings: &config.store,
         egress: &config.egress,
         rate,
         concurrency: config.concurrency,
+        facts: None,
     })
 }
 

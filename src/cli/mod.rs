@@ -12,6 +12,7 @@ mod demo;
 mod doctor;
 mod failure;
 mod generate;
+mod keys;
 mod logs;
 mod parse;
 mod record_json;
@@ -62,6 +63,7 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Doctor => doctor::run(&global),
         Command::Webhooks(args) => webhooks::run(&args, &global),
         Command::Dead(args) => dead::run(&args, &global),
+        Command::Keys(args) => keys::run(&args, &global),
         Command::Sources(ask) => sources::run(&ask, &global),
         Command::Completions(args) => generate::completions(args.shell),
         Command::Man => generate::man(),

@@ -2,8 +2,8 @@
 //! give its space back (sled frees no emptied leaves).
 //!
 //! ```text
-//! version: u8 = 4 | crc32 of the rest: u32 | bytes of the body: u32 | body as an LZ4 block
-//! version: u8 = 3 | crc32 of the rest: u32 | body
+//! version: u8 = 5 | crc32 of the rest: u32 | bytes of the body: u32 | body as an LZ4 block
+//! version: u8 = 4 | crc32 of the rest: u32 | body
 //! body = { length: u32 | event in postcard }*
 //! ```
 //!
@@ -24,19 +24,23 @@ use crate::{event::Event, limits::CHUNK_BYTES};
 use super::CodecError;
 
 /// The format that is written, and that of a body which does not get shorter.
-const VERSION: u8 = 4;
-const PLAIN_VERSION: u8 = 3;
+const VERSION: u8 = 5;
+const PLAIN_VERSION: u8 = 4;
 
 /// The formats before them, which are still read.
 const FIRST_VERSION: u8 = 1;
 const SECOND_VERSION: u8 = 2;
+const THIRD_VERSION: u8 = 3;
 
 /// Fields of an event that [`FIRST_VERSION`] did not have: `route`, `same_reason`, `hit`, `evidence`,
-/// `notice`, `partial`.
-const SINCE_FIRST: [u8; 6] = [0; 6];
+/// `notice`, `partial`, `given`.
+const SINCE_FIRST: [u8; 7] = [0; 7];
 
-/// Of those, what [`SECOND_VERSION`] did not have: `partial`.
-const SINCE_SECOND: [u8; 1] = [0];
+/// Of those, what [`SECOND_VERSION`] did not have: `partial`, `given`.
+const SINCE_SECOND: [u8; 2] = [0; 2];
+
+/// Of those, what [`THIRD_VERSION`] did not have: `given`.
+const SINCE_THIRD: [u8; 1] = [0];
 
 /// Version byte and checksum.
 const HEADER_BYTES: usize = 5;
@@ -226,6 +230,7 @@ fn event(version: u8, packed: &[u8]) -> postcard::Result<Event> {
     match version {
         FIRST_VERSION => postcard::from_bytes(&[packed, &SINCE_FIRST].concat()),
         SECOND_VERSION => postcard::from_bytes(&[packed, &SINCE_SECOND].concat()),
+        THIRD_VERSION => postcard::from_bytes(&[packed, &SINCE_THIRD].concat()),
         _ => postcard::from_bytes(packed),
     }
 }
@@ -235,7 +240,9 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
     use super::*;
-    use crate::event::{EventData, EventId, EventType, Hit, MessageUid, Notice, TimeQuality};
+    use crate::event::{
+        EventData, EventId, EventType, Given, Hit, MessageUid, Notice, TimeQuality,
+    };
 
     fn event(number: u8, response_bytes: usize) -> Event {
         Event {
@@ -301,7 +308,7 @@ mod tests {
         let mut newer = value;
         newer[0] = VERSION + 1;
         let error = std::error::Error::source(&decode(7, &newer).unwrap_err()).unwrap().to_string();
-        assert_eq!(error, "a stored event chunk has format 5, but this version reads format 4");
+        assert_eq!(error, "a stored event chunk has format 6, but this version reads format 5");
     }
 
     #[test]
@@ -331,7 +338,7 @@ mod tests {
     #[test]
     fn events_of_earlier_formats_are_read_without_the_fields_that_came_later() {
         let packed = postcard::to_allocvec(&event(1, 5)).unwrap();
-        for (version, since) in [(1, &SINCE_FIRST[..]), (2, &SINCE_SECOND)] {
+        for (version, since) in [(1, &SINCE_FIRST[..]), (2, &SINCE_SECOND), (3, &SINCE_THIRD)] {
             let earlier = packed.strip_suffix(since).unwrap();
             let length = u32::try_from(earlier.len()).unwrap().to_be_bytes();
             let body = [&length, earlier, &length, earlier].concat();
@@ -350,6 +357,7 @@ mod tests {
             evidence: Some("a line".into()),
             notice: Some(Box::new(Notice::about("a"))),
             partial: true,
+            given: Some(Box::new(Given { tag: Some("a".into()), ..Given::default() })),
             ..EventData::default()
         };
         let event = Event { data: Box::new(data), ..event(1, 1) };

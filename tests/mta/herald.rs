@@ -25,6 +25,9 @@ include = ["@LOG@"]
 mta = "postfix"
 start = "beginning"
 
+[api]
+listen = "none"
+
 [mail]
 local_domains = ["here.test"]
 mynetworks = ["127.0.0.1/32"]

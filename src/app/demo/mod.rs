@@ -184,11 +184,13 @@ fn config(dir: &Path, url: Url, secret: Secret) -> Result<Config, AppError> {
             name: "demo".into(),
             mta: Mta::Auto,
             start: Start::Beginning,
+            silence: None,
             kind: SourceKind::File(FileSource { include, ..FileSource::default() }),
         }],
         store: StoreSettings::default(),
         mail: mail(),
         egress: Policy::default(),
+        api: None,
         sealing: Sealing::default(),
         webhooks: vec![Webhook {
             id: WebhookId::of_name("demo"),

@@ -128,7 +128,12 @@ impl Bench {
         let keys = Keys::load(&store, &webhooks, Sealing::default(), clock.now()).unwrap();
         let setup = Setup {
             store,
-            sources: vec![Feed { name: "test".into(), since_us, can_be_read_again: true }],
+            sources: vec![Feed {
+                name: "test".into(),
+                since_us,
+                can_be_read_again: true,
+                silence: None,
+            }],
             webhooks,
             keys,
             direction: Direction::default(),
@@ -254,9 +259,9 @@ impl Bench {
 
     /// Stages a waiting retry that no attempt of this run left behind.
     pub(super) fn put_retry(&mut self, due_ms: u64, seq: u64) {
-        let waiting = Waiting { attempts: 1, last_error: "x".into() };
+        let waiting = Waiting { attempts: 1, last_error: "x".into(), is_replay: false };
         let key = Key::retry(Self::webhook_id(), due_ms, seq);
-        self.writer.stage.put(key, codec::encode(1, &waiting));
+        self.writer.stage.put(key, codec::encode(2, &waiting));
     }
 }
 
@@ -302,7 +307,10 @@ pub(super) fn delivered() -> Fate {
 }
 
 pub(super) fn retry_at(due_ms: u64, attempts: u32) -> Fate {
-    Fate::Retry { due_ms, waiting: Waiting { attempts, last_error: "HTTP 500".into() } }
+    Fate::Retry {
+        due_ms,
+        waiting: Waiting { attempts, last_error: "HTTP 500".into(), is_replay: false },
+    }
 }
 
 pub(super) fn dead() -> Fate {
