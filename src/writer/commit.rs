@@ -6,7 +6,7 @@ use super::{Mode, Writer, error::WriterError, events::EventLog, live, stage::Sta
 use crate::store::Store;
 
 /// Commits in a row of which one says how far a replay has come, while lines wait.
-const COMMITS_TO_A_PLACE: u32 = 8;
+const COMMITS_TO_A_PLACE: u32 = 4;
 
 impl Writer {
     /// Makes all that is staged durable, then releases it.
@@ -53,7 +53,7 @@ impl Writer {
     /// With every commit, but for the past: a replay asks of each event whether the store holds it,
     /// so what a crash makes it read again is known. Most messages have come and gone until the next
     /// time. It would be sent again if it was not kept, or is to be.
-    fn is_place_due(&mut self) -> bool {
+    pub(super) fn is_place_due(&mut self) -> bool {
         let is_known_again = matches!(self.mode, Mode::Replay { resend: false, .. })
             && !self.retention.events.age.is_zero();
         self.commits_without_place += 1;
