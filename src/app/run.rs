@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     AppError, alerts, control, full_disk, lateness,
     opening::{self, open_store},
-    pipeline::{Parts, Pipeline},
+    pipeline::{Parts, Pipeline, whose},
     privacy,
     signals::Signals,
 };
@@ -298,6 +298,7 @@ fn feed(source: &Source, now: Timestamp) -> Feed {
         since_us: since.map(Timestamp::as_microsecond),
         can_be_read_again: !matches!(source.kind, SourceKind::Stdin),
         silence: source.silence,
+        whose: whose(source.mta),
     }
 }
 

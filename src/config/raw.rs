@@ -186,7 +186,8 @@ section! {
     /// Directory of the journal's files, absolute; in a container, where the host's
     /// `/var/log/journal` is mounted.
     directory: String, Fallback::Means("for `journald` the journal of this host; the others have none");
-    /// Whose lines these are: `auto` (decided line by line) or `postfix`.
+    /// Whose lines these are: `auto` (decided line by line), `postfix` (and the filters around it) or
+    /// `haraka`. Those of the other one mean nothing then.
     mta: String, Fallback::Is("\"auto\"");
     /// Where to begin when nothing is stored for the source yet: `end`, `beginning` (the oldest
     /// generation or entry) or a duration, for the lines of the last so-and-so long. `stdin` has none.
@@ -204,8 +205,9 @@ section! {
     listen: String, Fallback::Required("for `milter`; the others have none");
     /// Mode of that unix socket, in octal. Its directory decides, too.
     socket_mode: String, Fallback::Means("`0660`");
-    /// Group of that unix socket: one that Postfix's user is in.
-    socket_group: String, Fallback::Means("that of the directory, as the system sets it");
+    /// Group of that unix socket: one that Postfix's user is in. Not needed where the directory has the
+    /// setgid bit.
+    socket_group: String, Fallback::Means("that of the directory or of the program, as the system sets it");
 }
 
 section! {

@@ -154,6 +154,8 @@ pub struct EventData {
     // Since the fourth stored form:
     /// What the sender set for its own use. Few set something, and all have room for it.
     pub given: Option<Box<Given>>,
+    /// The mail server may have charged the answer of another recipient of the message to this one.
+    pub unreliable_rcpt: bool,
 }
 
 /// A message was opened, or a link in it clicked.

@@ -71,6 +71,18 @@ pub struct State {
     pub since_us: Option<i64>,
 }
 
+/// Whose lines mean something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Whose {
+    /// Decided line by line.
+    #[default]
+    Anyones,
+    /// Those of Postfix and of the filters around it.
+    Postfix,
+    /// Those of Haraka.
+    Haraka,
+}
+
 /// Reads the batches of one source.
 #[derive(Debug)]
 pub struct Reader {
@@ -85,6 +97,7 @@ pub struct Reader {
 /// What a reader knows of the lines before.
 #[derive(Debug, Default)]
 struct Memory {
+    whose: Whose,
     state: State,
     counts: Counts,
     gaps: Gaps,
@@ -112,6 +125,13 @@ impl Reader {
             resolvers: HashMap::new(),
             memory: Memory { state, ..Memory::default() },
         }
+    }
+
+    /// Only lines of these mean something.
+    #[must_use]
+    pub fn of(mut self, whose: Whose) -> Self {
+        self.memory.whose = whose;
+        self
     }
 
     /// Gives each line of `batch` that tells something to `each`, in order.
@@ -184,15 +204,18 @@ impl Memory {
     /// Counts a record, and tells its time; None when it tells nothing of any message.
     fn note<'a>(
         &mut self,
-        record: LogRecord<'a>,
+        mut record: LogRecord<'a>,
         resolver: &mut Resolver,
         anchor: Timestamp,
     ) -> Option<Parsed<'a>> {
+        if self.whose.passes_over(&record.body) {
+            record.body = Body::Ignored;
+        }
         self.counts.add(&record.body);
         let (at, quality) = resolver.resolve(record.stamp, anchor);
         let (at_us, second) = (at.as_microsecond(), at.as_second());
         match record.body {
-            Body::Postfix(_) | Body::Filter(_) => {}
+            Body::Postfix(_) | Body::Haraka(_) | Body::Filter(_) => {}
             Body::Gap(gap) => {
                 self.gaps.note(gap.lines, second);
                 return None;
@@ -204,6 +227,16 @@ impl Memory {
             if is_counted { self.state.occurrences.count(record.line, second) } else { 0 };
         let quality = time_quality(quality);
         Some(Parsed { record, occurrence, at_us, quality, partial: false })
+    }
+}
+
+impl Whose {
+    fn passes_over(self, body: &Body<'_>) -> bool {
+        match body {
+            Body::Haraka(_) => self == Self::Postfix,
+            Body::Postfix(_) | Body::Filter(_) => self == Self::Haraka,
+            Body::Gap(_) | Body::Ignored | Body::Unrecognised(_) => false,
+        }
     }
 }
 
@@ -244,7 +277,9 @@ impl Counts {
     fn add(&mut self, body: &Body<'_>) {
         self.lines += 1;
         match body {
-            Body::Postfix(_) | Body::Filter(_) | Body::Gap(_) => self.recognised += 1,
+            Body::Postfix(_) | Body::Haraka(_) | Body::Filter(_) | Body::Gap(_) => {
+                self.recognised += 1;
+            }
             Body::Ignored => self.ignored += 1,
             Body::Unrecognised(_) => self.unrecognised += 1,
         }
@@ -257,7 +292,8 @@ fn gives_events(body: &Body<'_>) -> bool {
     let entry = match body {
         Body::Postfix(entry) => entry,
         Body::Filter(verdict) => return verdict.part != Part::Repeat,
-        Body::Ignored | Body::Gap(_) | Body::Unrecognised(_) => return false,
+        // Haraka's facts are known by what they are about, not by their lines.
+        Body::Haraka(_) | Body::Ignored | Body::Gap(_) | Body::Unrecognised(_) => return false,
     };
     match entry {
         Entry::Removed(removed) => removed.by_operator,

@@ -33,14 +33,14 @@ const SECOND_VERSION: u8 = 2;
 const THIRD_VERSION: u8 = 3;
 
 /// Fields of an event that [`FIRST_VERSION`] did not have: `route`, `same_reason`, `hit`, `evidence`,
-/// `notice`, `partial`, `given`.
-const SINCE_FIRST: [u8; 7] = [0; 7];
+/// `notice`, `partial`, `given`, `unreliable_rcpt`.
+const SINCE_FIRST: [u8; 8] = [0; 8];
 
-/// Of those, what [`SECOND_VERSION`] did not have: `partial`, `given`.
-const SINCE_SECOND: [u8; 2] = [0; 2];
+/// Of those, what [`SECOND_VERSION`] did not have: `partial`, `given`, `unreliable_rcpt`.
+const SINCE_SECOND: [u8; 3] = [0; 3];
 
-/// Of those, what [`THIRD_VERSION`] did not have: `given`.
-const SINCE_THIRD: [u8; 1] = [0];
+/// Of those, what [`THIRD_VERSION`] did not have: `given`, `unreliable_rcpt`.
+const SINCE_THIRD: [u8; 2] = [0; 2];
 
 /// Version byte and checksum.
 const HEADER_BYTES: usize = 5;
@@ -358,6 +358,7 @@ mod tests {
             notice: Some(Box::new(Notice::about("a"))),
             partial: true,
             given: Some(Box::new(Given { tag: Some("a".into()), ..Given::default() })),
+            unreliable_rcpt: true,
             ..EventData::default()
         };
         let event = Event { data: Box::new(data), ..event(1, 1) };

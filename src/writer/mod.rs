@@ -35,6 +35,7 @@ mod scope;
 mod silence;
 mod stage;
 mod steady;
+mod stories;
 mod sweep;
 mod upkeep;
 
@@ -55,7 +56,7 @@ use crate::{
     config::{Retention, Webhook},
     correlate::{Correlator, Direction},
     event::{Event, EventType, Notice},
-    parse::{Counts, Reader, State},
+    parse::{Counts, Reader, State, Whose},
     queue::delivery::Finished,
     secret::ApiKeys,
     source::{Batch, milter::FactsReceiver},
@@ -123,6 +124,8 @@ pub struct Feed {
     pub can_be_read_again: bool,
     /// Told when no line comes for so long.
     pub silence: Option<Duration>,
+    /// Whose lines it has.
+    pub whose: Whose,
 }
 
 /// What the lines are.
@@ -273,7 +276,7 @@ impl Writer {
                 None => None,
             };
             let begun = stored.unwrap_or(State { since_us: source.since_us, ..State::default() });
-            readers.push(Reader::new(zone.clone(), begun));
+            readers.push(Reader::new(zone.clone(), begun).of(source.whose));
         }
         if let Some(scope) = mode.resumed_scope() {
             live::restore(&store, scope, &mut correlator)?;

@@ -58,7 +58,13 @@ mod tests {
     const HOUR: Duration = Duration::from_hours(1);
 
     fn feed(silence: Option<Duration>) -> Feed {
-        Feed { name: "a".into(), since_us: None, can_be_read_again: true, silence }
+        Feed {
+            name: "a".into(),
+            since_us: None,
+            can_be_read_again: true,
+            silence,
+            whose: crate::parse::Whose::default(),
+        }
     }
 
     #[test]

@@ -133,6 +133,7 @@ impl Bench {
                 since_us,
                 can_be_read_again: true,
                 silence: None,
+                whose: crate::parse::Whose::default(),
             }],
             webhooks,
             keys,
@@ -242,7 +243,7 @@ impl Bench {
 
     /// With a word of its own about the endpoint.
     pub(super) fn finish_as(&mut self, endpoint: usize, claim: &Claim, fate: Fate, signal: Signal) {
-        let sighting = Sighting { signal, hold: Duration::ZERO, gone: false };
+        let sighting = Sighting { signal, hold: Duration::ZERO, gone: false, moved: false };
         let finished = Finished { claim: claim.clone(), fate, sighting, record: None };
         self.writer.command(Command::Finish { endpoint, finished: vec![finished] }).unwrap();
     }

@@ -293,6 +293,7 @@ impl World {
                 since_us: None,
                 can_be_read_again: true,
                 silence: Some(SILENCE),
+                whose: crate::parse::Whose::default(),
             }],
             webhooks: webhooks.clone(),
             keys: Keys::default(),
