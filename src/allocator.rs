@@ -10,7 +10,7 @@ static JEMALLOC: Jemalloc = Jemalloc;
 
 /// jemalloc(3), TUNING. One arena, since threads free what others allocated: with one for each
 /// processor, what the writer lets go waits in places where nobody allocates. Freed pages go back
-/// after a second: a burst reuses them, and a quiet daemon does not hold them.
+/// after a quarter of a second: the next commit reuses them, and a quiet daemon does not hold them.
 #[expect(unsafe_code, reason = "jemalloc asks for its settings under this name before `main`")]
 #[unsafe(export_name = "_rjem_malloc_conf")]
-static SETTINGS: &[u8; 47] = b"narenas:1,dirty_decay_ms:1000,muzzy_decay_ms:0\0";
+static SETTINGS: &[u8; 46] = b"narenas:1,dirty_decay_ms:250,muzzy_decay_ms:0\0";

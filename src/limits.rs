@@ -58,9 +58,13 @@ pub const POSTCONF_BYTES: u64 = 64 * 1024;
 /// past (`src/util/dict.c`, `dict_load_file_xt()`).
 pub const POSTCONF_WAIT: Duration = Duration::from_secs(5);
 
-/// Bytes of one stored chunk of events. A sled leaf holds up to 16 values and moves to an
-/// unsynced file of its own beyond 128 kB, so values stay far below 8 kB.
-pub const CHUNK_BYTES: usize = 4096;
+/// Bytes of events packed into one stored chunk, before they are compressed: of strangers' bytes
+/// nothing may be left to compress. A sled leaf holds up to 17 values and moves to an unsynced file
+/// of its own beyond 128 KiB.
+pub const CHUNK_BYTES: usize = 7 * 1024;
+
+/// Bytes of one stored chunk of attempts.
+pub const ATTEMPT_CHUNK_BYTES: usize = 4096;
 
 /// Removals in one atomic commit. sled 0.34 never frees leaves that a larger batch emptied.
 pub const REMOVES_PER_COMMIT: usize = 250;
@@ -79,7 +83,7 @@ pub const ANSWER_READ_BYTES: usize = 64 * 1024;
 /// Bytes stored of a receiver's answer.
 pub const ANSWER_KEPT_BYTES: usize = 8 * 1024;
 
-/// Chunks of attempts kept for one webhook, of [`CHUNK_BYTES`] each: 64 MiB.
+/// Chunks of attempts kept for one webhook, of [`ATTEMPT_CHUNK_BYTES`] each: 64 MiB.
 pub const ATTEMPT_CHUNKS: u64 = 16_384;
 
 /// Recent lines whose occurrence count is stored with each commit of a source.

@@ -7,7 +7,8 @@
 //! * `durable open DIR`: opens the store again.
 //! * `durable weigh DIR`: opens it, and adds the packed events up.
 //!
-//! The last line of standard output is `lines events delivered`, or the bytes of packed events.
+//! The last line of standard output is `lines events delivered`, or the bytes of packed events, and
+//! those bytes compressed.
 
 #![allow(clippy::print_stdout, reason = "a tool talks to its caller")]
 
@@ -26,7 +27,7 @@ use mailherald::{
         endpoint::{Sighting, Signal},
     },
     source::{Batch, replay},
-    store::{Prefix, Store},
+    store::{Prefix, Store, chunk},
     writer::{Feed, Keys, Mode, ReplaySet, Setup, Writer, WriterHandle},
 };
 use tokio::{
@@ -65,11 +66,13 @@ fn main() -> Result<()> {
 
 fn weigh(dir: &Path) -> Result<()> {
     let store = Store::open(dir).context("open the store")?;
-    let mut bytes = 0;
+    let (mut packed, mut stored) = (0, 0);
     for entry in store.scan(&Prefix::chunks()).context("look through the events")? {
-        bytes += entry.context("read events")?.1.len();
+        let chunk = entry.context("read events")?.1;
+        packed += chunk::packed_bytes(&chunk).context("a chunk is damaged")?;
+        stored += chunk.len();
     }
-    println!("{bytes}");
+    println!("{packed} {stored}");
     Ok(())
 }
 

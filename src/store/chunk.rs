@@ -2,8 +2,13 @@
 //! give its space back (sled frees no emptied leaves).
 //!
 //! ```text
-//! version: u8 = 4 | crc32 of the rest: u32 | { length: u32 | event in postcard }*
+//! version: u8 = 5 | crc32 of the rest: u32 | bytes of the body: u32 | body as an LZ4 block
+//! version: u8 = 4 | crc32 of the rest: u32 | body
+//! body = { length: u32 | event in postcard }*
 //! ```
+//!
+//! The second form is for a body that does not get shorter. sled writes each value about three
+//! times until its leaf is full, so half the bytes are worth the time of making them.
 //!
 //! An event of an earlier version ends before the fields that came later: as many zero bytes are
 //! their stored form when they are not known.
@@ -12,14 +17,17 @@
 //! follow without gaps. The writer keeps the newest chunk open and puts it again under the same
 //! key, longer each time, until it is full.
 
+use std::borrow::Cow;
+
 use crate::{event::Event, limits::CHUNK_BYTES};
 
 use super::CodecError;
 
-/// The format that is written.
-const VERSION: u8 = 4;
+/// The format that is written, and that of a body which does not get shorter.
+const VERSION: u8 = 5;
+const PLAIN_VERSION: u8 = 4;
 
-/// The formats before it, which are still read.
+/// The formats before them, which are still read.
 const FIRST_VERSION: u8 = 1;
 const SECOND_VERSION: u8 = 2;
 const THIRD_VERSION: u8 = 3;
@@ -37,8 +45,11 @@ const SINCE_THIRD: [u8; 2] = [0; 2];
 /// Version byte and checksum.
 const HEADER_BYTES: usize = 5;
 
-/// Length in front of each event.
+/// Length in front of each event, and of a compressed body.
 const LENGTH_BYTES: usize = 4;
+
+/// No byte of an LZ4 block stands for more.
+const EXPANDED: usize = 255;
 
 /// Room behind a full chunk for the event that does not fit, which each chunk is offered: without
 /// it, each would be copied to a larger place right before its end.
@@ -98,14 +109,22 @@ impl ChunkBuilder {
     /// The value to store under [`super::Key::chunk`] of [`ChunkBuilder::first_seq`].
     #[must_use]
     pub fn value(&self) -> Vec<u8> {
-        let mut value = Vec::with_capacity(self.value_bytes());
-        value.push(VERSION);
-        value.extend_from_slice(&crc32fast::hash(&self.body).to_be_bytes());
-        value.extend_from_slice(&self.body);
+        // Where the header comes last of all.
+        let mut value = vec![0; HEADER_BYTES];
+        let version = if append_compressed(&self.body, &mut value) {
+            VERSION
+        } else {
+            value.extend_from_slice(&self.body);
+            PLAIN_VERSION
+        };
+        if let Some((header, rest)) = value.split_first_chunk_mut::<HEADER_BYTES>() {
+            let [a, b, c, d] = crc32fast::hash(rest).to_be_bytes();
+            *header = [version, a, b, c, d];
+        }
         value
     }
 
-    /// Bytes of [`ChunkBuilder::value`].
+    /// Bytes of [`ChunkBuilder::value`] at most.
     #[must_use]
     pub fn value_bytes(&self) -> usize {
         HEADER_BYTES + self.body.len()
@@ -130,6 +149,45 @@ impl ChunkBuilder {
     }
 }
 
+/// Appends the length of `body` and its LZ4 block. False, and nothing appended, when that is not
+/// shorter.
+fn append_compressed(body: &[u8], value: &mut Vec<u8>) -> bool {
+    let start = value.len();
+    let Ok(length) = u32::try_from(body.len()) else { return false };
+    value.extend_from_slice(&length.to_be_bytes());
+    let block = value.len();
+    value.resize(block + lz4_flex::block::get_maximum_output_size(body.len()), 0);
+    let written = value.get_mut(block..).map(|place| lz4_flex::block::compress_into(body, place));
+    match written {
+        Some(Ok(written)) if LENGTH_BYTES + written < body.len() => {
+            value.truncate(block + written);
+            true
+        }
+        _ => {
+            value.truncate(start);
+            false
+        }
+    }
+}
+
+/// The body behind a length; None when that is not what was appended.
+fn expanded(compressed: &[u8]) -> Option<Vec<u8>> {
+    let (length, block) = compressed.split_first_chunk::<LENGTH_BYTES>()?;
+    let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
+    if length > block.len().saturating_mul(EXPANDED) {
+        return None;
+    }
+    lz4_flex::block::decompress(block, length).ok().filter(|body| body.len() == length)
+}
+
+/// Bytes of the events of a stored chunk before they were compressed; None when it is damaged.
+#[must_use]
+pub fn packed_bytes(value: &[u8]) -> Option<usize> {
+    let (&version, rest) = value.split_first()?;
+    let (_, rest) = rest.split_first_chunk::<4>()?;
+    if version == VERSION { expanded(rest).map(|body| body.len()) } else { Some(rest.len()) }
+}
+
 /// The events of a chunk with their sequence numbers, in order.
 ///
 /// # Errors
@@ -149,10 +207,15 @@ fn events(value: &[u8]) -> Result<Vec<Event>, CodecError> {
     if !(FIRST_VERSION..=VERSION).contains(&found) {
         return Err(CodecError::UnknownVersion { what: WHAT, found, supported: VERSION });
     }
-    let (crc, mut body) = rest.split_first_chunk::<4>().ok_or(malformed.clone())?;
-    if crc32fast::hash(body) != u32::from_be_bytes(*crc) {
+    let (crc, rest) = rest.split_first_chunk::<4>().ok_or(malformed.clone())?;
+    if crc32fast::hash(rest) != u32::from_be_bytes(*crc) {
         return Err(malformed);
     }
+    let body = match found {
+        VERSION => Cow::Owned(expanded(rest).ok_or(malformed.clone())?),
+        _ => Cow::Borrowed(rest),
+    };
+    let mut body = &*body;
     let mut events = Vec::new();
     while let Some((length, rest)) = body.split_first_chunk::<LENGTH_BYTES>() {
         let length = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX);
@@ -217,8 +280,9 @@ mod tests {
             pushed += 1;
         }
         assert!(pushed > 5);
-        assert_eq!(chunk.value().len(), chunk.value_bytes());
+        assert!(chunk.value().len() < chunk.value_bytes() / 2);
         assert!(chunk.value_bytes() <= CHUNK_BYTES);
+        assert_eq!(packed_bytes(&chunk.value()), Some(chunk.value_bytes() - HEADER_BYTES));
         assert_eq!(decode(0, &chunk.value()).unwrap().len(), pushed);
     }
 
@@ -244,7 +308,31 @@ mod tests {
         let mut newer = value;
         newer[0] = VERSION + 1;
         let error = std::error::Error::source(&decode(7, &newer).unwrap_err()).unwrap().to_string();
-        assert_eq!(error, "a stored event chunk has format 5, but this version reads format 4");
+        assert_eq!(error, "a stored event chunk has format 6, but this version reads format 5");
+    }
+
+    #[test]
+    fn what_does_not_get_shorter_is_stored_as_it_is() {
+        // Of each byte once, nothing comes twice.
+        let answer: String = (' '..'\u{7f}').collect();
+        let mut chunk = ChunkBuilder::new(7);
+        let event = Event {
+            data: Box::new(EventData { response: Some(answer.into()), ..EventData::default() }),
+            ..event(1, 0)
+        };
+        assert!(chunk.push(&event));
+        let mut value = vec![0; HEADER_BYTES];
+        value.extend(0..=u8::MAX);
+        assert!(!append_compressed(&value[HEADER_BYTES..].to_vec(), &mut value.clone()));
+        assert_eq!(decode(7, &chunk.value()).unwrap(), [(7, event)]);
+    }
+
+    #[test]
+    fn a_block_that_claims_to_be_longer_than_it_can_be_is_refused() {
+        let rest = [&u32::MAX.to_be_bytes()[..], &[0; 4]].concat();
+        assert_eq!(expanded(&rest), None);
+        let value = [&[VERSION], &crc32fast::hash(&rest).to_be_bytes()[..], &rest].concat();
+        assert!(decode(7, &value).is_err());
     }
 
     #[test]

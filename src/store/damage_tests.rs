@@ -312,7 +312,7 @@ fn chunks_of_a_later_version_are_no_damage() {
     let dir = sound();
     let store = Store::open(dir.path()).unwrap();
     let mut value = store.get(&Key::chunk(0)).unwrap().unwrap();
-    value[0] = 2;
+    value[0] = u8::MAX;
     let mut later = Commit::new();
     later.put(Key::chunk(0), value);
     store.apply(later).unwrap();

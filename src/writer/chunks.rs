@@ -54,8 +54,11 @@ impl Chunks {
 
     fn begin(&mut self, stage: &mut Stage) {
         if !self.open.is_empty() {
-            self.stage(stage);
-            self.ages.add(self.open.value_bytes());
+            let value = self.open.value();
+            self.ages.add(value.len());
+            if std::mem::take(&mut self.changed) {
+                stage.put(Key::chunk(self.open.first_seq()), value);
+            }
         }
         self.open = ChunkBuilder::new(self.next_seq());
     }

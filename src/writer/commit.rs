@@ -5,10 +5,18 @@ use std::{panic, thread};
 use super::{Mode, Writer, error::WriterError, events::EventLog, live, stage::Stage};
 use crate::store::Store;
 
+/// Commits in a row of which one says how far a replay has come, while lines wait.
+const COMMITS_TO_A_PLACE: u32 = 4;
+
 impl Writer {
     /// Makes all that is staged durable, then releases it.
     pub(super) fn commit(&mut self) -> Result<(), WriterError> {
-        let Some(staged) = self.staged() else { return Ok(()) };
+        self.commit_staged(true)
+    }
+
+    /// As [`Writer::commit`]; with the place where the input is, or without it.
+    pub(super) fn commit_staged(&mut self, with_place: bool) -> Result<(), WriterError> {
+        let Some(staged) = self.staged(with_place) else { return Ok(()) };
         let now_ms = self.now_ms();
         write(staged, now_ms, &mut self.events, &self.store)?;
         self.release();
@@ -21,7 +29,8 @@ impl Writer {
         if self.intake.batches.is_empty() || self.room.is_short() || self.room.is_closed() {
             return self.commit();
         }
-        let Some(staged) = self.staged() else { return Ok(()) };
+        let with_place = self.is_place_due();
+        let Some(staged) = self.staged(with_place) else { return Ok(()) };
         let now_ms = self.now_ms();
         let Self { events, store, intake, stage, .. } = self;
         let written = thread::scope(|scope| {
@@ -39,11 +48,23 @@ impl Writer {
         self.stage_events()
     }
 
+    /// Is it time to store where the input is, its positions and the messages that are open there?
+    ///
+    /// With every commit, but for the past: a replay asks of each event whether the store holds it,
+    /// so what a crash makes it read again is known. Most messages have come and gone until the next
+    /// time. It would be sent again if it was not kept, or is to be.
+    pub(super) fn is_place_due(&mut self) -> bool {
+        let is_known_again = matches!(self.mode, Mode::Replay { resend: false, .. })
+            && !self.retention.events.age.is_zero();
+        self.commits_without_place += 1;
+        !is_known_again || self.commits_without_place >= COMMITS_TO_A_PLACE
+    }
+
     /// What goes into this commit; None when there is nothing.
-    fn staged(&mut self) -> Option<Stage> {
-        let is_kept = self.mode.scope().is_some();
-        live::stage(&mut self.intake.correlator, is_kept.then_some(&mut self.stage));
-        self.intake.stage_states(&mut self.stage);
+    fn staged(&mut self, with_place: bool) -> Option<Stage> {
+        if with_place {
+            self.stage_place();
+        }
         self.stage_notices();
         self.deliveries.stage(self.events.next_seq(), &mut self.stage);
         if self.stage.is_empty() {
@@ -52,8 +73,16 @@ impl Writer {
         if self.mode == Mode::Live {
             self.life.stage(self.now_ms(), &mut self.stage);
         }
-        let next = Stage::new(self.stage.scope);
+        let next = self.stage.begin_next(with_place);
         Some(std::mem::replace(&mut self.stage, next))
+    }
+
+    /// Where the input is, and what is open there: both or neither.
+    fn stage_place(&mut self) {
+        self.commits_without_place = 0;
+        let is_kept = self.mode.scope().is_some();
+        live::stage(&mut self.intake.correlator, is_kept.then_some(&mut self.stage));
+        self.intake.stage_states(&mut self.stage);
     }
 
     /// All that was staged is durable: events may be handed out.

@@ -41,7 +41,7 @@ use crate::{
         gist::Interest,
         policy,
         progress::Progress,
-        subscription::{Decision, Subscription, Tally},
+        subscription::{Subscription, Tally},
     },
     store::{CodecError, Key, Prefix, Store, codec, key},
 };
@@ -488,13 +488,6 @@ impl State {
 
     fn subscription(&self) -> Subscription<'_> {
         subscription(&self.webhook)
-    }
-
-    /// What becomes of a fresh event; counted.
-    fn decide(&mut self, event: &Event) -> Decision {
-        let decision = self.subscription().decide(event);
-        self.tally.count(decision, event.id);
-        decision
     }
 
     /// As [`Deliveries::expire`], for one webhook.

@@ -11,7 +11,7 @@ use std::slice;
 use super::{error::WriterError, stage::Stage};
 use crate::{
     config::WebhookId,
-    limits::{ATTEMPT_CHUNKS, CHUNK_BYTES},
+    limits::{ATTEMPT_CHUNK_BYTES, ATTEMPT_CHUNKS},
     queue::record::Record,
     store::{CodecError, Key, Prefix, Store, codec, key},
 };
@@ -87,7 +87,7 @@ impl History {
     /// Appends a record; it is stored with the next commit.
     pub(super) fn append(&mut self, webhook: WebhookId, mut record: Record, stage: &mut Stage) {
         let bytes = fit(&mut record);
-        if self.open_bytes + bytes > CHUNK_BYTES && !self.open.is_empty() {
+        if self.open_bytes + bytes > ATTEMPT_CHUNK_BYTES && !self.open.is_empty() {
             self.stage(webhook, stage);
             self.begin_chunk(webhook, stage);
         }

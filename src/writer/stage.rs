@@ -72,6 +72,16 @@ impl Stage {
         self.commit.remove(key);
     }
 
+    /// What comes behind this one. Without its place, that goes there.
+    pub(super) fn begin_next(&mut self, with_place: bool) -> Self {
+        let mut next = Self::new(self.scope);
+        if !with_place {
+            next.positions = std::mem::take(&mut self.positions);
+            next.journals = std::mem::take(&mut self.journals);
+        }
+        next
+    }
+
     /// Notes where a source is once this batch is durable.
     pub(super) fn position(&mut self, source: &str, batch: &Batch) {
         if let Some(position) = &batch.journal {
@@ -84,6 +94,7 @@ impl Stage {
 
     /// Notes what must be remembered of a source with its position.
     pub(super) fn source_state(&mut self, source: &str, state: &State) {
+        self.touch();
         let State { year, occurrences, since_us } = state;
         let occurrences = occurrences.newest(limits::OCCURRENCES_STORED);
         self.states

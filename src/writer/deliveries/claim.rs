@@ -217,31 +217,25 @@ impl State {
             if max > 0 && claimed.claims.len() >= max {
                 return Ok(());
             }
-            if self.pass_unwanted(desk)? {
-                continue;
-            }
+            let next = match self.pass_unwanted(desk)? {
+                Next::Passed => continue,
+                Next::Wanted(event) => Some(event),
+                Next::Unknown => None,
+            };
             let Some(seq) = self.progress.claim(desk.durable_seq) else { return Ok(()) };
-            let event = desk.events.get(seq, desk.store)?;
-            match event.filter(|event| self.decide(event) == Decision::Wanted) {
+            let wanted = match next {
+                Some(event) => Some(event),
+                None => desk.events.get(seq, desk.store)?.filter(|event| self.is_wanted(event)),
+            };
+            match wanted {
                 // Even when none may go out, what is not wanted is passed over: it is no backlog.
                 Some(_) if max == 0 => {
                     self.progress.give_back(seq);
                     return Ok(());
                 }
-                Some(event) if self.is_out_of_turn(event.data.uid, seq, desk.store)? => {
-                    self.changed |= self.progress.done(seq);
-                    self.queue_up(event.data.uid, seq, desk.stage);
-                }
                 Some(event) => {
-                    self.take_turn(event.data.uid);
-                    claimed.claims.push(Claim {
-                        seq,
-                        event,
-                        attempt: 1,
-                        due_ms: None,
-                        is_probe: false,
-                        is_replay: false,
-                    });
+                    self.tally.count(Decision::Wanted, event.id);
+                    self.hand_out(event, seq, desk, claimed)?;
                 }
                 None => self.changed |= self.progress.done(seq),
             }
@@ -250,21 +244,68 @@ impl State {
         Ok(())
     }
 
+    /// Hands out a fresh event that was claimed, or has it wait for its turn.
+    fn hand_out(
+        &mut self,
+        event: Arc<Event>,
+        seq: u64,
+        desk: &mut Desk<'_>,
+        claimed: &mut Claimed,
+    ) -> Result<(), WriterError> {
+        let uid = event.data.uid;
+        if self.is_out_of_turn(uid, seq, desk.store)? {
+            self.changed |= self.progress.done(seq);
+            self.queue_up(uid, seq, desk.stage);
+        } else {
+            self.take_turn(uid);
+            claimed.claims.push(Claim {
+                seq,
+                event,
+                attempt: 1,
+                due_ms: None,
+                is_probe: false,
+                is_replay: false,
+            });
+        }
+        Ok(())
+    }
+
     /// Passes over the next fresh event if it is not wanted, and over many at once of types, users,
-    /// domains or routes that it did not ask for. False when it is wanted, or when there is none.
-    fn pass_unwanted(&mut self, desk: &mut Desk<'_>) -> Result<bool, WriterError> {
-        let Some((from, end)) = self.progress.fresh(desk.durable_seq) else { return Ok(false) };
+    /// domains or routes that the webhook did not ask for.
+    fn pass_unwanted(&mut self, desk: &mut Desk<'_>) -> Result<Next, WriterError> {
+        let Some((from, end)) = self.progress.fresh(desk.durable_seq) else {
+            return Ok(Next::Unknown);
+        };
         let others = desk.events.end_of_others(&self.interest, from, end);
         let to = others.max(from + 1);
         if let Some(event) = desk.events.get(to - 1, desk.store)? {
             let decision = self.subscription().decide(&event);
             if decision == Decision::Wanted {
-                return Ok(false);
+                return Ok(if to == from + 1 { Next::Wanted(event) } else { Next::Unknown });
             }
             self.tally.count_many(decision, to - from, event.id);
         }
         self.changed = true;
         self.progress.pass(to);
-        Ok(true)
+        Ok(Next::Passed)
     }
+
+    /// Is an event wanted? Counted when it is not; one that is counts once it goes out.
+    fn is_wanted(&mut self, event: &Event) -> bool {
+        let decision = self.subscription().decide(event);
+        if decision != Decision::Wanted {
+            self.tally.count(decision, event.id);
+        }
+        decision == Decision::Wanted
+    }
+}
+
+/// What the next fresh event is.
+enum Next {
+    /// It was not wanted, and is passed.
+    Passed,
+    /// It will be claimed next.
+    Wanted(Arc<Event>),
+    /// There is none, or nobody has looked at it.
+    Unknown,
 }

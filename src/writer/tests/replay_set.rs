@@ -1,7 +1,7 @@
 //! A replay that is stopped at any moment, by a crash or in good order, and started again.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{collections::BTreeMap, fs, path::Path, time::Duration};
 
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use tempfile::TempDir;
@@ -73,7 +73,8 @@ fn interrupted(log: &str, seed: u64) -> BTreeMap<String, Event> {
         let end = (at + random.random_range(0..40)).min(lines.len());
         bench.ingest(&lines[at..end].concat());
         match random.random_range(0..10) {
-            0..4 => bench.writer.commit().unwrap(),
+            0..2 => bench.writer.commit().unwrap(),
+            2..4 => bench.writer.commit_staged(false).unwrap(),
             4..7 => {
                 drop(bench);
                 bench = go_on(dir.path());
@@ -106,6 +107,27 @@ fn row_28_a_replay_that_is_killed_and_stopped_at_random_gives_what_an_uninterrup
             assert_eq!(found.len(), expected.len(), "{name}, seed {seed}: invented");
         }
     }
+}
+
+#[test]
+fn a_replay_may_lag_behind_its_events_only_where_they_are_known_again() {
+    let dir = TempDir::new().unwrap();
+    let may_lag = |mode, kept| {
+        let mut bench = Bench::open(dir.path(), mode);
+        bench.writer.retention.events.age = kept;
+        [(); 4].map(|()| !bench.writer.is_place_due())
+    };
+    let resent = match mode(ID, false) {
+        Mode::Replay { since_us, until_us, only, set, .. } => {
+            Mode::Replay { since_us, until_us, only, resend: true, set }
+        }
+        Mode::Live => Mode::Live,
+    };
+    let day = Duration::from_hours(24);
+    assert_eq!(may_lag(mode(ID, false), day), [true, true, true, false]);
+    assert_eq!(may_lag(mode(ID, false), Duration::ZERO), [false; 4], "nothing is kept");
+    assert_eq!(may_lag(resent, day), [false; 4], "all is sent again");
+    assert_eq!(may_lag(Mode::Live, day), [false; 4]);
 }
 
 const OPEN: &str =

@@ -141,11 +141,16 @@ impl Bench {
         show("durable replay", log, &replayed);
         let weighed =
             measure::run(Command::new(&self.durable).arg("weigh").arg(&self.store), true)?;
-        let (bytes, packed) = (size(&self.store)?, weighed.printed.trim().parse()?);
+        let bytes = size(&self.store)?;
+        let weights: Vec<u64> =
+            weighed.printed.split_whitespace().map(str::parse).collect::<Result<_, _>>()?;
+        let [packed, stored] = weights[..] else { bail!("{}", weighed.printed) };
         println!(
-            "with history: {:.0} MB on disk, {:.0} MB packed; {} lines, events, delivered",
+            "with history: {:.0} MB on disk, {:.0} MB packed, which are {:.0} MB compressed; {} lines, \
+             events, delivered",
             number(bytes) / 1e6,
             number(packed) / 1e6,
+            number(stored) / 1e6,
             replayed.printed.trim()
         );
         let times = replayed.took.as_secs_f64() / parsed.took.as_secs_f64();
