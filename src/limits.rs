@@ -10,12 +10,13 @@ pub const LIVE_MESSAGES: usize = 1_000_000;
 /// Postfix cuts its records at 2,000 bytes, so only foreign lines come near.
 pub const LINE_BYTES: usize = 64 * 1024;
 
-/// Bytes of lines in one batch from a source: enough to amortise a channel hop, small enough
-/// that senders get their turn between two, and that the waiting ones take little memory.
-pub const BATCH_BYTES: usize = 256 * 1024;
+/// Bytes of lines in one batch from a source: enough to amortise a channel hop and the start of a
+/// thread that parses them, small enough that senders get their turn between two, and that the
+/// waiting ones take little memory.
+pub const BATCH_BYTES: usize = 1024 * 1024;
 
 /// Batches that may wait for the writer, for each source.
-pub const BATCHES_WAITING: usize = 4;
+pub const BATCHES_WAITING: usize = 2;
 
 /// Bytes kept of a server's answer in an event (events.md §1).
 pub const RESPONSE_BYTES: usize = 2048;

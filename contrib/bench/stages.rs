@@ -80,8 +80,10 @@ fn events(file: &str, memory: &mut Memory) -> Result<(u64, u64)> {
     let mut packed = Packed { open: ChunkBuilder::new(0), bytes: 0 };
     let mut fresh = Vec::new();
     each_batch_read_ahead(file, memory, |batch| {
-        reader.read(batch, |line| correlator.step(line, &mut fresh));
-        fresh.drain(..).for_each(|event| packed.push(&event));
+        reader.read(batch, |line| {
+            correlator.step(line, &mut fresh);
+            fresh.drain(..).for_each(|event| packed.push(&event));
+        });
         correlator.drain_asides(|_, _| {});
         correlator.drain_changes(|_, _, _, _| {});
     })?;

@@ -11,7 +11,7 @@ use super::{
     emit::{Trigger, bounded, message_data},
     hold::HOLD_US,
     lineage::Lineage,
-    message::{Class, KeptLine, Message, Origin},
+    message::{Class, Message, Origin},
 };
 use crate::event::EventType;
 
@@ -118,7 +118,7 @@ impl Step<'_> {
             self.settle_origin(active.queue_id, &mut message);
             let recipients = self.learn(active.queue_id, &mut message);
             self.settle_route(&mut message);
-            message.queue_line = Some(KeptLine::from(self.line));
+            message.queue_line = Some(self.kept_line());
             let (host, instance) = (&self.system.host, &self.system.instance);
             self.directory.note_own(host, instance, active.queue_id.as_str(), &mut message);
             self.sending(active.queue_id, &message);
@@ -203,7 +203,7 @@ impl Step<'_> {
     fn sending(&mut self, queue_id: QueueId<'_>, message: &Message) {
         let is_outbound = self.class_without_recipient(message) == Some(Class::Outbound);
         if is_outbound && !may_be_check(queue_id.as_str(), message) {
-            self.tell_sending(queue_id.as_str(), message, self.line.into());
+            self.tell_sending(queue_id.as_str(), message, self.trigger());
         }
     }
 

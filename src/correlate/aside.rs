@@ -217,8 +217,13 @@ mod tests {
     use crate::event::TimeQuality;
 
     fn aside(pid: u32, until_us: i64, text: &str) -> Aside {
-        let line =
-            KeptLine { bytes: text.into(), occurrence: 0, at_us: 0, quality: TimeQuality::Exact };
+        let line = KeptLine {
+            bytes: text.into(),
+            occurrence: 0,
+            at_us: 0,
+            quality: TimeQuality::Exact,
+            identities: None,
+        };
         Aside { topic: topic(pid), until_us, instance: Box::default(), line }
     }
 

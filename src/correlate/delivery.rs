@@ -69,7 +69,7 @@ impl Step<'_> {
         let kind = ended.unwrap_or_else(|| self.kind(delivery, &answer, class, &mut data));
         data.same_reason =
             is_deferral(delivery.status) && repeats(message, &key, delivery.dsn, &data);
-        let event = self.system.event(kind, self.line.into(), &key.0, data);
+        let event = self.system.event(kind, self.trigger(), &key.0, data);
         note_outcome(message.recipients.get_or_default(key), delivery.status, &event.data);
         self.events.push(event);
     }

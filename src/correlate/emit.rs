@@ -5,11 +5,12 @@ use mailherald_parsers::{postfix::QueueId, status::Dsn};
 use smol_str::{SmolStr, SmolStrBuilder};
 
 use super::{
+    Step,
     message::{Class, KeptLine, Message},
     system::System,
 };
 use crate::{
-    event::{Event, EventData, EventType, MessageUid, TimeQuality, text},
+    event::{Event, EventData, EventType, Identities, MessageUid, TimeQuality, text},
     limits,
     parse::Line,
 };
@@ -22,26 +23,39 @@ pub(crate) struct Trigger<'a> {
     at_us: i64,
     quality: TimeQuality,
     partial: bool,
-}
-
-impl<'a> From<&Line<'a>> for Trigger<'a> {
-    fn from(line: &Line<'a>) -> Self {
-        let Line { bytes, occurrence, at_us, quality, partial, .. } = *line;
-        Self { bytes, occurrence, at_us, quality, partial }
-    }
+    /// What the id begins with: the system and the line; None where that is still to be hashed.
+    identities: Option<&'a Identities>,
 }
 
 impl<'a> From<&'a KeptLine> for Trigger<'a> {
     fn from(line: &'a KeptLine) -> Self {
-        let KeptLine { ref bytes, occurrence, at_us, quality } = *line;
-        Self { bytes, occurrence, at_us, quality, partial: false }
+        let KeptLine { ref bytes, occurrence, at_us, quality, ref identities } = *line;
+        let identities = identities.as_deref();
+        Self { bytes, occurrence, at_us, quality, partial: false, identities }
     }
 }
 
 impl From<&Line<'_>> for KeptLine {
     fn from(line: &Line<'_>) -> Self {
         let Line { bytes, occurrence, at_us, quality, .. } = *line;
-        Self { bytes: bytes.to_vec(), occurrence, at_us, quality }
+        Self { bytes: bytes.to_vec(), occurrence, at_us, quality, identities: None }
+    }
+}
+
+impl<'a> Step<'a> {
+    /// The line of this step, as what gives an event.
+    pub(crate) fn trigger(&self) -> Trigger<'a> {
+        let Line { bytes, occurrence, at_us, quality, partial, identities, .. } = *self.line;
+        // The configuration may know the instance by another name than the tag.
+        let is_of_it = *self.line.record.process.instance == *self.system.instance;
+        let identities = identities.filter(|_| is_of_it);
+        Trigger { bytes, occurrence, at_us, quality, partial, identities }
+    }
+
+    /// The line of this step, to be kept for events of later lines.
+    pub(crate) fn kept_line(&self) -> KeptLine {
+        let identities = self.trigger().identities.cloned().map(Box::new);
+        KeptLine { identities, ..self.line.into() }
     }
 }
 
@@ -54,12 +68,12 @@ impl System {
         recipient: &str,
         mut data: Box<EventData>,
     ) -> Event {
-        let id = self.identities.event(&[
-            trigger.bytes,
-            &trigger.occurrence.to_be_bytes(),
-            kind.name().as_bytes(),
-            recipient.as_bytes(),
-        ]);
+        let occurrence = trigger.occurrence.to_be_bytes();
+        let rest: [&[u8]; 3] = [&occurrence, kind.name().as_bytes(), recipient.as_bytes()];
+        let id = match trigger.identities {
+            Some(identities) => identities.event(&rest),
+            None => self.identities.and(&[trigger.bytes]).event(&rest),
+        };
         data.partial = trigger.partial;
         if self.evidence {
             let line = text::bounded(trigger.bytes, limits::RESPONSE_BYTES).value;

@@ -107,7 +107,7 @@ impl Step<'_> {
                 set_recipient(&mut data, to, original.as_ref());
             }
             let kind = describe(class, &message, &mut data, key.as_ref());
-            let event = self.system.event(kind, self.line.into(), to, data);
+            let event = self.system.event(kind, self.trigger(), to, data);
             self.events.push(event);
             if let Some(recipient) = key.and_then(|key| message.recipients.get_mut(&key)) {
                 recipient.done = true;

@@ -162,6 +162,8 @@ impl Correlator {
         let Some(system) = self.systems.get_mut(index) else { return };
         let Some(message) = system.messages.get_mut(queue_id) else { return };
         let Some(held) = message.held.take() else { return };
+        // Nearly always the only one: most lines then need not be looked at twice.
+        self.held.remove(&(held.until_us, index, queue_id.into()));
         match kin {
             Some(kin) => kin.adopt(message),
             // What a pipe took and nobody resubmitted was at its end there.

@@ -289,7 +289,7 @@ impl Step<'_> {
             data.engine = policy.map(|policy| policy.engine.into()).or(words);
             data.rules = policy.and_then(|policy| policy.reason.clone());
         }
-        self.events.push(self.system.event(kind, self.line.into(), to, data));
+        self.events.push(self.system.event(kind, self.trigger(), to, data));
     }
 
     /// What every event of a refusal carries.

@@ -14,9 +14,6 @@ use crate::event::Identities;
 /// long a lookup took, so that strangers cannot choose keys that collide.
 pub(crate) type Map<V> = std::collections::HashMap<SmolStr, V, foldhash::fast::RandomState>;
 
-/// Version of the recipe of event ids and message uids. A change makes every event a new one.
-const IDENTITY: &[u8] = b"v1";
-
 /// One queue: the messages of one instance on one host.
 #[derive(Debug, Default)]
 pub(crate) struct System {
@@ -44,7 +41,7 @@ pub(crate) struct System {
 
 impl System {
     pub(crate) fn new(host: &[u8], instance: &[u8]) -> Self {
-        let identities = Identities::beginning_with(&[IDENTITY, host, instance]);
+        let identities = Identities::of_system(host, instance);
         Self { host: host.into(), instance: instance.into(), identities, ..Self::default() }
     }
 

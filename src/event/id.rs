@@ -16,16 +16,25 @@ pub struct EventId(pub [u8; 16]);
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
 pub struct MessageUid(pub [u8; 16]);
 
+/// Version of the recipe of event ids and message uids. A change makes every event a new one.
+const VERSION: &[u8] = b"v1";
+
 /// Makes ids that begin with the same parts, which are hashed once.
 #[derive(Debug, Clone, Default)]
 pub struct Identities(Sha256);
 
 impl Identities {
-    /// Ids whose first parts are `common`.
+    /// Those of one mail system: an instance on a host.
     #[must_use]
-    pub fn beginning_with(common: &[&[u8]]) -> Self {
-        let mut hash = Sha256::new();
-        append(&mut hash, common);
+    pub fn of_system(host: &[u8], instance: &[u8]) -> Self {
+        Self::default().and(&[VERSION, host, instance])
+    }
+
+    /// Ids that go on with these `parts`, which they have in common as well.
+    #[must_use]
+    pub fn and(&self, parts: &[&[u8]]) -> Self {
+        let mut hash = self.0.clone();
+        append(&mut hash, parts);
         Self(hash)
     }
 
@@ -138,9 +147,11 @@ mod tests {
 
     #[test]
     fn parts_in_common_are_as_good_as_given_each_time() {
-        let identities = Identities::beginning_with(&[b"v1", b"host"]);
-        assert_eq!(identities.event(&[b"line"]), EventId::of(&[b"v1", b"host", b"line"]));
-        assert_eq!(identities.message(&[]), MessageUid::of(&[b"v1", b"host"]));
+        let identities = Identities::of_system(b"host", b"postfix");
+        let whole: [&[u8]; 5] = [b"v1", b"host", b"postfix", b"line", b"0"];
+        assert_eq!(identities.event(&[b"line", b"0"]), EventId::of(&whole));
+        assert_eq!(identities.and(&[b"line"]).event(&[b"0"]), EventId::of(&whole));
+        assert_eq!(identities.message(&[]), MessageUid::of(&[b"v1", b"host", b"postfix"]));
     }
 
     #[test]

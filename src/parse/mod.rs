@@ -6,6 +6,7 @@
 mod ahead;
 mod drift;
 mod gaps;
+mod identity;
 mod occurrence;
 
 use std::collections::HashMap;
@@ -20,7 +21,7 @@ use mailherald_parsers::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    event::TimeQuality,
+    event::{Identities, TimeQuality},
     source::{Batch, Fingerprint, LineSpan},
 };
 
@@ -28,6 +29,7 @@ pub use occurrence::Occurrences;
 
 use drift::Drift;
 use gaps::Gaps;
+use identity::Beginning;
 
 /// One line, as the correlator wants it.
 #[derive(Debug)]
@@ -42,6 +44,9 @@ pub struct Line<'a> {
     pub quality: TimeQuality,
     /// It is not whole ([`LineSpan::cut`]).
     pub partial: bool,
+    /// What the ids of its events begin with, where it may give some: its host, the instance as
+    /// [`LogRecord::process`] has it, and the line.
+    pub identities: Option<&'a Identities>,
     /// What it says.
     pub record: &'a LogRecord<'a>,
 }
@@ -92,6 +97,7 @@ pub struct Reader {
     zone: TimeZone,
     resolvers: HashMap<Fingerprint, Resolver>,
     memory: Memory,
+    spare: ahead::Spare,
 }
 
 /// What a reader knows of the lines before.
@@ -102,16 +108,24 @@ struct Memory {
     counts: Counts,
     gaps: Gaps,
     drift: Drift,
+    beginning: Beginning,
 }
 
-/// A record with its time, and its number among identical lines.
+/// A record, and what is known of it besides.
 #[derive(Debug)]
 struct Parsed<'a> {
     record: LogRecord<'a>,
+    note: Note,
+    partial: bool,
+}
+
+/// The time of a record, and its number among identical lines.
+#[derive(Debug)]
+struct Note {
     occurrence: u64,
     at_us: i64,
     quality: TimeQuality,
-    partial: bool,
+    identities: Option<Identities>,
 }
 
 impl Reader {
@@ -124,6 +138,7 @@ impl Reader {
             zone,
             resolvers: HashMap::new(),
             memory: Memory { state, ..Memory::default() },
+            spare: ahead::Spare::default(),
         }
     }
 
@@ -141,12 +156,13 @@ impl Reader {
         self.turn_to(batch.position.fingerprint);
         let mut resolver = self.resolver(batch);
         let before = self.memory.counts;
-        if !ahead::read(&mut self.parser, &mut self.memory, &mut resolver, batch, &mut each) {
-            for (bytes, partial) in lines(batch, &batch.lines) {
-                let record = self.parser.parse(bytes);
-                if let Some(parsed) = self.memory.note(record, &mut resolver, batch.anchor) {
-                    each(&Parsed { partial, ..parsed }.line());
-                }
+        let (parser, memory) = (&mut self.parser, &mut self.memory);
+        let tools = ahead::Tools { parser, memory, resolver: &mut resolver };
+        let read = ahead::read(tools, &mut self.spare, batch, &mut each);
+        for (bytes, partial) in lines(batch, batch.lines.get(read..).unwrap_or_default()) {
+            let record = self.parser.parse(bytes);
+            if let Some(note) = self.memory.note(&record, &mut resolver, batch.anchor) {
+                each(&Parsed { record, note, partial }.line());
             }
         }
         let Memory { state, counts, drift, .. } = &mut self.memory;
@@ -202,19 +218,18 @@ impl Reader {
 
 impl Memory {
     /// Counts a record, and tells its time; None when it tells nothing of any message.
-    fn note<'a>(
+    fn note(
         &mut self,
-        mut record: LogRecord<'a>,
+        record: &LogRecord<'_>,
         resolver: &mut Resolver,
         anchor: Timestamp,
-    ) -> Option<Parsed<'a>> {
-        if self.whose.passes_over(&record.body) {
-            record.body = Body::Ignored;
-        }
-        self.counts.add(&record.body);
+    ) -> Option<Note> {
+        let is_of_others = self.whose.passes_over(&record.body);
+        let body = if is_of_others { &Body::Ignored } else { &record.body };
+        self.counts.add(body);
         let (at, quality) = resolver.resolve(record.stamp, anchor);
         let (at_us, second) = (at.as_microsecond(), at.as_second());
-        match record.body {
+        match body {
             Body::Postfix(_) | Body::Haraka(_) | Body::Filter(_) => {}
             Body::Gap(gap) => {
                 self.gaps.note(gap.lines, second);
@@ -222,11 +237,13 @@ impl Memory {
             }
             Body::Ignored | Body::Unrecognised(_) => return None,
         }
-        let is_counted = gives_events(&record.body);
-        let occurrence =
-            if is_counted { self.state.occurrences.count(record.line, second) } else { 0 };
         let quality = time_quality(quality);
-        Some(Parsed { record, occurrence, at_us, quality, partial: false })
+        if !gives_events(&record.body) {
+            return Some(Note { occurrence: 0, at_us, quality, identities: None });
+        }
+        let occurrence = self.state.occurrences.count(record.line, second);
+        let identities = Some(self.beginning.of(record));
+        Some(Note { occurrence, at_us, quality, identities })
     }
 }
 
@@ -242,13 +259,14 @@ impl Whose {
 
 impl Parsed<'_> {
     fn line(&self) -> Line<'_> {
-        let Self { record, occurrence, at_us, quality, partial } = self;
+        let Self { record, note, partial } = self;
         Line {
             bytes: record.line,
-            occurrence: *occurrence,
-            at_us: *at_us,
-            quality: *quality,
+            occurrence: note.occurrence,
+            at_us: note.at_us,
+            quality: note.quality,
             partial: *partial,
+            identities: note.identities.as_ref(),
             record,
         }
     }

@@ -121,10 +121,10 @@ impl Cutter {
             return None;
         }
         // The next batch will be about as large: room for it at once saves growing in steps.
-        let mut rest = Vec::with_capacity(self.bytes.len());
+        let mut rest = Vec::with_capacity(about(self.bytes.len()).min(BATCH_BYTES));
         rest.extend(self.bytes.drain(self.line_start.min(self.bytes.len())..));
         self.line_start = 0;
-        let lines = Vec::with_capacity(self.lines.len());
+        let lines = Vec::with_capacity(about(self.lines.len()));
         let cut = Cut {
             bytes: std::mem::replace(&mut self.bytes, rest),
             lines: std::mem::replace(&mut self.lines, lines),
@@ -179,6 +179,11 @@ impl Cutter {
         self.line_read = 0;
         self.line_cut = false;
     }
+}
+
+/// A little more than that.
+fn about(size: usize) -> usize {
+    size + size / 8
 }
 
 /// Batches are far smaller than 4 GiB.

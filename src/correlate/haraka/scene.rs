@@ -26,11 +26,7 @@ use crate::{
     parse::Line,
 };
 
-/// What all events of Haraka's have in common: version of the recipe, no host (a UUID is unique
-/// everywhere), and whose facts they are.
-const COMMON: [&[u8]; 3] = [b"v1", b"", INSTANCE];
-
-/// Names Haraka where a route asks for an instance.
+/// Whose facts these are: names Haraka where a route asks for an instance, and in the identities.
 const INSTANCE: &[u8] = b"haraka";
 
 /// Makes events.
@@ -43,7 +39,8 @@ pub(crate) struct Teller {
 
 impl Default for Teller {
     fn default() -> Self {
-        Self { identities: Identities::beginning_with(&COMMON), evidence: false }
+        // No host: a UUID is unique everywhere.
+        Self { identities: Identities::of_system(b"", INSTANCE), evidence: false }
     }
 }
 
@@ -72,7 +69,7 @@ impl Teller {
     pub(crate) fn keep(&self, line: &Line<'_>) -> KeptLine {
         let Line { bytes, at_us, quality, .. } = *line;
         let bytes = if self.evidence { bytes.to_vec() } else { Vec::new() };
-        KeptLine { bytes, occurrence: 0, at_us, quality }
+        KeptLine { bytes, occurrence: 0, at_us, quality, identities: None }
     }
 }
 
