@@ -8,6 +8,7 @@
 //! * [`header`] splits off what the logging system put in front or around (stamp, host, tag, PID),
 //! * [`time`] reads time stamps and resolves those that carry no year,
 //! * [`postfix`] reads the text of each Postfix daemon,
+//! * [`haraka`] reads the records of Haraka, in each of its layouts,
 //! * [`filters`] reads the verdicts of spam and virus filters and policy servers,
 //! * [`journal`] reads the export format of systemd's journal,
 //! * [`address`] scans envelope addresses, quote- and bracket-aware,
@@ -30,6 +31,7 @@ pub mod address;
 mod fields;
 pub mod filters;
 pub mod gap;
+pub mod haraka;
 pub mod header;
 pub mod journal;
 mod json;

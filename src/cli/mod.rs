@@ -12,6 +12,7 @@ mod demo;
 mod doctor;
 mod failure;
 mod generate;
+mod haraka_json;
 mod logs;
 mod parse;
 mod record_json;
