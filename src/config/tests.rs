@@ -130,13 +130,11 @@ fn an_unknown_key_is_an_error_with_the_nearest_known_one() {
 fn what_comes_later_is_refused_by_name_and_not_ignored() {
     let text = format!("{SOURCE}{}[api]\nlisten = \"x\"\n", good_webhook());
     assert_problems(&text, &["7:2: error: api: not in this version\n    hint: remove it"]);
-    let hint = "\n    hint: use \"file\", \"journald\" or \"stdin\"";
-    for kind in ["milter", "haraka-plugin"] {
-        assert_source(
-            &format!("kind = \"{kind}\""),
-            &[&format!("2:8: error: source.kind: \"{kind}\" is not in this version{hint}")],
-        );
-    }
+    let hint = "\n    hint: use \"file\", \"journald\", \"stdin\" or \"haraka-plugin\"";
+    assert_source(
+        "kind = \"milter\"",
+        &[&format!("2:8: error: source.kind: \"milter\" is not in this version{hint}")],
+    );
     assert_source(
         "include = [\"/\"]\nmta = \"haraka\"",
         &[
@@ -243,8 +241,34 @@ fn a_journal_has_a_directory_and_no_files_and_others_have_none() {
     );
     assert_source(
         "include = [\"/\"]\ndirectory = \"/x\"",
-        &["3:13: error: source.directory: is for kind = \"journald\" only"],
+        &["3:13: error: source.directory: is for journals and for the plugin only"],
     );
+}
+
+#[test]
+fn the_plugin_of_haraka_has_a_directory_whose_files_it_names_itself() {
+    let include = |lines: &str| {
+        let text = format!("[[source]]\nkind = \"haraka-plugin\"\n{lines}\n{}", good_webhook());
+        match &good(&text).config.sources[0].kind {
+            SourceKind::File(file) if file.is_of_plugin => file.include.clone(),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(include(""), ["/var/log/haraka/haraka-*.jsonl*"]);
+    assert_eq!(include("directory = \"/srv/[a]/\""), ["/srv/[[]a[]]/haraka-*.jsonl*"]);
+    assert_source(
+        "kind = \"haraka-plugin\"\ninclude = []\ndirectory = \"x\"\nmta = \"postfix\"",
+        &[
+            "3:11: error: source.include: the plugin names its files itself\n    hint: use directory for where they lie",
+            "4:13: error: source.directory: must be an absolute path",
+            "5:7: error: source.mta: the plugin is Haraka's",
+        ],
+    );
+    let beside = format!(
+        "[[source]]\nkind = \"haraka-plugin\"\n[[source]]\nkind = \"journald\"\n{}",
+        good_webhook()
+    );
+    assert_eq!(shown(&good(&beside).warnings), "");
 }
 
 /// The same line looks different in each, so its events would have two ids (events.md §3).

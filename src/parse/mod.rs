@@ -186,7 +186,7 @@ impl Memory {
         let (at, quality) = resolver.resolve(record.stamp, anchor);
         let (at_us, second) = (at.as_microsecond(), at.as_second());
         match record.body {
-            Body::Postfix(_) | Body::Haraka(_) | Body::Filter(_) => {}
+            Body::Postfix(_) | Body::Haraka(_) | Body::HarakaPlugin(_) | Body::Filter(_) => {}
             Body::Gap(gap) => {
                 self.gaps.note(gap.lines, second);
                 return None;
@@ -238,7 +238,11 @@ impl Counts {
     fn add(&mut self, body: &Body<'_>) {
         self.lines += 1;
         match body {
-            Body::Postfix(_) | Body::Haraka(_) | Body::Filter(_) | Body::Gap(_) => {
+            Body::Postfix(_)
+            | Body::Haraka(_)
+            | Body::HarakaPlugin(_)
+            | Body::Filter(_)
+            | Body::Gap(_) => {
                 self.recognised += 1;
             }
             Body::Ignored => self.ignored += 1,
@@ -254,7 +258,11 @@ fn gives_events(body: &Body<'_>) -> bool {
         Body::Postfix(entry) => entry,
         Body::Filter(verdict) => return verdict.part != Part::Repeat,
         // Haraka's facts are known by what they are about, not by their lines.
-        Body::Haraka(_) | Body::Ignored | Body::Gap(_) | Body::Unrecognised(_) => return false,
+        Body::Haraka(_)
+        | Body::HarakaPlugin(_)
+        | Body::Ignored
+        | Body::Gap(_)
+        | Body::Unrecognised(_) => return false,
     };
     match entry {
         Entry::Removed(removed) => removed.by_operator,

@@ -40,7 +40,9 @@ fn a_queued_message_is_told_whole() {
     );
     parsed(&line, |record| {
         assert_eq!(record.host, b"vm");
-        assert!(matches!(record.stamp, Stamp::Exact(at) if at.as_millisecond() == 1_795_290_342_708));
+        assert!(
+            matches!(record.stamp, Stamp::Exact(at) if at.as_millisecond() == 1_795_290_342_708)
+        );
     });
     members(&line, |members| {
         assert_eq!(members.uuid.unwrap().as_str(), format!("{C}.1"));

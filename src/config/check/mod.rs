@@ -5,6 +5,7 @@
 //! logs to when a file and the journal are both read.
 
 mod egress;
+mod haraka_plugin;
 mod headers;
 mod journal;
 mod mail;

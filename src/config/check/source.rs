@@ -5,7 +5,7 @@ use std::{collections::HashSet, path::PathBuf, time::Duration};
 use glob::Pattern;
 
 use super::{
-    Names, choice,
+    Names, choice, haraka_plugin,
     journal::{self, Maillog},
 };
 use crate::config::{
@@ -30,6 +30,7 @@ enum Kind {
     File,
     Journald,
     Stdin,
+    HarakaPlugin,
 }
 
 /// Without a source a daemon has nothing to read.
@@ -66,14 +67,19 @@ fn source(
     problems: &mut Problems<'_>,
 ) -> Option<Source> {
     let At { span, value: raw } = at;
-    let mta = mta(raw.mta.as_ref(), problems);
     let start = start(raw.start.as_ref(), problems);
-    let kind = match kind(raw.kind.as_ref(), problems)? {
+    let word = kind(raw.kind.as_ref(), problems)?;
+    let mta = match word {
+        Kind::HarakaPlugin => Mta::Haraka,
+        _ => mta(raw.mta.as_ref(), problems),
+    };
+    let kind = match word {
         Kind::Journald => journal::source(raw, problems),
         Kind::Stdin => stdin(raw, problems),
         Kind::File => SourceKind::File(file(raw, span, problems)),
+        Kind::HarakaPlugin => SourceKind::File(haraka_plugin::source(raw, problems)),
     };
-    if !matches!(kind, SourceKind::Journald(_)) {
+    if !matches!(word, Kind::Journald | Kind::HarakaPlugin) {
         journal::refuse_directory(raw, problems);
     }
     if !matches!(kind, SourceKind::File(_)) {
@@ -97,9 +103,9 @@ fn kind(raw: Option<&At<String>>, problems: &mut Problems<'_>) -> Option<Kind> {
         ("journald", Word::Now(Kind::Journald)),
         ("stdin", Word::Now(Kind::Stdin)),
         ("milter", Word::Later),
-        ("haraka-plugin", Word::Later),
+        ("haraka-plugin", Word::Now(Kind::HarakaPlugin)),
     ];
-    let hint = "use \"file\", \"journald\" or \"stdin\"";
+    let hint = "use \"file\", \"journald\", \"stdin\" or \"haraka-plugin\"";
     known_now(at, choice(raw, KEY, &choices, problems)?, KEY, hint, problems)
 }
 
@@ -172,6 +178,7 @@ fn file(raw: &RawSource, table: &Span, problems: &mut Problems<'_>) -> FileSourc
             Some(Duration::ZERO) => None,
             Some(given) => Some(given),
         },
+        ..default
     }
 }
 
@@ -271,6 +278,8 @@ struct Claim {
     /// Empty for standard input and for a journal.
     patterns: Vec<Pattern>,
     files: HashSet<PathBuf>,
+    /// No logging system has these lines.
+    is_of_plugin: bool,
 }
 
 impl Claim {
@@ -284,6 +293,7 @@ impl Claim {
             span: span.clone(),
             journal,
             patterns: include.iter().filter_map(|text| Pattern::new(text).ok()).collect(),
+            is_of_plugin: matches!(kind, SourceKind::File(file) if file.is_of_plugin),
             files: include
                 .iter()
                 .flat_map(|text| files(text))
@@ -338,6 +348,7 @@ fn beside_a_journal(
     problems: &mut Problems<'_>,
 ) {
     match (&earlier.journal, &later.journal) {
+        _ if earlier.is_of_plugin || later.is_of_plugin => {}
         (Some(one), Some(other)) if journal::is_same(one, other) => {
             problems.error(&later.span, "source.kind", "this journal is read already");
         }
