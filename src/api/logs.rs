@@ -1,15 +1,15 @@
 //! The attempts that were made for a webhook, the newest first.
 
-use axum::{
-    Json,
-    extract::{Path, Query, State},
-};
+use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::{
     Desk,
     attempts::{Attempt, time},
-    problem::Problem,
+    extract::{Asked, At},
+    problem::{Missing, Problem, Refusals, Unusable},
+    webhooks::Named,
 };
 use crate::{
     queue::record::{Record, RecordEnd},
@@ -20,8 +20,9 @@ use crate::{
 const LIMIT: usize = 50;
 
 /// Which page.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct PageOf {
     /// How many at most, 1 to 1000.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -32,7 +33,7 @@ pub struct PageOf {
 }
 
 /// An attempt on record.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Logged {
     /// Id of the event.
     pub event_id: String,
@@ -51,7 +52,7 @@ pub struct Logged {
 }
 
 /// Some attempts.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Logs {
     /// The newest first.
     pub data: Vec<Logged>,
@@ -59,11 +60,13 @@ pub struct Logs {
     pub next_cursor: Option<String>,
 }
 
-/// `GET /v1/webhooks/{id}/logs`.
+/// Attempts that were made for a webhook, the newest first.
+#[utoipa::path(get, path = "/v1/webhooks/{id}/logs", operation_id = "list_attempts", tag = "webhooks", params(Named, PageOf),
+    responses((status = OK, body = Logs), Unusable, Missing, Refusals))]
 pub(super) async fn list(
     State(desk): State<Desk>,
-    Path(id): Path<String>,
-    Query(page): Query<PageOf>,
+    At(Named { id }): At<Named>,
+    Asked(page): Asked<PageOf>,
 ) -> Result<Json<Logs>, Problem> {
     let (_, webhook) = desk.webhook(&id)?;
     let before = page.cursor.as_deref().map(place).transpose()?;

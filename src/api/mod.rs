@@ -11,6 +11,8 @@
 pub mod attempts;
 mod caller;
 pub mod dead;
+pub mod document;
+mod extract;
 pub mod logs;
 pub mod problem;
 pub mod rotation;
@@ -20,14 +22,10 @@ pub mod webhooks;
 
 use std::{future::IntoFuture, sync::Arc, time::Duration};
 
-use axum::{
-    Router,
-    extract::DefaultBodyLimit,
-    middleware,
-    routing::{get, post},
-};
+use axum::{Router, extract::DefaultBodyLimit, middleware, routing::get};
 use tokio::{net::UnixListener, sync::watch};
 use tokio_util::sync::CancellationToken;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     clock::{SharedClock, millis},
@@ -95,19 +93,27 @@ pub async fn serve(listener: UnixListener, desk: Desk, stop: CancellationToken) 
     }
 }
 
+/// All operations, each with its description.
+fn operations() -> OpenApiRouter<Desk> {
+    OpenApiRouter::with_openapi(document::head())
+        .routes(routes!(webhooks::list))
+        .routes(routes!(webhooks::show))
+        .routes(routes!(webhooks::test))
+        .routes(routes!(webhooks::verify))
+        .routes(routes!(webhooks::enable))
+        .routes(routes!(webhooks::disable))
+        .routes(routes!(rotation::rotate))
+        .routes(routes!(logs::list))
+        .routes(routes!(dead::list, dead::purge))
+        .routes(routes!(dead::retry))
+        .routes(routes!(sources::list))
+}
+
 fn router(desk: Desk) -> Router {
-    Router::new()
-        .route("/v1/webhooks", get(webhooks::list))
-        .route("/v1/webhooks/{id}", get(webhooks::show))
-        .route("/v1/webhooks/{id}/test", post(webhooks::test))
-        .route("/v1/webhooks/{id}/verify", post(webhooks::verify))
-        .route("/v1/webhooks/{id}/enable", post(webhooks::enable))
-        .route("/v1/webhooks/{id}/disable", post(webhooks::disable))
-        .route("/v1/webhooks/{id}/logs", get(logs::list))
-        .route("/v1/dead", get(dead::list).delete(dead::purge))
-        .route("/v1/dead/retry", post(dead::retry))
-        .route("/v1/webhooks/{id}/rotate-secret", post(rotation::rotate))
-        .route("/v1/sources", get(sources::list))
+    let (router, document) = operations().split_for_parts();
+    let document = document::served(&document);
+    router
+        .route("/openapi.json", get(async move || document))
         .fallback(async || Problem::not_found())
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
         .layer(middleware::from_fn(caller::check))

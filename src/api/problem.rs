@@ -5,11 +5,12 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoResponses, ToSchema};
 
 use crate::writer::Stopped;
 
 /// A refusal, or a failure.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Problem {
     /// What kind it is, for people; the same for the same `code`.
     pub title: String,
@@ -58,6 +59,16 @@ impl Problem {
         Self::new(StatusCode::BAD_REQUEST, "invalid_request", "Invalid request", detail)
     }
 
+    /// A part of the request is not what it has to be.
+    pub(super) fn unreadable(status: StatusCode, detail: String) -> Self {
+        match status {
+            StatusCode::PAYLOAD_TOO_LARGE => {
+                Self::new(status, "too_large", "Request too large", detail)
+            }
+            _ => Self::invalid(detail),
+        }
+    }
+
     /// It does not go with what is; says what to do.
     pub(super) fn conflict(code: &str, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, code, "Conflict", detail)
@@ -73,6 +84,51 @@ impl Problem {
         let detail = "the daemon is stopping; ask again when it has started";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", "Unavailable", detail)
     }
+}
+
+/// What any operation may answer instead.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "a description of answers, for the document")]
+pub(super) enum Refusals {
+    /// Who asks did not say who it is, or nobody knows the key.
+    #[response(status = 401, content_type = "application/problem+json")]
+    Unauthenticated(Problem),
+    /// Who asks may not do that.
+    #[response(status = 403, content_type = "application/problem+json")]
+    Forbidden(Problem),
+    /// The machine refuses what is needed.
+    #[response(status = 500, content_type = "application/problem+json")]
+    Internal(Problem),
+    /// The daemon is ending.
+    #[response(status = 503, content_type = "application/problem+json")]
+    Stopping(Problem),
+}
+
+/// What an operation on one thing may answer besides.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "a description of answers, for the document")]
+pub(super) enum Missing {
+    /// What was asked for does not exist.
+    #[response(status = 404, content_type = "application/problem+json")]
+    NotFound(Problem),
+}
+
+/// What an operation that is given something may answer besides.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "a description of answers, for the document")]
+pub(super) enum Unusable {
+    /// What was given cannot be used.
+    #[response(status = 400, content_type = "application/problem+json")]
+    Invalid(Problem),
+}
+
+/// What an operation that changes something may answer besides.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "a description of answers, for the document")]
+pub(super) enum Conflicts {
+    /// It does not go with what is.
+    #[response(status = 409, content_type = "application/problem+json")]
+    Conflict(Problem),
 }
 
 impl From<Stopped> for Problem {

@@ -12,11 +12,12 @@ use super::{
 };
 use crate::{
     clock::SharedClock,
-    config::{Mail, StoreSettings, Webhook},
+    config::{Mail, Mta, StoreSettings, Webhook},
     correlate::Direction,
     deliver::Client,
     egress::Policy,
     limits,
+    parse::Whose,
     secret::Sealing,
     source::Batch,
     store::Store,
@@ -182,6 +183,15 @@ pub(super) fn direction(mail: &Mail) -> Direction {
         submission_services: mail.submission_services.clone(),
         instances: mail.instances.clone(),
         routes: mail.routes.clone(),
+    }
+}
+
+/// Whose lines a source has, as the parser knows it.
+pub(super) fn whose(mta: Mta) -> Whose {
+    match mta {
+        Mta::Auto => Whose::Anyones,
+        Mta::Postfix => Whose::Postfix,
+        Mta::Haraka => Whose::Haraka,
     }
 }
 

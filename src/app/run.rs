@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     AppError, control, full_disk, lateness,
     opening::{self, open_store},
-    pipeline::{Parts, Pipeline},
+    pipeline::{Parts, Pipeline, whose},
     privacy,
     signals::Signals,
 };
@@ -21,6 +21,7 @@ use crate::{
     api::{Desk, HealthReceiver},
     clock::{self, SharedClock},
     config::{Config, Source, SourceKind, Start},
+    parse::Whose,
     source::{
         self, Batch, Health,
         file::{FileTail, Tally},
@@ -276,6 +277,10 @@ fn feed(source: &Source, now: Timestamp) -> Feed {
         name: source.name.clone(),
         since_us: since.map(Timestamp::as_microsecond),
         can_be_read_again: !matches!(source.kind, SourceKind::Stdin),
+        whose: match &source.kind {
+            SourceKind::File(file) if file.is_of_plugin => Whose::HarakaPlugin,
+            _ => whose(source.mta),
+        },
     }
 }
 

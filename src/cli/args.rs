@@ -213,6 +213,8 @@ pub enum MtaChoice {
     Auto,
     /// Postfix and the filters around it.
     Postfix,
+    /// Haraka.
+    Haraka,
 }
 
 /// Arguments of `parse`.

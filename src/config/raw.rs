@@ -185,7 +185,8 @@ section! {
     /// Directory of the journal's files, absolute; in a container, where the host's
     /// `/var/log/journal` is mounted. For `haraka-plugin` the plugin's `dir`.
     directory: String, Fallback::Means("for `journald` the journal of this host, for `haraka-plugin` `/var/log/haraka`; the others have none");
-    /// Whose lines these are: `auto` (decided line by line) or `postfix`.
+    /// Whose lines these are: `auto` (decided line by line), `postfix` (and the filters around it) or
+    /// `haraka`. Those of the other one mean nothing then.
     mta: String, Fallback::Is("\"auto\"");
     /// Where to begin when nothing is stored for the source yet: `end`, `beginning` (the oldest
     /// generation or entry) or a duration, for the lines of the last so-and-so long. `stdin` has none.

@@ -135,12 +135,6 @@ fn what_comes_later_is_refused_by_name_and_not_ignored() {
         "kind = \"milter\"",
         &[&format!("2:8: error: source.kind: \"milter\" is not in this version{hint}")],
     );
-    assert_source(
-        "include = [\"/\"]\nmta = \"haraka\"",
-        &[
-            "3:7: error: source.mta: \"haraka\" is not in this version\n    hint: use \"auto\" or \"postfix\"",
-        ],
-    );
 }
 
 #[test]

@@ -72,6 +72,7 @@ impl Step<'_> {
         }
         match message.origin {
             Origin::Local => self.look_for_pipe(header.queue_id, &mut message),
+            Origin::Unknown if is_missing => self.wait_for_parent(header.queue_id, &mut message),
             _ => self.look_for_story(header.queue_id, &mut message),
         }
         self.heard_before(header.queue_id, &mut message);
@@ -94,6 +95,15 @@ impl Step<'_> {
         let Some(held) = held.or_else(|| self.hold_for_proxy(message)) else { return };
         self.directory.note_stage(&self.system.host, queue_id.as_str(), held.story.uid);
         self.hold_back(queue_id, message, held);
+    }
+
+    /// What neither smtpd nor pickup brought is made of another message, by local(8). Without a
+    /// Message-ID only that one's status line tells of which, and it may be the last of all.
+    fn wait_for_parent(&mut self, queue_id: QueueId<'_>, message: &mut Message) {
+        if message.queue_line.is_none() && !message.is_held() {
+            let held = self.may_belong_to(Lineage::default(), HOLD_US);
+            self.hold_back(queue_id, message, held);
+        }
     }
 
     /// qmgr opened the message: the first time it is queued, later it is another attempt.

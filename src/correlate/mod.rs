@@ -7,6 +7,7 @@
 //!
 //! * [`message`] — what is known about a message and its recipients,
 //! * [`finding`] — what a filter has against a message,
+//! * [`haraka`] — all of Haraka's, apart from Postfix's,
 //! * [`lineage`], [`hold`], `pipe` — one story across several queue IDs,
 //! * [`aside`], `session` — lines that come before the queue ID is known,
 //! * [`direction`] — outbound or inbound,
@@ -26,6 +27,7 @@ mod emit;
 mod ending;
 pub mod few;
 pub mod finding;
+pub mod haraka;
 pub mod hold;
 pub mod lineage;
 pub mod message;
@@ -91,6 +93,7 @@ pub struct Correlator {
     held: BTreeSet<(i64, usize, SmolStr)>,
     directory: Directory,
     asides: Asides,
+    haraka: haraka::Stories,
 }
 
 /// A queue ID that a line of another message or process names, and what it is to that.
@@ -128,12 +131,14 @@ impl Correlator {
             held: BTreeSet::new(),
             directory: Directory::default(),
             asides: Asides::default(),
+            haraka: haraka::Stories::default(),
         }
     }
 
     /// From the first line on, events carry the line that gave them.
     #[must_use]
-    pub fn with_evidence(self, evidence: bool) -> Self {
+    pub fn with_evidence(mut self, evidence: bool) -> Self {
+        self.haraka.teller.evidence = evidence;
         Self { evidence, ..self }
     }
 
@@ -142,6 +147,8 @@ impl Correlator {
         let entry = match &line.record.body {
             Body::Postfix(entry) => entry,
             Body::Filter(verdict) => return self.filter(verdict, line, events),
+            Body::Haraka(record) => return self.haraka(record, line, events),
+            Body::HarakaPlugin(record) => return self.haraka_plugin(*record, line, events),
             _ => return,
         };
         self.horizon_us = self.horizon_us.max(line.at_us);
@@ -163,7 +170,8 @@ impl Correlator {
     #[must_use]
     pub fn patience(&self) -> Option<Duration> {
         let held = self.held.first().map(|(until_us, ..)| *until_us);
-        let first_us = held.into_iter().chain(self.asides.first_until_us()).min()?;
+        let others = self.asides.first_until_us().into_iter().chain(self.haraka.first_until_us());
+        let first_us = held.into_iter().chain(others).min()?;
         let wait_us = first_us.saturating_sub(self.horizon_us).saturating_add(1);
         Some(Duration::from_micros(u64::try_from(wait_us).unwrap_or(0)).min(LONGEST_WAIT))
     }
@@ -268,7 +276,8 @@ impl Correlator {
     /// Messages in memory.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.systems.iter().map(|system| system.messages.len()).sum()
+        let messages: usize = self.systems.iter().map(|system| system.messages.len()).sum();
+        messages + self.haraka.len()
     }
 
     /// No message is in memory.
@@ -316,6 +325,7 @@ impl Correlator {
                 self.closed.push_back((self.horizon_us, index, queue_id));
             }
         }
+        self.haraka.end_silent(self.horizon_us);
     }
 }
 

@@ -202,6 +202,7 @@ fn further(fields: &mut impl Fields, event: &Event) {
     fields.flag("lossy", data.lossy);
     fields.flag("incomplete", data.incomplete);
     fields.flag("partial", data.partial);
+    fields.flag("unreliable_rcpt", data.unreliable_rcpt);
     fields.put("time_quality", quality(event.time_quality));
     fields.put("evidence", data.evidence.as_deref().map(|line| vec![line]));
 }

@@ -149,6 +149,9 @@ pub struct EventData {
     /// The line that gave the event was not whole: its log ended in the middle of it, or it was too
     /// long. What was cut off is not known.
     pub partial: bool,
+    // Since the fourth stored form:
+    /// The mail server may have charged the answer of another recipient of the message to this one.
+    pub unreliable_rcpt: bool,
 }
 
 /// A message was opened, or a link in it clicked.

@@ -71,6 +71,20 @@ pub struct State {
     pub since_us: Option<i64>,
 }
 
+/// Whose lines mean something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Whose {
+    /// Decided line by line.
+    #[default]
+    Anyones,
+    /// Those of Postfix and of the filters around it.
+    Postfix,
+    /// Those of Haraka.
+    Haraka,
+    /// Those of our plugin for Haraka.
+    HarakaPlugin,
+}
+
 /// Reads the batches of one source.
 #[derive(Debug)]
 pub struct Reader {
@@ -85,6 +99,7 @@ pub struct Reader {
 /// What a reader knows of the lines before.
 #[derive(Debug, Default)]
 struct Memory {
+    whose: Whose,
     state: State,
     counts: Counts,
     gaps: Gaps,
@@ -112,6 +127,13 @@ impl Reader {
             resolvers: HashMap::new(),
             memory: Memory { state, ..Memory::default() },
         }
+    }
+
+    /// Only lines of these mean something.
+    #[must_use]
+    pub fn of(mut self, whose: Whose) -> Self {
+        self.memory.whose = whose;
+        self
     }
 
     /// Gives each line of `batch` that tells something to `each`, in order.
@@ -178,10 +200,13 @@ impl Memory {
     /// Counts a record, and tells its time; None when it tells nothing of any message.
     fn note<'a>(
         &mut self,
-        record: LogRecord<'a>,
+        mut record: LogRecord<'a>,
         resolver: &mut Resolver,
         anchor: Timestamp,
     ) -> Option<Parsed<'a>> {
+        if self.whose.passes_over(&record.body) {
+            record.body = Body::Ignored;
+        }
         self.counts.add(&record.body);
         let (at, quality) = resolver.resolve(record.stamp, anchor);
         let (at_us, second) = (at.as_microsecond(), at.as_second());
@@ -198,6 +223,19 @@ impl Memory {
             if is_counted { self.state.occurrences.count(record.line, second) } else { 0 };
         let quality = time_quality(quality);
         Some(Parsed { record, occurrence, at_us, quality, partial: false })
+    }
+}
+
+impl Whose {
+    fn passes_over(self, body: &Body<'_>) -> bool {
+        match body {
+            Body::Haraka(_) => matches!(self, Self::Postfix | Self::HarakaPlugin),
+            Body::HarakaPlugin(_) => self == Self::Postfix,
+            Body::Postfix(_) | Body::Filter(_) => {
+                matches!(self, Self::Haraka | Self::HarakaPlugin)
+            }
+            Body::Gap(_) | Body::Ignored | Body::Unrecognised(_) => false,
+        }
     }
 }
 

@@ -12,6 +12,7 @@ const SOURCE_STATE: u8 = b's';
 const JOURNAL: u8 = b'j';
 const LIVE: u8 = b'l';
 const ASIDE: u8 = b'w';
+const HARAKA: u8 = b'n';
 const CHUNK: u8 = b'e';
 const CURSOR: u8 = b'c';
 const RETRY: u8 = b'r';
@@ -77,6 +78,12 @@ impl Key {
     pub fn live(host: &[u8], instance: &[u8], queue_id: &[u8], part: u32) -> Self {
         let key = Writer::table(LIVE).bytes(host).bytes(instance).bytes(queue_id);
         Self(key.raw(&part.to_be_bytes()).0)
+    }
+
+    /// A part of what is known of a connection or transaction of Haraka, by its name.
+    #[must_use]
+    pub fn haraka(name: &str, part: u32) -> Self {
+        Self(Writer::table(HARAKA).bytes(name.as_bytes()).raw(&part.to_be_bytes()).0)
     }
 
     /// The `number`th line that waits for its message.
@@ -227,6 +234,12 @@ impl Prefix {
         Self(vec![LIVE])
     }
 
+    /// Everything that is known of connections and transactions of Haraka.
+    #[must_use]
+    pub fn haraka() -> Self {
+        Self(vec![HARAKA])
+    }
+
     /// Every line that waits for its message.
     #[must_use]
     pub fn asides() -> Self {
@@ -350,6 +363,15 @@ pub fn parse_live(key: &[u8]) -> Option<LiveKey<'_>> {
         part: fields.array().map(u32::from_be_bytes)?,
     };
     Some(live).filter(|_| fields.done())
+}
+
+/// Name and number of the part of a [`Key::haraka`].
+#[must_use]
+pub fn parse_haraka(key: &[u8]) -> Option<(&str, u32)> {
+    let mut fields = Fields::of(HARAKA, key)?;
+    let name = std::str::from_utf8(fields.bytes()?).ok()?;
+    let part = fields.array().map(u32::from_be_bytes)?;
+    fields.done().then_some((name, part))
 }
 
 /// First sequence number of a [`Key::chunk`].
@@ -501,6 +523,7 @@ mod tests {
         assert_eq!(parse_ring(Key::ring(hook).as_bytes()), Some(hook));
         assert_eq!(parse_chunk(Key::chunk(77).as_bytes()), Some(77));
         assert_eq!(parse_aside(Key::aside(78).as_bytes()), Some(78));
+        assert_eq!(parse_haraka(Key::haraka("C.1", 7).as_bytes()), Some(("C.1", 7)));
         assert_eq!(parse_posting(Key::posting(3, 4).as_bytes()), Some((3, 4)));
         assert_eq!(parse_age(Key::age(5).as_bytes()), Some(5));
         assert_eq!(parse_offered(Key::offered(hook, 8).as_bytes()), Some((hook, 8)));

@@ -4,7 +4,7 @@
 //! sled keeps values beyond a quarter of its segment in files of their own that it never syncs,
 //! so no value may grow with the number of recipients.
 
-use super::{error::WriterError, scope::Scope, stage::Stage};
+use super::{error::WriterError, scope::Scope, stage::Stage, stories};
 use crate::{
     correlate::{Correlator, Message},
     store::{CodecError, Key, Prefix, Store, codec, key},
@@ -28,6 +28,7 @@ const PART_BYTES: usize = 6 * 1024;
 pub(super) fn stage(correlator: &mut Correlator, stage: Option<&mut Stage>) {
     let Some(stage) = stage else {
         correlator.drain_asides(|_, _| {});
+        correlator.drain_haraka(|_, _, _| {});
         return correlator.drain_changes(|_, _, _, _| {});
     };
     let scope = stage.scope;
@@ -39,18 +40,29 @@ pub(super) fn stage(correlator: &mut Correlator, stage: Option<&mut Stage>) {
         }
     });
     correlator.drain_changes(|host, instance, queue_id, message| {
-        let parts = if message.closed { Vec::new() } else { codec::encode(VERSION, message) };
+        let value = if message.closed { Vec::new() } else { codec::encode(VERSION, message) };
         let key = |part| scope.key(Key::live(host, instance, queue_id.as_bytes(), part));
-        let mut count = 0;
-        for part in parts.chunks(PART_BYTES) {
-            stage.put(key(count), part.to_vec());
-            count += 1;
-        }
-        for surplus in count..message.stored_parts {
-            stage.remove(key(surplus));
-        }
-        message.stored_parts = count;
+        put_parts(stage, key, &value, &mut message.stored_parts);
     });
+    stories::stage(correlator, stage);
+}
+
+/// Stages a value in as many parts as it needs, where so many were before.
+pub(super) fn put_parts(
+    stage: &mut Stage,
+    key: impl Fn(u32) -> Key,
+    value: &[u8],
+    stored_parts: &mut u32,
+) {
+    let mut count = 0;
+    for part in value.chunks(PART_BYTES) {
+        stage.put(key(count), part.to_vec());
+        count += 1;
+    }
+    for surplus in count..*stored_parts {
+        stage.remove(key(surplus));
+    }
+    *stored_parts = count;
 }
 
 /// Gives all stored messages and lines back to the correlator.
@@ -64,6 +76,7 @@ pub(super) fn restore(
         let Some(number) = key::parse_aside(scope.strip(&key)) else { continue };
         correlator.restore_aside(number, codec::decode("waiting line", ASIDE_VERSION, &bytes)?);
     }
+    stories::restore(store, scope, correlator)?;
     let mut parts = Parts::default();
     for entry in store.scan(&scope.prefix(Prefix::live()))? {
         let (key, bytes) = entry?;

@@ -33,6 +33,7 @@ mod room;
 mod scope;
 mod stage;
 mod steady;
+mod stories;
 mod sweep;
 mod upkeep;
 
@@ -51,9 +52,9 @@ use tokio::{
 use crate::{
     clock::{SharedClock, millis},
     config::{Retention, Webhook},
-    correlate::{Correlator, Direction},
+    correlate::{Correlator, Direction, haraka::Reads},
     event::{Event, EventType, Notice},
-    parse::{Counts, Reader, State},
+    parse::{Counts, Reader, State, Whose},
     queue::delivery::Finished,
     source::Batch,
     store::Store,
@@ -117,6 +118,15 @@ pub struct Feed {
     pub since_us: Option<i64>,
     /// What is not stored of it can be had again at the next start.
     pub can_be_read_again: bool,
+    /// Whose lines it has.
+    pub whose: Whose,
+}
+
+/// What of a Haraka is among the sources, as far as is known beforehand.
+fn reads(sources: &[Feed]) -> Reads {
+    let is_plugin = |feed: &Feed| feed.whose == Whose::HarakaPlugin;
+    let may_be_log = |feed: &Feed| matches!(feed.whose, Whose::Haraka | Whose::Anyones);
+    Reads { plugin: sources.iter().any(is_plugin), log: sources.iter().any(may_be_log) }
 }
 
 /// What the lines are.
@@ -256,7 +266,8 @@ impl Writer {
         }
         let mut correlator =
             Correlator::new(direction, deliveries.wants(EventType::OutboundSending))
-                .with_evidence(deliveries.want_evidence());
+                .with_evidence(deliveries.want_evidence())
+                .reading(reads(&sources));
         let mut readers = Vec::new();
         for source in &sources {
             let stored = match mode.resumed_scope() {
@@ -264,7 +275,7 @@ impl Writer {
                 None => None,
             };
             let begun = stored.unwrap_or(State { since_us: source.since_us, ..State::default() });
-            readers.push(Reader::new(zone.clone(), begun));
+            readers.push(Reader::new(zone.clone(), begun).of(source.whose));
         }
         if let Some(scope) = mode.resumed_scope() {
             live::restore(&store, scope, &mut correlator)?;

@@ -99,10 +99,10 @@ impl Postfix {
     /// Waits until every queue is empty and every message has logged its end.
     pub(crate) fn wait_until_idle(&self, limit: Duration) {
         let idle = wait::until(limit, || BUSY_QUEUES.iter().all(|queue| self.is_empty(queue)));
-        assert!(idle, "mail is still queued; the log:\n{}", self.log_text());
+        assert!(idle, "the log:\n{}\nmail is still queued", self.log_text());
         // The queue file goes a moment before `removed` is logged.
         let logged = wait::until(LIMIT, || every_active_message_is_removed(&self.log_text()));
-        assert!(logged, "a message never logged its end; the log:\n{}", self.log_text());
+        assert!(logged, "the log:\n{}\na message never logged its end", self.log_text());
     }
 
     /// Messages in the Maildir of [`LOCAL_USER`].

@@ -79,15 +79,20 @@ function ofSender(connection, session) {
 function ofRecipients(connection, session) {
     const result = results(connection, 'rcpt_to')
     const list = result && Array.isArray(result.recipient) ? result.recipient : []
+    const before = new Map()
     return list.filter((recipient) => recipient && isRefusal(recipient.action)).map((recipient) => {
         const to = text(recipient.address, ADDRESS)
+        // The same one may be refused twice, and that is two facts.
+        const nth = before.get(to) || undefined
+        before.set(to, (nth || 0) + 1)
         const denial = session.recipients.get(String(to).toLowerCase())
         const code = number(recipient.code) ?? (recipient.action === 'reject' ? 550 : 450)
         // CONT: no plugin said a word, and nobody may relay here.
         const verdict = text(recipient.code, NAME)
         const said = reason(recipient.msg)
         const temporary = recipient.action === 'tempfail'
-        return { stage: 'rcpt', ...by(denial), verdict, code, reply: said, temporary, to: to ? [to] : [] }
+        const told = { verdict, code, reply: said, temporary, nth, to: to ? [to] : [] }
+        return { stage: 'rcpt', ...by(denial), ...told }
     })
 }
 

@@ -10,6 +10,10 @@ pub(super) fn read<'a>(logged: &Logged<'a>) -> Option<Entry<'a>> {
     let names = ["hook", "plugin", "retval", "msg"];
     let [name, plugin, code, text] = logged.fields_of("")?.texts(names)?;
     let hook = Hook { name: hook_name(name.raw())?, plugin, verdict: verdict(code, text)? };
+    // Only since 3.0 a line of its own follows that says so.
+    if hook.name == HookName::Deny && hook.verdict.code == Code::Ok {
+        return Some(Entry::Overridden);
+    }
     tells(&hook).then_some(Entry::Hook(hook))
 }
 

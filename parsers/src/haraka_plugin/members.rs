@@ -26,6 +26,8 @@ pub struct Members<'a> {
     pub from: Option<Text<'a>>,
     /// Envelope recipients that the event is about.
     pub to: List<'a>,
+    /// Which handful of the recipients these are, from 1; None where they are all.
+    pub part: Option<u32>,
     /// Subject header, decoded.
     pub subject: Option<Text<'a>>,
     /// Message-ID header.
@@ -58,6 +60,8 @@ pub struct Members<'a> {
     pub code: Option<u16>,
     /// Words of the reply to the client.
     pub reply: Option<Text<'a>>,
+    /// How often the same recipient was refused before, in the same transaction.
+    pub nth: u32,
     /// Words of the server that mail was given to; of a failed attempt with its code.
     pub response: Option<Text<'a>>,
     /// Why an attempt failed.
@@ -182,6 +186,7 @@ impl<'a> Members<'a> {
             b"noted" => self.is_noted = is_true(value),
             b"from" => self.from = text(value),
             b"to" => self.to = list(value),
+            b"part" => self.part = number(value),
             b"subject" => self.subject = text(value),
             b"mid" => self.message_id = text(value),
             b"meta" => self.metadata = pairs(value),
@@ -208,6 +213,7 @@ impl<'a> Members<'a> {
             b"temporary" => self.is_temporary = is_true(value),
             b"code" => self.code = number(value),
             b"reply" => self.reply = text(value),
+            b"nth" => self.nth = number(value).unwrap_or_default(),
             b"reason" => self.reason = text(value).map(reason),
             b"mx" => self.mx = text(value),
             b"mx_ip" => self.mx_ip = text(value),

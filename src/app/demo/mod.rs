@@ -159,6 +159,7 @@ fn expected_events(dir: &Path) -> Result<u64, AppError> {
         until: None,
         mail: mail(),
         sending: false,
+        mta: Mta::Auto,
     };
     let summary = dry_run(&options, &mut std::io::sink())?;
     Ok(summary.events.values().sum())

@@ -111,14 +111,8 @@ fn kind(raw: Option<&At<String>>, problems: &mut Problems<'_>) -> Option<Kind> {
 
 fn mta(raw: Option<&At<String>>, problems: &mut Problems<'_>) -> Mta {
     const KEY: &str = "source.mta";
-    let choices = [
-        ("auto", Word::Now(Mta::Auto)),
-        ("postfix", Word::Now(Mta::Postfix)),
-        ("haraka", Word::Later),
-    ];
-    raw.zip(choice(raw, KEY, &choices, problems))
-        .and_then(|(at, word)| known_now(at, word, KEY, "use \"auto\" or \"postfix\"", problems))
-        .unwrap_or_default()
+    let choices = [("auto", Mta::Auto), ("postfix", Mta::Postfix), ("haraka", Mta::Haraka)];
+    choice(raw, KEY, &choices, problems).unwrap_or_default()
 }
 
 fn known_now<T>(

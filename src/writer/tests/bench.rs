@@ -128,7 +128,12 @@ impl Bench {
         let keys = Keys::load(&store, &webhooks, Sealing::default(), clock.now()).unwrap();
         let setup = Setup {
             store,
-            sources: vec![Feed { name: "test".into(), since_us, can_be_read_again: true }],
+            sources: vec![Feed {
+                name: "test".into(),
+                since_us,
+                can_be_read_again: true,
+                whose: crate::parse::Whose::default(),
+            }],
             webhooks,
             keys,
             direction: Direction::default(),

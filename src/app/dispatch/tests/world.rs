@@ -285,7 +285,12 @@ impl World {
         let (offset, line_count) = stored.first().map_or((0, 0), |at| (at.offset, at.line_count));
         let setup = Setup {
             store,
-            sources: vec![Feed { name: "test".into(), since_us: None, can_be_read_again: true }],
+            sources: vec![Feed {
+                name: "test".into(),
+                since_us: None,
+                can_be_read_again: true,
+                whose: crate::parse::Whose::default(),
+            }],
             webhooks: webhooks.clone(),
             keys: Keys::default(),
             direction: Direction::default(),

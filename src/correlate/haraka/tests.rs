@@ -1,0 +1,1 @@
+//! Stories, line by line.
