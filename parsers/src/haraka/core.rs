@@ -96,11 +96,11 @@ fn bad_address<'a>(logged: &Logged<'a>) -> Option<Entry<'a>> {
     Some(Entry::BadAddress(BadAddress { command, address, text }))
 }
 
-/// `Error: Syntax error in parameters (…)`, before 3.3.1 (`rfc1869.js`).
+/// `Error: Syntax error in parameters (…)`, `… in address: …`, before 3.3.1 (`rfc1869.js`).
 fn syntax_error<'a>(logged: &Logged<'a>) -> Option<Entry<'a>> {
     let text = logged.after("Error: ")?;
-    let is_it = text.strip_prefix("Syntax error in parameters").is_some()
-        || text.strip_prefix("Invalid ").is_some();
+    let is_it =
+        text.strip_prefix("Syntax error in ").is_some() || text.strip_prefix("Invalid ").is_some();
     is_it.then_some(Entry::BadAddress(BadAddress { command: None, address: None, text }))
 }
 

@@ -75,8 +75,10 @@ impl Step<'_> {
 
     fn refused(&mut self, name: Name, item: u32, refused: &Refused<'_>) {
         let line = self.stories.teller.keep(self.line);
-        let Some(story) = self.stories.transactions.get_mut(name) else { return };
+        let (mut scene, transactions) = self.scene();
+        let Some(story) = transactions.get_mut(name) else { return };
         let index = story.recipient(refused.address);
+        scene.end_unconcluded(name, story, index);
         let reply = words(refused.reply, &mut story.is_lossy);
         if let Some(recipient) = story.recipients.get_mut(index) {
             let (is_final, is_doubtful) = (refused.is_final, false);
@@ -91,7 +93,9 @@ impl Step<'_> {
         story.set_domain(item, domain);
         self.look_for_split(name, item);
         self.look_for_lone(name, item, delivered);
-        if let Some(story) = self.stories.transactions.get_mut(name) {
+        let (mut scene, transactions) = self.scene();
+        if let Some(story) = transactions.get_mut(name) {
+            scene.end_earlier(name, story, item, delivered);
             story.doubt_answers(item, delivered);
         }
         let ending = |story: &mut Transaction, item, _: &Scene<'_>| {
@@ -153,6 +157,30 @@ impl Step<'_> {
 }
 
 impl Scene<'_> {
+    /// Ends the attempts of before whose outcomes were not logged: of all answers for the item the
+    /// last ones are of the attempt that this line ends, as many as it counts.
+    fn end_earlier(
+        &mut self,
+        name: Name,
+        story: &mut Transaction,
+        item: u32,
+        delivered: &Delivered<'_>,
+    ) {
+        let counts = delivered.recipients;
+        let own = usize::try_from(counts.deferred + counts.refused).unwrap_or(usize::MAX);
+        let is_it = |answer: &Answer| answer.item == item;
+        let mut answers: Vec<(i64, usize)> = (0_usize..)
+            .zip(&story.recipients)
+            .filter_map(|(index, it)| Some((index, it.answer.as_deref().filter(|it| is_it(it))?)))
+            .map(|(index, answer)| (answer.line.at_us, index))
+            .collect();
+        answers.sort_unstable();
+        let earlier = answers.len().saturating_sub(own);
+        for (_, index) in answers.into_iter().take(earlier) {
+            self.end_unconcluded(name, story, index);
+        }
+    }
+
     /// The line that would tell more has not come.
     pub(super) fn stop_waiting(&mut self, name: Name, story: &mut Transaction) {
         story.waits_until_us = None;

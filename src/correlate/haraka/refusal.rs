@@ -82,18 +82,22 @@ impl Scene<'_> {
     }
 }
 
-/// A refusal of a client that never began a transaction, where no plugin's verdict is logged: what
-/// the last refusal says, which can be nothing else.
+/// A refusal that no line of its own tells, as of a client that never began a transaction where no
+/// plugin's verdict is logged: what the last refusal says, which can be nothing else.
 fn refused_greeting(
     client: &Connection,
     end: &Disconnect<'_>,
     names: &Names,
     line: &KeptLine,
 ) -> Option<Refusal> {
-    let may_be = end.transactions == 0 && client.refusals.is_empty() && !client.is_past;
+    let is_first = end.transactions == 0 && client.refusals.is_empty();
     let reply = names.last_refusal.as_str();
-    let code = reply_codes(reply.as_bytes()).code.filter(|_| may_be)?;
+    let code = reply_codes(reply.as_bytes()).code.filter(|_| !client.is_past)?;
     let stage = match (code, reply) {
+        // Before 3.3.1 there is no line of its own for some of these.
+        (501, "501 Invalid RCPT TO address") => Stage::Rcpt,
+        (501, "501 Invalid MAIL FROM address") => Stage::Mail,
+        _ if !is_first => return None,
         (421, "421 timeout" | "421 PROXY timeout" | "421 Internal Server Error") => return None,
         (550, "550 Authentication required" | "550 Message too big!") => Stage::Mail,
         (554 | 421, _) => Stage::Connect,
