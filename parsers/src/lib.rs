@@ -12,6 +12,7 @@
 //! * [`haraka_plugin`] reads the lines of our plugin for Haraka,
 //! * [`filters`] reads the verdicts of spam and virus filters and policy servers,
 //! * [`journal`] reads the export format of systemd's journal,
+//! * [`milter`] speaks the protocol between mail servers and their filters,
 //! * [`address`] scans envelope addresses, quote- and bracket-aware,
 //! * [`gap`] knows the marks that logging systems leave where they lost lines,
 //! * [`status`] reads reply codes and enhanced status codes.
@@ -37,6 +38,7 @@ pub mod haraka_plugin;
 pub mod header;
 pub mod journal;
 mod json;
+pub mod milter;
 pub mod postfix;
 pub mod record;
 pub mod status;

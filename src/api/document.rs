@@ -1,4 +1,4 @@
-//! The description of the API (OpenAPI 3.1), made of the handlers and their types.
+//! The description of the API (`OpenAPI` 3.1), made of the handlers and their types.
 //!
 //! The daemon answers it under `/openapi.json`; a copy is `contrib/docs/openapi.json`.
 

@@ -1,7 +1,10 @@
 //! Every refusal, in one shape: `application/problem+json` (RFC 9457), with a `code` for programs.
 
 use axum::{
-    http::{StatusCode, header::CONTENT_TYPE},
+    http::{
+        HeaderValue, StatusCode,
+        header::{CONTENT_TYPE, WWW_AUTHENTICATE},
+    },
     response::{IntoResponse, Response},
 };
 use serde::{Deserialize, Serialize};
@@ -49,8 +52,31 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "unknown_webhook", "Not found", detail)
     }
 
+    pub(super) fn no_such_key(named: &str) -> Self {
+        let detail =
+            format!("no key has the name or id `{named}`; `mailherald keys list` shows all");
+        Self::new(StatusCode::NOT_FOUND, "unknown_key_name", "Not found", detail)
+    }
+
+    pub(super) fn without_key() -> Self {
+        let detail = "say who asks: `Authorization: Bearer api_…`, with a key that `mailherald keys \
+                      create` made on the host of the daemon";
+        Self::new(StatusCode::UNAUTHORIZED, "no_key", "Unauthorized", detail)
+    }
+
+    pub(super) fn unknown_key() -> Self {
+        let detail = "no such key: it is mistyped, or was revoked";
+        Self::new(StatusCode::UNAUTHORIZED, "unknown_key", "Unauthorized", detail)
+    }
+
+    pub(super) fn read_only() -> Self {
+        let detail = "this key may see everything and change nothing; it takes one with role admin";
+        Self::new(StatusCode::FORBIDDEN, "read_only", "Forbidden", detail)
+    }
+
     pub(super) fn forbidden() -> Self {
-        let detail = "only root and the user that the daemon runs as may use this socket";
+        let detail = "only root and the user that the daemon runs as may use this socket without a \
+                      key";
         Self::new(StatusCode::FORBIDDEN, "forbidden", "Forbidden", detail)
     }
 
@@ -142,6 +168,12 @@ impl IntoResponse for Problem {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         // Text and numbers always have a JSON form.
         let body = serde_json::to_vec(&self).unwrap_or_default();
-        (status, [(CONTENT_TYPE, "application/problem+json")], body).into_response()
+        let mut response =
+            (status, [(CONTENT_TYPE, "application/problem+json")], body).into_response();
+        if status == StatusCode::UNAUTHORIZED {
+            // RFC 9110, section 11.6.1.
+            response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
     }
 }

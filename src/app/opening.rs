@@ -101,6 +101,7 @@ mod tests {
             sources: vec![source("a", file), source("in", SourceKind::Stdin)],
             store: StoreSettings::default(),
             egress: crate::egress::Policy::default(),
+            api: None,
             sealing: crate::secret::Sealing::default(),
             mail: Mail::default(),
             webhooks: Vec::new(),

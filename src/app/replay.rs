@@ -182,6 +182,7 @@ fn parts<'a>(
         egress: &config.egress,
         rate: replay.rate,
         concurrency: config.concurrency,
+        facts: None,
     })
 }
 

@@ -53,8 +53,16 @@ fn id(config: &Config, replay: &Replay, planned: &[Planned]) -> [u8; 16] {
         .collect();
     let Replay { files: _, anchor, since, until, webhook, rate: _, resend, mta } = replay;
     let options = (anchor, since, until, webhook, resend, mta);
-    let Mail { local_domains, mynetworks, submission_services, instances, routes, unsaid: _ } =
-        &config.mail;
+    // No replay sees headers.
+    let Mail {
+        local_domains,
+        mynetworks,
+        submission_services,
+        instances,
+        headers: _,
+        routes,
+        unsaid: _,
+    } = &config.mail;
     let mail = (local_domains, mynetworks, submission_services, instances, routes);
     let told: Vec<_> = config.webhooks.iter().map(filters).collect();
     let text = format!("{logs:?} {options:?} {mail:?} {told:?}");

@@ -116,12 +116,14 @@ impl Step<'_> {
         message.nrcpt = Some(active.nrcpt);
         if message.queue_line.is_none() {
             self.settle_origin(active.queue_id, &mut message);
+            let recipients = self.learn(active.queue_id, &mut message);
             self.settle_route(&mut message);
             message.queue_line = Some(KeptLine::from(self.line));
             let (host, instance) = (&self.system.host, &self.system.instance);
             self.directory.note_own(host, instance, active.queue_id.as_str(), &mut message);
             self.sending(active.queue_id, &message);
             self.announce_known(active.queue_id, &mut message);
+            self.announce_all(active.queue_id, &mut message, &recipients);
         } else {
             self.sending(active.queue_id, &message);
         }

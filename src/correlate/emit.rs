@@ -122,6 +122,8 @@ pub(crate) fn message_data(message: &Message, queue_id: &str, class: Class) -> B
         lossy: message.lossy,
         incomplete: message.is_incomplete(),
         route: message.route.clone(),
+        helo: message.helo.clone(),
+        given: message.given.clone(),
         ..EventData::default()
     });
     let name = message.client_name.as_ref().filter(|name| *name != "unknown").cloned();

@@ -12,6 +12,7 @@
 //! * [`aside`], `session` — lines that come before the queue ID is known,
 //! * [`direction`] — outbound or inbound,
 //! * `route` — the stream that a message belongs to,
+//! * `known` — what a milter knows of a message beside the log,
 //! * `past` — messages that were under way when a source began,
 //! * `relayed` — refusals that another instance tells of,
 //! * `arrival`, `delivery`, `ending`, `refusal` — what each kind of line does to it.
@@ -29,6 +30,7 @@ pub mod few;
 pub mod finding;
 pub mod haraka;
 pub mod hold;
+mod known;
 pub mod lineage;
 pub mod message;
 mod messages;
@@ -56,6 +58,7 @@ pub use direction::Direction;
 pub use message::Message;
 
 use aside::{Aside, Asides};
+use known::Known;
 use lineage::{Directory, Kin};
 use system::System;
 
@@ -94,6 +97,7 @@ pub struct Correlator {
     directory: Directory,
     asides: Asides,
     haraka: haraka::Stories,
+    known: Known,
 }
 
 /// A queue ID that a line of another message or process names, and what it is to that.
@@ -110,6 +114,7 @@ pub(crate) struct Step<'a> {
     pub(crate) sending: bool,
     pub(crate) directory: &'a mut Directory,
     pub(crate) asides: &'a mut Asides,
+    pub(crate) known: &'a mut Known,
     pub(crate) links: &'a mut Vec<Link>,
     pub(crate) events: &'a mut Vec<Event>,
 }
@@ -132,6 +137,7 @@ impl Correlator {
             directory: Directory::default(),
             asides: Asides::default(),
             haraka: haraka::Stories::default(),
+            known: Known::default(),
         }
     }
 
@@ -204,10 +210,20 @@ impl Correlator {
     ) {
         let Some(system) = self.systems.get_mut(index) else { return };
         let (direction, sending) = (&self.direction, self.sending);
-        let (directory, asides) = (&mut self.directory, &mut self.asides);
+        let (directory, asides, known) = (&mut self.directory, &mut self.asides, &mut self.known);
         let mut made = Vec::new();
         let links = &mut made;
-        act(&mut Step { line, system, direction, sending, directory, asides, links, events });
+        act(&mut Step {
+            line,
+            system,
+            direction,
+            sending,
+            directory,
+            asides,
+            known,
+            links,
+            events,
+        });
         // What most lines do not do is asked before it is taken apart.
         if !system.ended.is_empty() || !system.held.is_empty() {
             self.note_ends(index);
@@ -318,6 +334,7 @@ impl Correlator {
     /// Ends messages without a line for too long; when there are too many, the most silent ones.
     fn sweep(&mut self) {
         self.swept_us = self.horizon_us;
+        self.known.forget(self.horizon_us);
         let silent_before = self.horizon_us.saturating_sub(SILENCE_US);
         for (index, system) in self.systems.iter_mut().enumerate() {
             system.end_silent(silent_before);

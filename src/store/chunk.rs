@@ -25,14 +25,14 @@ const SECOND_VERSION: u8 = 2;
 const THIRD_VERSION: u8 = 3;
 
 /// Fields of an event that [`FIRST_VERSION`] did not have: `route`, `same_reason`, `hit`, `evidence`,
-/// `notice`, `partial`, `unreliable_rcpt`.
-const SINCE_FIRST: [u8; 7] = [0; 7];
+/// `notice`, `partial`, `given`, `unreliable_rcpt`.
+const SINCE_FIRST: [u8; 8] = [0; 8];
 
-/// Of those, what [`SECOND_VERSION`] did not have: `partial`, `unreliable_rcpt`.
-const SINCE_SECOND: [u8; 2] = [0; 2];
+/// Of those, what [`SECOND_VERSION`] did not have: `partial`, `given`, `unreliable_rcpt`.
+const SINCE_SECOND: [u8; 3] = [0; 3];
 
-/// Of those, what [`THIRD_VERSION`] did not have: `unreliable_rcpt`.
-const SINCE_THIRD: [u8; 1] = [0];
+/// Of those, what [`THIRD_VERSION`] did not have: `given`, `unreliable_rcpt`.
+const SINCE_THIRD: [u8; 2] = [0; 2];
 
 /// Version byte and checksum.
 const HEADER_BYTES: usize = 5;
@@ -177,7 +177,9 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
     use super::*;
-    use crate::event::{EventData, EventId, EventType, Hit, MessageUid, Notice, TimeQuality};
+    use crate::event::{
+        EventData, EventId, EventType, Given, Hit, MessageUid, Notice, TimeQuality,
+    };
 
     fn event(number: u8, response_bytes: usize) -> Event {
         Event {
@@ -267,6 +269,7 @@ mod tests {
             evidence: Some("a line".into()),
             notice: Some(Box::new(Notice::about("a"))),
             partial: true,
+            given: Some(Box::new(Given { tag: Some("a".into()), ..Given::default() })),
             unreliable_rcpt: true,
             ..EventData::default()
         };

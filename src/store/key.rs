@@ -26,6 +26,7 @@ const ENDPOINT: u8 = b'h';
 const PLACE: u8 = b'q';
 const ATTEMPTS: u8 = b'a';
 const RING: u8 = b'k';
+const API_KEY: u8 = b'u';
 
 /// A whole key.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -114,6 +115,12 @@ impl Key {
     #[must_use]
     pub fn ring(webhook: WebhookId) -> Self {
         Self(Writer::table(RING).raw(&webhook.0).0)
+    }
+
+    /// A key of the API, by its digest.
+    #[must_use]
+    pub fn api_key(digest: [u8; 32]) -> Self {
+        Self(Writer::table(API_KEY).raw(&digest).0)
     }
 
     /// A delivery that waits until `due_ms`, milliseconds since the epoch.
@@ -264,6 +271,12 @@ impl Prefix {
         Self(vec![RING])
     }
 
+    /// All keys of the API.
+    #[must_use]
+    pub fn api_keys() -> Self {
+        Self(vec![API_KEY])
+    }
+
     /// What waits for one webhook, the earliest due first.
     #[must_use]
     pub fn retries(webhook: WebhookId) -> Self {
@@ -395,6 +408,13 @@ pub fn parse_ring(key: &[u8]) -> Option<WebhookId> {
     fields.array().map(WebhookId).filter(|_| fields.done())
 }
 
+/// Digest of a [`Key::api_key`].
+#[must_use]
+pub fn parse_api_key(key: &[u8]) -> Option<[u8; 32]> {
+    let mut fields = Fields::of(API_KEY, key)?;
+    fields.array().filter(|_| fields.done())
+}
+
 /// Webhook, due time in milliseconds since the epoch, and sequence number of a [`Key::retry`].
 #[must_use]
 pub fn parse_retry(key: &[u8]) -> Option<(WebhookId, u64, u64)> {
@@ -521,6 +541,7 @@ mod tests {
         assert_eq!(parse_dead(Key::dead(hook, 6).as_bytes()), Some((hook, 6)));
         assert_eq!(parse_cursor(Key::cursor(hook).as_bytes()), Some(hook));
         assert_eq!(parse_ring(Key::ring(hook).as_bytes()), Some(hook));
+        assert_eq!(parse_api_key(Key::api_key([5; 32]).as_bytes()), Some([5; 32]));
         assert_eq!(parse_chunk(Key::chunk(77).as_bytes()), Some(77));
         assert_eq!(parse_aside(Key::aside(78).as_bytes()), Some(78));
         assert_eq!(parse_haraka(Key::haraka("C.1", 7).as_bytes()), Some(("C.1", 7)));

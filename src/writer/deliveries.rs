@@ -38,6 +38,7 @@ use crate::{
     queue::{
         delivery::{Claim, Finished, Waiting},
         endpoint::{DisabledReason, Endpoint},
+        gist::Interest,
         policy,
         progress::Progress,
         subscription::{Decision, Subscription, Tally},
@@ -81,6 +82,8 @@ struct Cursor {
 struct State {
     id: WebhookId,
     webhook: Arc<Webhook>,
+    /// What can be for it, in short.
+    interest: Interest,
     progress: Progress,
     born_seq: u64,
     offered: Offered,
@@ -418,6 +421,7 @@ impl State {
             history: History::load(webhook.id, store)?,
             order: (webhook.policy.ordering == policy::Ordering::Message).then(Order::default),
             endpoint: Endpoint::new(health, &webhook.policy, now_ms),
+            interest: Interest::of(&subscription(&webhook)),
             webhook,
             progress,
             born_seq,
@@ -471,15 +475,7 @@ impl State {
     }
 
     fn subscription(&self) -> Subscription<'_> {
-        let Webhook { events, filter_users, filter_domains, selection, .. } = &*self.webhook;
-        Subscription {
-            types: *events,
-            users: filter_users.as_deref().unwrap_or_default(),
-            domains: filter_domains.as_deref().unwrap_or_default(),
-            routes: &selection.routes,
-            deferrals: selection.deferrals,
-            machine: selection.include_machine_events,
-        }
+        subscription(&self.webhook)
     }
 
     /// What becomes of a fresh event; counted.
@@ -503,6 +499,18 @@ impl State {
             self.changed |= self.progress.done(seq);
         }
         Ok(true)
+    }
+}
+
+fn subscription(webhook: &Webhook) -> Subscription<'_> {
+    let Webhook { events, filter_users, filter_domains, selection, .. } = webhook;
+    Subscription {
+        types: *events,
+        users: filter_users.as_deref().unwrap_or_default(),
+        domains: filter_domains.as_deref().unwrap_or_default(),
+        routes: &selection.routes,
+        deferrals: selection.deferrals,
+        machine: selection.include_machine_events,
     }
 }
 

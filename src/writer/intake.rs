@@ -1,7 +1,7 @@
 //! Lines in, events out, in memory only. So this can go on while a commit is under way: nothing
 //! here asks the store, and what is staged here goes with the next commit.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tokio::{sync::mpsc, time::Instant};
 
@@ -10,7 +10,7 @@ use crate::{
     correlate::Correlator,
     event::Event,
     parse::{Counts, Reader},
-    source::Batch,
+    source::{Batch, milter::FactsReceiver},
 };
 
 /// The sources, and what became of their lines so far.
@@ -23,6 +23,8 @@ pub(super) struct Intake {
     pub(super) correlator: Correlator,
     /// What lines before the start of a source tell, by its index, until the source begins.
     pasts: BTreeMap<usize, Correlator>,
+    /// What a milter knows of messages.
+    pub(super) facts: Option<FactsReceiver>,
     /// What the lines of a batch tell, until it is known who wants it. Kept to reuse its memory.
     told: Vec<Event>,
     pub(super) batches: mpsc::Receiver<Batch>,
@@ -30,6 +32,8 @@ pub(super) struct Intake {
     pub(super) heard: Instant,
     /// Events without a place in the log of events yet. Kept to reuse its memory.
     pub(super) fresh: Vec<Event>,
+    /// Sources that were heard since their state was last staged, by index.
+    heard_of: BTreeSet<usize>,
     /// Lines that a source says were lost, by its index; not told yet.
     pub(super) gaps: Vec<(usize, u64)>,
 }
@@ -49,10 +53,12 @@ impl Intake {
             readers,
             correlator,
             pasts: BTreeMap::new(),
+            facts: None,
             told: Vec::new(),
             batches,
             heard,
             fresh,
+            heard_of: BTreeSet::new(),
             gaps: Vec::new(),
         }
     }
@@ -70,6 +76,10 @@ impl Intake {
             return;
         };
         self.heard = Instant::now();
+        // They were there before the lines of their messages were written.
+        while let Some(facts) = self.facts.as_mut().and_then(FactsReceiver::take) {
+            self.correlator.know(facts);
+        }
         let (correlator, told) = (&mut self.correlator, &mut self.told);
         if batch.is_past {
             let past = self.pasts.entry(batch.source).or_insert_with(|| correlator.of_the_past());
@@ -85,12 +95,24 @@ impl Intake {
             self.gaps.extend(reader.told_gap().map(|lines| (batch.source, lines)));
         }
         if self.mode.scope().is_some() {
-            stage.position(&source.name, batch, reader.state());
+            stage.position(&source.name, batch);
+            self.heard_of.insert(batch.source);
         }
         stage.lines += batch.lines.len() as u64;
         stage.bytes += batch.bytes.len();
         stage.is_last = batch.idle;
         stage.touch();
+    }
+
+    /// Stages what must be remembered of the sources that were heard, once for a commit: it is more
+    /// than a position.
+    pub(super) fn stage_states(&mut self, stage: &mut Stage) {
+        for index in std::mem::take(&mut self.heard_of) {
+            if let (Some(reader), Some(source)) = (self.readers.get(index), self.sources.get(index))
+            {
+                stage.source_state(&source.name, reader.state());
+            }
+        }
     }
 
     /// Keeps of the fresh events what a source wants. Whose message waited is not known any more:

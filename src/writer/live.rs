@@ -11,12 +11,18 @@ use crate::{
 };
 
 /// Version of the stored form of a message.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
-/// The first form, which is still read: it ended before `service` and `route`. As many zero bytes
-/// say that they are not known.
+/// The forms before it, which are still read: each ended before fields that came later. As many zero
+/// bytes say that they are not known.
 const FIRST_VERSION: u8 = 1;
-const NEW_FIELDS: [u8; 2] = [0; 2];
+const SECOND_VERSION: u8 = 2;
+
+/// `service`, `route`, `helo`, `given`.
+const SINCE_FIRST: [u8; 4] = [0; 4];
+
+/// `helo`, `given`.
+const SINCE_SECOND: [u8; 2] = [0; 2];
 
 /// Version of the stored form of a line put aside.
 const ASIDE_VERSION: u8 = 1;
@@ -112,9 +118,11 @@ impl Parts {
 
     fn message(&self) -> Result<Message, CodecError> {
         const WHAT: &str = "message";
-        if self.value.first() == Some(&FIRST_VERSION) {
-            return codec::decode(WHAT, FIRST_VERSION, &[&self.value[..], &NEW_FIELDS].concat());
-        }
-        codec::decode(WHAT, VERSION, &self.value)
+        let (version, missing): (_, &[u8]) = match self.value.first() {
+            Some(&FIRST_VERSION) => (FIRST_VERSION, &SINCE_FIRST),
+            Some(&SECOND_VERSION) => (SECOND_VERSION, &SINCE_SECOND),
+            _ => return codec::decode(WHAT, VERSION, &self.value),
+        };
+        codec::decode(WHAT, version, &[&self.value[..], missing].concat())
     }
 }

@@ -11,6 +11,7 @@
 //! restart.
 
 mod ages;
+mod api_keys;
 mod backfill;
 mod chunks;
 mod commit;
@@ -18,11 +19,11 @@ mod deliveries;
 mod error;
 mod events;
 mod expiry;
+mod gists;
 mod handle;
 mod history;
 mod intake;
 mod keys;
-mod kinds;
 mod life;
 mod live;
 mod manual;
@@ -56,10 +57,12 @@ use crate::{
     event::{Event, EventType, Notice},
     parse::{Counts, Reader, State, Whose},
     queue::delivery::Finished,
-    source::Batch,
+    secret::ApiKeys,
+    source::{Batch, milter::FactsReceiver},
     store::Store,
 };
 
+pub use api_keys::KeyOutcome;
 pub use error::WriterError;
 pub use handle::{Access, Claimed, Resume, Stopped, WriterHandle};
 pub use history::{Page, Place, Wanted};
@@ -206,6 +209,7 @@ pub struct Writer {
     events: EventLog,
     deliveries: Deliveries,
     keys: Keys,
+    api_keys: ApiKeys,
     retention: Retention,
     sweep: Sweep,
     room: Room,
@@ -280,6 +284,7 @@ impl Writer {
         if let Some(scope) = mode.resumed_scope() {
             live::restore(&store, scope, &mut correlator)?;
         }
+        let api_keys = api_keys::load(&store)?;
         let events = EventLog::load(&store, next_seq, millis(now), &mut stage)?;
         let writer = Self {
             store,
@@ -291,6 +296,7 @@ impl Writer {
             events,
             deliveries,
             keys,
+            api_keys: api_keys.clone(),
             retention,
             sweep: Sweep::new(millis(now)),
             room: Room::new(min_free),
@@ -302,7 +308,14 @@ impl Writer {
             durable,
             summary: Summary::default(),
         };
-        Ok((writer, WriterHandle::new(commands, durable_seen)))
+        Ok((writer, WriterHandle::new(commands, durable_seen, api_keys)))
+    }
+
+    /// Adds what comes out there to what the log says.
+    #[must_use]
+    pub fn with_facts(mut self, facts: FactsReceiver) -> Self {
+        self.intake.facts = Some(facts);
+        self
     }
 
     /// Works until it is told to stop. Blocks the calling thread, which must not be a runtime's.
@@ -460,6 +473,17 @@ impl Writer {
                     self.keys.release(webhook, ring.clone());
                 }
                 answer.send(rotated).ok();
+            }
+            Command::ApiKey { action, answer } => {
+                let outcome = match api_keys::stage(action, &self.api_keys, &mut self.stage) {
+                    Ok(known) => {
+                        self.commit()?;
+                        self.api_keys.set(known);
+                        KeyOutcome::Done
+                    }
+                    Err(outcome) => outcome,
+                };
+                answer.send(outcome).ok();
             }
             Command::Flush { input_ended, answer } => {
                 self.flush(input_ended)?;

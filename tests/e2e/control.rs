@@ -4,7 +4,7 @@ use rustix::process::Signal;
 
 use crate::{
     lines,
-    program::{Host, SECRET, output, text},
+    program::{Host, SECRET, command, output, text},
     receiver::Receiver,
     until,
 };
@@ -243,4 +243,49 @@ fn what_a_source_passed_over_or_may_have_lost_is_shown_when_there_is_any() {
         (&1.into(), &1.into())
     );
     assert_eq!(told.get("bytes_lost"), None, "it was read to its end");
+}
+
+#[test]
+fn over_the_network_a_key_lets_in_until_it_is_revoked() {
+    let (host, receiver) = (Host::new(), Receiver::start());
+    let address = free_address();
+    let api = format!("[api]\nlisten = \"{address}\"");
+    let config = host.configure(&host.log_source(), &receiver, &api);
+    let program = host.run(&config);
+    let base = format!("http://{address}");
+    until("the API listens", || std::net::TcpStream::connect(&address).is_ok());
+
+    let refused = output(&["webhooks", "list", "--api", &base]);
+    assert_eq!(refused.status.code(), Some(77), "{}", text(&refused.stderr));
+    assert!(text(&refused.stderr).contains("mailherald keys create NAME"));
+
+    let made = output(&["keys", "create", "Graphs", "--json", "--config", &config]);
+    let made: serde_json::Value = serde_json::from_slice(&made.stdout).unwrap();
+    let key = made["key"].as_str().unwrap();
+    let ask = |args: &[&str]| {
+        let mut command = command(args);
+        command.env("MAILHERALD_API_KEY", key).args(["--api", &base]);
+        command.output().unwrap()
+    };
+    assert!(ask(&["webhooks", "list"]).status.success());
+    let denied = ask(&["webhooks", "disable", "Shop"]);
+    assert_eq!(denied.status.code(), Some(77), "it may see and not change");
+    let listed = output(&["keys", "list", "--config", &config]);
+    assert!(text(&listed.stdout).contains("Graphs") && !text(&listed.stdout).contains(key));
+
+    // The key outlives a restart, and what was revoked does not.
+    program.stop(Signal::TERM);
+    let program = host.run(&config);
+    until("the API listens", || std::net::TcpStream::connect(&address).is_ok());
+    assert!(ask(&["webhooks", "list"]).status.success());
+    assert!(output(&["keys", "revoke", "Graphs", "--config", &config]).status.success());
+    assert_eq!(ask(&["webhooks", "list"]).status.code(), Some(77));
+    let said = program.said();
+    assert!(said.contains("path=\"/v1/keys/Graphs\" status=204"), "{said}");
+    assert!(!said.contains(key));
+}
+
+fn free_address() -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().to_string()
 }

@@ -182,6 +182,10 @@ fn every_event_of_the_user_knows_subject_and_user(teller: &Teller) {
         assert_eq!(data["user"], sasl::USER, "{}: {event:#}", teller.name);
         let subject = if data["to"] == "spam@out.test" { "GTUBE" } else { "Héllo" };
         assert_eq!(data["subject"], subject, "{}: {event:#}", teller.name);
+        if subject != "GTUBE" {
+            assert_eq!(data["metadata"]["X-Order"], "7", "{}: {event:#}", teller.name);
+            assert_eq!(data["tag"], "news", "{}: {event:#}", teller.name);
+        }
     }
     let received = requests.iter().find(|request| request.body["type"] == "inbound.received");
     assert_eq!(received.expect("it was told").body["data"]["subject"], "Héllo");

@@ -19,6 +19,9 @@ const STOP: Duration = Duration::from_secs(30);
 const CONFIG: &str = r#"
 state_dir = "@STATE@"
 
+[api]
+listen = "none"
+
 [mail]
 local_domains = ["here.test", "box.test"]
 mynetworks = ["127.0.0.1/32"]

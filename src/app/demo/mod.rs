@@ -190,6 +190,7 @@ fn config(dir: &Path, url: Url, secret: Secret) -> Result<Config, AppError> {
         store: StoreSettings::default(),
         mail: mail(),
         egress: Policy::default(),
+        api: None,
         sealing: Sealing::default(),
         webhooks: vec![Webhook {
             id: WebhookId::of_name("demo"),

@@ -7,6 +7,7 @@ use glob::Pattern;
 use super::{
     Names, choice, haraka_plugin,
     journal::{self, Maillog},
+    milter,
 };
 use crate::config::{
     checked::{FileSource, JournaldSource, Mta, Source, SourceKind, Start},
@@ -18,24 +19,22 @@ use crate::config::{
 /// Files of one pattern that are looked at to find overlaps; a mail host has dozens.
 const FILES_LOOKED_AT: usize = 10_000;
 
-/// A word of the interface: understood now, or one day.
-#[derive(Debug, Clone, Copy)]
-enum Word<T> {
-    Now(T),
-    Later,
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     File,
     Journald,
     Stdin,
     HarakaPlugin,
+    Milter,
 }
 
-/// Without a source a daemon has nothing to read.
+/// Without a log a daemon has nothing to read: a milter only adds to what a log tells.
 pub(super) fn require(raw: Option<&At<Vec<At<RawSource>>>>, problems: &mut Problems<'_>) {
-    if raw.is_none_or(|list| list.value.is_empty()) && !problems.any_about("source") {
+    let is_log = |source: &At<RawSource>| {
+        source.value.kind.as_ref().is_none_or(|kind| kind.value != "milter")
+    };
+    let has_log = raw.is_some_and(|list| list.value.iter().any(is_log));
+    if !has_log && !problems.any_about("source") {
         problems
             .error(&(0..0), "source", "there is nothing to read")
             .hint("add a [[source]] with include = [\"/var/log/mail.log*\"]");
@@ -76,17 +75,23 @@ fn source(
     let kind = match word {
         Kind::Journald => journal::source(raw, problems),
         Kind::Stdin => stdin(raw, problems),
+        Kind::Milter => milter::source(raw, span, problems),
         Kind::File => SourceKind::File(file(raw, span, problems)),
         Kind::HarakaPlugin => SourceKind::File(haraka_plugin::source(raw, problems)),
     };
     if !matches!(word, Kind::Journald | Kind::HarakaPlugin) {
         journal::refuse_directory(raw, problems);
     }
+    if !matches!(kind, SourceKind::Milter(_)) {
+        milter::refuse_socket(raw, problems);
+    }
     if !matches!(kind, SourceKind::File(_)) {
         refuse_partial_line_timeout(raw, problems);
     }
     let is_second_stream = matches!(kind, SourceKind::Stdin) && claims.iter().any(Claim::is_stdin);
-    claims.push(Claim::of(&kind, span));
+    if !matches!(kind, SourceKind::Milter(_)) {
+        claims.push(Claim::of(&kind, span));
+    }
     let name = match (&raw.name, is_second_stream) {
         // It is refused as such and not for its name.
         (None, true) => String::new(),
@@ -97,40 +102,23 @@ fn source(
 
 fn kind(raw: Option<&At<String>>, problems: &mut Problems<'_>) -> Option<Kind> {
     const KEY: &str = "source.kind";
-    let Some(at) = raw else { return Some(Kind::File) };
+    if raw.is_none() {
+        return Some(Kind::File);
+    }
     let choices = [
-        ("file", Word::Now(Kind::File)),
-        ("journald", Word::Now(Kind::Journald)),
-        ("stdin", Word::Now(Kind::Stdin)),
-        ("milter", Word::Later),
-        ("haraka-plugin", Word::Now(Kind::HarakaPlugin)),
+        ("file", Kind::File),
+        ("journald", Kind::Journald),
+        ("stdin", Kind::Stdin),
+        ("milter", Kind::Milter),
+        ("haraka-plugin", Kind::HarakaPlugin),
     ];
-    let hint = "use \"file\", \"journald\", \"stdin\" or \"haraka-plugin\"";
-    known_now(at, choice(raw, KEY, &choices, problems)?, KEY, hint, problems)
+    choice(raw, KEY, &choices, problems)
 }
 
 fn mta(raw: Option<&At<String>>, problems: &mut Problems<'_>) -> Mta {
     const KEY: &str = "source.mta";
     let choices = [("auto", Mta::Auto), ("postfix", Mta::Postfix), ("haraka", Mta::Haraka)];
     choice(raw, KEY, &choices, problems).unwrap_or_default()
-}
-
-fn known_now<T>(
-    at: &At<String>,
-    word: Word<T>,
-    key: &str,
-    hint: &str,
-    problems: &mut Problems<'_>,
-) -> Option<T> {
-    match word {
-        Word::Now(meaning) => Some(meaning),
-        Word::Later => {
-            problems
-                .error(&at.span, key, format!("{:?} is not in this version", at.value))
-                .hint(hint);
-            None
-        }
-    }
 }
 
 fn start(raw: Option<&At<String>>, problems: &mut Problems<'_>) -> Start {
@@ -254,6 +242,7 @@ fn name(
             name.value.clone()
         }
         (None, SourceKind::Stdin) => derived("stdin".to_owned()),
+        (None, SourceKind::Milter(milter)) => derived(milter.listen.to_string()),
         (None, SourceKind::Journald(journal)) => derived(journal::derived_name(journal)),
         (None, SourceKind::File(file)) => {
             // Empty when the patterns themselves are wrong.
@@ -281,7 +270,7 @@ impl Claim {
         let (include, journal): (&[String], _) = match kind {
             SourceKind::File(file) => (&file.include, None),
             SourceKind::Journald(journal) => (&[], Some(journal.clone())),
-            SourceKind::Stdin => (&[], None),
+            SourceKind::Stdin | SourceKind::Milter(_) => (&[], None),
         };
         Self {
             span: span.clone(),

@@ -102,7 +102,9 @@ impl Correlator {
             }
             Body::HarakaPlugin(record) => {
                 let members = record.members();
-                members.uuid.map_or((), |uuid| self.hear_causes(uuid));
+                if let Some(uuid) = members.uuid {
+                    self.hear_causes(uuid);
+                }
                 let (stories, direction) = (&mut self.haraka, &self.direction);
                 Step { stories, direction, line, events }.told(record.kind, &members);
             }

@@ -17,7 +17,7 @@ use super::{
     settle::verified,
     story::{Answer, Findings, Handover, Queued, Recipient, Refusal, Stage, Transaction},
 };
-use crate::correlate::message::KeptLine;
+use crate::{correlate::message::KeptLine, event::Given};
 
 impl Step<'_> {
     /// A line of the plugin.
@@ -136,6 +136,20 @@ impl Transaction {
         self.is_relayed = members.is_outbound.or(self.is_relayed);
         self.size = members.size.or(self.size);
         self.note_scan(&members.scan);
+        self.note_given(members);
+    }
+
+    /// What the sender set for its own use: which headers, the plugin's settings say.
+    fn note_given(&mut self, members: &Members<'_>) {
+        let mut given = Given::default();
+        let is_lossy = &mut self.is_lossy;
+        members
+            .metadata
+            .each(|name, value| given.set(&field(name, is_lossy), field(value, is_lossy)));
+        given.tag = members.tag.and_then(|tag| known(tag, is_lossy));
+        if !given.is_empty() {
+            self.given = Some(Box::new(given));
+        }
     }
 
     fn note_scan(&mut self, scan: &haraka_plugin::Scan<'_>) {

@@ -139,7 +139,7 @@ impl Scene<'_> {
     }
 
     fn route(&self, user: Option<&str>, sender: Option<&str>) -> Option<SmolStr> {
-        let traits = Traits { user, instance: INSTANCE, service: None, sender };
+        let traits = Traits { user, instance: INSTANCE, service: None, sender, headers: &[] };
         let mut routes = self.direction.routes.iter();
         routes.find(|route| route.leads(traits)).map(|route| (*route.name).into())
     }
@@ -158,6 +158,7 @@ pub(crate) fn message_data(name: Name, story: &Transaction, class: Class) -> Box
         lossy: story.is_lossy,
         incomplete: !story.is_begun,
         route: story.route.clone(),
+        given: story.given.clone(),
         ..EventData::default()
     });
     match class {

@@ -8,7 +8,7 @@ use super::{
     super::message::{Class, Deferral, KeptLine},
     table::Story,
 };
-use crate::event::{MessageUid, text};
+use crate::event::{Given, MessageUid, text};
 
 /// A client's connection, up to its end.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -101,6 +101,8 @@ pub struct Transaction {
     pub is_lossy: bool,
     /// The plugin has told how its dialogue ended, so lines of the log say nothing of that.
     pub is_told: bool,
+    /// What the sender set for its own use, where the plugin hands it on.
+    pub given: Option<Box<Given>>,
 }
 
 /// A recipient, and what became of it.

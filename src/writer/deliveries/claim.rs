@@ -243,11 +243,11 @@ impl State {
         Ok(())
     }
 
-    /// Passes over the next fresh event if it is not wanted, and over many of types that the webhook
-    /// does not name. False when it is wanted, or when there is none.
+    /// Passes over the next fresh event if it is not wanted, and over many at once of types, users,
+    /// domains or routes that it did not ask for. False when it is wanted, or when there is none.
     fn pass_unwanted(&mut self, desk: &mut Desk<'_>) -> Result<bool, WriterError> {
         let Some((from, end)) = self.progress.fresh(desk.durable_seq) else { return Ok(false) };
-        let others = desk.events.end_of_others(self.webhook.events, from, end);
+        let others = desk.events.end_of_others(&self.interest, from, end);
         let to = others.max(from + 1);
         if let Some(event) = desk.events.get(to - 1, desk.store)? {
             let decision = self.subscription().decide(&event);
