@@ -154,6 +154,14 @@ impl<'a> List<'a> {
         });
     }
 
+    /// How many there are.
+    #[must_use]
+    pub fn len(self) -> usize {
+        let mut count = 0;
+        self.each(|_| count += 1);
+        count
+    }
+
     /// There is none.
     #[must_use]
     pub fn is_empty(self) -> bool {

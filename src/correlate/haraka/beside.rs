@@ -13,7 +13,7 @@ use mailherald_parsers::{
     haraka_plugin,
 };
 
-use super::{Name, Step, Stories};
+use super::{Name, Step, Stories, story::Recipient};
 use crate::{
     correlate::{
         Correlator,
@@ -32,7 +32,7 @@ const CAUSE_US: i64 = 2 * 1_000_000;
 /// Hook and log line of one attempt are that close; the next attempt is five seconds away at least.
 const SAME_US: u64 = 2 * 1_000_000;
 
-/// Times of outcomes that are remembered of an item.
+/// Times of outcomes that are remembered of a recipient.
 const OUTCOMES: usize = 8;
 
 /// What is read of a Haraka.
@@ -44,12 +44,26 @@ pub struct Reads {
     pub plugin: bool,
 }
 
-/// Notes when the plugin told an outcome of an item.
-pub(super) fn note_told(times_us: &mut Vec<i64>, at_us: i64) {
-    if times_us.len() >= OUTCOMES {
-        times_us.remove(0);
+impl Recipient {
+    /// The plugin told the outcome of an attempt that was logged then.
+    pub(super) fn is_told(&self, at_us: i64) -> bool {
+        self.told_us.iter().any(|told_us| told_us.abs_diff(at_us) <= SAME_US)
     }
-    times_us.push(at_us);
+
+    /// An outcome that was logged then is not told yet. A deferral that the plugin has lost may come
+    /// after the end that it has told.
+    pub(super) fn is_open_to(&self, at_us: i64, is_deferral: bool) -> bool {
+        let is_before_end = self.told_us.last().is_some_and(|end_us| at_us < *end_us);
+        !self.is_told(at_us) && (!self.is_done || is_deferral && is_before_end)
+    }
+
+    /// Notes when the plugin told the outcome of an attempt.
+    pub(super) fn note_told(&mut self, at_us: i64) {
+        if self.told_us.len() >= OUTCOMES {
+            self.told_us.remove(0);
+        }
+        self.told_us.push(at_us);
+    }
 }
 
 impl Correlator {
@@ -65,7 +79,7 @@ impl Correlator {
         if !self.haraka.reads.plugin {
             return false;
         }
-        if self.haraka.is_told(record, line.at_us) {
+        if self.haraka.is_told(record) {
             return true;
         }
         let is_cause = matches!(record.entry, Entry::Unreached(_));
@@ -95,7 +109,7 @@ impl Correlator {
     /// A line that has waited long enough.
     pub(in crate::correlate) fn tell_haraka(&mut self, aside: &Aside, events: &mut Vec<Event>) {
         aside.line.read(|line| match &line.record.body {
-            Body::Haraka(record) if self.haraka.is_told(record, line.at_us) => {}
+            Body::Haraka(record) if self.haraka.is_told(record) => {}
             Body::Haraka(record) => {
                 let (stories, direction) = (&mut self.haraka, &self.direction);
                 Step { stories, direction, line, events }.record(record);
@@ -135,7 +149,7 @@ impl Correlator {
         let Some(uuid) = members.uuid.filter(|uuid| uuid.item.is_none()) else { return };
         let stories = &mut self.haraka;
         self.asides.settle(&topic(uuid), |line| match &line.record.body {
-            Body::Haraka(record) => stories.is_told(record, line.at_us),
+            Body::Haraka(record) => stories.is_told(record),
             _ => false,
         });
     }
@@ -157,19 +171,15 @@ impl Correlator {
 
 impl Stories {
     /// The plugin has told what the line tells.
-    fn is_told(&self, record: &Record<'_>, at_us: i64) -> bool {
+    fn is_told(&self, record: &Record<'_>) -> bool {
         let name = Name::of_transaction(record.uuid);
         let Some(story) = name.and_then(|name| self.transactions.get(name)) else { return false };
         match (&record.entry, record.uuid.item) {
             // It ends more than the transaction, whose name is merely the last one.
             (Entry::Disconnect(_), _) => false,
+            // What became of an item is asked for each of its recipients.
             (Entry::Route(_), Some(_)) | (_, None) => story.is_told,
-            (Entry::Unreached(_), Some(_)) => false,
-            (_, Some(number)) => {
-                let item = story.items.iter().find(|item| item.number == number);
-                let mut times = item.into_iter().flat_map(|item| &item.told_us);
-                times.any(|told_us| told_us.abs_diff(at_us) <= SAME_US)
-            }
+            (_, Some(_)) => false,
         }
     }
 }

@@ -10,7 +10,7 @@ use mailherald_parsers::{
 use smol_str::SmolStr;
 
 use super::{
-    Name, Step, beside,
+    Name, Step,
     content::{finding, without_names},
     ending::Ending,
     scene::{field, known, words},
@@ -39,9 +39,7 @@ impl Step<'_> {
 
     fn told_queued(&mut self, name: Name, members: &Members<'_>) {
         let line = self.stories.teller.keep(self.line);
-        let story = self.told_of(name, members);
-        story.accept(members);
-        story.is_settled = true;
+        let story = self.told_accepted(name, members);
         story.handover = Some(match members.via {
             Some(Via::Outbound) | None => Handover::Queued,
             Some(Via::Forward | Via::Plugin) => Handover::Forwarded,
@@ -55,20 +53,20 @@ impl Step<'_> {
 
     fn told_refused(&mut self, name: Name, members: &Members<'_>) {
         let line = self.stories.teller.keep(self.line);
-        let story = self.told_of(name, members);
-        let Some(mut refusal) = refusal(name, members, line, &mut story.is_lossy) else { return };
-        story.is_over = true;
+        let mut is_lossy = false;
+        let Some(mut refusal) = refusal(name, members, line, &mut is_lossy) else { return };
         match refusal.stage {
             Stage::Data | Stage::Content => {
-                story.accept(members);
+                let story = self.told_accepted(name, members);
                 let plugin = refusal.plugin.as_deref();
                 refusal.finding = story.finding_behind(plugin, &refusal.text);
             }
-            _ => story.deny(refusal.recipient.as_deref()),
+            _ => self.told_of(name, members).deny(refusal.recipient.as_deref()),
         }
-        story.refusals.push(refusal);
         let (mut scene, transactions) = self.scene();
         if let Some(story) = transactions.get_mut(name) {
+            (story.is_over, story.is_lossy) = (true, story.is_lossy | is_lossy);
+            story.refusals.push(refusal);
             scene.tell_refusals(name, story, None);
         }
         self.stories.close_finished(name, self.line.at_us);
@@ -93,13 +91,34 @@ impl Step<'_> {
         let Some(story) = transactions.get_mut(name) else { return };
         story.note(members);
         story.is_begun |= members.is_noted;
-        if let Some(item) = story.item_mut(item) {
-            beside::note_told(&mut item.told_us, at_us);
-        }
         let Some(ending) = story.ending(item, kind, members) else { return };
         let about = story.about(item, kind, members, &line);
         scene.end_attempt(name, story, item, &ending, &about, &line);
+        for place in about {
+            if let Some(recipient) = story.recipients.get_mut(place) {
+                recipient.note_told(at_us);
+            }
+        }
         self.stories.close_finished(name, at_us);
+    }
+
+    /// As [`Step::told_of`], where recipients were accepted. The end of the connection sums them up,
+    /// for transactions that the plugin does not tell.
+    fn told_accepted(&mut self, name: Name, members: &Members<'_>) -> &mut Transaction {
+        let is_first = members.part.is_none_or(|part| part <= 1);
+        let known = self.stories.transactions.get(name);
+        let is_counted = is_first && known.is_some_and(|story| story.is_judged);
+        if self.stories.reads.log && !is_counted {
+            let client =
+                self.stories.connections.get_or(name.of_its_connection(), Default::default);
+            let count = u32::try_from(members.to.len()).unwrap_or(u32::MAX);
+            client.accepted = client.accepted.saturating_add(count);
+            client.seen_us = client.seen_us.max(self.line.at_us);
+        }
+        let story = self.told_of(name, members);
+        story.accept(members);
+        story.is_settled = true;
+        story
     }
 
     /// The transaction, of which the plugin has told how its dialogue ended.
@@ -254,10 +273,10 @@ impl Transaction {
         places.collect()
     }
 
-    /// The place of a recipient, who is a new one if the beginning is missing.
+    /// The place of a recipient, who is a new one if the beginning is missing: the log may tell it.
     fn place_of(&mut self, address: SmolStr) -> usize {
         self.find(&address).unwrap_or_else(|| {
-            self.recipients.push(Recipient { address, is_announced: true, ..Recipient::default() });
+            self.recipients.push(Recipient { address, ..Recipient::default() });
             self.recipients.len() - 1
         })
     }

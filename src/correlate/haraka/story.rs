@@ -126,6 +126,8 @@ pub struct Recipient {
     pub last_deferral: Option<Box<Deferral>>,
     /// A server's answer in the attempt under way.
     pub answer: Option<Box<Answer>>,
+    /// When the plugin told the outcome of an attempt, the last few times, microseconds.
+    pub told_us: Vec<i64>,
 }
 
 /// A server's answer for a recipient, before the attempt has ended.
@@ -152,8 +154,6 @@ pub struct Item {
     pub domain: Option<SmolStr>,
     /// Why a server could not be reached in the attempt under way.
     pub cause: Option<SmolStr>,
-    /// When the plugin told what became of it, the last few times, microseconds.
-    pub told_us: Vec<i64>,
 }
 
 /// How a message went on behind the dialogue.

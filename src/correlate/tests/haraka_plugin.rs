@@ -81,7 +81,7 @@ fn only_the_plugin_knows_subject_and_user() {
 
 #[test]
 fn why_nobody_was_reached_comes_from_the_log() {
-    let both = merged(&lines(LOG), &lines(PLUGIN), &[true; 99]);
+    let both = merged(&lines(LOG), &lines(PLUGIN), &[false; 200]);
     let events = told(&both, BOTH);
     let is_it = |it: &&Event| {
         it.kind == EventType::OutboundDeferred && it.data.domain.as_deref() == Some("nowhere.test")
