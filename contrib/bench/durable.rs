@@ -109,6 +109,7 @@ fn setup(dir: &Path, retention: Retention) -> Result<Setup> {
             name: "bench".into(),
             since_us: None,
             can_be_read_again: true,
+            silence: None,
             whose: Whose::Postfix,
         }],
         webhooks: vec![Arc::new(webhook::webhook("http://127.0.0.1:9/")?)],

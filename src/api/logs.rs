@@ -45,6 +45,8 @@ pub struct Logged {
     pub status: String,
     /// It was made to see how the receiver is, and used up no attempt.
     pub is_probe: bool,
+    /// It belongs to a new delivery of an event that was sent, or was to be sent, before.
+    pub is_replay: bool,
     /// When the next attempt is due, RFC 3339 in UTC.
     pub next_retry_at: Option<String>,
     /// The attempt.
@@ -96,8 +98,9 @@ impl From<&Record> for Logged {
             event_id: record.event.to_string(),
             kind: record.kind.name().to_owned(),
             status: status.to_owned(),
-            is_probe: record.is_probe,
-            next_retry_at: due_ms.filter(|_| !record.is_probe).map(at),
+            is_probe: record.purpose.is_probe(),
+            is_replay: record.purpose.is_replay(),
+            next_retry_at: due_ms.filter(|_| !record.purpose.is_probe()).map(at),
             attempt: (&record.attempt).into(),
         }
     }

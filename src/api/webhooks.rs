@@ -14,7 +14,11 @@ use super::{
 use crate::{
     config,
     deliver::{self, Probe},
-    queue::endpoint::{Circuit, Health},
+    event::EventId,
+    queue::{
+        endpoint::{Circuit, Health},
+        subscription::Decision,
+    },
     writer::{Resume, Standing},
 };
 
@@ -50,6 +54,23 @@ pub struct Webhook {
     pub failures: u64,
     /// Events that it has not been asked about yet, of which it may not want all.
     pub backlog: u64,
+    /// What became of the events that it was asked about since the daemon started; what did not
+    /// happen is left out.
+    pub decisions: Vec<Decided>,
+}
+
+/// Events that were told, or not, for one reason. Of events that were passed over many at once the
+/// latest gives the reason for all.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Decided {
+    /// They are told.
+    pub is_told: bool,
+    /// Why, with the key of the configuration that decided.
+    pub reason: String,
+    /// How many.
+    pub count: u64,
+    /// The latest of them.
+    pub latest_event_id: String,
 }
 
 /// All webhooks.
@@ -92,6 +113,18 @@ impl Webhook {
             state: state.to_owned(),
             failures: health.failing.as_ref().map_or(0, |failing| failing.attempts),
             backlog: standing.backlog,
+            decisions: standing.tally.made().map(Decided::from).collect(),
+        }
+    }
+}
+
+impl From<(Decision, u64, EventId)> for Decided {
+    fn from((decision, count, latest): (Decision, u64, EventId)) -> Self {
+        Self {
+            is_told: decision == Decision::Wanted,
+            reason: decision.reason().to_owned(),
+            count,
+            latest_event_id: latest.to_string(),
         }
     }
 }

@@ -94,6 +94,7 @@ mod tests {
             name: name.into(),
             mta: Mta::Auto,
             start: Start::End,
+            silence: None,
             kind,
         };
         Config {

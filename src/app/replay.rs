@@ -174,6 +174,7 @@ fn parts<'a>(
             name: SOURCE.to_owned(),
             since_us: None,
             can_be_read_again,
+            silence: None,
             whose: whose(replay.mta),
         }],
         clock: clock::system(),

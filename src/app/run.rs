@@ -11,7 +11,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    AppError, control, full_disk, lateness,
+    AppError, alerts, control, full_disk, lateness,
     opening::{self, open_store},
     pipeline::{Parts, Pipeline, whose},
     privacy,
@@ -145,10 +145,18 @@ impl Daemon {
             let (telling, told) = watch::channel(Health::default());
             let name = start.source.name.clone();
             runtime.spawn(lateness::watch(name.clone(), told.clone(), Arc::clone(&clock)));
+            let writer = pipeline.writer();
+            runtime.spawn(alerts::of_source(
+                name.clone(),
+                told.clone(),
+                Arc::clone(&clock),
+                writer,
+            ));
             let out = Outlets { lines: out, facts: knowing.clone(), wishes: Arc::clone(&wishes) };
             threads.push(start.spawn(out, clock, telling, stop_sources.clone(), runtime)?);
             health.push((name, told));
         }
+        runtime.spawn(alerts::of_clock(pipeline.client(), pipeline.writer()));
         let desk = Desk {
             webhooks: webhooks.into(),
             sources: health.clone().into(),
@@ -290,6 +298,7 @@ fn feed(source: &Source, now: Timestamp) -> Feed {
         name: source.name.clone(),
         since_us: since.map(Timestamp::as_microsecond),
         can_be_read_again: !matches!(source.kind, SourceKind::Stdin),
+        silence: source.silence,
         whose: match &source.kind {
             SourceKind::File(file) if file.is_of_plugin => Whose::HarakaPlugin,
             _ => whose(source.mta),

@@ -48,6 +48,8 @@ pub struct Source {
     pub mta: Mta,
     /// Where to begin when nothing is stored yet.
     pub start: Start,
+    /// Without a line for so long it is silent, and that is told.
+    pub silence: Option<Duration>,
     /// How to read.
     pub kind: SourceKind,
 }

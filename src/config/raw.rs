@@ -197,14 +197,18 @@ section! {
     /// as rotations do, or deleted, and nothing comes any more. Then it is taken as it is, and an event that
     /// comes of it says `partial`; so is that of an archive, at once. `0s` for never. For `file` only.
     partial_line_timeout: Duration, Fallback::Is("\"10s\"");
+    /// Without a line for so long the source is silent, and webhooks that name `source.stalled` are
+    /// told. At least 1m; more than the longest pause that is usual there.
+    silence: Duration, Fallback::Means("a silence is not told");
     /// Where Postfix finds a `milter`, which adds to the log what that does not say: `unix:` and an
     /// absolute path, or `inet:`, an address and a port. Postfix's daemons mostly run in a chroot, so a
     /// path must lie under its `queue_directory`, and be given to Postfix without that.
     listen: String, Fallback::Required("for `milter`; the others have none");
     /// Mode of that unix socket, in octal. Its directory decides, too.
     socket_mode: String, Fallback::Means("`0660`");
-    /// Group of that unix socket: one that Postfix's user is in.
-    socket_group: String, Fallback::Means("that of the directory, as the system sets it");
+    /// Group of that unix socket: one that Postfix's user is in. Not needed where the directory has the
+    /// setgid bit.
+    socket_group: String, Fallback::Means("that of the directory or of the program, as the system sets it");
 }
 
 section! {

@@ -449,6 +449,17 @@ fn half_a_line_is_waited_on_for_some_time_or_for_ever_and_only_in_files() {
 }
 
 #[test]
+fn a_silence_is_told_where_that_is_asked_for() {
+    let silence = |text: &str| good(&format!("{SOURCE}{text}")).config.sources[0].silence;
+    assert_eq!(silence(""), None);
+    assert_eq!(silence("silence = \"6h\""), Some(Duration::from_hours(6)));
+    assert_source(
+        "include = [\"/\"]\nsilence = \"59s\"",
+        &["3:11: error: source.silence: must be at least 1m"],
+    );
+}
+
+#[test]
 fn a_word_that_is_no_choice_gets_the_nearest_one() {
     assert_source(
         "include = [\"/\"]\nmta = \"postifx\"",

@@ -39,8 +39,8 @@ pub struct Lineage {
     pub client_address: Option<SmolStr>,
     /// Subject header.
     pub subject: Option<SmolStr>,
-    /// The stream that it belongs to. A restart forgets this and the next of a message that is held
-    /// just then.
+    /// The stream that it belongs to. Of the story that a held message may belong to only the uid is
+    /// asked, and nothing else is stored: the line that tells what it is brings the rest.
     #[serde(skip)]
     pub route: Option<SmolStr>,
     /// The service that took it in, where a route asks for that.

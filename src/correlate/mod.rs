@@ -96,8 +96,8 @@ pub struct Correlator {
     held: BTreeSet<(i64, usize, SmolStr)>,
     directory: Directory,
     asides: Asides,
-    haraka: haraka::Stories,
     known: Known,
+    haraka: haraka::Stories,
 }
 
 /// A queue ID that a line of another message or process names, and what it is to that.
@@ -136,8 +136,8 @@ impl Correlator {
             held: BTreeSet::new(),
             directory: Directory::default(),
             asides: Asides::default(),
-            haraka: haraka::Stories::default(),
             known: Known::default(),
+            haraka: haraka::Stories::default(),
         }
     }
 

@@ -162,6 +162,12 @@ impl Reader {
         self.memory.gaps.take()
     }
 
+    /// Lines of those judged last that were not understood, if they were most and that was told
+    /// since this was last asked.
+    pub fn told_drift(&mut self) -> Option<u64> {
+        self.memory.drift.take()
+    }
+
     /// What must be committed with the position of the lines read so far.
     #[must_use]
     pub fn state(&self) -> &State {

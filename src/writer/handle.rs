@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     config::WebhookId,
+    event::{EventType, Notice},
     queue::delivery::{Claim, Finished},
     secret::{ApiKey, ApiKeys, KeyRing, RotationError, Secret, TokenDigest},
 };
@@ -53,6 +54,8 @@ pub(super) enum Command {
     Flush { input_ended: bool, answer: oneshot::Sender<()> },
     /// The replay is over: nothing of it is to be gone on with.
     ReplayDone,
+    /// Something about the service is to be told.
+    Tell { kind: EventType, notice: Notice },
     /// The sources are ending: let them.
     Ending,
     /// As flush, and end.
@@ -340,6 +343,13 @@ impl WriterHandle {
     pub async fn replay_done(&self) {
         // An error means that it has ended; then its own error is told.
         drop(self.commands.send(Command::ReplayDone).await);
+    }
+
+    /// Has an operational event told to the webhooks that want it, soon; the log line is the
+    /// caller's.
+    pub async fn tell(&self, kind: EventType, notice: Notice) {
+        // Without a writer there is nobody left to tell.
+        drop(self.commands.send(Command::Tell { kind, notice }).await);
     }
 
     /// Tells the writer that the sources are told to end. It takes what they still have, also while

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tokio::{sync::mpsc, time::Instant};
 
-use super::{Feed, Mode, stage::Stage};
+use super::{Feed, Mode, silence::Silences, stage::Stage};
 use crate::{
     correlate::Correlator,
-    event::Event,
+    event::{Event, EventType},
     parse::{Counts, Reader},
     source::{Batch, milter::FactsReceiver},
 };
@@ -34,8 +34,10 @@ pub(super) struct Intake {
     pub(super) fresh: Vec<Event>,
     /// Sources that were heard since their state was last staged, by index.
     heard_of: BTreeSet<usize>,
-    /// Lines that a source says were lost, by its index; not told yet.
-    pub(super) gaps: Vec<(usize, u64)>,
+    /// What is wrong with the lines of a source, by its index, and with how many of them; not told
+    /// yet.
+    pub(super) alarms: Vec<(usize, EventType, u64)>,
+    pub(super) silences: Silences,
 }
 
 impl Intake {
@@ -47,6 +49,7 @@ impl Intake {
         mode: Mode,
     ) -> Self {
         let (heard, fresh) = (Instant::now(), Vec::new());
+        let silences = Silences::new(&sources, heard);
         Self {
             mode,
             sources,
@@ -59,7 +62,8 @@ impl Intake {
             heard,
             fresh,
             heard_of: BTreeSet::new(),
-            gaps: Vec::new(),
+            alarms: Vec::new(),
+            silences,
         }
     }
 
@@ -76,6 +80,9 @@ impl Intake {
             return;
         };
         self.heard = Instant::now();
+        if !batch.lines.is_empty() {
+            self.silences.end(batch.source, self.heard);
+        }
         // They were there before the lines of their messages were written.
         while let Some(facts) = self.facts.as_mut().and_then(FactsReceiver::take) {
             self.correlator.know(facts);
@@ -86,13 +93,17 @@ impl Intake {
             reader.read(batch, |line| past.step(line, told));
             told.clear();
             reader.told_gap();
+            reader.told_drift();
         } else {
             if let Some(past) = self.pasts.remove(&batch.source) {
                 correlator.take_over(past);
             }
             reader.read(batch, |line| correlator.step(line, told));
             self.fresh.extend(told.drain(..).filter(|event| reader.wants(event.at_us)));
-            self.gaps.extend(reader.told_gap().map(|lines| (batch.source, lines)));
+            let (gap, drift) = (reader.told_gap(), reader.told_drift());
+            let alarms = [(EventType::SourceGap, gap), (EventType::SourceParseDrift, drift)];
+            let told = |(kind, lines): (_, Option<u64>)| Some((batch.source, kind, lines?));
+            self.alarms.extend(alarms.into_iter().filter_map(told));
         }
         if self.mode.scope().is_some() {
             stage.position(&source.name, batch);

@@ -32,6 +32,7 @@ mod postings;
 mod replay_set;
 mod room;
 mod scope;
+mod silence;
 mod stage;
 mod steady;
 mod stories;
@@ -121,6 +122,8 @@ pub struct Feed {
     pub since_us: Option<i64>,
     /// What is not stored of it can be had again at the next start.
     pub can_be_read_again: bool,
+    /// Told when no line comes for so long.
+    pub silence: Option<Duration>,
     /// Whose lines it has.
     pub whose: Whose,
 }
@@ -381,6 +384,7 @@ impl Writer {
         if !is_listening {
             // It is not the log that is silent: we do not listen.
             self.intake.heard = Instant::now();
+            self.intake.silences.begin_anew(self.intake.heard);
         }
         // Lines that have come already end a silence, however long the last commit took.
         let Intake { correlator, heard, batches, .. } = &mut self.intake;
@@ -492,6 +496,10 @@ impl Writer {
             // One that keeps nothing leaves alone what is kept of another.
             Command::ReplayDone if self.mode.scope() != Some(Scope::Replay) => {}
             Command::ReplayDone => self.forget_replay()?,
+            Command::Tell { kind, notice } => {
+                let now_ms = self.now_ms();
+                self.deliveries.notices.push(kind, notice, now_ms);
+            }
             Command::Ending => self.room.end(),
             Command::Stop => {}
         }
@@ -532,8 +540,9 @@ impl Writer {
             self.events.append(event);
         }
         self.intake.fresh = fresh;
-        for (source, lines) in std::mem::take(&mut self.intake.gaps) {
-            self.tell_gap(source, lines);
+        for (source, kind, lines) in std::mem::take(&mut self.intake.alarms) {
+            let about = Notice { count: Some(lines), ..Notice::default() };
+            self.tell_of_source(source, kind, about);
         }
         Ok(())
     }
@@ -563,11 +572,10 @@ impl Writer {
         Ok(true)
     }
 
-    fn tell_gap(&mut self, source: usize, lines: u64) {
+    fn tell_of_source(&mut self, source: usize, kind: EventType, about: Notice) {
         let source = self.intake.sources.get(source).map(|feed| feed.name.clone());
-        let notice = Notice { source, count: Some(lines), ..Notice::default() };
         let now_ms = self.now_ms();
-        self.deliveries.notices.push(EventType::SourceGap, notice, now_ms);
+        self.deliveries.notices.push(kind, Notice { source, ..about }, now_ms);
     }
 
     fn look_for_room(&mut self) {

@@ -34,6 +34,33 @@ fn webhooks_are_listed_and_shown_without_their_secret() {
     program.stop(Signal::TERM);
 }
 
+/// Why a webhook is not told of something is no riddle.
+#[test]
+fn what_a_webhook_was_and_was_not_told_of_is_shown_with_the_key_that_decided() {
+    let (host, receiver) = (Host::new(), Receiver::start());
+    let config = host.configure(
+        &host.log_source(),
+        &receiver,
+        "events = [\"outbound.delivered\", \"outbound.bounced\"]\nfilter_users = [\"ann\"]",
+    );
+    let program = host.run(&config);
+    host.append("mail.log", &lines(0..3));
+    let decisions = || {
+        let shown = output(&["webhooks", "show", "Shop", "--json", "--config", &config]);
+        let shown: serde_json::Value = serde_json::from_slice(&shown.stdout).unwrap();
+        shown["decisions"].as_array().cloned().unwrap_or_default()
+    };
+    let count = |it: &serde_json::Value| it["count"].as_u64().unwrap();
+    until("all are decided", || decisions().iter().map(count).sum::<u64>() == 3);
+    let [decided] = &decisions()[..] else { panic!("{:?}", decisions()) };
+    assert_eq!((&decided["is_told"], &decided["count"]), (&false.into(), &3.into()));
+    assert_eq!(decided["reason"], "its user is not in `filter_users`");
+    assert!(decided["latest_event_id"].as_str().unwrap().starts_with("evt_"));
+    let shown = text(&output(&["webhooks", "show", "Shop", "--config", &config]).stdout);
+    assert!(shown.contains("not told        3 events: its user is not in"), "{shown}");
+    program.stop(Signal::TERM);
+}
+
 #[test]
 fn a_name_that_nobody_has_is_refused_with_those_that_there_are() {
     let (host, receiver) = (Host::new(), Receiver::start());

@@ -20,6 +20,7 @@ mod facts;
 mod haraka;
 mod haraka_mail;
 mod herald;
+mod milter;
 mod namespace;
 mod needs;
 mod postconf;

@@ -39,11 +39,17 @@ pub(crate) struct Postfix {
 impl Postfix {
     /// Starts with all outside mail going to `next_hop`, and waits until it accepts connections.
     pub(crate) fn start(next_hop: SocketAddr) -> Self {
+        Self::start_with(next_hop, "")
+    }
+
+    /// The same with further lines in `main.cf`.
+    pub(crate) fn start_with(next_hop: SocketAddr, lines: &str) -> Self {
         let root = tempfile::tempdir().expect("a temporary directory can be made");
         // Postfix's daemons run under other users, and a temporary directory is closed to them.
         set_mode(root.path(), 0o755);
         let (smtp, submission) = (free_address(), free_address());
         write_configuration(root.path(), smtp, submission, next_hop);
+        append(&root.path().join("etc/main.cf"), lines);
         make_directories(root.path());
         let master = Self::command(root.path(), "postfix")
             .arg("start-fg")
@@ -65,6 +71,16 @@ impl Postfix {
     /// Where users authenticate.
     pub(crate) fn submission(&self) -> SocketAddr {
         self.submission
+    }
+
+    /// Makes a directory below the queue directory that the group of Postfix may go into.
+    pub(crate) fn directory_for_group(&self, name: &str) -> PathBuf {
+        let directory = self.root.path().join("spool").join(name);
+        fs::create_dir(&directory).expect("the directory is ours");
+        set_mode(&directory, 0o750);
+        let done = Command::new("chgrp").arg("postfix").arg(&directory).status();
+        assert!(done.is_ok_and(|status| status.success()), "the group `postfix` exists");
+        directory
     }
 
     /// The log file.
@@ -159,6 +175,11 @@ fn write_configuration(
             .replace("@NEXT_HOP@", &format!("[{}]:{}", next_hop.ip(), next_hop.port()));
         fs::write(root.join("etc").join(name), text).expect("the directory is ours");
     }
+}
+
+fn append(file: &Path, lines: &str) {
+    let text = fs::read_to_string(file).expect("it was written");
+    fs::write(file, text + lines).expect("the directory is ours");
 }
 
 /// The directories that must exist before `postfix start` makes the rest.

@@ -12,6 +12,7 @@
 use memchr::memmem;
 
 use super::{
+    Uuid,
     fields::Fields,
     text::{Escapes, Text, quoted},
 };
@@ -61,11 +62,31 @@ fn is_object(text: &[u8]) -> bool {
 
 /// Reads a record; none when it breaks its layout.
 pub(super) fn read(text: &[u8]) -> Option<Logged<'_>> {
-    match text.first()? {
+    let logged = match text.first()? {
         b'{' => json(text),
         b'l' => logfmt(text),
         _ => default(uncoloured(text)),
+    };
+    logged.map(without_socket)
+}
+
+/// Without the UUID of the socket, which 2.8 puts into the origin of a line about an item
+/// (`outbound] [UUID`, `logger.js`).
+fn without_socket(logged: Logged<'_>) -> Logged<'_> {
+    const OUTBOUND: &[u8] = b"outbound";
+    let origin = logged.origin.strip_prefix(b"\"").unwrap_or(logged.origin);
+    match origin.strip_prefix(OUTBOUND) {
+        Some(rest) if rest.starts_with(b"] [") => Logged { origin: OUTBOUND, ..logged },
+        Some(b"") => Logged { message: behind_socket(logged.message), ..logged },
+        _ => logged,
     }
+}
+
+/// `[UUID] MESSAGE`; no message begins with a bracket otherwise.
+fn behind_socket(message: Text<'_>) -> Text<'_> {
+    let rest = message.strip_prefix("[").and_then(|rest| rest.split_once("] "));
+    let is_socket = |socket: &Text<'_>| Uuid::parse(socket.raw()).is_some();
+    rest.filter(|(socket, _)| is_socket(socket)).map_or(message, |(_, rest)| rest)
 }
 
 /// `[LEVEL] [UUID] [ORIGIN] MESSAGE`.
@@ -192,6 +213,25 @@ mod tests {
             assert_eq!(logged.origin, b"core", "{line}");
             let [ip, reply] = logged.fields_of("connect").unwrap().texts(["ip", "lr"]).unwrap();
             assert_eq!((&*ip.bytes(), &*reply.bytes()), (&b"::1"[..], &b"a \"b\""[..]), "{line}");
+        }
+    }
+
+    #[test]
+    fn the_socket_of_an_item_is_no_part_of_its_message() {
+        const C: &str = "446261E6-06CD-432C-B6CD-619CD774B20F";
+        for line in [
+            format!("[INFO] [{C}.1.1] [outbound] [{C}] bouncing mail: x"),
+            format!(
+                "level=INFO uuid={C}.1.1 origin=\"outbound] [{C}\" message=\"bouncing mail: x\""
+            ),
+            format!(
+                "{{\"level\":\"INFO\",\"uuid\":\"{C}.1.1\",\"origin\":\"outbound] [{C}\",\
+                 \"message\":\"bouncing mail: x\"}}"
+            ),
+        ] {
+            let logged = read(line.as_bytes()).unwrap();
+            assert_eq!(logged.origin, b"outbound", "{line}");
+            assert!(logged.after("bouncing mail: ").is_some(), "{line}");
         }
     }
 

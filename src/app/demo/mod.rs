@@ -185,6 +185,7 @@ fn config(dir: &Path, url: Url, secret: Secret) -> Result<Config, AppError> {
             name: "demo".into(),
             mta: Mta::Auto,
             start: Start::Beginning,
+            silence: None,
             kind: SourceKind::File(FileSource { include, ..FileSource::default() }),
         }],
         store: StoreSettings::default(),

@@ -63,6 +63,7 @@ mod tests {
             name: "a".into(),
             mta: Mta::Postfix,
             start: Start::End,
+            silence: None,
             kind: SourceKind::File(file),
         };
         let config = Config {

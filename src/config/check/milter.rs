@@ -24,6 +24,7 @@ pub(super) fn source(raw: &RawSource, table: &Span, problems: &mut Problems<'_>)
         (raw.include.as_ref().map(|at| &at.span), "source.include"),
         (raw.start.as_ref().map(|at| &at.span), "source.start"),
         (raw.mta.as_ref().map(|at| &at.span), "source.mta"),
+        (raw.silence.as_ref().map(|at| &at.span), "source.silence"),
     ];
     for (span, key) in no_log {
         if let Some(span) = span {

@@ -16,6 +16,9 @@ use crate::config::{
     value::{At, DURATION_HINT, duration},
 };
 
+/// No mail host logs without any pause.
+const SHORTEST_SILENCE: Duration = Duration::from_mins(1);
+
 /// Files of one pattern that are looked at to find overlaps; a mail host has dozens.
 const FILES_LOOKED_AT: usize = 10_000;
 
@@ -67,6 +70,7 @@ fn source(
 ) -> Option<Source> {
     let At { span, value: raw } = at;
     let start = start(raw.start.as_ref(), problems);
+    let silence = silence(raw.silence.as_ref(), problems);
     let word = kind(raw.kind.as_ref(), problems)?;
     let mta = match word {
         Kind::HarakaPlugin => Mta::Haraka,
@@ -97,7 +101,7 @@ fn source(
         (None, true) => String::new(),
         (given, _) => name(given.as_ref(), span, &kind, names, problems),
     };
-    Some(Source { name, mta, start, kind })
+    Some(Source { name, mta, start, silence, kind })
 }
 
 fn kind(raw: Option<&At<String>>, problems: &mut Problems<'_>) -> Option<Kind> {
@@ -138,6 +142,14 @@ fn start(raw: Option<&At<String>>, problems: &mut Problems<'_>) -> Start {
             Start::End
         }
     }
+}
+
+fn silence(raw: Option<&At<Duration>>, problems: &mut Problems<'_>) -> Option<Duration> {
+    let at = raw?;
+    if at.value < SHORTEST_SILENCE {
+        problems.error(&at.span, "source.silence", "must be at least 1m");
+    }
+    Some(at.value)
 }
 
 fn stdin(raw: &RawSource, problems: &mut Problems<'_>) -> SourceKind {

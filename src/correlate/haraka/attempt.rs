@@ -77,7 +77,7 @@ impl Step<'_> {
         let line = self.stories.teller.keep(self.line);
         let (mut scene, transactions) = self.scene();
         let Some(story) = transactions.get_mut(name) else { return };
-        let index = story.recipient(refused.address);
+        let index = story.recipient(refused.address, item);
         scene.end_unconcluded(name, story, index);
         let reply = words(refused.reply, &mut story.is_lossy);
         let is_news = |it: &&mut Recipient| it.is_open_to(line.at_us, !refused.is_final);
@@ -146,7 +146,9 @@ impl Step<'_> {
         let Some(story) = transactions.get_mut(name) else { return };
         let ending = ending(story, item, &scene);
         let about: Vec<usize> = match named {
-            Some(named) => named.into_iter().map(|address| story.recipient(address)).collect(),
+            Some(named) => {
+                named.into_iter().map(|address| story.recipient(address, item)).collect()
+            }
             None => story.untouched(item, &ending),
         };
         scene.end_attempt(name, story, item, &ending, &about, &line);
@@ -203,10 +205,11 @@ impl Transaction {
     }
 
     /// The place of a recipient, who is a new one if the beginning is missing.
-    fn recipient(&mut self, address: Text<'_>) -> usize {
+    fn recipient(&mut self, address: Text<'_>, item: u32) -> usize {
         let address = field(address, &mut self.is_lossy);
         self.find(&address).unwrap_or_else(|| {
-            self.recipients.push(Recipient { address, is_announced: true, ..Recipient::default() });
+            let (item, is_announced) = (Some(item), true);
+            self.recipients.push(Recipient { address, item, is_announced, ..Recipient::default() });
             self.recipients.len() - 1
         })
     }

@@ -92,6 +92,16 @@ impl Ending {
         matches!(self, Self::Deferred { .. })
     }
 
+    /// Is it about recipients whom no line named?
+    fn is_about_more_than(&self, known: usize) -> bool {
+        match self {
+            Self::Delivered { accepted, .. } => {
+                usize::try_from(*accepted).is_ok_and(|all| all > known)
+            }
+            _ => known == 0,
+        }
+    }
+
     fn is_lmtp(&self) -> bool {
         matches!(self, Self::Delivered { is_lmtp: true, .. })
     }
@@ -146,8 +156,8 @@ impl Scene<'_> {
             self.end_for(name, story, item, ending, *index, (class, line));
         }
         let is_told = story.recipients.iter().any(|it| it.is_told(line.at_us));
-        if about.is_empty() && !story.is_begun && !is_told {
-            self.end_for_nobody(name, story, item, ending, (class, line));
+        if !story.is_begun && !is_told && ending.is_about_more_than(about.len()) {
+            self.end_for_nobody(name, story, item, ending, (class, line), about.len());
         }
         if ending.is_delivery()
             && let Some(item) = story.items.iter_mut().find(|it| it.number == item)
@@ -196,13 +206,12 @@ impl Scene<'_> {
         item: u32,
         ending: &Ending,
         (class, line): (Class, &KeptLine),
+        named: usize,
     ) {
         let mut data = message_data(name, story, class);
         if let Ending::Delivered { accepted, .. } = ending {
-            if *accepted == 0 {
-                return;
-            }
-            data.nrcpt = Some(*accepted);
+            let named = u32::try_from(named).unwrap_or(u32::MAX);
+            data.nrcpt = Some(accepted.saturating_sub(named));
         }
         let kind = ending.fill(None, class, &mut data);
         let known = story.items.iter().find(|it| it.number == item);

@@ -120,6 +120,8 @@ pub struct Recipient {
     pub is_announced: bool,
     /// Its end was told.
     pub is_done: bool,
+    /// The item that it is in, where only a line of that names it.
+    pub item: Option<u32>,
     /// Attempts that failed for now.
     pub deferrals: u32,
     /// The last deferral.
@@ -323,6 +325,10 @@ impl Transaction {
     /// The accepted recipients of an item, done or not: those of the K-th domain, or the K-th.
     pub(crate) fn members(&self, number: u32) -> Vec<usize> {
         let place = usize::try_from(number).unwrap_or(usize::MAX).saturating_sub(1);
+        if !self.is_begun {
+            let own = self.accepted().filter(|(_, recipient)| recipient.item == Some(number));
+            return own.map(|(index, _)| index).collect();
+        }
         if self.is_split {
             return self.accepted().nth(place).map(|(index, _)| index).into_iter().collect();
         }

@@ -624,11 +624,16 @@ fn what_was_stored_and_restored_goes_on_as_if_nothing_had_happened() {
 
 /// As [`events_of`], with the state stored, dropped and restored before line `cut`.
 fn events_with_restart(lines: &[String], cut: usize) -> Vec<Event> {
+    events_restarted(&direction(), lines, cut)
+}
+
+/// The same, directions and streams being told so.
+fn events_restarted(direction: &Direction, lines: &[String], cut: usize) -> Vec<Event> {
     let mut events = Vec::new();
-    let mut first = Correlator::new(direction(), false);
+    let mut first = Correlator::new(direction.clone(), false);
     let mut reader = Reader::new(TimeZone::UTC, State::default());
     reader.read(&batch(&lines[..cut]), |line| first.step(line, &mut events));
-    let mut second = Correlator::new(direction(), false);
+    let mut second = Correlator::new(direction.clone(), false);
     first.drain_changes(|host, instance, queue_id, message| {
         if !message.closed {
             let stored = postcard::to_allocvec(message).unwrap();

@@ -143,7 +143,11 @@ fn bind_unix(path: &Path, socket: &MilterSource) -> io::Result<(UnixListener, So
 
 fn give_rights(path: &Path, socket: &MilterSource) -> io::Result<()> {
     if let Some(name) = &socket.group {
-        chown(path, None, Some(group(name)?))?;
+        let number = group(name)?;
+        // A directory may give it, and then there is nothing to ask for that may be forbidden.
+        if fs::symlink_metadata(path)?.gid() != number {
+            chown(path, None, Some(number))?;
+        }
     }
     fs::set_permissions(path, Permissions::from_mode(socket.mode))
 }

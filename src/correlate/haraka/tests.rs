@@ -1,1 +1,0 @@
-//! Stories, line by line.
