@@ -22,6 +22,7 @@ use mailherald::{
     clock,
     config::{Kept, Mail, Retention},
     correlate::Direction,
+    parse::Whose,
     queue::{
         delivery::{Fate, Finished},
         endpoint::{Sighting, Signal},
@@ -112,7 +113,7 @@ fn setup(dir: &Path, retention: Retention) -> Result<Setup> {
             since_us: None,
             can_be_read_again: true,
             silence: None,
-            whose: mailherald::parse::Whose::default(),
+            whose: Whose::Postfix,
         }],
         webhooks: vec![Arc::new(webhook::webhook("http://127.0.0.1:9/")?)],
         keys: Keys::default(),

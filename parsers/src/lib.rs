@@ -9,6 +9,7 @@
 //! * [`time`] reads time stamps and resolves those that carry no year,
 //! * [`postfix`] reads the text of each Postfix daemon,
 //! * [`haraka`] reads the records of Haraka, in each of its layouts,
+//! * [`haraka_plugin`] reads the lines of our plugin for Haraka,
 //! * [`filters`] reads the verdicts of spam and virus filters and policy servers,
 //! * [`journal`] reads the export format of systemd's journal,
 //! * [`milter`] speaks the protocol between mail servers and their filters,
@@ -33,6 +34,7 @@ mod fields;
 pub mod filters;
 pub mod gap;
 pub mod haraka;
+pub mod haraka_plugin;
 pub mod header;
 pub mod journal;
 mod json;

@@ -7,7 +7,7 @@
 
 pub use crate::header::Process;
 use crate::{
-    filters, gap, haraka,
+    filters, gap, haraka, haraka_plugin,
     header::{self, Program},
     postfix,
     time::Stamp,
@@ -41,6 +41,8 @@ pub enum Body<'a> {
     Postfix(postfix::Entry<'a>),
     /// A record of Haraka that tells something about a message or a client.
     Haraka(haraka::Record<'a>),
+    /// A line of our plugin for Haraka.
+    HarakaPlugin(haraka_plugin::Record<'a>),
     /// The logging system lost lines here, of whichever program.
     Gap(crate::Gap),
     /// What a filter or a policy server says about a message.
@@ -87,7 +89,10 @@ impl Parser {
     ///
     /// What the record borrows lies in the line, or in the parser where the line had it escaped.
     pub fn parse<'a>(&'a mut self, line: &'a [u8]) -> LogRecord<'a> {
-        read(line, self.header.split(line))
+        match haraka_plugin::read(line) {
+            Some(record) => record,
+            None => read(line, self.header.split(line)),
+        }
     }
 
     /// As [`Parser::parse`], for a line that is no JSON object: the record borrows from the line

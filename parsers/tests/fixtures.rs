@@ -167,6 +167,7 @@ fn name(body: &Body<'_>) -> String {
         Body::Postfix(entry) => entry_name(entry).to_owned(),
         Body::Filter(verdict) => filter_name(verdict),
         Body::Haraka(_) => "haraka".to_owned(),
+        Body::HarakaPlugin(record) => format!("haraka_plugin {}", record.kind.name()),
     }
 }
 

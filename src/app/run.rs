@@ -21,6 +21,7 @@ use crate::{
     api::{Desk, HealthReceiver},
     clock::{self, SharedClock},
     config::{Config, Source, SourceKind, Start},
+    parse::Whose,
     source::{
         self, Batch, Health,
         file::{FileTail, Tally},
@@ -298,7 +299,10 @@ fn feed(source: &Source, now: Timestamp) -> Feed {
         since_us: since.map(Timestamp::as_microsecond),
         can_be_read_again: !matches!(source.kind, SourceKind::Stdin),
         silence: source.silence,
-        whose: whose(source.mta),
+        whose: match &source.kind {
+            SourceKind::File(file) if file.is_of_plugin => Whose::HarakaPlugin,
+            _ => whose(source.mta),
+        },
     }
 }
 

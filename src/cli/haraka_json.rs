@@ -1,8 +1,11 @@
 //! A record of Haraka as JSON.
 
-use mailherald_parsers::haraka::{
-    Code, Content, Counts, Delivered, Disconnect, Entry, Hook, Message, Reason, Record, Scan, Text,
-    Verdict,
+use mailherald_parsers::{
+    haraka::{
+        Code, Content, Counts, Delivered, Disconnect, Entry, Hook, Message, Reason, Record, Scan,
+        Text, Verdict,
+    },
+    haraka_plugin,
 };
 
 use super::record_json::Fields;
@@ -43,6 +46,18 @@ pub(super) fn haraka_fields(record: &Record<'_>, fields: &mut Fields) {
         Entry::Deferred(deferred) => reason(&deferred.reason, fields),
         Entry::Bounced(why) => reason(why, fields),
         _ => {}
+    }
+}
+
+/// A line of the plugin, which is JSON already: what it is and what it is about.
+pub(super) fn haraka_plugin_fields(record: haraka_plugin::Record<'_>, fields: &mut Fields) {
+    let members = record.members();
+    fields.set_some("uuid", members.uuid.map(|uuid| uuid.as_str()));
+    fields.set("kind", format!("haraka_plugin_{}", record.kind.name()));
+    let mut recipients = Vec::new();
+    members.to.each(|to| recipients.push(String::from_utf8_lossy(&to.bytes()).into_owned()));
+    if !recipients.is_empty() {
+        fields.set("recipients", recipients);
     }
 }
 

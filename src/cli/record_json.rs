@@ -17,7 +17,10 @@ use mailherald_parsers::{
 };
 use serde_json::{Map, Value};
 
-use super::{haraka_json::haraka_fields, remark_json::remark_fields};
+use super::{
+    haraka_json::{haraka_fields, haraka_plugin_fields},
+    remark_json::remark_fields,
+};
 
 /// The record, with `kind` telling what the line is.
 #[must_use]
@@ -34,6 +37,7 @@ pub(super) fn record_json(record: &LogRecord<'_>) -> Value {
     match &record.body {
         Body::Postfix(entry) => entry_fields(entry, &mut fields),
         Body::Haraka(record) => haraka_fields(record, &mut fields),
+        Body::HarakaPlugin(record) => haraka_plugin_fields(*record, &mut fields),
         Body::Gap(gap) => {
             fields.set("kind", "gap");
             fields.set("lines", gap.lines);

@@ -124,18 +124,21 @@ pub struct JournaldSource {
     pub directory: Option<PathBuf>,
 }
 
-/// A `kind = "file"` source.
+/// A `kind = "file"` or `kind = "haraka-plugin"` source.
 #[derive(Debug, Clone)]
 pub struct FileSource {
     /// Glob patterns: the live file and its rotated generations.
     pub include: Vec<String>,
     /// How long half a line at the end of a closed log is waited on; None for ever.
     pub partial_line_timeout: Option<Duration>,
+    /// They are those of the plugin for Haraka (`kind = "haraka-plugin"`).
+    pub is_of_plugin: bool,
 }
 
 impl Default for FileSource {
     fn default() -> Self {
-        Self { include: Vec::new(), partial_line_timeout: Some(Duration::from_secs(10)) }
+        let partial_line_timeout = Some(Duration::from_secs(10));
+        Self { include: Vec::new(), partial_line_timeout, is_of_plugin: false }
     }
 }
 

@@ -176,16 +176,17 @@ section! {
     /// Names the source in messages and its positions in the store, so keep it when `include`
     /// changes. Unique; 1 to 64 characters.
     name: String, Fallback::Means("the `include` patterns, or the `kind`");
-    /// `file`, `journald`, `stdin` or `milter`. `journald` follows systemd's journal through `journalctl`:
-    /// what came by syslog under the facility `mail`. A stream cannot be read again: what was taken from it and not committed when
+    /// `file`, `journald`, `stdin`, `haraka-plugin` or `milter`. `journald` follows systemd's journal through
+    /// `journalctl`: what came by syslog under the facility `mail`. `haraka-plugin` reads what
+    /// haraka-plugin-mailherald writes; beside Haraka's log it is told first. A stream cannot be read again: what was taken from it and not committed when
     /// the program is killed is lost, which never happens to a file or a journal.
     kind: String, Fallback::Is("\"file\"");
     /// Glob patterns of the live file and its rotated generations, absolute paths. Rotated files
     /// may be compressed (gzip, zstd, xz, bzip2).
     include: Vec<At<String>>, Fallback::Required("for `file`; the others have none");
     /// Directory of the journal's files, absolute; in a container, where the host's
-    /// `/var/log/journal` is mounted.
-    directory: String, Fallback::Means("for `journald` the journal of this host; the others have none");
+    /// `/var/log/journal` is mounted. For `haraka-plugin` the plugin's `dir`.
+    directory: String, Fallback::Means("for `journald` the journal of this host, for `haraka-plugin` `/var/log/haraka`; the others have none");
     /// Whose lines these are: `auto` (decided line by line), `postfix` (and the filters around it) or
     /// `haraka`. Those of the other one mean nothing then.
     mta: String, Fallback::Is("\"auto\"");

@@ -155,17 +155,6 @@ fn the_api_listens_beyond_this_machine_only_if_that_is_said_to_be_insecure() {
 }
 
 #[test]
-fn what_comes_later_is_refused_by_name_and_not_ignored() {
-    let hint = "\n    hint: use \"file\", \"journald\", \"stdin\" or \"milter\"";
-    for kind in ["haraka-plugin"] {
-        assert_source(
-            &format!("kind = \"{kind}\""),
-            &[&format!("2:8: error: source.kind: \"{kind}\" is not in this version{hint}")],
-        );
-    }
-}
-
-#[test]
 fn a_route_has_a_name_and_what_leads_to_it() {
     let lines = "users = [\"ann\"]\nservices = [\"submission\"]\nsender_domains = [\"News.Test\"]\n\
         header = \"X-Stream: News \"\n";
@@ -265,8 +254,34 @@ fn a_journal_has_a_directory_and_no_files_and_others_have_none() {
     );
     assert_source(
         "include = [\"/\"]\ndirectory = \"/x\"",
-        &["3:13: error: source.directory: is for kind = \"journald\" only"],
+        &["3:13: error: source.directory: is for journals and for the plugin only"],
     );
+}
+
+#[test]
+fn the_plugin_of_haraka_has_a_directory_whose_files_it_names_itself() {
+    let include = |lines: &str| {
+        let text = format!("[[source]]\nkind = \"haraka-plugin\"\n{lines}\n{}", good_webhook());
+        match &good(&text).config.sources[0].kind {
+            SourceKind::File(file) if file.is_of_plugin => file.include.clone(),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(include(""), ["/var/log/haraka/haraka-*.jsonl*"]);
+    assert_eq!(include("directory = \"/srv/[a]/\""), ["/srv/[[]a[]]/haraka-*.jsonl*"]);
+    assert_source(
+        "kind = \"haraka-plugin\"\ninclude = []\ndirectory = \"x\"\nmta = \"postfix\"",
+        &[
+            "3:11: error: source.include: the plugin names its files itself\n    hint: use directory for where they lie",
+            "4:13: error: source.directory: must be an absolute path",
+            "5:7: error: source.mta: the plugin is Haraka's",
+        ],
+    );
+    let beside = format!(
+        "[[source]]\nkind = \"haraka-plugin\"\n[[source]]\nkind = \"journald\"\n{}",
+        good_webhook()
+    );
+    assert_eq!(shown(&good(&beside).warnings), "");
 }
 
 /// The same line looks different in each, so its events would have two ids (events.md §3).

@@ -43,6 +43,9 @@ pub enum Topic {
     Policy(Box<[u8]>, Box<[u8]>),
     /// Mail that a mailbox's own rules filed as junk, by session or Message-ID.
     Filed(Box<[u8]>, Box<[u8]>),
+    /// A line of Haraka's log that its plugin may tell, or the other way round, by UUID. It tells by
+    /// itself what the other did not.
+    Haraka(Box<[u8]>),
 }
 
 /// What a filter calls a message.
@@ -130,6 +133,17 @@ impl Asides {
         let mut places = self.by_topic.remove(topic).unwrap_or_default();
         places.sort_unstable_by_key(|&(_, number)| number);
         places.into_iter().filter_map(|place| self.forget(place)).collect()
+    }
+
+    /// Lets go of the lines of a topic that `is_settled` says are.
+    pub(crate) fn settle(&mut self, topic: &Topic, mut is_settled: impl FnMut(&Line<'_>) -> bool) {
+        for aside in self.take(topic) {
+            let mut goes = false;
+            aside.line.read(|line| goes = is_settled(line));
+            if !goes {
+                self.put(aside);
+            }
+        }
     }
 
     /// Does any client on that host wait for the answer of a before-queue filter?

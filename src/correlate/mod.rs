@@ -154,6 +154,7 @@ impl Correlator {
             Body::Postfix(entry) => entry,
             Body::Filter(verdict) => return self.filter(verdict, line, events),
             Body::Haraka(record) => return self.haraka(record, line, events),
+            Body::HarakaPlugin(record) => return self.haraka_plugin(*record, line, events),
             _ => return,
         };
         self.horizon_us = self.horizon_us.max(line.at_us);

@@ -86,6 +86,8 @@ pub enum Whose {
     Postfix,
     /// Those of Haraka.
     Haraka,
+    /// Those of our plugin for Haraka.
+    HarakaPlugin,
 }
 
 /// Reads the batches of one source.
@@ -230,7 +232,7 @@ impl Memory {
         let (at, quality) = resolver.resolve(record.stamp, anchor);
         let (at_us, second) = (at.as_microsecond(), at.as_second());
         match body {
-            Body::Postfix(_) | Body::Haraka(_) | Body::Filter(_) => {}
+            Body::Postfix(_) | Body::Haraka(_) | Body::HarakaPlugin(_) | Body::Filter(_) => {}
             Body::Gap(gap) => {
                 self.gaps.note(gap.lines, second);
                 return None;
@@ -250,8 +252,11 @@ impl Memory {
 impl Whose {
     fn passes_over(self, body: &Body<'_>) -> bool {
         match body {
-            Body::Haraka(_) => self == Self::Postfix,
-            Body::Postfix(_) | Body::Filter(_) => self == Self::Haraka,
+            Body::Haraka(_) => matches!(self, Self::Postfix | Self::HarakaPlugin),
+            Body::HarakaPlugin(_) => self == Self::Postfix,
+            Body::Postfix(_) | Body::Filter(_) => {
+                matches!(self, Self::Haraka | Self::HarakaPlugin)
+            }
             Body::Gap(_) | Body::Ignored | Body::Unrecognised(_) => false,
         }
     }
@@ -295,7 +300,11 @@ impl Counts {
     fn add(&mut self, body: &Body<'_>) {
         self.lines += 1;
         match body {
-            Body::Postfix(_) | Body::Haraka(_) | Body::Filter(_) | Body::Gap(_) => {
+            Body::Postfix(_)
+            | Body::Haraka(_)
+            | Body::HarakaPlugin(_)
+            | Body::Filter(_)
+            | Body::Gap(_) => {
                 self.recognised += 1;
             }
             Body::Ignored => self.ignored += 1,
@@ -311,7 +320,11 @@ fn gives_events(body: &Body<'_>) -> bool {
         Body::Postfix(entry) => entry,
         Body::Filter(verdict) => return verdict.part != Part::Repeat,
         // Haraka's facts are known by what they are about, not by their lines.
-        Body::Haraka(_) | Body::Ignored | Body::Gap(_) | Body::Unrecognised(_) => return false,
+        Body::Haraka(_)
+        | Body::HarakaPlugin(_)
+        | Body::Ignored
+        | Body::Gap(_)
+        | Body::Unrecognised(_) => return false,
     };
     match entry {
         Entry::Removed(removed) => removed.by_operator,

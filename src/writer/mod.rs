@@ -54,7 +54,7 @@ use tokio::{
 use crate::{
     clock::{SharedClock, millis},
     config::{Retention, Webhook},
-    correlate::{Correlator, Direction},
+    correlate::{Correlator, Direction, haraka::Reads},
     event::{Event, EventType, Notice},
     parse::{Counts, Reader, State, Whose},
     queue::delivery::Finished,
@@ -126,6 +126,13 @@ pub struct Feed {
     pub silence: Option<Duration>,
     /// Whose lines it has.
     pub whose: Whose,
+}
+
+/// What of a Haraka is among the sources, as far as is known beforehand.
+fn reads(sources: &[Feed]) -> Reads {
+    let is_plugin = |feed: &Feed| feed.whose == Whose::HarakaPlugin;
+    let may_be_log = |feed: &Feed| matches!(feed.whose, Whose::Haraka | Whose::Anyones);
+    Reads { plugin: sources.iter().any(is_plugin), log: sources.iter().any(may_be_log) }
 }
 
 /// What the lines are.
@@ -268,7 +275,8 @@ impl Writer {
         }
         let mut correlator =
             Correlator::new(direction, deliveries.wants(EventType::OutboundSending))
-                .with_evidence(deliveries.want_evidence());
+                .with_evidence(deliveries.want_evidence())
+                .reading(reads(&sources));
         let mut readers = Vec::new();
         for source in &sources {
             let stored = match mode.resumed_scope() {

@@ -68,19 +68,26 @@ impl Client {
     /// Sends one message and gives the answer to each RCPT, in order. Recipients that are refused
     /// do not hinder the others.
     pub(crate) fn send(&mut self, mail: &Mail) -> Vec<Reply> {
+        let (replies, end) = self.offer(mail, "Subject: hello");
+        assert_eq!(end.code, 250, "the server said {:?}", end.text);
+        replies
+    }
+
+    /// As [`Client::send`], with these headers, of a message that may be refused: the answers to
+    /// each RCPT, and the last one.
+    pub(crate) fn offer(&mut self, mail: &Mail, headers: &str) -> (Vec<Reply>, Reply) {
         self.say(&format!("MAIL FROM:<{}>", mail.from));
         self.expect(250);
         let replies: Vec<Reply> = mail.to.iter().map(|to| self.recipient(to)).collect();
         if replies.iter().any(|reply| reply.code == 250) {
             self.say("DATA");
             self.expect(354);
-            self.say(&format!("From: <{}>\r\nSubject: hello\r\n\r\nHello.\r\n.", mail.from));
-            self.expect(250);
+            self.say(&format!("From: <{}>\r\n{headers}\r\n\r\nHello.\r\n.", mail.from));
         } else {
             self.say("RSET");
-            self.expect(250);
         }
-        replies
+        let end = self.reply();
+        (replies, end)
     }
 
     /// Says one thing, and expects that answer.

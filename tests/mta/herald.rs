@@ -19,18 +19,20 @@ const STOP: Duration = Duration::from_secs(30);
 const CONFIG: &str = r#"
 state_dir = "@STATE@"
 
+[api]
+listen = "none"
+
+[mail]
+local_domains = ["here.test", "box.test"]
+mynetworks = ["127.0.0.1/32"]
+"#;
+
+const POSTFIX: &str = r#"
 [[source]]
 kind = "file"
 include = ["@LOG@"]
 mta = "postfix"
 start = "beginning"
-
-[api]
-listen = "none"
-
-[mail]
-local_domains = ["here.test"]
-mynetworks = ["127.0.0.1/32"]
 "#;
 
 const WEBHOOK: &str = r#"
@@ -51,23 +53,32 @@ pub(crate) struct Herald {
 }
 
 impl Herald {
-    /// Writes the configuration into `dir`: one webhook for each of these profiles and secrets.
+    /// Writes the configuration into `dir`: a log of Postfix, and one webhook for each of these
+    /// profiles and secrets.
     pub(crate) fn new(
         dir: &Path,
         log: &Path,
         receiver: &Receiver,
         profiles: &[(&str, &str)],
     ) -> Self {
-        let source = CONFIG
-            .replace("@STATE@", path_text(&dir.join("state")))
-            .replace("@LOG@", path_text(log));
+        Self::reading(dir, &POSTFIX.replace("@LOG@", path_text(log)), receiver, profiles)
+    }
+
+    /// As [`Herald::new`], with these sources.
+    pub(crate) fn reading(
+        dir: &Path,
+        sources: &str,
+        receiver: &Receiver,
+        profiles: &[(&str, &str)],
+    ) -> Self {
+        let config = CONFIG.replace("@STATE@", path_text(&dir.join("state")));
         let webhooks = profiles.iter().map(|(profile, secret)| {
             WEBHOOK
                 .replace("@PROFILE@", profile)
                 .replace("@SECRET@", secret)
                 .replace("@URL@", &receiver.url(profile))
         });
-        let text: String = std::iter::once(source).chain(webhooks).collect();
+        let text: String = [config, sources.to_owned()].into_iter().chain(webhooks).collect();
         let config = dir.join("mailherald.toml");
         fs::write(&config, text).expect("dir is ours");
         // It holds secrets.

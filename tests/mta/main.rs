@@ -1,6 +1,6 @@
-//! The whole way, with a real Postfix: mail goes in by SMTP, and webhooks come out.
+//! The whole way, with a real Postfix and a real Haraka: mail goes in by SMTP, and webhooks come out.
 //!
-//! Each test has a Postfix of its own ([`postfix`]), a world that it delivers to ([`sink`]), an
+//! Each test has a Postfix ([`postfix`]) or Haraka ([`haraka`]) of its own, a world that it delivers to ([`sink`]), an
 //! authentication server ([`sasl`]) and, where webhooks are the point, a running `mailherald`
 //! ([`herald`]) and a receiver that checks signatures with code that is not ours ([`receiver`]).
 //! Everything is on loopback, in a network of its own where the kernel allows it ([`namespace`]).
@@ -17,6 +17,8 @@
 mod client;
 mod every_kind;
 mod facts;
+mod haraka;
+mod haraka_mail;
 mod herald;
 mod milter;
 mod namespace;

@@ -2,6 +2,8 @@
 
 use std::{env, path::PathBuf};
 
+use crate::haraka;
+
 /// Why the tests cannot run here, if they cannot.
 pub(crate) fn missing() -> Option<String> {
     if !rustix::process::geteuid().is_root() {
@@ -10,8 +12,10 @@ pub(crate) fn missing() -> Option<String> {
     if let Some(missing) = missing_program(&["postfix", "ip", "unshare", "node"]) {
         return Some(missing);
     }
-    let library = node_modules().join("standardwebhooks");
-    (!library.is_dir()).then(|| format!("the npm package in {}", library.display()))
+    let libraries =
+        [node_modules().join("standardwebhooks"), haraka::modules().join("haraka-plugin-rspamd")];
+    let missing = libraries.iter().find(|library| !library.is_dir())?;
+    Some(format!("the npm package in {}", missing.display()))
 }
 
 /// The first of these programs that is not here.

@@ -1,4 +1,4 @@
-//! What the tests with real programs (Postfix, logrotate, systemd's journal, receivers in Node, Python
+//! What the tests with real programs (Postfix, Haraka, logrotate, systemd's journal, receivers in Node, Python
 //! and PHP) need of the machine, and how it gets there.
 //!
 //! Debian packages are installed only when they are missing and we are root. A freshly installed
@@ -56,7 +56,8 @@ pub(crate) fn satisfy() -> Result<()> {
     if !missing.is_empty() {
         install(&missing)?;
     }
-    receivers::install()
+    receivers::install()?;
+    receivers::install_harakas()
 }
 
 /// Debian has the part of Python that puts pip into a new environment in a package of its own.

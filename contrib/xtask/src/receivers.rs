@@ -1,4 +1,5 @@
-//! What `contrib/receivers` depends on, put beside the build with the versions of its lock files.
+//! What `contrib/receivers` depends on, and the Harakas that the tests run, put beside the build with
+//! the versions of their lock files.
 //!
 //! Nothing is installed again while the lock files are the same.
 
@@ -18,15 +19,35 @@ use crate::run;
 /// A client of a package registry fails, or a file cannot be written.
 pub(crate) fn install() -> Result<()> {
     let (from, to) = (run::root().join("contrib/receivers"), run::target()?.join("receivers"));
-    fs::create_dir_all(&to).with_context(|| format!("create {}", to.display()))?;
-    for name in ["package.json", "requirements.txt"] {
-        fs::copy(from.join(name), to.join(name)).with_context(|| format!("copy {name}"))?;
-    }
-    once(&from.join("package-lock.json"), &to.join("node_modules"), || {
-        fs::copy(from.join("package-lock.json"), to.join("package-lock.json"))?;
-        npm(&to)
-    })?;
+    install_modules(&from, &to)?;
+    fs::copy(from.join("requirements.txt"), to.join("requirements.txt")).context("copy a list")?;
     once(&from.join("requirements.txt"), &to.join("python"), || pip(&to))
+}
+
+/// The releases of Haraka that the tests run, by the directories of their lock files.
+const HARAKAS: [&str; 3] = ["2.8", "3.0", "3.3"];
+
+/// Sees to it that the releases of Haraka are there, each in a directory of its own.
+///
+/// # Errors
+/// As [`install`].
+pub(crate) fn install_harakas() -> Result<()> {
+    for release in HARAKAS {
+        let from = run::root().join("contrib/haraka/test/harakas").join(release);
+        install_modules(&from, &run::target()?.join("harakas").join(release))?;
+    }
+    Ok(())
+}
+
+/// What a `package.json` and its lock file name, in `to`.
+fn install_modules(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to).with_context(|| format!("create {}", to.display()))?;
+    once(&from.join("package-lock.json"), &to.join("node_modules"), || {
+        for name in ["package.json", "package-lock.json"] {
+            fs::copy(from.join(name), to.join(name)).with_context(|| format!("copy {name}"))?;
+        }
+        npm(to)
+    })
 }
 
 /// Does `install` unless `installed` was made from this very lock file. That is noted last, so that
@@ -42,7 +63,8 @@ fn once(lock: &Path, installed: &Path, install: impl FnOnce() -> Result<()>) -> 
 }
 
 fn npm(directory: &Path) -> Result<()> {
-    let quiet = ["ci", "--ignore-scripts", "--no-audit", "--no-fund"];
+    // Haraka can do without its thirty optional plugins, and so can the tests.
+    let quiet = ["ci", "--ignore-scripts", "--omit=optional", "--no-audit", "--no-fund"];
     run::check(Command::new("npm").args(quiet).current_dir(directory).stdin(Stdio::null()))
 }
 

@@ -16,9 +16,9 @@ mod entry;
 mod fields;
 mod hook;
 mod layout;
-mod outbound;
+pub(crate) mod outbound;
 mod plugin;
-mod text;
+pub(crate) mod text;
 mod uuid;
 
 pub use entry::{

@@ -68,7 +68,7 @@ fn deferred<'a>(logged: &Logged<'a>) -> Option<Deferred<'a>> {
 }
 
 /// Of seven parts only the last, the name of the host, may have further underscores.
-fn queue_file(name: &[u8]) -> Option<QueueFile<'_>> {
+pub(crate) fn queue_file(name: &[u8]) -> Option<QueueFile<'_>> {
     let mut parts = name.splitn(7, |byte| *byte == b'_');
     let (arrival, _next, attempts) = (parts.next()?, parts.next()?, parts.next()?);
     let (_pid, uniq, _counter) = (parts.next()?, parts.next()?, parts.next()?);
@@ -94,7 +94,7 @@ fn unreached<'a>(logged: &Logged<'a>) -> Option<Entry<'a>> {
     Some(Entry::Unreached(text))
 }
 
-fn reason(text: Text<'_>) -> Reason<'_> {
+pub(crate) fn reason(text: Text<'_>) -> Reason<'_> {
     let last = text.strip_prefix("Too many failures (");
     let last = last.and_then(|last| last.strip_suffix(")"));
     let (text, is_exhausted) = last.map_or((text, false), |last| (last, true));

@@ -17,7 +17,7 @@ pub struct Text<'a> {
 
 /// How characters that would end a text are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum Escapes {
+pub(crate) enum Escapes {
     /// As they are.
     #[default]
     None,
@@ -34,7 +34,7 @@ impl<'a> Text<'a> {
         Self { raw, escapes: Escapes::None }
     }
 
-    pub(super) fn escaped(raw: &'a [u8], escapes: Escapes) -> Self {
+    pub(crate) fn escaped(raw: &'a [u8], escapes: Escapes) -> Self {
         Self { raw, escapes }
     }
 

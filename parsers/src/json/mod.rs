@@ -9,4 +9,4 @@ mod room;
 mod scan;
 
 pub(crate) use room::Room;
-pub(crate) use scan::{Value, first_element, object};
+pub(crate) use scan::{Value, elements, first_element, object};

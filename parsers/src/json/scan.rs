@@ -47,7 +47,7 @@ pub(crate) fn object<'a>(
 }
 
 /// Gives each element of an array's inside to `each`.
-pub(super) fn elements<'a>(
+pub(crate) fn elements<'a>(
     inside: &'a [u8],
     mut each: impl FnMut(Value<'a>) -> Option<()>,
 ) -> Option<()> {

@@ -51,7 +51,11 @@ fn directory(raw: &At<String>, problems: &mut Problems<'_>) -> PathBuf {
 /// Refuses `directory` where it means nothing.
 pub(super) fn refuse_directory(raw: &RawSource, problems: &mut Problems<'_>) {
     if let Some(directory) = &raw.directory {
-        problems.error(&directory.span, "source.directory", "is for kind = \"journald\" only");
+        problems.error(
+            &directory.span,
+            "source.directory",
+            "is for journals and for the plugin only",
+        );
     }
 }
 

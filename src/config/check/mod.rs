@@ -6,6 +6,7 @@
 
 mod api;
 mod egress;
+mod haraka_plugin;
 mod headers;
 mod journal;
 mod mail;

@@ -5,7 +5,7 @@ use std::{collections::HashSet, path::PathBuf, time::Duration};
 use glob::Pattern;
 
 use super::{
-    Names, choice,
+    Names, choice, haraka_plugin,
     journal::{self, Maillog},
     milter,
 };
@@ -22,18 +22,12 @@ const SHORTEST_SILENCE: Duration = Duration::from_mins(1);
 /// Files of one pattern that are looked at to find overlaps; a mail host has dozens.
 const FILES_LOOKED_AT: usize = 10_000;
 
-/// A word of the interface: understood now, or one day.
-#[derive(Debug, Clone, Copy)]
-enum Word<T> {
-    Now(T),
-    Later,
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     File,
     Journald,
     Stdin,
+    HarakaPlugin,
     Milter,
 }
 
@@ -75,16 +69,21 @@ fn source(
     problems: &mut Problems<'_>,
 ) -> Option<Source> {
     let At { span, value: raw } = at;
-    let mta = mta(raw.mta.as_ref(), problems);
     let start = start(raw.start.as_ref(), problems);
     let silence = silence(raw.silence.as_ref(), problems);
-    let kind = match kind(raw.kind.as_ref(), problems)? {
+    let word = kind(raw.kind.as_ref(), problems)?;
+    let mta = match word {
+        Kind::HarakaPlugin => Mta::Haraka,
+        _ => mta(raw.mta.as_ref(), problems),
+    };
+    let kind = match word {
         Kind::Journald => journal::source(raw, problems),
         Kind::Stdin => stdin(raw, problems),
         Kind::Milter => milter::source(raw, span, problems),
         Kind::File => SourceKind::File(file(raw, span, problems)),
+        Kind::HarakaPlugin => SourceKind::File(haraka_plugin::source(raw, problems)),
     };
-    if !matches!(kind, SourceKind::Journald(_)) {
+    if !matches!(word, Kind::Journald | Kind::HarakaPlugin) {
         journal::refuse_directory(raw, problems);
     }
     if !matches!(kind, SourceKind::Milter(_)) {
@@ -107,40 +106,23 @@ fn source(
 
 fn kind(raw: Option<&At<String>>, problems: &mut Problems<'_>) -> Option<Kind> {
     const KEY: &str = "source.kind";
-    let Some(at) = raw else { return Some(Kind::File) };
+    if raw.is_none() {
+        return Some(Kind::File);
+    }
     let choices = [
-        ("file", Word::Now(Kind::File)),
-        ("journald", Word::Now(Kind::Journald)),
-        ("stdin", Word::Now(Kind::Stdin)),
-        ("milter", Word::Now(Kind::Milter)),
-        ("haraka-plugin", Word::Later),
+        ("file", Kind::File),
+        ("journald", Kind::Journald),
+        ("stdin", Kind::Stdin),
+        ("milter", Kind::Milter),
+        ("haraka-plugin", Kind::HarakaPlugin),
     ];
-    let hint = "use \"file\", \"journald\", \"stdin\" or \"milter\"";
-    known_now(at, choice(raw, KEY, &choices, problems)?, KEY, hint, problems)
+    choice(raw, KEY, &choices, problems)
 }
 
 fn mta(raw: Option<&At<String>>, problems: &mut Problems<'_>) -> Mta {
     const KEY: &str = "source.mta";
     let choices = [("auto", Mta::Auto), ("postfix", Mta::Postfix), ("haraka", Mta::Haraka)];
     choice(raw, KEY, &choices, problems).unwrap_or_default()
-}
-
-fn known_now<T>(
-    at: &At<String>,
-    word: Word<T>,
-    key: &str,
-    hint: &str,
-    problems: &mut Problems<'_>,
-) -> Option<T> {
-    match word {
-        Word::Now(meaning) => Some(meaning),
-        Word::Later => {
-            problems
-                .error(&at.span, key, format!("{:?} is not in this version", at.value))
-                .hint(hint);
-            None
-        }
-    }
 }
 
 fn start(raw: Option<&At<String>>, problems: &mut Problems<'_>) -> Start {
@@ -190,6 +172,7 @@ fn file(raw: &RawSource, table: &Span, problems: &mut Problems<'_>) -> FileSourc
             Some(Duration::ZERO) => None,
             Some(given) => Some(given),
         },
+        ..default
     }
 }
 
@@ -290,6 +273,8 @@ struct Claim {
     /// Empty for standard input and for a journal.
     patterns: Vec<Pattern>,
     files: HashSet<PathBuf>,
+    /// No logging system has these lines.
+    is_of_plugin: bool,
 }
 
 impl Claim {
@@ -303,6 +288,7 @@ impl Claim {
             span: span.clone(),
             journal,
             patterns: include.iter().filter_map(|text| Pattern::new(text).ok()).collect(),
+            is_of_plugin: matches!(kind, SourceKind::File(file) if file.is_of_plugin),
             files: include
                 .iter()
                 .flat_map(|text| files(text))
@@ -357,6 +343,7 @@ fn beside_a_journal(
     problems: &mut Problems<'_>,
 ) {
     match (&earlier.journal, &later.journal) {
+        _ if earlier.is_of_plugin || later.is_of_plugin => {}
         (Some(one), Some(other)) if journal::is_same(one, other) => {
             problems.error(&later.span, "source.kind", "this journal is read already");
         }

@@ -46,6 +46,7 @@ impl Correlator {
                 self.tell_refusal(&lines, None, events);
             }
             Topic::Relayed(..) => self.tell_refusal(&[aside], None, events),
+            Topic::Haraka(_) => self.tell_haraka(&aside, events),
             _ => {}
         }
     }

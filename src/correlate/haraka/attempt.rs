@@ -35,7 +35,7 @@ impl Step<'_> {
     }
 
     /// The transaction of an item; its beginning is missing if it is not known.
-    fn meet(&mut self, name: Name) {
+    pub(super) fn meet(&mut self, name: Name) {
         let (uid, at_us) = (self.stories.teller.uid(name), self.line.at_us);
         let is_split = self.stories.is_splitting;
         let new = || Transaction { uid, is_settled: true, is_split, ..Transaction::default() };
@@ -80,7 +80,8 @@ impl Step<'_> {
         let index = story.recipient(refused.address, item);
         scene.end_unconcluded(name, story, index);
         let reply = words(refused.reply, &mut story.is_lossy);
-        if let Some(recipient) = story.recipients.get_mut(index) {
+        let is_news = |it: &&mut Recipient| it.is_open_to(line.at_us, !refused.is_final);
+        if let Some(recipient) = story.recipients.get_mut(index).filter(is_news) {
             let (is_final, is_doubtful) = (refused.is_final, false);
             recipient.answer = Some(Box::new(Answer { item, reply, is_final, is_doubtful, line }));
         }
@@ -235,6 +236,11 @@ impl Transaction {
 
     /// The recipients that an outcome without names is about.
     fn untouched(&self, item: u32, ending: &Ending) -> Vec<usize> {
+        let is_told = |it: &Recipient| !it.told_us.is_empty();
+        // The plugin may have told a later end.
+        if ending.is_deferral() && self.recipients.iter().any(is_told) {
+            return self.members(item);
+        }
         let mut left = self.pending(item);
         if ending.is_delivery() {
             left.retain(|index| self.recipients.get(*index).is_some_and(|it| it.answer.is_none()));

@@ -143,7 +143,7 @@ pub(super) fn without_names(reply: &str, name: Name) -> SmolStr {
     reply.into()
 }
 
-fn finding(scan: &Scan<'_>, is_lossy: &mut bool) -> Option<Finding> {
+pub(super) fn finding(scan: &Scan<'_>, is_lossy: &mut bool) -> Option<Finding> {
     let spam = |engine, score, rules| {
         Some(Finding { is_virus: false, engine: SmolStr::new_static(engine), score, rules })
     };

@@ -17,7 +17,7 @@ use super::{
     Name,
     attempt::is_doubtful,
     scene::{Fact, Scene, known, message_data, set_reply, words},
-    story::{Answer, Item, Transaction},
+    story::{Answer, Item, Recipient, Transaction},
 };
 use crate::event::{BounceCategory, BounceType, EventData, EventType as T, bounce};
 
@@ -88,6 +88,10 @@ impl Ending {
         matches!(self, Self::Delivered { .. })
     }
 
+    pub(super) fn is_deferral(&self) -> bool {
+        matches!(self, Self::Deferred { .. })
+    }
+
     /// Is it about recipients whom no line named?
     fn is_about_more_than(&self, known: usize) -> bool {
         match self {
@@ -151,7 +155,8 @@ impl Scene<'_> {
         for index in about {
             self.end_for(name, story, item, ending, *index, (class, line));
         }
-        if !story.is_begun && ending.is_about_more_than(about.len()) {
+        let is_told = story.recipients.iter().any(|it| it.is_told(line.at_us));
+        if !story.is_begun && !is_told && ending.is_about_more_than(about.len()) {
             self.end_for_nobody(name, story, item, ending, (class, line), about.len());
         }
         if ending.is_delivery()
@@ -172,7 +177,9 @@ impl Scene<'_> {
     ) {
         let mut data = message_data(name, story, class);
         data.nrcpt = story.nrcpt();
-        let Some(recipient) = story.recipients.get_mut(index).filter(|it| !it.is_done) else {
+        let is_deferral = ending.is_deferral();
+        let is_news = |it: &&mut Recipient| it.is_open_to(line.at_us, is_deferral);
+        let Some(recipient) = story.recipients.get_mut(index).filter(is_news) else {
             return;
         };
         let answer = recipient.answer.take();

@@ -9,14 +9,17 @@
 //! * `session` — the dialogue with a client, `content` — what filters and the queue say to it,
 //! * `settle` — which recipients were accepted after all,
 //! * `refusal` — what was refused, told at the end of the connection, which knows the direction,
-//! * `attempt` — what becomes of an item, `ending` — how each attempt ends.
+//! * `attempt` — what becomes of an item, `ending` — how each attempt ends,
+//! * `plugin` — what our plugin tells, `beside` — the log and the plugin together.
 //!
 //! What has no parent is Haraka's own mail (DSNs, `outbound.send_email()`), and tells nothing.
 
 mod attempt;
+pub(crate) mod beside;
 mod content;
 mod ending;
 pub mod name;
+mod plugin;
 mod refusal;
 pub(crate) mod scene;
 mod session;
@@ -33,6 +36,7 @@ use mailherald_parsers::haraka::{Entry, Record};
 use super::{Correlator, direction::Direction};
 use crate::{event::Event, parse::Line};
 
+pub use beside::Reads;
 pub use name::Name;
 pub use story::{Connection, Transaction};
 
@@ -63,6 +67,7 @@ pub enum Restored {
 #[derive(Debug, Default)]
 pub(crate) struct Stories {
     pub(crate) teller: Teller,
+    pub(crate) reads: Reads,
     pub(crate) connections: Table<Connection>,
     pub(crate) transactions: Table<Transaction>,
     /// What waits for a line that tells more, by the end of its time.
@@ -84,8 +89,15 @@ impl Correlator {
     pub(super) fn haraka(&mut self, record: &Record<'_>, line: &Line<'_>, events: &mut Vec<Event>) {
         self.horizon_us = self.horizon_us.max(line.at_us);
         self.release_overdue(self.horizon_us, events);
-        let (stories, direction) = (&mut self.haraka, &self.direction);
-        Step { stories, direction, line, events }.record(record);
+        if !self.leaves_to_plugin(record, line) {
+            let (stories, direction) = (&mut self.haraka, &self.direction);
+            Step { stories, direction, line, events }.record(record);
+        }
+        self.forget_haraka();
+    }
+
+    /// Drops what ended a while ago, and what is too much.
+    fn forget_haraka(&mut self) {
         self.haraka.forget(self.horizon_us);
         if self.haraka.is_crowded() {
             self.haraka.end_silent(self.horizon_us);

@@ -43,6 +43,12 @@ impl Name {
         Some(Self::of_transaction(uuid).unwrap_or_else(|| Self::of_connection(uuid)))
     }
 
+    /// The connection of a transaction.
+    #[must_use]
+    pub fn of_its_connection(self) -> Self {
+        self.with_transaction(0)
+    }
+
     /// It is one of a transaction.
     #[must_use]
     pub fn is_transaction(self) -> bool {

@@ -284,7 +284,7 @@ impl Transaction {
 
     /// What a filter found that refuses with these words; the plugin is named only where the level
     /// is `INFO`.
-    fn finding_behind(&self, plugin: Option<&str>, text: &str) -> Option<Finding> {
+    pub(super) fn finding_behind(&self, plugin: Option<&str>, text: &str) -> Option<Finding> {
         let infected = text.strip_prefix("Message is infected with ");
         let findings = &self.findings;
         let spam = |engine: &'static str| {

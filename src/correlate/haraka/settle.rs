@@ -47,7 +47,7 @@ impl Names {
 }
 
 /// A client's name, if it has one.
-fn verified(rdns: Text<'_>) -> Option<SmolStr> {
+pub(super) fn verified(rdns: Text<'_>) -> Option<SmolStr> {
     let mut is_lossy = false;
     match rdns.raw() {
         b"" | b"NXDOMAIN" | b"DNSERROR" | b"Unknown" | b"unknown" => None,

@@ -101,6 +101,8 @@ pub struct Transaction {
     pub is_over: bool,
     /// Some of its text was not UTF-8.
     pub is_lossy: bool,
+    /// The plugin has told how its dialogue ended, so lines of the log say nothing of that.
+    pub is_told: bool,
 }
 
 /// A recipient, and what became of it.
@@ -126,6 +128,8 @@ pub struct Recipient {
     pub last_deferral: Option<Box<Deferral>>,
     /// A server's answer in the attempt under way.
     pub answer: Option<Box<Answer>>,
+    /// When the plugin told the outcome of an attempt, the last few times, microseconds.
+    pub told_us: Vec<i64>,
 }
 
 /// A server's answer for a recipient, before the attempt has ended.

@@ -7,6 +7,7 @@ use mailherald_parsers::Parser;
 use proptest::prelude::*;
 
 mod filter;
+mod haraka_plugin;
 mod interleaving;
 mod known;
 mod pipe;
