@@ -10,6 +10,8 @@
 
 #[path = "filter.rs"]
 mod filter;
+#[path = "haraka.rs"]
+pub(crate) mod haraka;
 #[path = "queue_id.rs"]
 mod queue_id;
 #[path = "random.rs"]

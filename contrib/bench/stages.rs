@@ -85,6 +85,7 @@ fn events(file: &str, memory: &mut Memory) -> Result<(u64, u64)> {
             fresh.drain(..).for_each(|event| packed.push(&event));
         });
         correlator.drain_asides(|_, _| {});
+        correlator.drain_haraka(|_, _, _| {});
         correlator.drain_changes(|_, _, _, _| {});
     })?;
     correlator.release_all(&mut fresh);

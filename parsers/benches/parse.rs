@@ -18,12 +18,20 @@ const RSYSLOG: &[u8] =
 const JOURNALD: &[u8] =
     include_bytes!("../../fixtures/postfix/3.7.11/journald/05_hard_bounce_dsn.json.log");
 
-#[divan::bench(args = ["traditional", "internet", "rsyslog json", "journald json"])]
+const HARAKA: &[u8] = include_bytes!("../../fixtures/haraka/3.3.4/default/02-delivered-multi.log");
+const HARAKA_JSON: &[u8] =
+    include_bytes!("../../fixtures/haraka/3.3.4/json/02-delivered-multi.log");
+
+#[divan::bench(args = [
+    "traditional", "internet", "rsyslog json", "journald json", "haraka", "haraka json",
+])]
 fn mixed_lines(bencher: Bencher<'_, '_>, layout: &str) {
     let log = match layout {
         "internet" => INTERNET,
         "rsyslog json" => RSYSLOG,
         "journald json" => JOURNALD,
+        "haraka" => HARAKA,
+        "haraka json" => HARAKA_JSON,
         _ => TRADITIONAL,
     };
     let lines: Vec<&[u8]> = log.split(|byte| *byte == b'\n').collect();

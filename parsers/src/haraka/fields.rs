@@ -98,19 +98,22 @@ impl<'a> Field<'a> {
 fn pair(input: &[u8]) -> Option<(&[u8], Text<'_>, &[u8])> {
     let (key, rest) = input.split_at_checked(memchr::memchr(b'=', input)?)?;
     let rest = rest.get(1..)?;
-    let (value, rest) = match rest.first() {
-        Some(b'"') => quoted(rest, Escapes::Quoted)?,
-        _ => {
-            let end = memchr::memchr(b' ', rest).unwrap_or(rest.len());
-            let (value, rest) = rest.split_at_checked(end)?;
-            (Text::plain(value), rest)
-        }
-    };
+    let (value, rest) = value(rest)?;
     match rest.split_first() {
         None => Some((key, value, rest)),
         Some((b' ', rest)) => Some((key, value, rest)),
         Some(_) => None,
     }
+}
+
+/// A value, quoted where it needs that, and what follows.
+pub(super) fn value(input: &[u8]) -> Option<(Text<'_>, &[u8])> {
+    if input.first() == Some(&b'"') {
+        return quoted(input, Escapes::Quoted);
+    }
+    let end = memchr::memchr(b' ', input).unwrap_or(input.len());
+    let (value, rest) = input.split_at_checked(end)?;
+    Some((Text::plain(value), rest))
 }
 
 #[cfg(test)]

@@ -13,8 +13,8 @@ use memchr::memmem;
 
 use super::{
     Uuid,
-    fields::Fields,
-    text::{Escapes, Text, quoted},
+    fields::{Fields, value},
+    text::Text,
 };
 
 /// A record, whichever layout it has.
@@ -107,14 +107,7 @@ fn logfmt(text: &[u8]) -> Option<Logged<'_>> {
     let (level, rest) = logfmt_level(text)?;
     let (uuid, rest) = until(rest, b" origin=")?;
     let (origin, rest) = until(rest, b" message=")?;
-    let (message, rest) = match rest.first() {
-        Some(b'"') => quoted(rest, Escapes::Quoted)?,
-        _ => {
-            let end = memchr::memchr(b' ', rest).unwrap_or(rest.len());
-            let (word, rest) = rest.split_at_checked(end)?;
-            (Text::plain(word), rest)
-        }
-    };
+    let (message, rest) = value(rest)?;
     let fields = match rest {
         [] => rest,
         rest => rest.strip_prefix(b" ")?,

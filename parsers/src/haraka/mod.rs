@@ -89,7 +89,7 @@ fn is_promised(logged: &Logged<'_>) -> bool {
     };
     let is_quiet = matches!(logged.level, b"DEBUG" | b"PROTOCOL" | b"DATA");
     let begins = |words: &&str| logged.after(words).is_some();
-    !is_quiet && Uuid::parse(logged.uuid).is_some() && beginnings.iter().any(|words| begins(words))
+    !is_quiet && Uuid::parse(logged.uuid).is_some() && beginnings.iter().any(begins)
 }
 
 #[cfg(test)]

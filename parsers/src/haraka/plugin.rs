@@ -63,7 +63,7 @@ fn number(text: &[u8]) -> Option<f64> {
     text.trim().parse().ok().filter(|number: &f64| number.is_finite())
 }
 
-impl<'a> Text<'a> {
+impl Text<'_> {
     /// Without the quotes around it, whichever way the layout writes them.
     fn unquoted(self) -> Self {
         let inside = |quote: &str| self.strip_prefix(quote)?.strip_suffix(quote);

@@ -9,12 +9,21 @@ mod measure;
 pub(crate) mod milter;
 mod table;
 
-use std::{fs, path::PathBuf, process::Command, time::Duration};
+use std::{
+    fs::{self, File},
+    io::BufWriter,
+    path::PathBuf,
+    process::Command,
+    time::Duration,
+};
 
 use anyhow::{Context, Result};
 
 use crate::{
-    loggen::{Format, Truth},
+    loggen::{
+        Format, Truth,
+        haraka::{self, Layout},
+    },
     make_log, needs, run,
 };
 use measure::Run;
@@ -80,7 +89,16 @@ pub(crate) fn parse(options: &ParseOptions) -> Result<()> {
     let old = make("-old", small_megabytes, Format::Traditional)?;
     println!("{}", log.truth.to_json());
 
+    let haraka = [
+        (table::HARAKA_DEFAULT, make_haraka("default", small_megabytes, Layout::Default)?),
+        (table::HARAKA_JSON, make_haraka("json", small_megabytes, Layout::Json)?),
+    ];
+
     let mut subjects = subjects(&log, &small, &old)?;
+    let stages = run::target()?.join("release/stages");
+    for (name, log) in &haraka {
+        subjects.push(Subject::new(name, Command::new(&stages), &["parse"], log).read());
+    }
     for _ in 0..options.runs.max(1) {
         for subject in &mut subjects {
             subject.turn()?;
@@ -96,6 +114,16 @@ fn make(name: &str, megabytes: u64, format: Format) -> Result<Log> {
     let path = directory.join(format!("parse{name}.log"));
     let truth = make_log::make(&path, megabytes * 1_000_000, 1, format)?;
     Ok(Log { path, truth })
+}
+
+fn make_haraka(name: &str, megabytes: u64, layout: Layout) -> Result<Log> {
+    let directory = run::target()?.join("bench");
+    let path = directory.join(format!("parse-haraka-{name}.log"));
+    let failed = || format!("write {}", path.display());
+    let file = BufWriter::with_capacity(1 << 20, File::create(&path).with_context(failed)?);
+    let (lines, bytes) =
+        haraka::generate(megabytes * 1_000_000, 1, layout, file).with_context(failed)?;
+    Ok(Log { path, truth: Truth { lines, bytes, ..Truth::default() } })
 }
 
 /// In the order of the table.

@@ -15,6 +15,14 @@ pub(super) const SMALL_EVENTS: &str = "T2, small";
 /// [`REPLAY`] on the small log.
 pub(super) const SMALL_REPLAY: &str = "replay --dry-run, small";
 
+/// [`PARSE`] of Haraka's default layout.
+pub(super) const HARAKA_DEFAULT: &str = "T1, Haraka default, small";
+/// [`PARSE`] of Haraka's JSON.
+pub(super) const HARAKA_JSON: &str = "T1, Haraka json, small";
+
+/// Haraka's lines a second are at least so many of Postfix's.
+const HARAKA_SHARE: f64 = 1.0 / 3.0;
+
 /// A ratio of two programs' times, and what is wanted of it.
 struct Target {
     name: &'static str,
@@ -53,7 +61,17 @@ pub(super) fn print(subjects: &[Subject]) {
     for target in &TARGETS {
         target.print(subjects);
     }
+    print_haraka(subjects);
     print_memory(subjects);
+}
+
+fn print_haraka(subjects: &[Subject]) {
+    let Some(postfix) = find(subjects, PARSE).map(Subject::lines_per_second) else { return };
+    for haraka in [HARAKA_DEFAULT, HARAKA_JSON].iter().filter_map(|name| find(subjects, name)) {
+        let share = haraka.lines_per_second() / postfix;
+        let verdict = if share >= HARAKA_SHARE { "reached" } else { "MISSED" };
+        println!("{} / {PARSE}, lines/s: {share:.2} (≥ {HARAKA_SHARE:.2}): {verdict}", haraka.name);
+    }
 }
 
 impl Target {
@@ -105,6 +123,10 @@ fn print_memory(subjects: &[Subject]) {
 }
 
 impl Subject {
+    fn lines_per_second(&self) -> f64 {
+        number(self.log.truth.lines) / self.best.took.as_secs_f64()
+    }
+
     /// Comparable between logs of different sizes.
     fn seconds_per_byte(&self) -> f64 {
         self.best.took.as_secs_f64() / number(self.log.truth.bytes.max(1))
