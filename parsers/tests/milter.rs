@@ -155,7 +155,7 @@ fn of_a_long_body_no_more_is_wanted_where_that_can_be_said() {
         for _ in 0..5 {
             stream.extend(0x1_0000_u32.to_be_bytes());
             stream.push(b'B');
-            stream.extend([b'x'; 0xffff]);
+            stream.extend(std::iter::repeat_n(b'x', 0xffff));
         }
         stream.extend(b"\0\0\0\x01E");
         assert_eq!(codes(&talk(WITH_BODY, [&stream[..]]).1), expected);

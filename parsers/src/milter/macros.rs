@@ -32,7 +32,7 @@ fn without_braces(name: &[u8]) -> &[u8] {
 }
 
 /// Texts that each end with a NUL. The end of the data ends the last one, too.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Texts<'a>(pub(super) &'a [u8]);
 
 impl<'a> Iterator for Texts<'a> {

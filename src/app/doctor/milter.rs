@@ -203,11 +203,13 @@ mod tests {
         let states = |smtpd: &str| -> Vec<State> {
             judged(smtpd, "$smtpd_milters").into_iter().map(|(state, _)| state).collect()
         };
-        use State::{Bad, Warning};
-        assert_eq!(states("unix:mailherald/milter.sock"), [Bad, Warning, Warning, Warning]);
+        assert_eq!(
+            states("unix:mailherald/milter.sock"),
+            [State::Bad, State::Warning, State::Warning, State::Warning]
+        );
         let slow = GOOD.replace("content_timeout=3s", "content_timeout=1m");
-        assert_eq!(states(&slow), [Warning]);
-        assert_eq!(states(&GOOD.replace("=accept", "=reject")), [Bad]);
+        assert_eq!(states(&slow), [State::Warning]);
+        assert_eq!(states(&GOOD.replace("=accept", "=reject")), [State::Bad]);
     }
 
     #[test]

@@ -32,16 +32,12 @@ pub(super) fn source(raw: &RawSource, table: &Span, problems: &mut Problems<'_>)
             problems.error(span, key, "a milter has no log");
         }
     }
-    let listen = match &raw.listen {
-        Some(at) => listen(at, problems),
-        None => {
-            problems
-                .error(table, "source.listen", "is missing")
-                .hint("listen = \"unix:/var/spool/postfix/mailherald/milter.sock\"");
-            None
-        }
-    };
-    let listen = listen.unwrap_or_default();
+    if raw.listen.is_none() {
+        problems
+            .error(table, "source.listen", "is missing")
+            .hint("listen = \"unix:/var/spool/postfix/mailherald/milter.sock\"");
+    }
+    let listen = raw.listen.as_ref().and_then(|at| listen(at, problems)).unwrap_or_default();
     SourceKind::Milter(MilterSource {
         mode: mode(raw.socket_mode.as_ref(), problems),
         group: raw.socket_group.as_ref().map(|at| at.value.clone()),

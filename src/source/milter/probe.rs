@@ -116,7 +116,7 @@ async fn answers(listen: &Listen) -> bool {
 /// Whatever comes of it, somebody took the connection.
 async fn ask(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
     stream.write_all(QUESTION).await.ok();
-    stream.read(&mut [0; 64]).await.ok();
+    stream.read_u8().await.ok();
 }
 
 #[cfg(test)]

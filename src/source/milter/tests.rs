@@ -1,6 +1,6 @@
 //! Connections of real mail servers, played again: to the collector, and over real sockets.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::ref_option, reason = "tests")]
 
 use std::{os::unix::fs::PermissionsExt, path::Path, sync::Arc, time::Duration};
 

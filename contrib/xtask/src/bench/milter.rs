@@ -5,6 +5,7 @@
 //! mail is discarded. Needs Postfix and root.
 
 use std::{
+    fmt::Write as _,
     fs::{self, File},
     io::{BufRead, BufReader, Write},
     net::{Ipv4Addr, TcpListener, TcpStream},
@@ -21,7 +22,7 @@ use crate::run;
 /// Between two looks at what has to begin.
 const LOOK: Duration = Duration::from_millis(50);
 /// What begins, begins in that time.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// Headers and bytes of a message: a usual one.
 const HEADERS: usize = 20;
 const BYTES: usize = 4096;
@@ -107,13 +108,7 @@ struct Door {
 /// # Errors
 /// The release build fails, or Postfix or mailherald do not run.
 pub(crate) fn measure(options: &Options) -> Result<()> {
-    let program = match &options.program {
-        Some(program) => program.clone(),
-        None => {
-            run::check(run::cargo().args(["build", "--release", "--bin", "mailherald"]))?;
-            run::target()?.join("release/mailherald")
-        }
-    };
+    let program = options.program.clone().map_or_else(build, Ok)?;
     let Root(root) = &Root::make()?;
     let tcp = free_port()?;
     let mut doors = doors(tcp)?;
@@ -134,6 +129,11 @@ pub(crate) fn measure(options: &Options) -> Result<()> {
     }
     print(&mut doors);
     Ok(())
+}
+
+fn build() -> Result<PathBuf> {
+    run::check(run::cargo().args(["build", "--release", "--bin", "mailherald"]))?;
+    Ok(run::target()?.join("release/mailherald"))
 }
 
 /// Where everything lies. Postfix's daemons must be able to go in, which not every build directory
@@ -181,7 +181,7 @@ fn write_everything(root: &Path, doors: &[Door], tcp: u16) -> Result<()> {
     let mut master = MASTER_CF.to_owned();
     for Door { port, milter, .. } in doors {
         let milter = milter.as_deref().unwrap_or_default();
-        master += &format!("127.0.0.1:{port} inet n - n - - smtpd -o smtpd_milters={milter}\n");
+        writeln!(master, "127.0.0.1:{port} inet n - n - - smtpd -o smtpd_milters={milter}")?;
     }
     let place = root.to_str().context("a path that is UTF-8")?;
     for (name, text) in
@@ -262,7 +262,8 @@ fn wait_for(mut is_there: impl FnMut() -> bool) -> Result<()> {
 fn message() -> String {
     let mut text = "Subject: a message of the usual size\r\n".to_owned();
     for number in 1..HEADERS {
-        text += &format!("X-Header-{number}: some text of a header, as there are many\r\n");
+        let header = format!("X-Header-{number}: some text of a header, as there are many\r\n");
+        text += &header;
     }
     text += "\r\n";
     while text.len() < BYTES {
