@@ -110,3 +110,24 @@ fn parsing_broken_lines_allocates_nothing() {
     });
     assert_eq!(count, 0);
 }
+
+/// In any layout: what is escaped stays so until somebody asks.
+#[test]
+fn parsing_records_of_haraka_allocates_nothing() {
+    const LOGS: [&[u8]; 5] = [
+        include_bytes!("../../fixtures/haraka/3.3.4/default/21-spam-virus.log"),
+        include_bytes!("../../fixtures/haraka/3.3.4/logfmt/15-reject-rcpt.log"),
+        include_bytes!("../../fixtures/haraka/3.3.4/json/15-reject-rcpt.log"),
+        include_bytes!("../../fixtures/haraka/3.3.4/json-timestamps/02-delivered-multi.log"),
+        include_bytes!("../../fixtures/haraka/3.3.4/syslog/02-delivered-multi.log"),
+    ];
+    let mut parser = Parser::new();
+    let mut records = 0_usize;
+    let count = allocations(|| {
+        for line in LOGS.iter().flat_map(|log| log.split(|byte| *byte == b'\n')) {
+            records += usize::from(matches!(black_box(parser.parse(line)).body, Body::Haraka(_)));
+        }
+    });
+    assert!(records > 200, "{records}");
+    assert_eq!(count, 0);
+}

@@ -4,22 +4,24 @@
 //! see the crate as its users do.
 
 mod borrowed;
+mod records;
 
 use borrowed::{assert_in, of_record, of_response};
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use mailherald_parsers::{
-    Body, LogRecord, Parser, Reason, address, journal,
+    Body, LogRecord, Parser, Reason, address, haraka, journal,
     milter::{Broken, Command, Observer, Session, Wanted},
     postfix::{self, Entry},
     status,
     time::{Quality, Resolver, Stamp},
 };
+use records::texts;
 
 /// A check and the name of its fuzz target and of its seeds.
 pub(crate) type Check = (&'static str, fn(&[u8]));
 
 /// Every check.
-pub(crate) const ALL: [Check; 11] = [
+pub(crate) const ALL: [Check; 12] = [
     ("line", line),
     ("header", header),
     ("delivery", delivery),
@@ -27,6 +29,7 @@ pub(crate) const ALL: [Check; 11] = [
     ("reject", reject),
     ("content", content),
     ("filters", filters),
+    ("haraka", haraka),
     ("json", json),
     ("time", time),
     ("journal", journal),
@@ -144,6 +147,27 @@ pub(crate) fn filters(data: &[u8]) {
     line(text);
 }
 
+/// Records of Haraka: the first byte chooses whose, and the layout.
+pub(crate) fn haraka(data: &[u8]) {
+    const C: &str = "446261E6-06CD-432C-B6CD-619CD774B20F";
+    const STARTS: [&str; 8] = [
+        "[NOTICE] [{}.1] [core] ",
+        "[INFO] [{}.1.1] [outbound] ",
+        "[INFO] [{}.1] [rspamd] ",
+        "[INFO] [{}.1] [spamassassin] ",
+        "level=NOTICE uuid={}.1 origin=core message=",
+        "level=INFO uuid={}.1.1 origin=outbound message=",
+        "{\"level\":\"NOTICE\",\"uuid\":\"{}.1\",\"origin\":\"core\",\"message\":",
+        "{\"level\":\"INFO\",\"uuid\":\"{}.1.1\",\"origin\":\"outbound\",\"message\":",
+    ];
+    let Some((choice, text)) = data.split_first() else { return };
+    let start = STARTS.get(usize::from(*choice % 8)).copied().unwrap_or_default();
+    let record = [start.replacen("{}", C, 1).as_bytes(), text].concat();
+    line(&record);
+    line(&[b"2026-11-21T01:40:03.838Z ", &record[..]].concat());
+    line(&[b"<21>Nov 21 01:40:04 haraka[1]: ", &record[..]].concat());
+}
+
 /// Objects: as they are, as a member, and as a text that is escaped.
 pub(crate) fn json(data: &[u8]) {
     line(data);
@@ -222,6 +246,12 @@ fn use_up(record: &LogRecord<'_>) {
     if let Body::Postfix(Entry::Delivery(delivery)) = &record.body {
         response(delivery.text);
         std::hint::black_box((address::domain(delivery.recipient), delivery.queue_id.arrival()));
+    }
+    if let Body::Haraka(record) = &record.body {
+        let unescaped = |text: haraka::Text<'_>| {
+            assert!(text.bytes().len() <= text.raw().len(), "escapes only shrink");
+        };
+        texts(&record.entry, &mut { unescaped });
     }
     if let Body::Filter(verdict) = &record.body {
         let lists = (verdict.recipients.iter().count(), verdict.rules.iter().count());

@@ -55,6 +55,8 @@ pub struct Transaction {
     pub message_id: Option<SmolStr>,
     /// Subject header, where somebody tells it.
     pub subject: Option<SmolStr>,
+    /// What the sender set for its own use, where somebody tells it.
+    pub given: Option<Box<Given>>,
     /// Who authenticated.
     pub user: Option<SmolStr>,
     /// Address of the client.
@@ -101,8 +103,6 @@ pub struct Transaction {
     pub is_lossy: bool,
     /// The plugin has told how its dialogue ended, so lines of the log say nothing of that.
     pub is_told: bool,
-    /// What the sender set for its own use, where the plugin hands it on.
-    pub given: Option<Box<Given>>,
 }
 
 /// A recipient, and what became of it.
