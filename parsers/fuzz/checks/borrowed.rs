@@ -5,6 +5,7 @@
 use mailherald_parsers::{
     Body, LogRecord, Process, filters,
     haraka::Record,
+    haraka_plugin::Members,
     postfix::{
         AuthFailure, Client, ContentCheck, Corrupt, Delivery, DnsListed, Entry, Expired,
         FilterReply, MessageId, Notification, Operation, Peer, Pickup, ProxyAnswer, QueueActive,
@@ -40,8 +41,25 @@ pub(super) fn of_record(record: &LogRecord<'_>, each: Each<'_>) {
             each(uuid.as_str().as_bytes());
             texts(entry, &mut |text| each(text.raw()));
         }
+        Body::HarakaPlugin(record) => of_plugin(&record.members(), each),
         Body::Gap(_) | Body::Ignored | Body::Unrecognised(_) => {}
     }
+}
+
+/// Slices of what a line of the plugin says of a message and of those who sent and took it.
+fn of_plugin(members: &Members<'_>, each: Each<'_>) {
+    let Members { from, subject, message_id, tag, user, ip, rdns, helo, plugin, reply, .. } =
+        members;
+    let (said, taken) = ([from, subject, message_id, tag, user, ip, rdns, helo], [plugin, reply]);
+    let servers = [&members.response, &members.mx, &members.mx_ip];
+    for text in said.into_iter().chain(taken).chain(servers).flatten() {
+        each(text.raw());
+    }
+    members.to.each(|address| each(address.raw()));
+    members.metadata.each(|name, value| {
+        each(name.raw());
+        each(value.raw());
+    });
 }
 
 /// Slices of what a delivery's text is taken apart into.

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::{
-    fields::{Parsed, seconds, small_number},
+    fields::{seconds, small_number},
     haraka::{
         QueueFile, Reason, Text, Uuid,
         outbound::{queue_file, reason},
@@ -348,6 +348,6 @@ fn verdict(value: Value<'_>) -> Verdict<'_> {
 fn each_member<'a>(value: Value<'a>, each: impl FnMut(&'a [u8], Value<'a>)) {
     if let Value::Object(whole) = value {
         // One without members is none to `object`.
-        let _: Parsed<'_, ()> = object(whole, each);
+        object(whole, each).map(|_| ()).unwrap_or_default();
     }
 }

@@ -136,8 +136,7 @@ impl Scene<'_> {
     }
 
     fn route(&self, user: Option<&str>, sender: Option<&str>) -> Option<SmolStr> {
-        // No log tells headers.
-        let traits = Traits { user, instance: INSTANCE, service: None, sender, headers: &[] };
+        let traits = Traits { user, instance: INSTANCE, sender, ..Traits::default() };
         let mut routes = self.direction.routes.iter();
         routes.find(|route| route.leads(traits)).map(|route| (*route.name).into())
     }
