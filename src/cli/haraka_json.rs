@@ -3,7 +3,7 @@
 use mailherald_parsers::{
     haraka::{
         Code, Content, Counts, Delivered, Disconnect, Entry, Hook, Message, Reason, Record, Scan,
-        Text, Verdict,
+        Text, Uuid, Verdict,
     },
     haraka_plugin,
 };
@@ -52,7 +52,7 @@ pub(super) fn haraka_fields(record: &Record<'_>, fields: &mut Fields) {
 /// A line of the plugin, which is JSON already: what it is and what it is about.
 pub(super) fn haraka_plugin_fields(record: haraka_plugin::Record<'_>, fields: &mut Fields) {
     let members = record.members();
-    fields.set_some("uuid", members.uuid.map(|uuid| uuid.as_str()));
+    fields.set_some("uuid", members.uuid.map(Uuid::as_str));
     fields.set("kind", format!("haraka_plugin_{}", record.kind.name()));
     let mut recipients = Vec::new();
     members.to.each(|to| recipients.push(String::from_utf8_lossy(&to.bytes()).into_owned()));

@@ -208,8 +208,8 @@ impl Transaction {
     fn recipient(&mut self, address: Text<'_>, item: u32) -> usize {
         let address = field(address, &mut self.is_lossy);
         self.find(&address).unwrap_or_else(|| {
-            let (item, is_announced) = (Some(item), true);
-            self.recipients.push(Recipient { address, item, is_announced, ..Recipient::default() });
+            let (is_announced, item) = (true, Some(item));
+            self.recipients.push(Recipient { address, is_announced, item, ..Recipient::default() });
             self.recipients.len() - 1
         })
     }

@@ -239,9 +239,10 @@ impl Scene<'_> {
 impl Ending {
     /// What happened, so that each recipient has one end, and each attempt one deferral.
     fn fact(&self, name: Name, item: u32) -> SmolStr {
-        match self {
-            Self::Deferred { attempt, .. } => format_smolstr!("{name}.{item} {attempt}"),
-            _ => format_smolstr!("{name}.{item} end"),
+        if let Self::Deferred { attempt, .. } = self {
+            format_smolstr!("{name}.{item} {attempt}")
+        } else {
+            format_smolstr!("{name}.{item} end")
         }
     }
 

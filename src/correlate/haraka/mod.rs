@@ -248,11 +248,16 @@ impl Step<'_> {
         let transaction = Name::of_transaction(record.uuid);
         match (&record.entry, transaction, record.uuid.item) {
             (
-                Entry::Route(_) | Entry::Unreached(_) | Entry::Refused(_) | Entry::Delivered(_),
+                Entry::Route(_)
+                | Entry::Unreached(_)
+                | Entry::Refused(_)
+                | Entry::Delivered(_)
+                | Entry::Deferred(_)
+                | Entry::Bounced(_)
+                | Entry::Deleted,
                 _,
                 None,
-            )
-            | (Entry::Deferred(_) | Entry::Bounced(_) | Entry::Deleted, _, None) => {}
+            ) => {}
             (entry, Some(transaction), Some(item)) => self.outbound(transaction, item, entry),
             (entry, transaction, _) => self.inbound(connection, transaction, entry),
         }

@@ -65,10 +65,10 @@ impl Name {
 /// As Haraka logs it.
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let c = self.connection;
-        let (high, rest) = (c >> 96, c & (u128::MAX >> 32));
-        let [a, b, d] = [rest >> 80, rest >> 64, rest >> 48].map(|part| part & 0xffff);
-        write!(f, "{high:08X}-{a:04X}-{b:04X}-{d:04X}-{:012X}", rest & 0xffff_ffff_ffff)?;
+        let (all, word) = (self.connection, 0xffff);
+        let [one, two, three] = [all >> 80, all >> 64, all >> 48].map(|part| part & word);
+        let (first, last) = (all >> 96, all & 0xffff_ffff_ffff);
+        write!(f, "{first:08X}-{one:04X}-{two:04X}-{three:04X}-{last:012X}")?;
         match self.transaction {
             0 => Ok(()),
             transaction => write!(f, ".{transaction}"),

@@ -171,9 +171,10 @@ impl Finding {
         data.rules.clone_from(&self.rules);
         data.engine = Some(self.engine.clone());
         data.action = Some(SmolStr::new_static(action));
-        match self.is_virus {
-            true => by_class(class, T::OutboundVirus, T::InboundVirus),
-            false => by_class(class, T::OutboundSpam, T::InboundSpam),
+        if self.is_virus {
+            by_class(class, T::OutboundVirus, T::InboundVirus)
+        } else {
+            by_class(class, T::OutboundSpam, T::InboundSpam)
         }
     }
 }

@@ -107,6 +107,7 @@ pub struct Transaction {
 
 /// A recipient, and what became of it.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, not a state in disguise")]
 pub struct Recipient {
     /// The address.
     pub address: SmolStr,

@@ -78,7 +78,7 @@ fn credentials_are_in_no_event_and_no_evidence() {
         assert_eq!(events.len(), 1);
         assert!(events[0].data.evidence.is_some());
         let mut all = format!("{events:?}");
-        correlator.drain_haraka(|name, story, _| all.push_str(&format!("{name} {story:?}")));
+        correlator.drain_haraka(|name, story, _| all += &format!("{name} {story:?}"));
         assert!(!all.contains(SECRET), "{all}");
     }
 }
