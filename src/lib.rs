@@ -8,6 +8,8 @@
 //! (`store`, `config`, `clock`, `limits`, `telemetry`), never the next room. Only [`app`] knows
 //! the whole line. The rule is a check: `cargo xtask tidy`.
 
+#[cfg(target_os = "linux")]
+mod allocator;
 pub mod api;
 pub mod app;
 pub mod cli;

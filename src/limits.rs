@@ -25,6 +25,25 @@ pub const RESPONSE_BYTES: usize = 2048;
 /// (RFC 5322 §2.1.1 line length).
 pub const TEXT_BYTES: usize = 998;
 
+/// Bytes of names and values that a message's sender set for its own use (events.md §1): its events
+/// carry them, and an event must fit in a value of the store.
+pub const METADATA_BYTES: usize = 1024;
+
+/// Bytes of facts about messages that wait for their log lines: those of some 50,000 messages. They
+/// wait for moments, unless the log is read late.
+pub const FACTS_BYTES: usize = 64 * 1024 * 1024;
+
+/// Messages whose facts may wait for the writer, and their bytes. Beyond that they are dropped: mail
+/// does not wait.
+pub const FACTS_WAITING: usize = 8192;
+
+/// See [`FACTS_WAITING`].
+pub const FACTS_WAITING_BYTES: usize = 16 * 1024 * 1024;
+
+/// Connections of mail servers at once, of one milter; each takes about 20 KiB. smtpd has one for
+/// each of its processes (`default_process_limit`, 100).
+pub const MILTER_CONNECTIONS: usize = 2000;
+
 /// Bytes kept of what one run of `journalctl(1)` says on its standard error.
 pub const JOURNALCTL_SAID_BYTES: usize = 4 * 1024;
 
@@ -50,6 +69,8 @@ pub const REMOVES_PER_COMMIT: usize = 250;
 /// Bytes of a webhook request body.
 pub const BODY_BYTES: usize = 256 * 1024;
 
+/// Connections to the TCP address of the control API at once.
+pub const API_CONNECTIONS: usize = 256;
 /// Body of a request to the control API.
 pub const API_BODY_BYTES: usize = 256 * 1024;
 

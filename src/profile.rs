@@ -176,7 +176,11 @@ fn generic_name(kind: EventType) -> Option<&'static str> {
         | EventType::DlqThreshold
         | EventType::SourceGap
         | EventType::StoreDiskLow
-        | EventType::StoreReset => kind.name(),
+        | EventType::StoreReset
+        | EventType::SourceStalled
+        | EventType::SourceParseDrift
+        | EventType::ClockSkew
+        | EventType::KeyExpiring => kind.name(),
         EventType::OutboundDropped
         | EventType::OutboundSpam
         | EventType::OutboundVirus
@@ -217,7 +221,11 @@ fn lettermint_name(kind: EventType, bounce: Option<BounceType>) -> Option<&'stat
         | EventType::DlqThreshold
         | EventType::SourceGap
         | EventType::StoreDiskLow
-        | EventType::StoreReset => kind.name(),
+        | EventType::StoreReset
+        | EventType::SourceStalled
+        | EventType::SourceParseDrift
+        | EventType::ClockSkew
+        | EventType::KeyExpiring => kind.name(),
         EventType::InboundDelivered
         | EventType::InboundSpam
         | EventType::InboundBlocked

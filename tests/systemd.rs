@@ -51,7 +51,7 @@ fn words(output: &Output) -> String {
 
 #[test]
 fn systemd_accepts_the_unit_and_its_examples_without_a_word() {
-    for examples in [&[][..], &["maillog-file.conf"], &["secret.conf"]] {
+    for examples in [&[][..], &["maillog-file.conf"], &["secret.conf"], &["milter.conf"]] {
         let (_directory, unit) = unit(examples);
         let Some(output) = analyze(&["verify", "--man=no"], &unit) else { return };
         let about_us: Vec<_> = words(&output)

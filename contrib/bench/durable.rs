@@ -104,7 +104,12 @@ fn setup(dir: &Path, retention: Retention) -> Result<Setup> {
     let mail = Mail::default();
     Ok(Setup {
         store: Store::open(dir).context("open the store")?,
-        sources: vec![Feed { name: "bench".into(), since_us: None, can_be_read_again: true }],
+        sources: vec![Feed {
+            name: "bench".into(),
+            since_us: None,
+            can_be_read_again: true,
+            silence: None,
+        }],
         webhooks: vec![Arc::new(webhook::webhook("http://127.0.0.1:9/")?)],
         keys: Keys::default(),
         direction: Direction { mynetworks: mail.mynetworks, ..Direction::default() },

@@ -132,7 +132,7 @@ impl Bench {
     /// Of a log that may be there before the program looks for it the first time.
     fn config(&self) -> String {
         format!(
-            "state_dir = \"{}\"\n[mail]\npostconf = \"off\"\n[[source]]\ninclude = [\"{}\"]\n\
+            "state_dir = \"{}\"\n[api]\nlisten = \"none\"\n[mail]\npostconf = \"off\"\n[[source]]\ninclude = [\"{}\"]\n\
              start = \"beginning\"\n[[webhook]]\nname = \"bench\"\nurl = {:?}\n\
              secret = {SECRET:?}\n",
             self.dir.join("state").display(),

@@ -8,8 +8,10 @@
 //! * [`header`] splits off what the logging system put in front or around (stamp, host, tag, PID),
 //! * [`time`] reads time stamps and resolves those that carry no year,
 //! * [`postfix`] reads the text of each Postfix daemon,
+//! * [`haraka`] reads the records of Haraka, in each of its layouts,
 //! * [`filters`] reads the verdicts of spam and virus filters and policy servers,
 //! * [`journal`] reads the export format of systemd's journal,
+//! * [`milter`] speaks the protocol between mail servers and their filters,
 //! * [`address`] scans envelope addresses, quote- and bracket-aware,
 //! * [`gap`] knows the marks that logging systems leave where they lost lines,
 //! * [`status`] reads reply codes and enhanced status codes.
@@ -30,9 +32,11 @@ pub mod address;
 mod fields;
 pub mod filters;
 pub mod gap;
+pub mod haraka;
 pub mod header;
 pub mod journal;
 mod json;
+pub mod milter;
 pub mod postfix;
 pub mod record;
 pub mod status;

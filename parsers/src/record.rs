@@ -6,7 +6,12 @@
 //! together, and none of them is read as a line ([`Reason::Partial`]).
 
 pub use crate::header::Process;
-use crate::{filters, gap, header, postfix, time::Stamp};
+use crate::{
+    filters, gap, haraka,
+    header::{self, Program},
+    postfix,
+    time::Stamp,
+};
 
 /// One line of a log, split into its fields. Borrows from the line and the parser.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,6 +39,8 @@ pub struct LogRecord<'a> {
 pub enum Body<'a> {
     /// A line of a Postfix daemon that tells something about a message or a client.
     Postfix(postfix::Entry<'a>),
+    /// A record of Haraka that tells something about a message or a client.
+    Haraka(haraka::Record<'a>),
     /// The logging system lost lines here, of whichever program.
     Gap(crate::Gap),
     /// What a filter or a policy server says about a message.
@@ -120,10 +127,11 @@ fn read<'a>(line: &'a [u8], split: Result<header::Split<'a>, Reason>) -> LogReco
         }
     };
     let (repeated, text) = header::unfold(header.text);
-    let body = if header.is_postfix {
-        postfix::read(header.process.service, text)
-    } else {
-        other_program(&header.process, text)
+    let body = match header.program {
+        Program::Postfix => postfix::read(header.process.service, text),
+        Program::Haraka if haraka::is_raw(text) => Body::Ignored,
+        Program::Haraka => haraka::read(text),
+        Program::Other => other_program(&header.process, text),
     };
     let header::Header { stamp, host, process, .. } = header;
     LogRecord { line, stamp, host, process, repeated, body }

@@ -166,6 +166,7 @@ fn name(body: &Body<'_>) -> String {
         Body::Unrecognised(_) => "UNRECOGNISED".to_owned(),
         Body::Postfix(entry) => entry_name(entry).to_owned(),
         Body::Filter(verdict) => filter_name(verdict),
+        Body::Haraka(_) => "haraka".to_owned(),
     }
 }
 

@@ -3,11 +3,12 @@
 use data_encoding::HEXLOWER;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::queue::attempt::{self, Exchange, ExchangeResult};
 
 /// One POST, or more when a former secret was tried as well; then `former` is the last but one.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Attempt {
     /// Which one of the delivery, from 1.
     pub attempt: u32,
@@ -28,7 +29,7 @@ pub struct Attempt {
 }
 
 /// One request and its result.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Answer {
     /// `ok`, `status`, `dns`, `connect`, `tls`, `timeout`, `reset`, `exchange`, `refused` or `unsent`.
     pub class: String,

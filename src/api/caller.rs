@@ -1,7 +1,11 @@
-//! Who may ask: root, and the user that the daemon runs as. The kernel says who it is.
+//! Who asks, and whether it may: root and the user that the daemon runs as on the unix socket,
+//! anybody with a key (`Authorization: Bearer api_…`).
+
+use std::{fmt, net::SocketAddr};
 
 use axum::{
-    extract::{ConnectInfo, Request, connect_info::Connected},
+    extract::{ConnectInfo, Request, State, connect_info::Connected},
+    http::{HeaderMap, Method, header::AUTHORIZATION},
     middleware::Next,
     response::{IntoResponse, Response},
     serve::IncomingStream,
@@ -9,44 +13,154 @@ use axum::{
 use rustix::process::geteuid;
 use tokio::net::UnixListener;
 
-use super::problem::Problem;
+use super::{Desk, network::Network, problem::Problem};
+use crate::secret::{Known, Role, TokenDigest};
 
-/// The user at the other end of a connection; None when the kernel does not tell.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Caller(Option<u32>);
+/// The other end of a connection.
+#[derive(Clone, Copy)]
+pub(super) enum Peer {
+    /// A process on this machine, and its user; None when the kernel does not tell.
+    Process(Option<u32>),
+    /// Somebody on the network.
+    Network(SocketAddr),
+}
 
-impl Connected<IncomingStream<'_, UnixListener>> for Caller {
+impl Connected<IncomingStream<'_, UnixListener>> for Peer {
     fn connect_info(stream: IncomingStream<'_, UnixListener>) -> Self {
-        Self(stream.io().peer_cred().ok().map(|peer| peer.uid()))
+        Self::Process(stream.io().peer_cred().ok().map(|peer| peer.uid()))
     }
 }
 
-impl Caller {
-    fn is_allowed(self) -> bool {
-        self.0.is_some_and(|uid| uid == 0 || uid == geteuid().as_raw())
+impl Connected<IncomingStream<'_, Network>> for Peer {
+    fn connect_info(stream: IncomingStream<'_, Network>) -> Self {
+        Self::Network(*stream.remote_addr())
     }
 }
 
-/// Refuses everybody else.
+impl fmt::Debug for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Process(_) => f.write_str("unix socket"),
+            Self::Network(address) => write!(f, "{address}"),
+        }
+    }
+}
+
+/// Who asks, and what it may do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Caller {
+    /// As the log of changes names it.
+    name: String,
+    role: Role,
+}
+
+/// Lets those through who may ask that, and logs who changed what.
 pub(super) async fn check(
-    ConnectInfo(caller): ConnectInfo<Caller>,
+    State(desk): State<Desk>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
     request: Request,
     next: Next,
 ) -> Response {
-    if caller.is_allowed() { next.run(request).await } else { Problem::forbidden().into_response() }
+    let caller = match admit(&desk.writer.api_keys().known(), peer, request.headers()) {
+        Ok(caller) => caller,
+        Err(problem) => return problem.into_response(),
+    };
+    if is_safe(request.method()) {
+        return next.run(request).await;
+    }
+    if caller.role != Role::Admin {
+        return Problem::read_only().into_response();
+    }
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let response = next.run(request).await;
+    let (who, status) = (caller.name, response.status().as_u16());
+    tracing::info!(target: "mailherald::audit", who, from = ?peer, %method, path, status, "a change was asked for");
+    response
+}
+
+fn is_safe(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD)
+}
+
+fn admit(keys: &Known, peer: Peer, headers: &HeaderMap) -> Result<Caller, Problem> {
+    if let Some(authorization) = headers.get(AUTHORIZATION) {
+        let token = authorization.to_str().ok().and_then(bearer);
+        let key = token.and_then(|token| keys.get(&TokenDigest::of(token)));
+        let caller = key.map(|key| Caller { name: key.name.clone(), role: key.role });
+        return caller.ok_or_else(Problem::unknown_key);
+    }
+    match peer {
+        Peer::Process(Some(uid)) if uid == 0 || uid == geteuid().as_raw() => {
+            Ok(Caller { name: format!("user {uid}"), role: Role::Admin })
+        }
+        Peer::Process(_) => Err(Problem::forbidden()),
+        Peer::Network(_) => Err(Problem::without_key()),
+    }
+}
+
+/// The key in `Bearer api_…`; the word is the same in any case (RFC 7235, section 2.1).
+fn bearer(value: &str) -> Option<&str> {
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::{collections::BTreeMap, sync::Arc};
+
     use super::*;
+    use crate::secret::ApiKey;
+
+    const NETWORK: Peer =
+        Peer::Network(SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 4000));
+
+    fn admitted(peer: Peer, authorization: Option<&str>) -> Result<(String, Role), String> {
+        let key = ApiKey { name: "graphs".into(), role: Role::Read, created_ms: 0 };
+        let known: Known = Arc::new(BTreeMap::from([(TokenDigest::of("api_abc"), key)]));
+        let mut headers = HeaderMap::new();
+        if let Some(value) = authorization {
+            headers.insert(AUTHORIZATION, value.parse().unwrap());
+        }
+        let caller = admit(&known, peer, &headers);
+        caller.map(|caller| (caller.name, caller.role)).map_err(|problem| problem.code)
+    }
 
     #[test]
-    fn root_and_the_own_user_may_ask_and_nobody_else() {
+    fn root_and_the_own_user_may_ask_on_the_socket_and_nobody_else() {
         let own = geteuid().as_raw();
         for (uid, allowed) in
             [(Some(0), true), (Some(own), true), (Some(own + 1), false), (None, false)]
         {
-            assert_eq!(Caller(uid).is_allowed(), allowed, "{uid:?}");
+            let admitted = admitted(Peer::Process(uid), None);
+            assert_eq!(admitted.is_ok(), allowed, "{uid:?}");
+            if !allowed {
+                assert_eq!(admitted, Err("forbidden".into()));
+            }
         }
+    }
+
+    #[test]
+    fn over_the_network_a_key_is_needed_and_says_what_it_allows() {
+        let graphs = Ok(("graphs".to_owned(), Role::Read));
+        assert_eq!(admitted(NETWORK, Some("Bearer api_abc")), graphs);
+        assert_eq!(admitted(NETWORK, Some("bearer  api_abc ")), graphs);
+        for wrong in ["Bearer api_abd", "Basic api_abc", "api_abc", "Bearer", "Bearer "] {
+            assert_eq!(admitted(NETWORK, Some(wrong)), Err("unknown_key".into()), "{wrong}");
+        }
+        assert_eq!(admitted(NETWORK, None), Err("no_key".into()));
+    }
+
+    #[test]
+    fn a_key_speaks_for_whoever_gives_it_on_the_socket_too() {
+        assert_eq!(
+            admitted(Peer::Process(Some(0)), Some("Bearer api_abc")),
+            Ok(("graphs".to_owned(), Role::Read))
+        );
+        assert_eq!(
+            admitted(Peer::Process(Some(0)), Some("Bearer nonsense")),
+            Err("unknown_key".into())
+        );
     }
 }

@@ -1,13 +1,16 @@
 //! Dead letters: deliveries that ended badly. They are listed, sent again, or cleared away.
 
-use axum::{
-    Json,
-    extract::{Query, State},
-};
+use axum::{Json, extract::State};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
-use super::{Desk, attempts::time, problem::Problem};
+use super::{
+    Desk,
+    attempts::time,
+    extract::{Asked, Body},
+    problem::{Missing, Problem, Refusals, Unusable},
+};
 use crate::{
     clock::millis,
     config::Webhook,
@@ -19,8 +22,9 @@ use crate::{
 const LIMIT: usize = 50;
 
 /// Which dead letters are meant; left out, all are.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct Which {
     /// Of the webhook with this name or id.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -30,9 +34,13 @@ pub struct Which {
     pub state: Option<String>,
     /// That ended then or later.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    #[param(value_type = Option<String>, format = DateTime)]
     pub since: Option<Timestamp>,
     /// That ended before.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    #[param(value_type = Option<String>, format = DateTime)]
     pub until: Option<Timestamp>,
     /// How many at most, 1 to 1000; only for a list.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -43,7 +51,7 @@ pub struct Which {
 }
 
 /// A delivery that ended badly.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct DeadLetter {
     /// Name of the webhook.
     pub webhook: String,
@@ -65,7 +73,7 @@ pub struct DeadLetter {
 }
 
 /// Some dead letters.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 pub struct DeadLetters {
     /// Webhook by webhook, in the order of their events.
     pub data: Vec<DeadLetter>,
@@ -74,16 +82,18 @@ pub struct DeadLetters {
 }
 
 /// What became of those that were meant.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
 pub struct Cleared {
     /// How many it were.
     pub count: usize,
 }
 
-/// `GET /v1/dead`.
+/// Dead letters.
+#[utoipa::path(get, path = "/v1/dead", operation_id = "list_dead_letters", tag = "dead letters", params(Which),
+    responses((status = OK, body = DeadLetters), Unusable, Missing, Refusals))]
 pub(super) async fn list(
     State(desk): State<Desk>,
-    Query(which): Query<Which>,
+    Asked(which): Asked<Which>,
 ) -> Result<Json<DeadLetters>, Problem> {
     let (webhooks, selector) = meant(&desk, &which)?;
     let limit = which.limit.unwrap_or(LIMIT).clamp(1, 1000);
@@ -106,18 +116,22 @@ pub(super) async fn list(
     Ok(Json(page))
 }
 
-/// `POST /v1/dead/retry`: sends them again, as new deliveries of the same events.
+/// Sends dead letters again, as new deliveries of the same events.
+#[utoipa::path(post, path = "/v1/dead/retry", operation_id = "retry_dead_letters", tag = "dead letters",
+    responses((status = OK, body = Cleared), Unusable, Missing, Refusals))]
 pub(super) async fn retry(
     State(desk): State<Desk>,
-    Json(which): Json<Which>,
+    Body(which): Body<Which>,
 ) -> Result<Json<Cleared>, Problem> {
     clear(&desk, &which, true).await
 }
 
-/// `DELETE /v1/dead`: forgets them.
+/// Forgets dead letters.
+#[utoipa::path(delete, path = "/v1/dead", operation_id = "purge_dead_letters", tag = "dead letters", params(Which),
+    responses((status = OK, body = Cleared), Unusable, Missing, Refusals))]
 pub(super) async fn purge(
     State(desk): State<Desk>,
-    Query(which): Query<Which>,
+    Asked(which): Asked<Which>,
 ) -> Result<Json<Cleared>, Problem> {
     clear(&desk, &which, false).await
 }

@@ -1,15 +1,15 @@
 //! The attempts that were made for a webhook, the newest first.
 
-use axum::{
-    Json,
-    extract::{Path, Query, State},
-};
+use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::{
     Desk,
     attempts::{Attempt, time},
-    problem::Problem,
+    extract::{Asked, At},
+    problem::{Missing, Problem, Refusals, Unusable},
+    webhooks::Named,
 };
 use crate::{
     queue::record::{Record, RecordEnd},
@@ -20,8 +20,9 @@ use crate::{
 const LIMIT: usize = 50;
 
 /// Which page.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct PageOf {
     /// How many at most, 1 to 1000.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -32,7 +33,7 @@ pub struct PageOf {
 }
 
 /// An attempt on record.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Logged {
     /// Id of the event.
     pub event_id: String,
@@ -44,6 +45,8 @@ pub struct Logged {
     pub status: String,
     /// It was made to see how the receiver is, and used up no attempt.
     pub is_probe: bool,
+    /// It belongs to a new delivery of an event that was sent, or was to be sent, before.
+    pub is_replay: bool,
     /// When the next attempt is due, RFC 3339 in UTC.
     pub next_retry_at: Option<String>,
     /// The attempt.
@@ -51,7 +54,7 @@ pub struct Logged {
 }
 
 /// Some attempts.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Logs {
     /// The newest first.
     pub data: Vec<Logged>,
@@ -59,11 +62,13 @@ pub struct Logs {
     pub next_cursor: Option<String>,
 }
 
-/// `GET /v1/webhooks/{id}/logs`.
+/// Attempts that were made for a webhook, the newest first.
+#[utoipa::path(get, path = "/v1/webhooks/{id}/logs", operation_id = "list_attempts", tag = "webhooks", params(Named, PageOf),
+    responses((status = OK, body = Logs), Unusable, Missing, Refusals))]
 pub(super) async fn list(
     State(desk): State<Desk>,
-    Path(id): Path<String>,
-    Query(page): Query<PageOf>,
+    At(Named { id }): At<Named>,
+    Asked(page): Asked<PageOf>,
 ) -> Result<Json<Logs>, Problem> {
     let (_, webhook) = desk.webhook(&id)?;
     let before = page.cursor.as_deref().map(place).transpose()?;
@@ -93,8 +98,9 @@ impl From<&Record> for Logged {
             event_id: record.event.to_string(),
             kind: record.kind.name().to_owned(),
             status: status.to_owned(),
-            is_probe: record.is_probe,
-            next_retry_at: due_ms.filter(|_| !record.is_probe).map(at),
+            is_probe: record.purpose.is_probe(),
+            is_replay: record.purpose.is_replay(),
+            next_retry_at: due_ms.filter(|_| !record.purpose.is_probe()).map(at),
             attempt: (&record.attempt).into(),
         }
     }

@@ -1,7 +1,8 @@
-//! What an operator asks of the running daemon, over HTTP on a unix socket in the state directory.
+//! What an operator asks of the running daemon, over HTTP: on a unix socket in the state directory,
+//! and on a TCP address.
 //!
-//! * [`socket`] — where it listens, and that nobody else does;
-//! * `caller` — who may ask: root, and the user that the daemon runs as;
+//! * [`socket`], [`network`] — where it listens;
+//! * `caller` — who may ask: root and the user that the daemon runs as, or anybody with a key;
 //! * [`problem`] — every refusal, in one shape (RFC 9457);
 //! * [`webhooks`], … — one file for each kind of thing, its answers and its operations.
 //!
@@ -11,23 +12,29 @@
 pub mod attempts;
 mod caller;
 pub mod dead;
+pub mod document;
+mod extract;
+pub mod keys;
 pub mod logs;
+pub mod network;
 pub mod problem;
 pub mod rotation;
 pub mod socket;
 pub mod sources;
 pub mod webhooks;
 
-use std::{future::IntoFuture, sync::Arc, time::Duration};
+use std::{fmt::Debug, future::IntoFuture, sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    extract::DefaultBodyLimit,
+    extract::{DefaultBodyLimit, connect_info::Connected},
     middleware,
-    routing::{get, post},
+    routing::get,
+    serve::{IncomingStream, Listener},
 };
 use tokio::{net::UnixListener, sync::watch};
 use tokio_util::sync::CancellationToken;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     clock::{SharedClock, millis},
@@ -38,6 +45,8 @@ use crate::{
     writer::WriterHandle,
 };
 
+use caller::Peer;
+use network::Network;
 use problem::Problem;
 
 /// How long answers under way may take once it is time to end.
@@ -79,8 +88,21 @@ impl Desk {
 }
 
 /// Answers until `stop` is done, and then as long as answers under way take, but not for ever.
-pub async fn serve(listener: UnixListener, desk: Desk, stop: CancellationToken) {
-    let service = router(desk).into_make_service_with_connect_info::<caller::Caller>();
+pub async fn serve_socket(listener: UnixListener, desk: Desk, stop: CancellationToken) {
+    serve(listener, desk, stop).await;
+}
+
+/// The same on the network.
+pub async fn serve_network(listener: Network, desk: Desk, stop: CancellationToken) {
+    serve(listener, desk, stop).await;
+}
+
+async fn serve<L>(listener: L, desk: Desk, stop: CancellationToken)
+where
+    L: Listener<Addr: Debug>,
+    Peer: for<'a> Connected<IncomingStream<'a, L>>,
+{
+    let service = router(desk).into_make_service_with_connect_info::<Peer>();
     let ending = stop.clone().cancelled_owned();
     let serving = axum::serve(listener, service).with_graceful_shutdown(ending);
     let out_of_patience = async {
@@ -95,22 +117,33 @@ pub async fn serve(listener: UnixListener, desk: Desk, stop: CancellationToken) 
     }
 }
 
+/// All operations, each with its description.
+fn operations() -> OpenApiRouter<Desk> {
+    OpenApiRouter::with_openapi(document::head())
+        .routes(routes!(webhooks::list))
+        .routes(routes!(webhooks::show))
+        .routes(routes!(webhooks::test))
+        .routes(routes!(webhooks::verify))
+        .routes(routes!(webhooks::enable))
+        .routes(routes!(webhooks::disable))
+        .routes(routes!(rotation::rotate))
+        .routes(routes!(logs::list))
+        .routes(routes!(dead::list, dead::purge))
+        .routes(routes!(dead::retry))
+        .routes(routes!(sources::list))
+        .routes(routes!(keys::list, keys::create))
+        .routes(routes!(keys::revoke))
+}
+
 fn router(desk: Desk) -> Router {
-    Router::new()
-        .route("/v1/webhooks", get(webhooks::list))
-        .route("/v1/webhooks/{id}", get(webhooks::show))
-        .route("/v1/webhooks/{id}/test", post(webhooks::test))
-        .route("/v1/webhooks/{id}/verify", post(webhooks::verify))
-        .route("/v1/webhooks/{id}/enable", post(webhooks::enable))
-        .route("/v1/webhooks/{id}/disable", post(webhooks::disable))
-        .route("/v1/webhooks/{id}/logs", get(logs::list))
-        .route("/v1/dead", get(dead::list).delete(dead::purge))
-        .route("/v1/dead/retry", post(dead::retry))
-        .route("/v1/webhooks/{id}/rotate-secret", post(rotation::rotate))
-        .route("/v1/sources", get(sources::list))
+    let (router, document) = operations().split_for_parts();
+    let document = document::served(&document);
+    let may_be_asked_by_all = Router::new().route("/openapi.json", get(async move || document));
+    router
         .fallback(async || Problem::not_found())
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
-        .layer(middleware::from_fn(caller::check))
+        .layer(middleware::from_fn_with_state(desk.clone(), caller::check))
+        .merge(may_be_asked_by_all)
         .layer(DefaultBodyLimit::max(limits::API_BODY_BYTES))
         .with_state(desk)
 }

@@ -1,15 +1,19 @@
 //! Every refusal, in one shape: `application/problem+json` (RFC 9457), with a `code` for programs.
 
 use axum::{
-    http::{StatusCode, header::CONTENT_TYPE},
+    http::{
+        HeaderValue, StatusCode,
+        header::{CONTENT_TYPE, WWW_AUTHENTICATE},
+    },
     response::{IntoResponse, Response},
 };
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoResponses, ToSchema};
 
 use crate::writer::Stopped;
 
 /// A refusal, or a failure.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Problem {
     /// What kind it is, for people; the same for the same `code`.
     pub title: String,
@@ -48,14 +52,47 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "unknown_webhook", "Not found", detail)
     }
 
+    pub(super) fn no_such_key(named: &str) -> Self {
+        let detail =
+            format!("no key has the name or id `{named}`; `mailherald keys list` shows all");
+        Self::new(StatusCode::NOT_FOUND, "unknown_key_name", "Not found", detail)
+    }
+
+    pub(super) fn without_key() -> Self {
+        let detail = "say who asks: `Authorization: Bearer api_…`, with a key that `mailherald keys \
+                      create` made on the host of the daemon";
+        Self::new(StatusCode::UNAUTHORIZED, "no_key", "Unauthorized", detail)
+    }
+
+    pub(super) fn unknown_key() -> Self {
+        let detail = "no such key: it is mistyped, or was revoked";
+        Self::new(StatusCode::UNAUTHORIZED, "unknown_key", "Unauthorized", detail)
+    }
+
+    pub(super) fn read_only() -> Self {
+        let detail = "this key may see everything and change nothing; it takes one with role admin";
+        Self::new(StatusCode::FORBIDDEN, "read_only", "Forbidden", detail)
+    }
+
     pub(super) fn forbidden() -> Self {
-        let detail = "only root and the user that the daemon runs as may use this socket";
+        let detail = "only root and the user that the daemon runs as may use this socket without a \
+                      key";
         Self::new(StatusCode::FORBIDDEN, "forbidden", "Forbidden", detail)
     }
 
     /// What was given cannot be used; says why.
     pub(super) fn invalid(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "invalid_request", "Invalid request", detail)
+    }
+
+    /// A part of the request is not what it has to be.
+    pub(super) fn unreadable(status: StatusCode, detail: String) -> Self {
+        match status {
+            StatusCode::PAYLOAD_TOO_LARGE => {
+                Self::new(status, "too_large", "Request too large", detail)
+            }
+            _ => Self::invalid(detail),
+        }
     }
 
     /// It does not go with what is; says what to do.
@@ -75,6 +112,51 @@ impl Problem {
     }
 }
 
+/// What any operation may answer instead.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "a description of answers, for the document")]
+pub(super) enum Refusals {
+    /// Who asks did not say who it is, or nobody knows the key.
+    #[response(status = 401, content_type = "application/problem+json")]
+    Unauthenticated(Problem),
+    /// Who asks may not do that.
+    #[response(status = 403, content_type = "application/problem+json")]
+    Forbidden(Problem),
+    /// The machine refuses what is needed.
+    #[response(status = 500, content_type = "application/problem+json")]
+    Internal(Problem),
+    /// The daemon is ending.
+    #[response(status = 503, content_type = "application/problem+json")]
+    Stopping(Problem),
+}
+
+/// What an operation on one thing may answer besides.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "a description of answers, for the document")]
+pub(super) enum Missing {
+    /// What was asked for does not exist.
+    #[response(status = 404, content_type = "application/problem+json")]
+    NotFound(Problem),
+}
+
+/// What an operation that is given something may answer besides.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "a description of answers, for the document")]
+pub(super) enum Unusable {
+    /// What was given cannot be used.
+    #[response(status = 400, content_type = "application/problem+json")]
+    Invalid(Problem),
+}
+
+/// What an operation that changes something may answer besides.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "a description of answers, for the document")]
+pub(super) enum Conflicts {
+    /// It does not go with what is.
+    #[response(status = 409, content_type = "application/problem+json")]
+    Conflict(Problem),
+}
+
 impl From<Stopped> for Problem {
     fn from(_: Stopped) -> Self {
         Self::stopping()
@@ -86,6 +168,12 @@ impl IntoResponse for Problem {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         // Text and numbers always have a JSON form.
         let body = serde_json::to_vec(&self).unwrap_or_default();
-        (status, [(CONTENT_TYPE, "application/problem+json")], body).into_response()
+        let mut response =
+            (status, [(CONTENT_TYPE, "application/problem+json")], body).into_response();
+        if status == StatusCode::UNAUTHORIZED {
+            // RFC 9110, section 11.6.1.
+            response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
     }
 }

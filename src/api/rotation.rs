@@ -3,21 +3,23 @@
 
 use std::{fmt, time::Duration};
 
-use axum::{
-    Json,
-    body::Bytes,
-    extract::{Path, State},
-};
+use axum::{Json, body::Bytes, extract::State};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-use super::{Desk, problem::Problem};
+use super::{
+    Desk,
+    extract::At,
+    problem::{Conflicts, Missing, Problem, Refusals, Unusable},
+    webhooks::Named,
+};
 use crate::{
     config,
     secret::{GRACE, KeyRing, LONGEST_GRACE, RotationError, Secret},
 };
 
 /// What is asked for. No body asks for all defaults.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Rotate {
     /// How long the secret before stays good: 0 to 604800; null for 86400. With 0 no former secret
@@ -30,7 +32,7 @@ pub struct Rotate {
 }
 
 /// What came of it.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Rotated {
     /// Id of the webhook.
     pub id: String,
@@ -47,7 +49,7 @@ pub struct Rotated {
 }
 
 /// A secret that was replaced.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct FormerSecret {
     /// Its id.
     pub key: String,
@@ -58,7 +60,7 @@ pub struct FormerSecret {
 }
 
 /// A secret on its way in a request or an answer. No `Debug` shows it.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
 #[serde(transparent)]
 pub struct Shown(pub String);
 
@@ -80,11 +82,14 @@ impl FormerSecret {
     }
 }
 
-/// `POST /v1/webhooks/{id}/rotate-secret`: signs with another secret at once. Durable when it
-/// answers.
+/// Signs with another secret at once. Durable when it answers.
+///
+/// The secret before it stays good for a while. A request without a body asks for all defaults.
+#[utoipa::path(post, path = "/v1/webhooks/{id}/rotate-secret", operation_id = "rotate_secret", tag = "webhooks", params(Named), request_body = Option<Rotate>,
+    responses((status = OK, body = Rotated), Unusable, Missing, Conflicts, Refusals))]
 pub(super) async fn rotate(
     State(desk): State<Desk>,
-    Path(id): Path<String>,
+    At(Named { id }): At<Named>,
     body: Bytes,
 ) -> Result<Json<Rotated>, Problem> {
     let (_, webhook) = desk.webhook(&id)?;

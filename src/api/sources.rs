@@ -2,11 +2,12 @@
 
 use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-use super::Desk;
+use super::{Desk, problem::Refusals};
 
 /// A source as it is now.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Source {
     /// Unique.
     pub name: String,
@@ -41,13 +42,15 @@ fn is_none(count: &u64) -> bool {
 }
 
 /// All sources.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Sources {
     /// In the order of the configuration.
     pub data: Vec<Source>,
 }
 
-/// `GET /v1/sources`.
+/// All sources, and how far they are behind.
+#[utoipa::path(get, path = "/v1/sources", operation_id = "list_sources", tag = "sources",
+    responses((status = OK, body = Sources), Refusals))]
 pub(super) async fn list(State(desk): State<Desk>) -> Json<Sources> {
     let now = desk.clock.now();
     let view = |(name, told): &(String, super::HealthReceiver)| {

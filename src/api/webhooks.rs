@@ -1,21 +1,29 @@
 //! Webhooks: what they are, and whether they are heard.
 
-use axum::{
-    Json,
-    extract::{Path, State},
-};
+use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
-use super::{Desk, attempts::Attempt, problem::Problem, rotation::FormerSecret};
+use super::{
+    Desk,
+    attempts::Attempt,
+    extract::{At, Body},
+    problem::{Missing, Problem, Refusals, Unusable},
+    rotation::FormerSecret,
+};
 use crate::{
     config,
     deliver::{self, Probe},
-    queue::endpoint::{Circuit, Health},
+    event::EventId,
+    queue::{
+        endpoint::{Circuit, Health},
+        subscription::Decision,
+    },
     writer::{Resume, Standing},
 };
 
 /// A webhook as it is shown: without anything that is secret.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Webhook {
     /// `wh_` and 26 characters; stable.
     pub id: String,
@@ -46,13 +54,38 @@ pub struct Webhook {
     pub failures: u64,
     /// Events that it has not been asked about yet, of which it may not want all.
     pub backlog: u64,
+    /// What became of the events that it was asked about since the daemon started; what did not
+    /// happen is left out.
+    pub decisions: Vec<Decided>,
+}
+
+/// Events that were told, or not, for one reason. Of events that were passed over many at once the
+/// latest gives the reason for all.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Decided {
+    /// They are told.
+    pub is_told: bool,
+    /// Why, with the key of the configuration that decided.
+    pub reason: String,
+    /// How many.
+    pub count: u64,
+    /// The latest of them.
+    pub latest_event_id: String,
 }
 
 /// All webhooks.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Webhooks {
     /// In the order of the configuration.
     pub data: Vec<Webhook>,
+}
+
+/// Which webhook is meant.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(super) struct Named {
+    /// Its id or name.
+    pub(super) id: String,
 }
 
 impl Webhook {
@@ -80,21 +113,37 @@ impl Webhook {
             state: state.to_owned(),
             failures: health.failing.as_ref().map_or(0, |failing| failing.attempts),
             backlog: standing.backlog,
+            decisions: standing.tally.made().map(Decided::from).collect(),
         }
     }
 }
 
-/// `GET /v1/webhooks`.
+impl From<(Decision, u64, EventId)> for Decided {
+    fn from((decision, count, latest): (Decision, u64, EventId)) -> Self {
+        Self {
+            is_told: decision == Decision::Wanted,
+            reason: decision.reason().to_owned(),
+            count,
+            latest_event_id: latest.to_string(),
+        }
+    }
+}
+
+/// All webhooks, in the order of the configuration.
+#[utoipa::path(get, path = "/v1/webhooks", operation_id = "list_webhooks", tag = "webhooks",
+    responses((status = OK, body = Webhooks), Refusals))]
 pub(super) async fn list(State(desk): State<Desk>) -> Result<Json<Webhooks>, Problem> {
     let (standings, now_ms) = (desk.writer.standings().await?, desk.now_ms());
     let both = desk.webhooks.iter().zip(&standings);
     Ok(Json(Webhooks { data: both.map(|(it, how)| Webhook::of(it, how, now_ms)).collect() }))
 }
 
-/// `GET /v1/webhooks/{id}`, by id or name.
+/// One webhook.
+#[utoipa::path(get, path = "/v1/webhooks/{id}", operation_id = "show_webhook", tag = "webhooks", params(Named),
+    responses((status = OK, body = Webhook), Missing, Refusals))]
 pub(super) async fn show(
     State(desk): State<Desk>,
-    Path(id): Path<String>,
+    At(Named { id }): At<Named>,
 ) -> Result<Json<Webhook>, Problem> {
     shown(&desk, &id).await
 }
@@ -107,7 +156,7 @@ async fn shown(desk: &Desk, id: &str) -> Result<Json<Webhook>, Problem> {
 }
 
 /// What becomes of the events that waited for a disabled webhook.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Enable {
     /// `replay` (they are sent, oldest first) or `drop`.
@@ -119,11 +168,13 @@ fn replay() -> String {
     "replay".to_owned()
 }
 
-/// `POST /v1/webhooks/{id}/enable`. Enabling one that is enabled changes nothing.
+/// Sends to a webhook again. One that is enabled stays as it is.
+#[utoipa::path(post, path = "/v1/webhooks/{id}/enable", operation_id = "enable_webhook", tag = "webhooks", params(Named),
+    responses((status = OK, body = Webhook), Unusable, Missing, Refusals))]
 pub(super) async fn enable(
     State(desk): State<Desk>,
-    Path(id): Path<String>,
-    Json(how): Json<Enable>,
+    At(Named { id }): At<Named>,
+    Body(how): Body<Enable>,
 ) -> Result<Json<Webhook>, Problem> {
     let resume = match how.resume.as_str() {
         "replay" => Resume::Replay,
@@ -136,19 +187,23 @@ pub(super) async fn enable(
     shown(&desk, &id).await
 }
 
-/// `POST /v1/webhooks/{id}/disable`. What comes for it waits.
+/// Sends nothing to a webhook. What comes for it waits.
+#[utoipa::path(post, path = "/v1/webhooks/{id}/disable", operation_id = "disable_webhook", tag = "webhooks", params(Named),
+    responses((status = OK, body = Webhook), Missing, Refusals))]
 pub(super) async fn disable(
     State(desk): State<Desk>,
-    Path(id): Path<String>,
+    At(Named { id }): At<Named>,
 ) -> Result<Json<Webhook>, Problem> {
     desk.writer.disable(desk.webhook(&id)?.1.id).await?;
     shown(&desk, &id).await
 }
 
-/// `POST /v1/webhooks/{id}/test`: sends a test event now, whatever the webhook subscribed to.
+/// Sends a test event now, whatever the webhook subscribed to.
+#[utoipa::path(post, path = "/v1/webhooks/{id}/test", operation_id = "test_webhook", tag = "webhooks", params(Named),
+    responses((status = OK, body = Attempt), Missing, Refusals))]
 pub(super) async fn test(
     State(desk): State<Desk>,
-    Path(id): Path<String>,
+    At(Named { id }): At<Named>,
 ) -> Result<Json<Attempt>, Problem> {
     let (_, webhook) = desk.webhook(&id)?;
     let report = deliver::test(&desk.client, webhook, &*desk.clock).await;
@@ -156,16 +211,18 @@ pub(super) async fn test(
 }
 
 /// What a receiver does with what it should and should not believe.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Probes {
     /// In the order in which they were made.
     pub data: Vec<Probe>,
 }
 
-/// `POST /v1/webhooks/{id}/verify`.
+/// Probes whether a receiver checks signatures, freshness and duplicates.
+#[utoipa::path(post, path = "/v1/webhooks/{id}/verify", operation_id = "verify_webhook", tag = "webhooks", params(Named),
+    responses((status = OK, body = Probes), Missing, Refusals))]
 pub(super) async fn verify(
     State(desk): State<Desk>,
-    Path(id): Path<String>,
+    At(Named { id }): At<Named>,
 ) -> Result<Json<Probes>, Problem> {
     let (_, webhook) = desk.webhook(&id)?;
     Ok(Json(Probes { data: deliver::probe(&desk.client, webhook, &*desk.clock).await }))

@@ -1,22 +1,40 @@
 //! The control API beside the rooms. Mail events matter more: a daemon that cannot be asked goes on.
 
-use std::path::Path;
+use std::net::SocketAddr;
 
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
-use crate::api::{self, Desk, socket};
+use crate::{
+    api::{self, Desk, network::Network, socket},
+    config::Config,
+};
 
-/// Listens in the state directory until `stop`.
-pub(super) fn start(state_dir: &Path, desk: Desk, runtime: &Runtime, stop: CancellationToken) {
+/// Listens in the state directory, and where the configuration says, until `stop`.
+pub(super) fn start(config: &Config, desk: Desk, runtime: &Runtime, stop: CancellationToken) {
     // The socket registers with the runtime when it is made.
     let _context = runtime.enter();
-    match socket::listen(state_dir) {
-        Ok(listener) => drop(runtime.spawn(api::serve(listener, desk, stop))),
+    if let Some(address) = config.api {
+        drop(runtime.spawn(serve_network(address, desk.clone(), stop.clone())));
+    }
+    match socket::listen(&config.state_dir) {
+        Ok(listener) => drop(runtime.spawn(api::serve_socket(listener, desk, stop))),
         Err(error) => tracing::error!(
-            path = %socket::path(state_dir).display(),
+            path = %socket::path(&config.state_dir).display(),
             %error,
             "no control API: commands that need the daemon will not find it"
+        ),
+    }
+}
+
+async fn serve_network(address: SocketAddr, desk: Desk, stop: CancellationToken) {
+    match Network::listen(address).await {
+        Ok(network) => api::serve_network(network, desk, stop).await,
+        Err(error) => tracing::error!(
+            %address,
+            %error,
+            "the control API is only on its unix socket: set `listen` of [api] to another address, \
+             or to \"none\""
         ),
     }
 }

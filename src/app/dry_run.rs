@@ -5,10 +5,13 @@ use std::{collections::BTreeMap, io::Write, ops::ControlFlow};
 use jiff::{Timestamp, tz::TimeZone};
 use serde::Serialize;
 
-use super::{AppError, pipeline::direction};
+use super::{
+    AppError,
+    pipeline::{direction, whose},
+};
 use crate::{
     clock,
-    config::Mail,
+    config::{Mail, Mta},
     correlate::Correlator,
     deliver::canonical::append_canonical,
     event::Event,
@@ -31,6 +34,8 @@ pub struct DryRun {
     pub mail: Mail,
     /// Also `outbound.sending`.
     pub sending: bool,
+    /// Whose lines they are.
+    pub mta: Mta,
 }
 
 /// What was seen.
@@ -51,7 +56,7 @@ pub fn dry_run(options: &DryRun, out: &mut impl Write) -> Result<DrySummary, App
     let (zone, clock) = (TimeZone::system(), clock::system());
     let stamp = |line: &[u8], anchor| first_stamp(line, &zone, options.anchor.unwrap_or(anchor));
     let mut run = Run {
-        reader: Reader::new(zone.clone(), State::default()),
+        reader: Reader::new(zone.clone(), State::default()).of(whose(options.mta)),
         correlator: Correlator::new(direction(&options.mail), options.sending),
         fresh: Vec::new(),
         printer: Printer { options, counts: BTreeMap::new(), line: Vec::new() },

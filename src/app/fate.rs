@@ -34,7 +34,8 @@ pub(super) fn fate(webhook: &Webhook, report: &AttemptReport, draw: f64) -> Fate
                 schedule::next_due(schedule, report.number, report.ended_at, not_before, draw);
             match due {
                 Some(due) => {
-                    let waiting = Waiting { attempts: report.number, last_error: words(report) };
+                    let (attempts, last_error) = (report.number, words(report));
+                    let waiting = Waiting { attempts, last_error, ..Waiting::fresh() };
                     Fate::Retry { due_ms: millis(due), waiting }
                 }
                 None => ended(EndState::Dead),

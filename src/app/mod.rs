@@ -7,6 +7,7 @@
 //! * `demo` — the whole way on this machine;
 //! * `doctor` — what the host has to do with it that events would be missing.
 
+mod alerts;
 mod complaints;
 mod control;
 mod demo;

@@ -94,6 +94,7 @@ mod tests {
             name: name.into(),
             mta: Mta::Auto,
             start: Start::End,
+            silence: None,
             kind,
         };
         Config {
@@ -101,6 +102,7 @@ mod tests {
             sources: vec![source("a", file), source("in", SourceKind::Stdin)],
             store: StoreSettings::default(),
             egress: crate::egress::Policy::default(),
+            api: None,
             sealing: crate::secret::Sealing::default(),
             mail: Mail::default(),
             webhooks: Vec::new(),

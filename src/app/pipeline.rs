@@ -12,13 +12,14 @@ use super::{
 };
 use crate::{
     clock::SharedClock,
-    config::{Mail, StoreSettings, Webhook},
+    config::{Mail, Mta, StoreSettings, Webhook},
     correlate::Direction,
     deliver::Client,
     egress::Policy,
     limits,
+    parse::Whose,
     secret::Sealing,
-    source::Batch,
+    source::{Batch, milter::FactsReceiver},
     store::Store,
     writer::{Feed, Keys, Mode, Setup, Summary, Writer, WriterError, WriterHandle},
 };
@@ -54,6 +55,8 @@ pub(super) struct Parts<'a> {
     pub(super) rate: Option<NonZeroU32>,
     /// Attempts under way at once, over all webhooks.
     pub(super) concurrency: usize,
+    /// What milters know of messages.
+    pub(super) facts: Option<FactsReceiver>,
 }
 
 impl Pipeline {
@@ -75,6 +78,7 @@ impl Pipeline {
             egress,
             rate,
             concurrency,
+            facts,
         } = parts;
         let only = mode.only();
         // Timers are made here that need to know their runtime.
@@ -96,7 +100,10 @@ impl Pipeline {
             retention: settings.retention,
             min_free: settings.min_free,
         };
-        let (writer, handle) = Writer::new(setup, inbox)?;
+        let (mut writer, handle) = Writer::new(setup, inbox)?;
+        if let Some(facts) = facts {
+            writer = writer.with_facts(facts);
+        }
         let writer_ended = CancellationToken::new();
         let writer = spawn_writer(writer, runtime, writer_ended.clone())?;
         let shared = Shared {
@@ -182,6 +189,15 @@ pub(super) fn direction(mail: &Mail) -> Direction {
         submission_services: mail.submission_services.clone(),
         instances: mail.instances.clone(),
         routes: mail.routes.clone(),
+    }
+}
+
+/// Whose lines a source has, as the parser knows it.
+pub(super) fn whose(mta: Mta) -> Whose {
+    match mta {
+        Mta::Auto => Whose::Anyones,
+        Mta::Postfix => Whose::Postfix,
+        Mta::Haraka => Whose::Haraka,
     }
 }
 

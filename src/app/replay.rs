@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     AppError,
     opening::open_store,
-    pipeline::{Parts, Pipeline},
+    pipeline::{Parts, Pipeline, whose},
     privacy,
     replay_set::{self, Resumed, SOURCE},
     run::runtime,
@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     clock,
-    config::Config,
+    config::{Config, Mta},
     parse::first_stamp,
     source::{Batch, Position, replay as files},
     store::Store,
@@ -49,6 +49,8 @@ pub struct Replay {
     pub rate: Option<NonZeroU32>,
     /// Tell again what was told before.
     pub resend: bool,
+    /// Whose lines they are.
+    pub mta: Mta,
 }
 
 /// How a replay ended.
@@ -103,7 +105,7 @@ pub fn replay(
     let store = open_store(&config.state_dir, &*clock::system())?;
     let mut signals = runtime.block_on(async { Signals::install() })?;
     let Resumed { set, positions } = replay_set::find(config, replay, &planned, &store)?;
-    let parts = parts(config, store, mode(replay, only, set), replay.rate)?;
+    let parts = parts(config, store, mode(replay, only, set), replay)?;
     let (mut pipeline, batches) = Pipeline::start(parts, &runtime)?;
     let stop = CancellationToken::new();
     let is_resumed = set.is_some_and(|set| set.is_resumed);
@@ -156,25 +158,32 @@ async fn until_sent(
     }
 }
 
-fn parts(
-    config: &Config,
+fn parts<'a>(
+    config: &'a Config,
     store: Store,
     mode: Mode,
-    rate: Option<NonZeroU32>,
-) -> Result<Parts<'_>, AppError> {
+    replay: &Replay,
+) -> Result<Parts<'a>, AppError> {
     let can_be_read_again = matches!(mode, Mode::Replay { set: Some(_), .. });
     Ok(Parts {
         store,
         mail: &config.mail,
         webhooks: privacy::webhooks(config)?,
         sealing: &config.sealing,
-        sources: vec![Feed { name: SOURCE.to_owned(), since_us: None, can_be_read_again }],
+        sources: vec![Feed {
+            name: SOURCE.to_owned(),
+            since_us: None,
+            can_be_read_again,
+            silence: None,
+            whose: whose(replay.mta),
+        }],
         clock: clock::system(),
         mode,
         settings: &config.store,
         egress: &config.egress,
-        rate,
+        rate: replay.rate,
         concurrency: config.concurrency,
+        facts: None,
     })
 }
 

@@ -51,10 +51,18 @@ fn id(config: &Config, replay: &Replay, planned: &[Planned]) -> [u8; 16] {
         .iter()
         .map(|one| (one.fingerprint, (!one.may_grow).then_some(one.size_bytes)))
         .collect();
-    let Replay { files: _, anchor, since, until, webhook, rate: _, resend } = replay;
-    let options = (anchor, since, until, webhook, resend);
-    let Mail { local_domains, mynetworks, submission_services, instances, routes, unsaid: _ } =
-        &config.mail;
+    let Replay { files: _, anchor, since, until, webhook, rate: _, resend, mta } = replay;
+    let options = (anchor, since, until, webhook, resend, mta);
+    // No replay sees headers.
+    let Mail {
+        local_domains,
+        mynetworks,
+        submission_services,
+        instances,
+        headers: _,
+        routes,
+        unsaid: _,
+    } = &config.mail;
     let mail = (local_domains, mynetworks, submission_services, instances, routes);
     let told: Vec<_> = config.webhooks.iter().map(filters).collect();
     let text = format!("{logs:?} {options:?} {mail:?} {told:?}");

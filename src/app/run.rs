@@ -11,9 +11,9 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    AppError, control, full_disk, lateness,
+    AppError, alerts, control, full_disk, lateness,
     opening::{self, open_store},
-    pipeline::{Parts, Pipeline},
+    pipeline::{Parts, Pipeline, whose},
     privacy,
     signals::Signals,
 };
@@ -25,6 +25,7 @@ use crate::{
         self, Batch, Health,
         file::{FileTail, Tally},
         journald::{self, Journald},
+        milter::{self, FactsSender, Milter, Wishes, handover},
     },
     store::{self, Store},
     writer::{Feed, Mode, Summary, journal_position, positions},
@@ -61,7 +62,7 @@ pub fn run(config: &Config) -> Result<Summary, AppError> {
 
 /// What was taken from a stream and not committed is gone.
 fn can_be_read_again(source: &Source) -> bool {
-    matches!(source.kind, SourceKind::File(_))
+    matches!(source.kind, SourceKind::File(_) | SourceKind::Milter(_))
 }
 
 fn start(config: &Config, runtime: &Runtime) -> Result<(Daemon, Signals), AppError> {
@@ -119,6 +120,7 @@ impl Daemon {
         let feeds = sources.iter().map(|source| feed(source, clock.now())).collect();
         let starts = source_starts(sources, &store)?;
         let webhooks = privacy::webhooks(config)?;
+        let (knowing, facts) = handover();
         let parts = Parts {
             store,
             mail: &config.mail,
@@ -131,18 +133,29 @@ impl Daemon {
             egress: &config.egress,
             rate: None,
             concurrency: config.concurrency,
+            facts: Some(facts),
         };
         let (pipeline, batches) = Pipeline::start(parts, runtime)?;
         let stop_sources = CancellationToken::new();
+        let wishes = Arc::new(Wishes::of(&config.mail));
         let (mut threads, mut health) = (Vec::new(), Vec::new());
         for start in starts {
             let (out, clock) = (batches.clone(), Arc::clone(&clock));
             let (telling, told) = watch::channel(Health::default());
             let name = start.source.name.clone();
             runtime.spawn(lateness::watch(name.clone(), told.clone(), Arc::clone(&clock)));
+            let writer = pipeline.writer();
+            runtime.spawn(alerts::of_source(
+                name.clone(),
+                told.clone(),
+                Arc::clone(&clock),
+                writer,
+            ));
+            let out = Outlets { lines: out, facts: knowing.clone(), wishes: Arc::clone(&wishes) };
             threads.push(start.spawn(out, clock, telling, stop_sources.clone(), runtime)?);
             health.push((name, told));
         }
+        runtime.spawn(alerts::of_clock(pipeline.client(), pipeline.writer()));
         let desk = Desk {
             webhooks: webhooks.into(),
             sources: health.clone().into(),
@@ -150,7 +163,7 @@ impl Daemon {
             client: pipeline.client(),
             clock: Arc::clone(&clock),
         };
-        control::start(&config.state_dir, desk, runtime, stop_sources.clone());
+        control::start(config, desk, runtime, stop_sources.clone());
         let (sources_ended, source_failed) = (CancellationToken::new(), CancellationToken::new());
         let (ended, failed) = (sources_ended.clone(), source_failed.clone());
         let stop = stop_sources.clone();
@@ -216,6 +229,8 @@ enum SourceThread {
     File(std::thread::JoinHandle<Tally>),
     /// Ends soon after it is told to.
     Journald(JoinHandle<journald::Tally>),
+    /// Ends soon after it is told to.
+    Milter(std::thread::JoinHandle<io::Result<milter::Tally>>),
     /// Ends with its input; a read that waits cannot be interrupted.
     Stdin(std::thread::JoinHandle<io::Result<()>>),
 }
@@ -249,6 +264,12 @@ impl SourceThread {
                 tracing::debug!(?tally, "a source has ended");
                 Ok(())
             }
+            Self::Milter(thread) => {
+                let tally = join_blocking(thread).await?;
+                let tally = tally.map_err(AppError::system("start a milter's runtime"))?;
+                tracing::debug!(?tally, "a milter has ended");
+                Ok(())
+            }
             Self::Journald(task) => task.await.map(drop).map_err(|_| AppError::Panic("source")),
             Self::Stdin(thread) => tokio::select! {
                 ended = join_blocking(thread) => ended?.map_err(AppError::Stdin),
@@ -276,7 +297,17 @@ fn feed(source: &Source, now: Timestamp) -> Feed {
         name: source.name.clone(),
         since_us: since.map(Timestamp::as_microsecond),
         can_be_read_again: !matches!(source.kind, SourceKind::Stdin),
+        silence: source.silence,
+        whose: whose(source.mta),
     }
+}
+
+/// Where sources put what they have.
+struct Outlets {
+    lines: mpsc::Sender<Batch>,
+    facts: FactsSender,
+    /// What milters look for.
+    wishes: Arc<Wishes>,
 }
 
 /// A source that is about to start.
@@ -302,7 +333,7 @@ fn source_starts(sources: Vec<Source>, store: &Store) -> Result<Vec<Starting>, A
 impl Starting {
     fn spawn(
         self,
-        out: mpsc::Sender<Batch>,
+        Outlets { lines: out, facts, wishes }: Outlets,
         clock: SharedClock,
         health: watch::Sender<Health>,
         stop: CancellationToken,
@@ -331,6 +362,12 @@ impl Starting {
                 let task =
                     source::journald::spawn(journald, out, clock, health, stop, runtime.handle())?;
                 Ok(SourceThread::Journald(task))
+            }
+            SourceKind::Milter(socket) => {
+                let milter = Milter { name: self.source.name, socket, wishes };
+                source::milter::spawn(milter, facts, clock, health, stop, runtime.handle())
+                    .map(SourceThread::Milter)
+                    .map_err(AppError::system("start a source's thread"))
             }
             SourceKind::Stdin => {
                 // It is read from where it is.

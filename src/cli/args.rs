@@ -8,6 +8,7 @@ use std::{
 use clap::{ArgAction, ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
 use jiff::{Timestamp, civil::Date};
+use url::Url;
 
 use super::failure;
 use crate::config::{PROFILE_NAMES, parse_duration};
@@ -106,6 +107,8 @@ pub(crate) enum Command {
     Webhooks(WebhooksArgs),
     /// List deliveries that ended badly, send them again, or clear them away.
     Dead(DeadArgs),
+    /// Make, list and revoke keys of the API, for those who ask over the network.
+    Keys(KeysArgs),
     /// Show how far the running daemon is behind its logs.
     Sources(Ask),
     /// Print the completions for a shell.
@@ -213,6 +216,8 @@ pub enum MtaChoice {
     Auto,
     /// Postfix and the filters around it.
     Postfix,
+    /// Haraka.
+    Haraka,
 }
 
 /// Arguments of `parse`.
@@ -227,8 +232,41 @@ pub(crate) struct ParseArgs {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Ask {
     /// The daemon's state directory, instead of the configured one.
-    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(long, global = true, value_name = "DIR", conflicts_with = "api")]
     pub(crate) state: Option<PathBuf>,
+    /// Where the daemon's API is, as in `http://127.0.0.1:8025`, instead of its unix socket. The key
+    /// is taken from `MAILHERALD_API_KEY`.
+    #[arg(long, global = true, value_name = "URL")]
+    pub(crate) api: Option<Url>,
+}
+
+/// Arguments of `keys`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct KeysArgs {
+    #[command(flatten)]
+    pub(crate) ask: Ask,
+    #[command(subcommand)]
+    pub(crate) command: KeysCommand,
+}
+
+/// What is done with keys of the API.
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum KeysCommand {
+    /// Make a key, and show it this once.
+    Create {
+        /// What it is for.
+        name: String,
+        /// It may change everything. Otherwise it may only see everything.
+        #[arg(long)]
+        admin: bool,
+    },
+    /// List all keys.
+    List,
+    /// End a key: nobody is let in with it any more.
+    Revoke {
+        /// Its name or id.
+        name: String,
+    },
 }
 
 /// Arguments of `webhooks`.

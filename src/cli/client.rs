@@ -1,8 +1,11 @@
 //! The command line's side of the control API.
 
-use std::{io, path::PathBuf};
+use std::{env, fmt, io, path::PathBuf};
 
-use reqwest::{Client, RequestBuilder, Response, Url};
+use reqwest::{
+    Client, RequestBuilder, Response, Url,
+    header::{AUTHORIZATION, HeaderMap, HeaderValue},
+};
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::runtime::Runtime;
 
@@ -15,22 +18,43 @@ use crate::{
     config::{self, ConfigError, Purpose, STATE_DIR},
 };
 
+/// Environment variable of the key for a daemon on the network.
+const KEY: &str = "MAILHERALD_API_KEY";
+
 /// The running daemon.
 #[derive(Debug)]
 pub(super) struct Daemon {
-    socket: PathBuf,
+    place: Place,
     client: Client,
     runtime: Runtime,
+}
+
+/// Where it is asked.
+#[derive(Debug, Clone)]
+pub enum Place {
+    /// On its unix socket.
+    Socket(PathBuf),
+    /// On the network.
+    Network(Url),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Socket(path) => path.display().fmt(f),
+            Self::Network(url) => url.fmt(f),
+        }
+    }
 }
 
 /// Why the daemon gave no answer that can be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DaemonError {
     /// Nobody listens.
-    #[error("the daemon does not answer on {}", socket.display())]
+    #[error("the daemon does not answer on {place}")]
     Silent {
         /// Where it was looked for.
-        socket: PathBuf,
+        place: Place,
         /// What went wrong.
         source: reqwest::Error,
     },
@@ -40,6 +64,9 @@ pub enum DaemonError {
     /// It speaks of what this version does not know.
     #[error("the daemon's answer is not understood: it may be of another version")]
     Strange(#[source] serde_json::Error),
+    /// The environment gives a key that cannot be one.
+    #[error("{KEY} holds what cannot be a key")]
+    Key,
     /// The client could not be made.
     #[error("set up the client")]
     Setup(#[source] reqwest::Error),
@@ -51,20 +78,23 @@ pub enum DaemonError {
 impl Daemon {
     /// The daemon with that state directory. Nothing is sent yet.
     pub(super) fn find(ask: &Ask, global: &Global) -> Result<Self, Failure> {
-        let state_dir = match &ask.state {
-            Some(state_dir) => state_dir.clone(),
-            None => configured(global)?,
+        let place = match (&ask.api, &ask.state) {
+            (Some(url), _) => Place::Network(url.clone()),
+            (None, Some(state_dir)) => Place::Socket(socket::path(state_dir)),
+            (None, None) => Place::Socket(socket::path(&configured(global)?)),
         };
-        let socket = socket::path(&state_dir);
-        let client = Client::builder().unix_socket(socket.clone()).no_proxy().build();
-        let client = client.map_err(DaemonError::Setup)?;
+        let client = match &place {
+            Place::Socket(path) => Client::builder().unix_socket(path.clone()).no_proxy(),
+            Place::Network(_) => Client::builder().default_headers(key()?),
+        };
+        let client = client.build().map_err(DaemonError::Setup)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        Ok(Self { socket, client, runtime: runtime.map_err(DaemonError::Runtime)? })
+        Ok(Self { place, client, runtime: runtime.map_err(DaemonError::Runtime)? })
     }
 
     /// What is at that place.
     pub(super) fn get<T: DeserializeOwned>(&self, segments: &[&str]) -> Result<T, DaemonError> {
-        self.answer(self.client.get(place(segments)))
+        self.answer(self.client.get(self.url(segments)))
     }
 
     /// The part of it that is asked for.
@@ -73,7 +103,7 @@ impl Daemon {
         segments: &[&str],
         which: &impl Serialize,
     ) -> Result<T, DaemonError> {
-        self.answer(self.client.get(place(segments)).query(which))
+        self.answer(self.client.get(self.url(segments)).query(which))
     }
 
     /// What comes of removing that.
@@ -82,7 +112,12 @@ impl Daemon {
         segments: &[&str],
         which: &impl Serialize,
     ) -> Result<T, DaemonError> {
-        self.answer(self.client.delete(place(segments)).query(which))
+        self.answer(self.client.delete(self.url(segments)).query(which))
+    }
+
+    /// Removes what is at that place.
+    pub(super) fn remove(&self, segments: &[&str]) -> Result<(), DaemonError> {
+        self.answer(self.client.delete(self.url(segments)))
     }
 
     /// What comes of that operation.
@@ -92,12 +127,19 @@ impl Daemon {
         body: &impl Serialize,
     ) -> Result<T, DaemonError> {
         let bytes = serde_json::to_vec(body).map_err(DaemonError::Strange)?;
-        let request = self.client.post(place(segments));
+        let request = self.client.post(self.url(segments));
         self.answer(request.header("content-type", "application/json").body(bytes))
     }
 
+    fn url(&self, segments: &[&str]) -> Url {
+        match &self.place {
+            Place::Socket(_) => at(socket_url(), segments),
+            Place::Network(url) => at(url.clone(), segments),
+        }
+    }
+
     fn answer<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, DaemonError> {
-        let silent = |source| DaemonError::Silent { socket: self.socket.clone(), source };
+        let silent = |source| DaemonError::Silent { place: self.place.clone(), source };
         self.runtime.block_on(async {
             let response = request.send().await.map_err(silent)?;
             understood(response, silent).await
@@ -126,7 +168,9 @@ async fn understood<T: DeserializeOwned>(
     #[expect(clippy::disallowed_methods, reason = "our own daemon bounds what it answers")]
     let bytes = response.bytes().await.map_err(silent)?;
     if is_good {
-        serde_json::from_slice(&bytes).map_err(DaemonError::Strange)
+        // No content is JSON's nothing.
+        let bytes = if bytes.is_empty() { b"null" } else { &bytes[..] };
+        serde_json::from_slice(bytes).map_err(DaemonError::Strange)
     } else {
         Err(match serde_json::from_slice(&bytes) {
             Ok(problem) => DaemonError::Refused(problem),
@@ -135,25 +179,45 @@ async fn understood<T: DeserializeOwned>(
     }
 }
 
+/// The header that says who asks.
+fn key() -> Result<HeaderMap, DaemonError> {
+    let Some(key) = env::var_os(KEY) else { return Ok(HeaderMap::new()) };
+    let text = key.to_str().map(|key| format!("Bearer {}", key.trim()));
+    let value = text.and_then(|text| HeaderValue::from_str(&text).ok());
+    let mut value = value.ok_or(DaemonError::Key)?;
+    value.set_sensitive(true);
+    Ok(HeaderMap::from_iter([(AUTHORIZATION, value)]))
+}
+
 /// The host does not matter: the socket is where it goes.
-fn place(segments: &[&str]) -> Url {
-    #[expect(clippy::expect_used, reason = "a constant that a test parses")]
-    let mut url: Url = "http://mailherald/v1".parse().expect("a URL");
-    if let Ok(mut path) = url.path_segments_mut() {
-        path.extend(segments);
+#[expect(clippy::expect_used, reason = "a constant that a test parses")]
+fn socket_url() -> Url {
+    "http://mailherald".parse().expect("a URL")
+}
+
+/// Where that is below `base`.
+fn at(mut base: Url, segments: &[&str]) -> Url {
+    if let Ok(mut path) = base.path_segments_mut() {
+        path.pop_if_empty().push("v1").extend(segments);
     }
-    url
+    base
 }
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
     use super::*;
 
     #[test]
     fn a_name_is_one_segment_whatever_is_in_it() {
         assert_eq!(
-            place(&["webhooks", "a/b ?#ü", "test"]).as_str(),
+            at(socket_url(), &["webhooks", "a/b ?#ü", "test"]).as_str(),
             "http://mailherald/v1/webhooks/a%2Fb%20%3F%23%C3%BC/test"
         );
+        for base in ["http://127.0.0.1:8025", "http://127.0.0.1:8025/"] {
+            let url = at(base.parse().unwrap(), &["keys"]);
+            assert_eq!(url.as_str(), "http://127.0.0.1:8025/v1/keys");
+        }
     }
 }

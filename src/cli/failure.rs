@@ -62,6 +62,10 @@ pub const EXIT_CODES: &[(u8, &str)] = &[
 const SILENT_HINT: &str = "is it running, with this configuration? systemctl status mailherald; \
      for one that was started with --state DIR, give --state DIR here, too";
 
+/// What to do when a daemon on the network lets nobody in.
+const KEY_HINT: &str = "make a key on its host with `mailherald keys create NAME`, and set \
+     MAILHERALD_API_KEY to it";
+
 /// What to do when a stored secret does not open.
 const OPEN_HINT: &str = "name the file of that key in seal_key_file, or in former_seal_key_file if \
      there is a new one; if the key is lost, give the webhook another secret in the configuration: \
@@ -203,6 +207,9 @@ impl Failure {
                 Some("ask as root or as the user that the daemon runs as: sudo".to_owned())
             }
             Self::Daemon(DaemonError::Silent { .. }) => Some(SILENT_HINT.to_owned()),
+            Self::Daemon(DaemonError::Refused(problem)) if problem.status == 401 => {
+                Some(KEY_HINT.to_owned())
+            }
             _ => None,
         }
     }
@@ -235,12 +242,13 @@ fn of_daemon(error: &DaemonError) -> u8 {
         DaemonError::Silent { source, .. } if is_denied(source) => PERMISSION,
         DaemonError::Silent { .. } => UNAVAILABLE,
         DaemonError::Refused(problem) => match problem.status {
-            403 => PERMISSION,
+            401 | 403 => PERMISSION,
             404 => NO_INPUT,
             409 | 429 | 503 => TRY_AGAIN,
             400..=499 => DATA,
             _ => SOFTWARE,
         },
+        DaemonError::Key => USAGE,
         DaemonError::Strange(_) | DaemonError::Setup(_) => SOFTWARE,
         DaemonError::Runtime(error) => of_creating(error),
     }

@@ -21,7 +21,11 @@ pub(super) fn run(
         Table::new(["WHEN", "EVENT", "TYPE", "ATTEMPT", "STATUS", "ANSWER", "MS", "NEXT"]);
     for logged in &logs.data {
         let attempt = &logged.attempt;
-        let number = if logged.is_probe { "probe".to_owned() } else { attempt.attempt.to_string() };
+        let number = match (logged.is_probe, logged.is_replay) {
+            (true, _) => "probe".to_owned(),
+            (false, true) => format!("{} (replay)", attempt.attempt),
+            (false, false) => attempt.attempt.to_string(),
+        };
         table.row([
             attempt.created_at.clone(),
             logged.event_id.clone(),

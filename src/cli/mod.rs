@@ -12,6 +12,8 @@ mod demo;
 mod doctor;
 mod failure;
 mod generate;
+mod haraka_json;
+mod keys;
 mod logs;
 mod parse;
 mod record_json;
@@ -62,6 +64,7 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Doctor => doctor::run(&global),
         Command::Webhooks(args) => webhooks::run(&args, &global),
         Command::Dead(args) => dead::run(&args, &global),
+        Command::Keys(args) => keys::run(&args, &global),
         Command::Sources(ask) => sources::run(&ask, &global),
         Command::Completions(args) => generate::completions(args.shell),
         Command::Man => generate::man(),

@@ -80,7 +80,7 @@ impl Counts {
                 self.ignored += 1;
                 record_json(&record)
             }
-            Body::Postfix(_) | Body::Filter(_) | Body::Gap(_) => {
+            Body::Postfix(_) | Body::Haraka(_) | Body::Filter(_) | Body::Gap(_) => {
                 self.recognised += 1;
                 record_json(&record)
             }

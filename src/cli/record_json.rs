@@ -17,7 +17,7 @@ use mailherald_parsers::{
 };
 use serde_json::{Map, Value};
 
-use super::remark_json::remark_fields;
+use super::{haraka_json::haraka_fields, remark_json::remark_fields};
 
 /// The record, with `kind` telling what the line is.
 #[must_use]
@@ -33,6 +33,7 @@ pub(super) fn record_json(record: &LogRecord<'_>) -> Value {
     fields.set_some("repeated", (record.repeated > 1).then_some(record.repeated));
     match &record.body {
         Body::Postfix(entry) => entry_fields(entry, &mut fields),
+        Body::Haraka(record) => haraka_fields(record, &mut fields),
         Body::Gap(gap) => {
             fields.set("kind", "gap");
             fields.set("lines", gap.lines);

@@ -12,12 +12,12 @@ use jiff::{Timestamp, ToSpan, tz::TimeZone};
 
 use super::{
     Failure,
-    args::{Global, ReplayArgs},
+    args::{Global, MtaChoice, ReplayArgs},
     run::{ask_postfix, say_warnings},
 };
 use crate::{
     app::{self, DryRun, DrySummary, Ended, Replay, Replayed},
-    config::{self, Config, Mail, Purpose, Unsaid},
+    config::{self, Config, Mail, Mta, Purpose, Unsaid},
 };
 
 /// How often the progress bar is drawn anew.
@@ -44,6 +44,7 @@ pub(super) fn run(args: &ReplayArgs, global: &Global) -> Result<(), Failure> {
         webhook: args.webhook.clone(),
         rate: args.rate,
         resend: args.resend,
+        mta: mta(args.mta),
     };
     tracing::debug!(files, bytes = total, "replay");
     let shown = bar.clone();
@@ -53,6 +54,14 @@ pub(super) fn run(args: &ReplayArgs, global: &Global) -> Result<(), Failure> {
     });
     bar.finish_and_clear();
     report(&replayed?)
+}
+
+fn mta(choice: MtaChoice) -> Mta {
+    match choice {
+        MtaChoice::Auto => Mta::Auto,
+        MtaChoice::Postfix => Mta::Postfix,
+        MtaChoice::Haraka => Mta::Haraka,
+    }
 }
 
 fn load(global: &Global) -> Result<Config, Failure> {
@@ -96,6 +105,7 @@ fn dry_run(args: &ReplayArgs, global: &Global) -> Result<(), Failure> {
         until: args.until,
         mail,
         sending: true,
+        mta: mta(args.mta),
     };
     let summary = app::dry_run(&options, &mut BufWriter::new(io::stdout().lock()))?;
     say(&summary_text(&summary, global.json));

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     api::{
         attempts::{Answer, Attempt},
-        webhooks::{Enable, Probes, Webhook, Webhooks},
+        webhooks::{Decided, Enable, Probes, Webhook, Webhooks},
     },
     deliver::Verdict,
 };
@@ -84,6 +84,11 @@ fn details(webhook: &Webhook) -> Table {
         ("users", all(&webhook.filter_users)),
         ("domains", all(&webhook.filter_domains)),
     ] {
+        table.row([name.to_owned(), value]);
+    }
+    for Decided { is_told, reason, count, latest_event_id } in &webhook.decisions {
+        let name = if *is_told { "told" } else { "not told" };
+        let value = format!("{count} events: {reason}; the latest is {latest_event_id}");
         table.row([name.to_owned(), value]);
     }
     table

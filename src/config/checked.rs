@@ -1,6 +1,6 @@
 //! The configuration that the rooms work with: complete, typed, cross-checked.
 
-use std::{fmt, path::PathBuf, time::Duration};
+use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
 use ipnet::IpNet;
 use jiff::Timestamp;
@@ -29,6 +29,8 @@ pub struct Config {
     pub mail: Mail,
     /// Where webhooks may be sent.
     pub egress: Policy,
+    /// Where the control API listens besides its socket; None for nowhere.
+    pub api: Option<SocketAddr>,
     /// Seals secrets before they are stored.
     pub sealing: Sealing,
     /// Who is told.
@@ -46,6 +48,8 @@ pub struct Source {
     pub mta: Mta,
     /// Where to begin when nothing is stored yet.
     pub start: Start,
+    /// Without a line for so long it is silent, and that is told.
+    pub silence: Option<Duration>,
     /// How to read.
     pub kind: SourceKind,
 }
@@ -59,6 +63,58 @@ pub enum SourceKind {
     Journald(JournaldSource),
     /// Standard input.
     Stdin,
+    /// A socket that Postfix tells of each message while it takes it in.
+    Milter(MilterSource),
+}
+
+/// A `kind = "milter"` source.
+#[derive(Debug, Clone, Default)]
+pub struct MilterSource {
+    /// Where Postfix finds it.
+    pub listen: Listen,
+    /// Mode of a unix socket.
+    pub mode: u32,
+    /// Group of a unix socket; None for what the system gives it.
+    pub group: Option<String>,
+}
+
+/// Where a socket is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Listen {
+    /// A path.
+    Unix(PathBuf),
+    /// Address and port.
+    Inet(SocketAddr),
+}
+
+impl Default for Listen {
+    fn default() -> Self {
+        Self::Unix(PathBuf::new())
+    }
+}
+
+impl fmt::Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+            Self::Inet(address) => write!(f, "inet:{address}"),
+        }
+    }
+}
+
+/// Headers that senders use for their own purposes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeaderNames {
+    /// Each comes back in `metadata`, under this name.
+    pub metadata: Vec<String>,
+    /// Comes back as `tag`.
+    pub tag: String,
+}
+
+impl Default for HeaderNames {
+    fn default() -> Self {
+        Self { metadata: Vec::new(), tag: "X-Mailherald-Tag".into() }
+    }
 }
 
 /// A `kind = "journald"` source.
@@ -169,6 +225,8 @@ pub struct Mail {
     pub submission_services: Vec<String>,
     /// Instances of the MTA whose name a tag does not tell by itself.
     pub instances: Vec<String>,
+    /// Headers that senders use for their own purposes.
+    pub headers: HeaderNames,
     /// Streams of messages that have a name, in the order in which they are tried.
     pub routes: Vec<Route>,
     /// What of it nobody has said, so that Postfix may be asked.
@@ -206,6 +264,7 @@ impl Default for Mail {
                 .collect(),
             submission_services: vec!["submission".into(), "submissions".into(), "smtps".into()],
             instances: Vec::new(),
+            headers: HeaderNames::default(),
             routes: Vec::new(),
         }
     }

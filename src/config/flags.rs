@@ -18,7 +18,7 @@ use super::{
     checked::Config,
     load::{Loaded, Purpose},
     problem::{Problem, Problems},
-    raw::{RawConfig, RawSource, RawWebhook},
+    raw::{RawApi, RawConfig, RawSource, RawWebhook},
     value::At,
 };
 use crate::{
@@ -119,6 +119,9 @@ impl Config {
 fn as_raw(flags: &Flags, state: &str) -> Result<RawConfig, FlagsError> {
     let mut config = RawConfig::empty();
     config.state_dir = Some(text(state));
+    // Several of these may run beside each other; the socket in each state directory is enough.
+    let api = RawApi { listen: Some(text("none")), ..RawApi::empty() };
+    config.api = Some(At::typed(api));
     let sources = flags.logs.iter().map(|log| source(log)).collect::<Result<_, _>>()?;
     config.source = Some(At::typed(sources));
     let mut webhook = RawWebhook::empty();

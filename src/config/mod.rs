@@ -21,8 +21,8 @@ mod value;
 pub(crate) use check::read_secret_file;
 pub use check::{STATE_DIR, SecretFileError};
 pub use checked::{
-    Config, FileSource, JournaldSource, Kept, Mail, Mta, Retention, Source, SourceKind, Start,
-    StoreSettings, Unsaid, Webhook, WebhookId,
+    Config, FileSource, HeaderNames, JournaldSource, Kept, Listen, Mail, MilterSource, Mta,
+    Retention, Source, SourceKind, Start, StoreSettings, Unsaid, Webhook, WebhookId,
 };
 pub use flags::{Flags, FlagsError, FromFlags, NewSecret};
 pub use load::{ConfigError, Loaded, Purpose, load};

@@ -137,7 +137,7 @@ macro_rules! section {
 
 section! {
     /// The whole file.
-    RawConfig "", later ["api"]
+    RawConfig "", later []
 
     /// Directory of the store and of generated secrets. Absolute. Created, readable only by its
     /// owner, when it does not exist.
@@ -158,6 +158,8 @@ section! {
     mail: RawMail, Fallback::Means("its defaults");
     /// Where webhooks may be sent besides the public internet.
     egress: RawEgress, Fallback::Means("its defaults");
+    /// Where the control API listens besides its unix socket.
+    api: RawApi, Fallback::Means("its defaults");
     /// Streams of messages that have a name.
     route: Vec<At<RawRoute>>, Fallback::Means("no stream has a name");
     /// Who is told.
@@ -169,12 +171,12 @@ section! {
 
 section! {
     /// Where log lines come from. At least one; no two may read the same file.
-    RawSource "[[source]]", later ["listen"]
+    RawSource "[[source]]", later []
 
     /// Names the source in messages and its positions in the store, so keep it when `include`
     /// changes. Unique; 1 to 64 characters.
     name: String, Fallback::Means("the `include` patterns, or the `kind`");
-    /// `file`, `journald` or `stdin`. `journald` follows systemd's journal through `journalctl`:
+    /// `file`, `journald`, `stdin` or `milter`. `journald` follows systemd's journal through `journalctl`:
     /// what came by syslog under the facility `mail`. A stream cannot be read again: what was taken from it and not committed when
     /// the program is killed is lost, which never happens to a file or a journal.
     kind: String, Fallback::Is("\"file\"");
@@ -184,7 +186,8 @@ section! {
     /// Directory of the journal's files, absolute; in a container, where the host's
     /// `/var/log/journal` is mounted.
     directory: String, Fallback::Means("for `journald` the journal of this host; the others have none");
-    /// Whose lines these are: `auto` (decided line by line) or `postfix`.
+    /// Whose lines these are: `auto` (decided line by line), `postfix` (and the filters around it) or
+    /// `haraka`. Those of the other one mean nothing then.
     mta: String, Fallback::Is("\"auto\"");
     /// Where to begin when nothing is stored for the source yet: `end`, `beginning` (the oldest
     /// generation or entry) or a duration, for the lines of the last so-and-so long. `stdin` has none.
@@ -193,13 +196,25 @@ section! {
     /// as rotations do, or deleted, and nothing comes any more. Then it is taken as it is, and an event that
     /// comes of it says `partial`; so is that of an archive, at once. `0s` for never. For `file` only.
     partial_line_timeout: Duration, Fallback::Is("\"10s\"");
+    /// Without a line for so long the source is silent, and webhooks that name `source.stalled` are
+    /// told. At least 1m; more than the longest pause that is usual there.
+    silence: Duration, Fallback::Means("a silence is not told");
+    /// Where Postfix finds a `milter`, which adds to the log what that does not say: `unix:` and an
+    /// absolute path, or `inet:`, an address and a port. Postfix's daemons mostly run in a chroot, so a
+    /// path must lie under its `queue_directory`, and be given to Postfix without that.
+    listen: String, Fallback::Required("for `milter`; the others have none");
+    /// Mode of that unix socket, in octal. Its directory decides, too.
+    socket_mode: String, Fallback::Means("`0660`");
+    /// Group of that unix socket: one that Postfix's user is in. Not needed where the directory has the
+    /// setgid bit.
+    socket_group: String, Fallback::Means("that of the directory or of the program, as the system sets it");
 }
 
 section! {
     /// What the mail host knows about itself. Decides which messages are outbound and which are
     /// inbound. What is left out here is read from Postfix, if it is on this host; `check` shows
     /// what that is.
-    RawMail "[mail]", later ["metadata_headers", "tag_header"]
+    RawMail "[mail]", later []
 
     /// Domains whose mailboxes are on this host.
     local_domains: Vec<At<String>>,
@@ -216,8 +231,13 @@ section! {
     /// tag by itself: up to the first component that begins with `postfix`, else the first one.
     /// The longest that a tag begins with counts.
     instances: Vec<At<String>>, Fallback::Is("[]");
-    /// `auto`: `run` and `replay` ask `postconf(1)`, when there is one, for the keys above that
-    /// are left out. Lookup tables, files and patterns in its answer are not read, but named.
+    /// Headers whose values come back as `metadata` in each event of the message: the sender's own ids. At
+    /// most 16, of which 1 KiB is kept. Only a `milter` sees them.
+    metadata_headers: Vec<At<String>>, Fallback::Is("[]");
+    /// The header whose value comes back as `tag`.
+    tag_header: String, Fallback::Is("\"X-Mailherald-Tag\"");
+    /// `auto`: `run` and `replay` ask `postconf(1)`, when there is one, for `local_domains` and
+    /// `mynetworks` where they are left out. Lookup tables, files and patterns in its answer are not read, but named.
     /// `off`: for logs of another host, or to have the same result everywhere.
     postconf: String, Fallback::Is("\"auto\"");
 }
@@ -227,7 +247,7 @@ section! {
     /// to them. Each key that is given must hold, with any of its values. The first route that a
     /// message fits counts, and is kept when the message moves to another queue ID. Several may have
     /// the same name.
-    RawRoute "[[route]]", later ["header"]
+    RawRoute "[[route]]", later []
 
     /// The stream. 1 to 64 characters.
     name: String, Fallback::Required("it is what events are told apart by");
@@ -239,6 +259,9 @@ section! {
     services: Vec<At<String>>, Fallback::Is("[]");
     /// Domains of the envelope sender, without their subdomains.
     sender_domains: Vec<At<String>>, Fallback::Is("[]");
+    /// A header of its messages, which only a `milter` sees: `X-Stream`, or `X-Stream: news` for one
+    /// value of it.
+    header: String, Fallback::Means("no header is asked for");
 }
 
 section! {
@@ -281,6 +304,19 @@ section! {
     allow_cidrs: Vec<At<String>>, Fallback::Is("[]");
     /// Plain `http` only to loopback, whatever the profile allows.
     require_https: bool, Fallback::Is("false");
+}
+
+section! {
+    /// The control API. It always listens on a unix socket in `state_dir`, where root and the daemon's
+    /// own user need no key.
+    RawApi "[api]", later []
+
+    /// Address and port where it listens as well, for those who have a key (`mailherald keys create`);
+    /// `none` for nowhere.
+    listen: String, Fallback::Is("\"127.0.0.1:8025\"");
+    /// Listen on an address that other machines reach, without TLS: keys and what is answered can be
+    /// read on the way.
+    insecure_bind: bool, Fallback::Is("false");
 }
 
 section! {

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{egress::Policy, queue::policy};
 
+mod milter;
 mod transport;
 use crate::queue::subscription::Deferrals;
 
@@ -67,7 +68,7 @@ fn webhook_with(lines: &str) -> Webhook {
 
 #[test]
 fn the_smallest_configuration_gets_every_default() {
-    let Config { state_dir, sources, store, mail, egress, sealing, webhooks, concurrency } =
+    let Config { state_dir, sources, store, mail, egress, api, sealing, webhooks, concurrency } =
         good(&format!("{SOURCE}{}", good_webhook())).config;
     assert_eq!(state_dir, Path::new("/var/lib/mailherald"));
     assert_eq!(sources[0].name, "/");
@@ -75,7 +76,9 @@ fn the_smallest_configuration_gets_every_default() {
     assert_eq!(store.retention, Retention::default());
     assert!(mail.local_domains.is_empty());
     assert_eq!(mail.mynetworks.len(), 2);
-    assert_eq!(egress, Policy::default());
+    let api = api.unwrap();
+    assert_eq!(api, "127.0.0.1:8025".parse().unwrap());
+    assert_eq!(egress, Policy { own: vec![api], ..Policy::default() });
     assert!(sealing.key.is_none() && sealing.former.is_none());
     assert_eq!(webhooks[0].transport, Transport::default());
     assert_eq!(webhooks[0].id, WebhookId::of_name("w"));
@@ -127,42 +130,61 @@ fn an_unknown_key_is_an_error_with_the_nearest_known_one() {
 }
 
 #[test]
-fn what_comes_later_is_refused_by_name_and_not_ignored() {
-    let text = format!("{SOURCE}{}[api]\nlisten = \"x\"\n", good_webhook());
-    assert_problems(&text, &["7:2: error: api: not in this version\n    hint: remove it"]);
-    let hint = "\n    hint: use \"file\", \"journald\" or \"stdin\"";
-    for kind in ["milter", "haraka-plugin"] {
-        assert_source(
-            &format!("kind = \"{kind}\""),
-            &[&format!("2:8: error: source.kind: \"{kind}\" is not in this version{hint}")],
-        );
+fn the_api_listens_beyond_this_machine_only_if_that_is_said_to_be_insecure() {
+    let api = |lines: &str| format!("{SOURCE}{}[api]\n{lines}\n", good_webhook());
+    for (lines, address) in [
+        ("listen = \"none\"", None),
+        ("listen = \"[::1]:80\"", Some("[::1]:80")),
+        ("listen = \"0.0.0.0:80\"\ninsecure_bind = true", Some("0.0.0.0:80")),
+    ] {
+        let expected = address.map(|address| address.parse().unwrap());
+        assert_eq!(good(&api(lines)).config.api, expected, "{lines}");
     }
-    assert_source(
-        "include = [\"/\"]\nmta = \"haraka\"",
+    assert_problems(
+        &api("listen = \"localhost\""),
+        &["8:10: error: api.listen: \"localhost\" is no address and port\n    hint: as in \
+           \"127.0.0.1:8025\" or \"[::1]:8025\"; \"none\" for the unix socket only"],
+    );
+    assert_problems(
+        &api("listen = \"0.0.0.0:80\""),
         &[
-            "3:7: error: source.mta: \"haraka\" is not in this version\n    hint: use \"auto\" or \"postfix\"",
+            "8:10: error: api.listen: keys and answers would cross the network unencrypted\n    hint: \
+           listen on loopback behind a proxy that speaks TLS, or set insecure_bind = true",
         ],
     );
 }
 
 #[test]
+fn what_comes_later_is_refused_by_name_and_not_ignored() {
+    let hint = "\n    hint: use \"file\", \"journald\", \"stdin\" or \"milter\"";
+    for kind in ["haraka-plugin"] {
+        assert_source(
+            &format!("kind = \"{kind}\""),
+            &[&format!("2:8: error: source.kind: \"{kind}\" is not in this version{hint}")],
+        );
+    }
+}
+
+#[test]
 fn a_route_has_a_name_and_what_leads_to_it() {
-    let lines =
-        "users = [\"ann\"]\nservices = [\"submission\"]\nsender_domains = [\"News.Test\"]\n";
+    let lines = "users = [\"ann\"]\nservices = [\"submission\"]\nsender_domains = [\"News.Test\"]\n\
+        header = \"X-Stream: News \"\n";
     let mail = good(&format!("{ROUTE}{lines}{ROUTE}{SOURCE}{}", good_webhook())).config.mail;
     let [first, second] = &mail.routes[..] else { panic!("{:?}", mail.routes) };
     assert_eq!((first.name.as_str(), second.name.as_str()), ("news", "news"));
     assert_eq!(first.users, ["ann"]);
     assert_eq!(first.services, ["submission"]);
     assert_eq!(first.sender_domains, ["news.test"]);
+    let header = first.header.as_ref().unwrap();
+    assert_eq!((header.name.as_str(), header.value.as_deref()), ("x-stream", Some("News")));
 
-    let text = "[[route]]\nusers = []\n[[route]]\nname = \" \"\nheader = \"X\"\n";
+    let text = "[[route]]\nusers = []\n[[route]]\nname = \" \"\nheader = \"X Y: z\"\n";
     assert_problems(
         &format!("{text}sender_domains = [\"a@b.test\"]\n{SOURCE}{}", good_webhook()),
         &[
             "1:1: error: route.name: is missing",
             "4:8: error: route.name: must have 1 to 64 characters and no control characters",
-            "5:1: error: route.header: not in this version\n    hint: remove it",
+            "5:10: error: route.header: \"X Y\" is not the name of a header",
             "6:19: error: route.sender_domains: \"a@b.test\" is not a domain\n    hint: did you mean `b.test`?",
         ],
     );
@@ -409,6 +431,17 @@ fn half_a_line_is_waited_on_for_some_time_or_for_ever_and_only_in_files() {
             &[&format!("3:24: {problem}")],
         );
     }
+}
+
+#[test]
+fn a_silence_is_told_where_that_is_asked_for() {
+    let silence = |text: &str| good(&format!("{SOURCE}{text}")).config.sources[0].silence;
+    assert_eq!(silence(""), None);
+    assert_eq!(silence("silence = \"6h\""), Some(Duration::from_hours(6)));
+    assert_source(
+        "include = [\"/\"]\nsilence = \"59s\"",
+        &["3:11: error: source.silence: must be at least 1m"],
+    );
 }
 
 #[test]

@@ -72,6 +72,7 @@ impl Step<'_> {
         }
         match message.origin {
             Origin::Local => self.look_for_pipe(header.queue_id, &mut message),
+            Origin::Unknown if is_missing => self.wait_for_parent(header.queue_id, &mut message),
             _ => self.look_for_story(header.queue_id, &mut message),
         }
         self.heard_before(header.queue_id, &mut message);
@@ -96,6 +97,15 @@ impl Step<'_> {
         self.hold_back(queue_id, message, held);
     }
 
+    /// What neither smtpd nor pickup brought is made of another message, by local(8). Without a
+    /// Message-ID only that one's status line tells of which, and it may be the last of all.
+    fn wait_for_parent(&mut self, queue_id: QueueId<'_>, message: &mut Message) {
+        if message.queue_line.is_none() && !message.is_held() {
+            let held = self.may_belong_to(Lineage::default(), HOLD_US);
+            self.hold_back(queue_id, message, held);
+        }
+    }
+
     /// qmgr opened the message: the first time it is queued, later it is another attempt.
     pub(crate) fn queue_active(&mut self, active: &QueueActive<'_>) {
         let mut message = self.take_if(active.queue_id, |known| !known.closed);
@@ -106,12 +116,14 @@ impl Step<'_> {
         message.nrcpt = Some(active.nrcpt);
         if message.queue_line.is_none() {
             self.settle_origin(active.queue_id, &mut message);
+            let recipients = self.learn(active.queue_id, &mut message);
             self.settle_route(&mut message);
             message.queue_line = Some(self.kept_line());
             let (host, instance) = (&self.system.host, &self.system.instance);
             self.directory.note_own(host, instance, active.queue_id.as_str(), &mut message);
             self.sending(active.queue_id, &message);
             self.announce_known(active.queue_id, &mut message);
+            self.announce_all(active.queue_id, &mut message, &recipients);
         } else {
             self.sending(active.queue_id, &message);
         }

@@ -115,6 +115,12 @@ impl Step<'_> {
 
     /// local(8) made a new message of this one: the recipient's story goes on there.
     fn follow(&mut self, parent: &Message, child: QueueId<'_>) {
+        let waits = |child: &Message| child.is_held() && child.origin == Origin::Unknown;
+        if self.known(child).is_some_and(waits) {
+            let kin = Kin::Stage(Lineage::of(parent));
+            self.links.push(Link { queue_id: child.as_str().into(), kin });
+            return;
+        }
         let is_open = self.known(child).is_some_and(|child| !child.closed || child.is_incomplete());
         let mut message = if is_open { self.take_or_new(child) } else { return };
         if message.origin != Origin::Child {

@@ -140,6 +140,7 @@ impl Correlator {
             }
         }
         self.tell_overdue(now_us, events);
+        self.haraka.release_overdue(now_us, &self.direction, events);
     }
 
     /// What was let go may be held again, for another reason and time.

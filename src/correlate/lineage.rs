@@ -20,7 +20,7 @@ use super::{
     message::{Class, Message, Origin},
     system::Map,
 };
-use crate::event::MessageUid;
+use crate::event::{Given, MessageUid};
 
 /// Identity and origin of a story, as its later stages inherit them.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -39,13 +39,16 @@ pub struct Lineage {
     pub client_address: Option<SmolStr>,
     /// Subject header.
     pub subject: Option<SmolStr>,
-    /// The stream that it belongs to. A restart forgets this and the next of a message that is held
-    /// just then.
+    /// The stream that it belongs to. Of the story that a held message may belong to only the uid is
+    /// asked, and nothing else is stored: the line that tells what it is brings the rest.
     #[serde(skip)]
     pub route: Option<SmolStr>,
     /// The service that took it in, where a route asks for that.
     #[serde(skip)]
     pub service: Option<Box<str>>,
+    /// What the sender set for its own use. A restart forgets it as it does `route`.
+    #[serde(skip)]
+    pub given: Option<Box<Given>>,
 }
 
 /// What a message turned out to be, when another line told.
@@ -83,6 +86,7 @@ impl Lineage {
             subject: message.subject.clone(),
             route: message.route.clone(),
             service: message.service.clone(),
+            given: message.given.clone(),
         }
     }
 
@@ -95,6 +99,9 @@ impl Lineage {
         self.speak_for(child);
         if child.subject.is_none() {
             child.subject.clone_from(&self.subject);
+        }
+        if child.given.is_none() {
+            child.given.clone_from(&self.given);
         }
     }
 

@@ -6,7 +6,7 @@ use smol_str::SmolStr;
 
 use super::{emit::bounded, few::Few, finding::Finding, hold::Held};
 use crate::{
-    event::{Identities, MessageUid, Service, TimeQuality},
+    event::{Given, Identities, MessageUid, Service, TimeQuality},
     parse::Line,
 };
 
@@ -70,6 +70,11 @@ pub struct Message {
     pub service: Option<Box<str>>,
     /// The stream that it belongs to, once known.
     pub route: Option<SmolStr>,
+    // Since the third:
+    /// What the client called itself.
+    pub helo: Option<SmolStr>,
+    /// What the sender set for its own use.
+    pub given: Option<Box<Given>>,
     /// How the directory knows its Message-ID, if it does.
     #[serde(skip)]
     pub(crate) noted_as: Option<u64>,

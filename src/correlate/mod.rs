@@ -7,10 +7,12 @@
 //!
 //! * [`message`] — what is known about a message and its recipients,
 //! * [`finding`] — what a filter has against a message,
+//! * [`haraka`] — all of Haraka's, apart from Postfix's,
 //! * [`lineage`], [`hold`], `pipe` — one story across several queue IDs,
 //! * [`aside`], `session` — lines that come before the queue ID is known,
 //! * [`direction`] — outbound or inbound,
 //! * `route` — the stream that a message belongs to,
+//! * `known` — what a milter knows of a message beside the log,
 //! * `past` — messages that were under way when a source began,
 //! * `relayed` — refusals that another instance tells of,
 //! * `arrival`, `delivery`, `ending`, `refusal` — what each kind of line does to it.
@@ -26,7 +28,9 @@ mod emit;
 mod ending;
 pub mod few;
 pub mod finding;
+pub mod haraka;
 pub mod hold;
+mod known;
 pub mod lineage;
 pub mod message;
 mod messages;
@@ -54,6 +58,7 @@ pub use direction::Direction;
 pub use message::Message;
 
 use aside::{Aside, Asides};
+use known::Known;
 use lineage::{Directory, Kin};
 use system::System;
 
@@ -91,6 +96,8 @@ pub struct Correlator {
     held: BTreeSet<(i64, usize, SmolStr)>,
     directory: Directory,
     asides: Asides,
+    known: Known,
+    haraka: haraka::Stories,
 }
 
 /// A queue ID that a line of another message or process names, and what it is to that.
@@ -107,6 +114,7 @@ pub(crate) struct Step<'a> {
     pub(crate) sending: bool,
     pub(crate) directory: &'a mut Directory,
     pub(crate) asides: &'a mut Asides,
+    pub(crate) known: &'a mut Known,
     pub(crate) links: &'a mut Vec<Link>,
     pub(crate) events: &'a mut Vec<Event>,
 }
@@ -128,12 +136,15 @@ impl Correlator {
             held: BTreeSet::new(),
             directory: Directory::default(),
             asides: Asides::default(),
+            known: Known::default(),
+            haraka: haraka::Stories::default(),
         }
     }
 
     /// From the first line on, events carry the line that gave them.
     #[must_use]
-    pub fn with_evidence(self, evidence: bool) -> Self {
+    pub fn with_evidence(mut self, evidence: bool) -> Self {
+        self.haraka.teller.evidence = evidence;
         Self { evidence, ..self }
     }
 
@@ -142,6 +153,7 @@ impl Correlator {
         let entry = match &line.record.body {
             Body::Postfix(entry) => entry,
             Body::Filter(verdict) => return self.filter(verdict, line, events),
+            Body::Haraka(record) => return self.haraka(record, line, events),
             _ => return,
         };
         self.horizon_us = self.horizon_us.max(line.at_us);
@@ -163,7 +175,8 @@ impl Correlator {
     #[must_use]
     pub fn patience(&self) -> Option<Duration> {
         let held = self.held.first().map(|(until_us, ..)| *until_us);
-        let first_us = held.into_iter().chain(self.asides.first_until_us()).min()?;
+        let others = self.asides.first_until_us().into_iter().chain(self.haraka.first_until_us());
+        let first_us = held.into_iter().chain(others).min()?;
         let wait_us = first_us.saturating_sub(self.horizon_us).saturating_add(1);
         Some(Duration::from_micros(u64::try_from(wait_us).unwrap_or(0)).min(LONGEST_WAIT))
     }
@@ -196,10 +209,20 @@ impl Correlator {
     ) {
         let Some(system) = self.systems.get_mut(index) else { return };
         let (direction, sending) = (&self.direction, self.sending);
-        let (directory, asides) = (&mut self.directory, &mut self.asides);
+        let (directory, asides, known) = (&mut self.directory, &mut self.asides, &mut self.known);
         let mut made = Vec::new();
         let links = &mut made;
-        act(&mut Step { line, system, direction, sending, directory, asides, links, events });
+        act(&mut Step {
+            line,
+            system,
+            direction,
+            sending,
+            directory,
+            asides,
+            known,
+            links,
+            events,
+        });
         // What most lines do not do is asked before it is taken apart.
         if !system.ended.is_empty() || !system.held.is_empty() {
             self.note_ends(index);
@@ -268,7 +291,8 @@ impl Correlator {
     /// Messages in memory.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.systems.iter().map(|system| system.messages.len()).sum()
+        let messages: usize = self.systems.iter().map(|system| system.messages.len()).sum();
+        messages + self.haraka.len()
     }
 
     /// No message is in memory.
@@ -309,6 +333,7 @@ impl Correlator {
     /// Ends messages without a line for too long; when there are too many, the most silent ones.
     fn sweep(&mut self) {
         self.swept_us = self.horizon_us;
+        self.known.forget(self.horizon_us);
         let silent_before = self.horizon_us.saturating_sub(SILENCE_US);
         for (index, system) in self.systems.iter_mut().enumerate() {
             system.end_silent(silent_before);
@@ -316,6 +341,7 @@ impl Correlator {
                 self.closed.push_back((self.horizon_us, index, queue_id));
             }
         }
+        self.haraka.end_silent(self.horizon_us);
     }
 }
 

@@ -15,7 +15,8 @@ impl Correlator {
     }
 
     /// Goes on with the messages that are under way in `past`.
-    pub fn take_over(&mut self, past: Self) {
+    pub fn take_over(&mut self, mut past: Self) {
+        self.take_over_haraka(&mut past.haraka);
         for mut system in past.systems {
             for queue_id in system.open() {
                 let message = system.messages.remove(&queue_id);

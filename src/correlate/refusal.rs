@@ -235,10 +235,13 @@ impl Step<'_> {
             return;
         }
         // With a queue ID it is one recipient of a message that others of its recipients are in.
-        let message = match known {
+        let mut message = match known {
             Some(message) => message.clone(),
             None => self.refused_message(refusal),
         };
+        if let Some(queue_id) = refusal.queue_id.filter(|_| refusal.is_of_content) {
+            self.learn(queue_id, &mut message);
+        }
         self.refuse_as(&message, refusal);
     }
 
@@ -304,7 +307,9 @@ impl Step<'_> {
             data.from = Some(bounded(sender, &mut lossy));
         }
         data.route = self.route(message, data.from.as_deref());
-        data.helo = refusal.helo.map(|helo| bounded(helo, &mut lossy));
+        if let Some(helo) = refusal.helo {
+            data.helo = Some(bounded(helo, &mut lossy));
+        }
         data.stage = Some(bounded(refusal.stage, &mut lossy));
         let response = text::bounded(refusal.text, limits::RESPONSE_BYTES);
         data.lossy |= lossy || response.lossy;

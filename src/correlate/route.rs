@@ -27,12 +27,22 @@ impl Step<'_> {
 
     /// The stream of a message from `sender`: the first route that leads.
     pub(crate) fn route(&self, message: &Message, sender: Option<&str>) -> Option<SmolStr> {
+        self.route_with(message, sender, &[])
+    }
+
+    /// The same for a message with these headers, which nothing but a milter sees.
+    pub(crate) fn route_with(
+        &self,
+        message: &Message,
+        sender: Option<&str>,
+        headers: &[(SmolStr, SmolStr)],
+    ) -> Option<SmolStr> {
         if is_settled(message) {
             return message.route.clone();
         }
         let user = message.user.as_deref();
         let (instance, service) = (&*self.system.instance, message.service.as_deref());
-        let traits = Traits { user, instance, service, sender };
+        let traits = Traits { user, instance, service, sender, headers };
         let mut routes = self.direction.routes.iter();
         routes.find(|route| route.leads(traits)).map(|route| (*route.name).into())
     }

@@ -143,6 +143,7 @@ impl Step<'_> {
             sending: self.sending,
             directory: self.directory,
             asides: self.asides,
+            known: self.known,
             links: self.links,
             events: self.events,
         }

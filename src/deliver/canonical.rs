@@ -8,6 +8,7 @@ use serde::{
     ser::{Error as _, SerializeMap},
 };
 use serde_json::{Map, Number, Value};
+use smol_str::SmolStr;
 
 use super::json;
 use crate::event::{BounceCategory, BounceType, Event, EventData, EventType, Notice, TimeQuality};
@@ -145,6 +146,25 @@ impl From<Delays> for Value {
     }
 }
 
+/// The `metadata` object: names and values in the order of the configuration.
+struct Metadata<'a>(&'a [(SmolStr, SmolStr)]);
+
+impl Serialize for Metadata<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+    }
+}
+
+impl From<Metadata<'_>> for Value {
+    fn from(metadata: Metadata<'_>) -> Self {
+        let pairs = metadata.0.iter();
+        pairs
+            .map(|(name, value)| (name.to_string(), value.as_str().into()))
+            .collect::<Map<_, _>>()
+            .into()
+    }
+}
+
 fn notice(fields: &mut impl Fields, told: &Notice) {
     fields.put("webhook", told.webhook.as_deref());
     fields.put("source", told.source.as_deref());
@@ -198,10 +218,16 @@ fn further(fields: &mut impl Fields, event: &Event) {
     fields.put("action", data.action.as_deref());
     fields.put("repeated", data.repeated);
     fields.put("route", data.route.as_deref());
+    if let Some(given) = data.given.as_deref() {
+        let is_any = !given.metadata.is_empty();
+        fields.put("metadata", is_any.then(|| Metadata(&given.metadata)));
+        fields.put("tag", given.tag.as_deref());
+    }
     tracking(fields, data);
     fields.flag("lossy", data.lossy);
     fields.flag("incomplete", data.incomplete);
     fields.flag("partial", data.partial);
+    fields.flag("unreliable_rcpt", data.unreliable_rcpt);
     fields.put("time_quality", quality(event.time_quality));
     fields.put("evidence", data.evidence.as_deref().map(|line| vec![line]));
 }

@@ -9,13 +9,13 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp};
 use thiserror::Error;
-use tokio::time::Instant;
+use tokio::{sync::watch, time::Instant};
 use tracing::warn;
 
 use super::{
     http::Http,
     resolve::{Guard, Lookup, Lookups, Resolver, System},
-    skew::Skew,
+    skew::{Skew, SkewNews},
 };
 use crate::{
     config::{Connection, Webhook},
@@ -37,6 +37,7 @@ struct Shared {
     lookups: Arc<Lookups>,
     ways: Mutex<HashMap<Connection, Way>>,
     skew: Mutex<Skew>,
+    skew_news: watch::Sender<Option<SkewNews>>,
 }
 
 /// One way of connecting.
@@ -80,6 +81,7 @@ impl Client {
             lookups: Arc::new(Lookups::new(lookup)),
             ways: Mutex::default(),
             skew: Mutex::default(),
+            skew_news: watch::Sender::new(None),
         }))
     }
 
@@ -110,11 +112,18 @@ impl Client {
         self.0.skew.lock().unwrap_or_else(PoisonError::into_inner).median()
     }
 
+    /// Tells when the clock went wrong, and when it is right again.
+    #[must_use]
+    pub fn skew_news(&self) -> watch::Receiver<Option<SkewNews>> {
+        self.0.skew_news.subscribe()
+    }
+
     /// A receiver has said what time it is.
     pub(super) fn heard_time(&self, host: &str, date: Timestamp, between: [Timestamp; 2]) {
         let mut skew = self.0.skew.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(news) = skew.observe(host, date, between) {
             news.tell();
+            self.0.skew_news.send_replace(Some(news));
         }
     }
 

@@ -29,3 +29,4 @@ mod tests;
 pub use attempt::{AttemptReport, attempt, test};
 pub use client::{Client, ClientError};
 pub use probe::{Probe, Verdict, probe};
+pub use skew::SkewNews;

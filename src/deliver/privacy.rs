@@ -88,6 +88,12 @@ impl<'a> Veil<'a> {
             *text = self.text(text).into();
         }
         data.evidence = data.evidence.as_deref().map(|line| self.text(line).into());
+        if let Some(given) = &mut data.given {
+            let values = given.metadata.iter_mut().map(|(_, value)| value);
+            for value in values.chain(&mut given.tag) {
+                *value = self.text(value).into();
+            }
+        }
     }
 
     /// `b***@example.com` of `bob@example.com`; what has no domain is a local part.

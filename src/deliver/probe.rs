@@ -20,7 +20,7 @@ use crate::{
 const STALE: SignedDuration = SignedDuration::from_secs(600);
 
 /// One request of a probe and what came of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Probe {
     /// What was sent: `good`, `tampered`, `stale` or `duplicate`.
     pub name: String,
@@ -33,7 +33,7 @@ pub struct Probe {
 }
 
 /// Whether an answer is what it should be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// As it should be.

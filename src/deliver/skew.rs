@@ -48,9 +48,10 @@ enum Level {
 
 /// It has become better or worse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct News {
+pub struct SkewNews {
     level: Level,
-    ahead: SignedDuration,
+    /// How far our clock is ahead of the receivers'.
+    pub ahead: SignedDuration,
 }
 
 impl Skew {
@@ -61,7 +62,7 @@ impl Skew {
         host: &str,
         date: Timestamp,
         between: [Timestamp; 2],
-    ) -> Option<News> {
+    ) -> Option<SkewNews> {
         let [sent, answered] = between;
         self.heard.retain(|heard| heard.host != host && answered.duration_since(heard.at) < FRESH);
         if self.heard.len() >= HOSTS {
@@ -71,7 +72,7 @@ impl Skew {
         self.heard.push_back(Heard { host: host.to_owned(), at: answered, ahead });
         let ahead = self.median()?;
         let level = Level::of(ahead);
-        (std::mem::replace(&mut self.told, level) != level).then_some(News { level, ahead })
+        (std::mem::replace(&mut self.told, level) != level).then_some(SkewNews { level, ahead })
     }
 
     /// How far our clock is ahead; None while too few have spoken.
@@ -105,7 +106,13 @@ impl Level {
     }
 }
 
-impl News {
+impl SkewNews {
+    /// The clock is off; else it is right again.
+    #[must_use]
+    pub fn is_off(self) -> bool {
+        self.level != Level::Fine
+    }
+
     /// Tells the operator.
     pub(super) fn tell(self) {
         let ahead_seconds = self.ahead.as_secs();
@@ -138,12 +145,12 @@ mod tests {
     }
 
     /// Our clock says `now`, the receiver's is `behind` it.
-    fn hear(skew: &mut Skew, host: &str, now: i64, behind: i64) -> Option<News> {
+    fn hear(skew: &mut Skew, host: &str, now: i64, behind: i64) -> Option<SkewNews> {
         skew.observe(host, at(now - behind), [at(now), at(now)])
     }
 
-    fn news(level: Level, ahead: i64) -> News {
-        News { level, ahead: SignedDuration::from_secs(ahead) }
+    fn news(level: Level, ahead: i64) -> SkewNews {
+        SkewNews { level, ahead: SignedDuration::from_secs(ahead) }
     }
 
     #[test]

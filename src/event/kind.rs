@@ -122,6 +122,14 @@ event_types! {
     StoreDiskLow = "store.disk_low", Operational, false;
     /// The store was damaged beyond repair and is begun anew.
     StoreReset = "store.reset", Operational, false;
+    /// Nothing comes from a source, or it cannot be read, or not in time.
+    SourceStalled = "source.stalled", Operational, false;
+    /// Most lines of a log are not understood.
+    SourceParseDrift = "source.parse_drift", Operational, false;
+    /// The clock of this machine differs from the receivers'.
+    ClockSkew = "clock_skew", Operational, false;
+    /// A secret that was replaced is soon no longer good.
+    KeyExpiring = "key.expiring", Operational, false;
 }
 
 impl EventType {

@@ -4,6 +4,7 @@
 //! `correlate`'s. The model is fixed by `contrib/docs/events.md`.
 
 pub mod bounce;
+pub mod facts;
 pub mod id;
 pub mod kind;
 pub mod notice;
@@ -14,10 +15,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
+pub use facts::{Facts, Given};
 pub use id::{EventId, Identities, MessageUid};
 pub use kind::{EventType, Service};
 pub use notice::Notice;
-pub use route::Route;
+pub use route::{Route, RouteHeader};
 
 /// One fact about one recipient of one message. Immutable.
 ///
@@ -149,6 +151,11 @@ pub struct EventData {
     /// The line that gave the event was not whole: its log ended in the middle of it, or it was too
     /// long. What was cut off is not known.
     pub partial: bool,
+    // Since the fourth stored form:
+    /// What the sender set for its own use. Few set something, and all have room for it.
+    pub given: Option<Box<Given>>,
+    /// The mail server may have charged the answer of another recipient of the message to this one.
+    pub unreliable_rcpt: bool,
 }
 
 /// A message was opened, or a link in it clicked.

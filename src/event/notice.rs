@@ -19,7 +19,7 @@ pub struct Notice {
     pub error: Option<String>,
     /// Attempts made.
     pub attempts: Option<u64>,
-    /// How many: of dead letters, deliveries, lines, bytes that are free.
+    /// How many: of dead letters, deliveries, lines, bytes that are free, seconds.
     pub count: Option<u64>,
 }
 

@@ -2,6 +2,8 @@
 //!
 //! When it is decided is `correlate`'s business; which webhooks want which stream is `queue`'s.
 
+use smol_str::SmolStr;
+
 use super::text;
 
 /// What leads to one stream. A list that is empty asks for nothing; the others must all hold.
@@ -17,6 +19,25 @@ pub struct Route {
     pub services: Vec<String>,
     /// Domains of the envelope sender, lower case.
     pub sender_domains: Vec<String>,
+    /// A header of its messages.
+    pub header: Option<RouteHeader>,
+}
+
+/// A header that leads to a stream.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RouteHeader {
+    /// Its name, lower case.
+    pub name: String,
+    /// Its value; any one if None.
+    pub value: Option<String>,
+}
+
+impl RouteHeader {
+    fn is_among(&self, headers: &[(SmolStr, SmolStr)]) -> bool {
+        headers.iter().any(|(name, value)| {
+            *name == self.name && self.value.as_ref().is_none_or(|wanted| wanted == value)
+        })
+    }
 }
 
 /// What routes look at.
@@ -30,6 +51,8 @@ pub struct Traits<'a> {
     pub service: Option<&'a str>,
     /// Envelope sender.
     pub sender: Option<&'a str>,
+    /// Those of its headers that routes ask for: names in lower case, and values.
+    pub headers: &'a [(SmolStr, SmolStr)],
 }
 
 impl Route {
@@ -41,6 +64,7 @@ impl Route {
             && allows(&self.instances, std::str::from_utf8(traits.instance).ok())
             && allows(&self.services, traits.service)
             && allows(&self.sender_domains, sender_domain.as_deref())
+            && self.header.as_ref().is_none_or(|header| header.is_among(traits.headers))
     }
 }
 
@@ -66,6 +90,19 @@ mod tests {
         assert!(!route.leads(traits(Some("bob"), Some("x@sub.news.test"))));
         assert!(!route.leads(traits(None, Some("x@news.test"))), "not known is not listed");
         assert!(!route.leads(traits(Some("bob"), Some(""))), "the null sender has no domain");
+    }
+
+    #[test]
+    fn a_header_leads_with_its_value_or_with_any() {
+        let route = |value: Option<&str>| Route {
+            header: Some(RouteHeader { name: "x-stream".into(), value: value.map(Into::into) }),
+            ..Route::default()
+        };
+        let headers = [("x-stream".into(), "news".into())];
+        let traits = Traits { headers: &headers, ..Traits::default() };
+        assert!(route(None).leads(traits) && route(Some("news")).leads(traits));
+        assert!(!route(Some("mail")).leads(traits));
+        assert!(!route(None).leads(Traits::default()), "not known is not there");
     }
 
     #[test]

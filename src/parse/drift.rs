@@ -15,7 +15,11 @@ const ONE_OF: u64 = 2;
 
 /// What is known of each generation.
 #[derive(Debug, Default)]
-pub(super) struct Drift(HashMap<Fingerprint, Seen>);
+pub(super) struct Drift {
+    seen: HashMap<Fingerprint, Seen>,
+    /// Lines that were not understood of those that were told last, until somebody asks.
+    untold: Option<u64>,
+}
 
 #[derive(Debug, Default)]
 struct Seen {
@@ -31,6 +35,7 @@ impl Drift {
         let (lines, unrecognised) =
             (after.lines - before.lines, after.unrecognised - before.unrecognised);
         if let Some((unrecognised, lines)) = self.news(generation, lines, unrecognised) {
+            self.untold = Some(unrecognised);
             tracing::warn!(
                 %generation,
                 unrecognised,
@@ -41,6 +46,11 @@ impl Drift {
         }
     }
 
+    /// Lines that were not understood, when that was told since this was last asked.
+    pub(super) fn take(&mut self) -> Option<u64> {
+        self.untold.take()
+    }
+
     /// Counts; gives how many of how many when it is time to say so.
     fn news(
         &mut self,
@@ -48,7 +58,7 @@ impl Drift {
         lines: u64,
         unrecognised: u64,
     ) -> Option<(u64, u64)> {
-        let seen = self.0.entry(generation).or_default();
+        let seen = self.seen.entry(generation).or_default();
         seen.lines += lines;
         seen.unrecognised += unrecognised;
         if seen.lines < LINES {
@@ -74,6 +84,17 @@ mod tests {
         assert_eq!(drift.news(LOG, 1, 1), Some((LINES, LINES)));
         assert_eq!(drift.news(LOG, LINES, LINES), None);
         assert_eq!(drift.news(Fingerprint([2; 16]), LINES, LINES), Some((LINES, LINES)));
+    }
+
+    #[test]
+    fn what_was_told_can_be_asked_for_once() {
+        let mut drift = Drift::default();
+        let (before, after) =
+            (Counts::default(), Counts { lines: 900, unrecognised: 800, ..Counts::default() });
+        drift.note(LOG, before, before);
+        assert_eq!(drift.take(), None);
+        drift.note(LOG, before, after);
+        assert_eq!((drift.take(), drift.take()), (Some(800), None));
     }
 
     #[test]

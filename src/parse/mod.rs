@@ -76,6 +76,18 @@ pub struct State {
     pub since_us: Option<i64>,
 }
 
+/// Whose lines mean something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Whose {
+    /// Decided line by line.
+    #[default]
+    Anyones,
+    /// Those of Postfix and of the filters around it.
+    Postfix,
+    /// Those of Haraka.
+    Haraka,
+}
+
 /// Reads the batches of one source.
 #[derive(Debug)]
 pub struct Reader {
@@ -91,6 +103,7 @@ pub struct Reader {
 /// What a reader knows of the lines before.
 #[derive(Debug, Default)]
 struct Memory {
+    whose: Whose,
     state: State,
     counts: Counts,
     gaps: Gaps,
@@ -129,6 +142,13 @@ impl Reader {
         }
     }
 
+    /// Only lines of these mean something.
+    #[must_use]
+    pub fn of(mut self, whose: Whose) -> Self {
+        self.memory.whose = whose;
+        self
+    }
+
     /// Gives each line of `batch` that tells something to `each`, in order.
     ///
     /// A large batch is parsed on a thread of its own, ahead of `each`.
@@ -154,6 +174,12 @@ impl Reader {
     /// Lines that the log says were lost, in all, if it has said so since this was last asked.
     pub fn told_gap(&mut self) -> Option<u64> {
         self.memory.gaps.take()
+    }
+
+    /// Lines of those judged last that were not understood, if they were most and that was told
+    /// since this was last asked.
+    pub fn told_drift(&mut self) -> Option<u64> {
+        self.memory.drift.take()
     }
 
     /// What must be committed with the position of the lines read so far.
@@ -198,11 +224,13 @@ impl Memory {
         resolver: &mut Resolver,
         anchor: Timestamp,
     ) -> Option<Note> {
-        self.counts.add(&record.body);
+        let is_of_others = self.whose.passes_over(&record.body);
+        let body = if is_of_others { &Body::Ignored } else { &record.body };
+        self.counts.add(body);
         let (at, quality) = resolver.resolve(record.stamp, anchor);
         let (at_us, second) = (at.as_microsecond(), at.as_second());
-        match &record.body {
-            Body::Postfix(_) | Body::Filter(_) => {}
+        match body {
+            Body::Postfix(_) | Body::Haraka(_) | Body::Filter(_) => {}
             Body::Gap(gap) => {
                 self.gaps.note(gap.lines, second);
                 return None;
@@ -216,6 +244,16 @@ impl Memory {
         let occurrence = self.state.occurrences.count(record.line, second);
         let identities = Some(self.beginning.of(record));
         Some(Note { occurrence, at_us, quality, identities })
+    }
+}
+
+impl Whose {
+    fn passes_over(self, body: &Body<'_>) -> bool {
+        match body {
+            Body::Haraka(_) => self == Self::Postfix,
+            Body::Postfix(_) | Body::Filter(_) => self == Self::Haraka,
+            Body::Gap(_) | Body::Ignored | Body::Unrecognised(_) => false,
+        }
     }
 }
 
@@ -257,7 +295,9 @@ impl Counts {
     fn add(&mut self, body: &Body<'_>) {
         self.lines += 1;
         match body {
-            Body::Postfix(_) | Body::Filter(_) | Body::Gap(_) => self.recognised += 1,
+            Body::Postfix(_) | Body::Haraka(_) | Body::Filter(_) | Body::Gap(_) => {
+                self.recognised += 1;
+            }
             Body::Ignored => self.ignored += 1,
             Body::Unrecognised(_) => self.unrecognised += 1,
         }
@@ -270,7 +310,8 @@ fn gives_events(body: &Body<'_>) -> bool {
     let entry = match body {
         Body::Postfix(entry) => entry,
         Body::Filter(verdict) => return verdict.part != Part::Repeat,
-        Body::Ignored | Body::Gap(_) | Body::Unrecognised(_) => return false,
+        // Haraka's facts are known by what they are about, not by their lines.
+        Body::Haraka(_) | Body::Ignored | Body::Gap(_) | Body::Unrecognised(_) => return false,
     };
     match entry {
         Entry::Removed(removed) => removed.by_operator,

@@ -33,7 +33,8 @@ pub const KEPT_HEADERS: [&str; 8] = [
 
 /// One attempt to tell a webhook of an event.
 ///
-/// At most 13 KiB, as much again for each further exchange; most are a few hundred bytes.
+/// At most 13 KiB, as much again for each further exchange; most are a few hundred bytes. What the
+/// history keeps of a large one is [`super::record::Record::shorten`]'s.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempt {
     /// Which attempt of the delivery, from 1.

@@ -22,6 +22,8 @@ pub struct Claim {
     /// It is sent to see how the receiver is, while all others wait. If that is down, the attempt
     /// does not count.
     pub is_probe: bool,
+    /// It belongs to a delivery that repeats an earlier one of the same event.
+    pub is_replay: bool,
 }
 
 /// What became of a claimed delivery.
@@ -60,13 +62,22 @@ pub struct Waiting {
     pub attempts: u32,
     /// What the last one met.
     pub last_error: String,
+    // Since the second stored form (`writer::deliveries`):
+    /// It repeats an earlier delivery of the same event.
+    pub is_replay: bool,
 }
 
 impl Waiting {
     /// Nothing was tried yet.
     #[must_use]
     pub fn fresh() -> Self {
-        Self { attempts: 0, last_error: String::new() }
+        Self { attempts: 0, last_error: String::new(), is_replay: false }
+    }
+
+    /// A new delivery of an event that the webhook was told of before, or was to be.
+    #[must_use]
+    pub fn replay() -> Self {
+        Self { is_replay: true, ..Self::fresh() }
     }
 }
 

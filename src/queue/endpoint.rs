@@ -138,6 +138,8 @@ pub struct Sighting {
     pub hold: Duration,
     /// It says that it will never take anything again.
     pub gone: bool,
+    /// It says that it is somewhere else.
+    pub moved: bool,
 }
 
 /// How an endpoint answered.
@@ -167,7 +169,8 @@ impl Sighting {
             Outcome::Retry { not_before, hold: true } => not_before,
             _ => Duration::ZERO,
         };
-        Self { signal, hold, gone }
+        let moved = matches!(status, Some(300..=399));
+        Self { signal, hold, gone, moved }
     }
 }
 
@@ -179,6 +182,8 @@ pub enum Change {
         /// Attempts so far.
         attempts: u64,
     },
+    /// It sends us elsewhere, where we do not go.
+    Redirected,
     /// It takes events again.
     Recovered {
         /// Attempts that failed before.
@@ -281,6 +286,10 @@ impl Endpoint {
             Signal::Took => self.took(now_ms, &mut changes),
             Signal::Refused | Signal::Down => self.failed(sighting.signal, now_ms, &mut changes),
             Signal::Unsent => {}
+        }
+        // A receiver that was right before is not wrong at every attempt.
+        if sighting.moved && self.health.failing.is_some_and(|failing| failing.attempts == 1) {
+            changes.push(Change::Redirected);
         }
         if is_probe && sighting.signal == Signal::Down {
             self.probe_failed(now_ms);

@@ -6,7 +6,7 @@
 use thiserror::Error;
 
 use crate::{
-    event::{BounceType, Event, EventType},
+    event::{BounceType, Event, EventType, Service},
     profile::Profile,
 };
 
@@ -83,6 +83,15 @@ impl TypeSet {
     #[must_use]
     pub fn is_disjoint(self, other: Self) -> bool {
         self.0 & other.0 == 0
+    }
+
+    /// The part of it that is of one service.
+    #[must_use]
+    pub fn of_service(self, service: Service) -> Self {
+        let all = EventType::ALL.iter().filter(|kind| kind.service() == service);
+        let mut mask = Self::empty();
+        all.for_each(|kind| mask.insert(*kind));
+        Self(self.0 & mask.0)
     }
 
     /// Is that type, or some part of it, in the set?

@@ -5,6 +5,7 @@ pub mod attempt;
 pub mod delivery;
 pub mod endpoint;
 pub mod filter;
+pub mod gist;
 pub mod outcome;
 pub mod pace;
 pub mod policy;

@@ -4,13 +4,11 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     attempt::Attempt,
-    delivery::{EndState, Fate, Finished},
+    delivery::{Claim, EndState, Fate, Finished},
 };
 use crate::event::{EventId, EventType};
 
-/// Bytes of a record at most: a stored value must not be large (storage-and-speed.md §3.2).
-const RECORD_BYTES: usize = 6 * 1024;
-/// Bytes kept of an answer's body, tried one after the other until the record is small enough.
+/// Bytes kept of an answer's body where the record would be too large, less with each step.
 const BODY_BYTES: [usize; 3] = [4096, 1024, 0];
 /// Bytes kept of the URL when all else is cut.
 const URL_BYTES: usize = 512;
@@ -24,12 +22,26 @@ pub struct Record {
     pub event: EventId,
     /// What it told.
     pub kind: EventType,
-    /// It was sent to see how the receiver is.
-    pub is_probe: bool,
+    /// What it was made for.
+    pub purpose: Purpose,
     /// What became of the delivery.
     pub end: RecordEnd,
     /// The attempt itself.
     pub attempt: Attempt,
+}
+
+/// What an attempt was made for. Stored where the first form said whether it was a probe, which the
+/// first two variants still do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Purpose {
+    /// A delivery.
+    Delivery,
+    /// One that was to show how the receiver is.
+    Probe,
+    /// A delivery that repeats an earlier one of the same event.
+    Replay,
+    /// Both.
+    ReplayAsProbe,
 }
 
 /// What became of a delivery after an attempt.
@@ -58,16 +70,14 @@ impl Record {
             Fate::Retry { due_ms, .. } => RecordEnd::Retry { due_ms: *due_ms },
             Fate::Ended(letter) => RecordEnd::Ended(letter.state),
         };
-        let mut record = Self {
+        Some(Self {
             seq: claim.seq,
             event: claim.event.id,
             kind: claim.event.kind,
-            is_probe: claim.is_probe,
+            purpose: Purpose::of(claim),
             end,
             attempt,
-        };
-        record.fit();
-        Some(record)
+        })
     }
 
     /// When the attempt began, milliseconds since the epoch.
@@ -76,78 +86,46 @@ impl Record {
         u64::try_from(self.attempt.started_us / 1000).unwrap_or(0)
     }
 
-    /// Cuts what strangers filled until the record is small enough.
-    fn fit(&mut self) {
-        for bytes in BODY_BYTES {
-            for exchange in &mut self.attempt.exchanges {
-                cut(&mut exchange.body, bytes);
+    /// Cuts what strangers filled, more with each `step` from 0 on. False when there is nothing left
+    /// to cut.
+    pub fn shorten(&mut self, step: usize) -> bool {
+        let exchanges = &mut self.attempt.exchanges;
+        match BODY_BYTES.get(step) {
+            Some(bytes) => exchanges.iter_mut().for_each(|it| cut(&mut it.body, *bytes)),
+            None if step == BODY_BYTES.len() => {
+                cut(&mut self.attempt.url, URL_BYTES);
+                exchanges.iter_mut().for_each(|exchange| exchange.headers.clear());
             }
-            if self.text_bytes() <= RECORD_BYTES {
-                return;
-            }
+            None => return false,
         }
-        cut(&mut self.attempt.url, URL_BYTES);
-        self.attempt.exchanges.iter_mut().for_each(|exchange| exchange.headers.clear());
+        true
+    }
+}
+
+impl Purpose {
+    fn of(claim: &Claim) -> Self {
+        match (claim.is_replay, claim.is_probe) {
+            (false, false) => Self::Delivery,
+            (false, true) => Self::Probe,
+            (true, false) => Self::Replay,
+            (true, true) => Self::ReplayAsProbe,
+        }
     }
 
-    /// All that has no bound of its own that is small.
-    fn text_bytes(&self) -> usize {
-        let of_headers = |headers: &[(String, String)]| -> usize {
-            headers.iter().map(|(name, value)| name.len() + value.len()).sum()
-        };
-        let exchanges = self.attempt.exchanges.iter();
-        let exchanges: usize =
-            exchanges.map(|exchange| exchange.body.len() + of_headers(&exchange.headers)).sum();
-        self.attempt.url.len() + exchanges
+    /// To see how the receiver is.
+    #[must_use]
+    pub fn is_probe(self) -> bool {
+        matches!(self, Self::Probe | Self::ReplayAsProbe)
+    }
+
+    /// Of a delivery that repeats an earlier one.
+    #[must_use]
+    pub fn is_replay(self) -> bool {
+        matches!(self, Self::Replay | Self::ReplayAsProbe)
     }
 }
 
 fn cut(text: &mut String, bytes: usize) {
     let end = (0..=bytes.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
     text.truncate(end.unwrap_or(0));
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::queue::attempt::{Exchange, ExchangeResult, Times};
-
-    #[test]
-    fn whatever_a_receiver_says_a_record_stays_small() {
-        let exchange = |body: &str, value: &str| Exchange {
-            key: None,
-            remote: None,
-            by_proxy: false,
-            times: Times::default(),
-            result: ExchangeResult::Answered(500),
-            headers: vec![("server".into(), value.into()); 8],
-            body: body.into(),
-        };
-        let (long, value) = ("ü".repeat(4096), "x".repeat(256));
-        for (exchanges, url) in [
-            (vec![exchange(&long, ""), exchange(&long, "")], "https://x.test/".to_owned()),
-            (vec![exchange(&long, &value), exchange(&long, &value)], "u".repeat(2048)),
-        ] {
-            let attempt = Attempt {
-                number: 1,
-                started_us: 5_999,
-                elapsed_us: 1,
-                url,
-                request: None,
-                exchanges,
-            };
-            let mut record = Record {
-                seq: 1,
-                event: EventId::default(),
-                kind: EventType::OutboundDelivered,
-                is_probe: false,
-                end: RecordEnd::Delivered,
-                attempt,
-            };
-            record.fit();
-            let stored = postcard::to_allocvec(&record).map_or(usize::MAX, |bytes| bytes.len());
-            assert!(stored <= RECORD_BYTES + 512, "{stored}");
-            assert_eq!(record.at_ms(), 5);
-        }
-    }
 }

@@ -3,7 +3,7 @@
 //! Nothing here has a `Debug` that shows it, a `Display` or a `Serialize`: the bytes leave only
 //! through functions whose names say so. [`Secret`] is the text that an operator knows, [`KeySet`]
 //! which of them are good at one time, [`KeyRing`] what a rotation makes of them, [`LiveKeys`] a ring
-//! that changes under its users, [`Sealing`] what makes them fit to be stored, [`Hidden`] any other
+//! that changes under its users, [`ApiKeys`] who may ask over the network, [`Sealing`] what makes them fit to be stored, [`Hidden`] any other
 //! text that is not for eyes.
 //!
 //! ```compile_fail,E0277
@@ -18,6 +18,7 @@
 //! }
 //! ```
 
+mod api_key;
 mod hidden;
 mod keys;
 mod live;
@@ -26,6 +27,7 @@ mod seal;
 mod sealing;
 mod text;
 
+pub use api_key::{ApiKey, ApiKeys, Known, Role, Token, TokenDigest};
 pub use hidden::Hidden;
 pub use keys::{FormerKey, KeyId, KeySet};
 pub use live::LiveKeys;

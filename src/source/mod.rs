@@ -7,6 +7,7 @@
 //! * [`replay`]: log files that are read once, plain or compressed.
 //! * [`stdin`]: one stream.
 //! * [`journald`]: systemd's journal, followed for ever.
+//! * [`milter`]: what Postfix tells of a message while it takes it in. No lines: facts beside them.
 //!
 //! A replay and a stream may also be an export of systemd's journal.
 
@@ -19,6 +20,7 @@ mod journal;
 pub mod journald;
 mod line_end;
 mod lines;
+pub mod milter;
 pub mod replay;
 pub mod stdin;
 

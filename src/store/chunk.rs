@@ -2,7 +2,7 @@
 //! give its space back (sled frees no emptied leaves).
 //!
 //! ```text
-//! version: u8 = 3 | crc32 of the rest: u32 | { length: u32 | event in postcard }*
+//! version: u8 = 4 | crc32 of the rest: u32 | { length: u32 | event in postcard }*
 //! ```
 //!
 //! An event of an earlier version ends before the fields that came later: as many zero bytes are
@@ -17,18 +17,22 @@ use crate::{event::Event, limits::CHUNK_BYTES};
 use super::CodecError;
 
 /// The format that is written.
-const VERSION: u8 = 3;
+const VERSION: u8 = 4;
 
 /// The formats before it, which are still read.
 const FIRST_VERSION: u8 = 1;
 const SECOND_VERSION: u8 = 2;
+const THIRD_VERSION: u8 = 3;
 
 /// Fields of an event that [`FIRST_VERSION`] did not have: `route`, `same_reason`, `hit`, `evidence`,
-/// `notice`, `partial`.
-const SINCE_FIRST: [u8; 6] = [0; 6];
+/// `notice`, `partial`, `given`, `unreliable_rcpt`.
+const SINCE_FIRST: [u8; 8] = [0; 8];
 
-/// Of those, what [`SECOND_VERSION`] did not have: `partial`.
-const SINCE_SECOND: [u8; 1] = [0];
+/// Of those, what [`SECOND_VERSION`] did not have: `partial`, `given`, `unreliable_rcpt`.
+const SINCE_SECOND: [u8; 3] = [0; 3];
+
+/// Of those, what [`THIRD_VERSION`] did not have: `given`, `unreliable_rcpt`.
+const SINCE_THIRD: [u8; 2] = [0; 2];
 
 /// Version byte and checksum.
 const HEADER_BYTES: usize = 5;
@@ -163,6 +167,7 @@ fn event(version: u8, packed: &[u8]) -> postcard::Result<Event> {
     match version {
         FIRST_VERSION => postcard::from_bytes(&[packed, &SINCE_FIRST].concat()),
         SECOND_VERSION => postcard::from_bytes(&[packed, &SINCE_SECOND].concat()),
+        THIRD_VERSION => postcard::from_bytes(&[packed, &SINCE_THIRD].concat()),
         _ => postcard::from_bytes(packed),
     }
 }
@@ -172,7 +177,9 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
     use super::*;
-    use crate::event::{EventData, EventId, EventType, Hit, MessageUid, Notice, TimeQuality};
+    use crate::event::{
+        EventData, EventId, EventType, Given, Hit, MessageUid, Notice, TimeQuality,
+    };
 
     fn event(number: u8, response_bytes: usize) -> Event {
         Event {
@@ -237,13 +244,13 @@ mod tests {
         let mut newer = value;
         newer[0] = VERSION + 1;
         let error = std::error::Error::source(&decode(7, &newer).unwrap_err()).unwrap().to_string();
-        assert_eq!(error, "a stored event chunk has format 4, but this version reads format 3");
+        assert_eq!(error, "a stored event chunk has format 5, but this version reads format 4");
     }
 
     #[test]
     fn events_of_earlier_formats_are_read_without_the_fields_that_came_later() {
         let packed = postcard::to_allocvec(&event(1, 5)).unwrap();
-        for (version, since) in [(1, &SINCE_FIRST[..]), (2, &SINCE_SECOND)] {
+        for (version, since) in [(1, &SINCE_FIRST[..]), (2, &SINCE_SECOND), (3, &SINCE_THIRD)] {
             let earlier = packed.strip_suffix(since).unwrap();
             let length = u32::try_from(earlier.len()).unwrap().to_be_bytes();
             let body = [&length, earlier, &length, earlier].concat();
@@ -262,6 +269,8 @@ mod tests {
             evidence: Some("a line".into()),
             notice: Some(Box::new(Notice::about("a"))),
             partial: true,
+            given: Some(Box::new(Given { tag: Some("a".into()), ..Given::default() })),
+            unreliable_rcpt: true,
             ..EventData::default()
         };
         let event = Event { data: Box::new(data), ..event(1, 1) };

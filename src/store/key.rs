@@ -12,6 +12,7 @@ const SOURCE_STATE: u8 = b's';
 const JOURNAL: u8 = b'j';
 const LIVE: u8 = b'l';
 const ASIDE: u8 = b'w';
+const HARAKA: u8 = b'n';
 const CHUNK: u8 = b'e';
 const CURSOR: u8 = b'c';
 const RETRY: u8 = b'r';
@@ -25,6 +26,7 @@ const ENDPOINT: u8 = b'h';
 const PLACE: u8 = b'q';
 const ATTEMPTS: u8 = b'a';
 const RING: u8 = b'k';
+const API_KEY: u8 = b'u';
 
 /// A whole key.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -79,6 +81,12 @@ impl Key {
         Self(key.raw(&part.to_be_bytes()).0)
     }
 
+    /// A part of what is known of a connection or transaction of Haraka, by its name.
+    #[must_use]
+    pub fn haraka(name: &str, part: u32) -> Self {
+        Self(Writer::table(HARAKA).bytes(name.as_bytes()).raw(&part.to_be_bytes()).0)
+    }
+
     /// The `number`th line that waits for its message.
     #[must_use]
     pub fn aside(number: u64) -> Self {
@@ -107,6 +115,12 @@ impl Key {
     #[must_use]
     pub fn ring(webhook: WebhookId) -> Self {
         Self(Writer::table(RING).raw(&webhook.0).0)
+    }
+
+    /// A key of the API, by its digest.
+    #[must_use]
+    pub fn api_key(digest: [u8; 32]) -> Self {
+        Self(Writer::table(API_KEY).raw(&digest).0)
     }
 
     /// A delivery that waits until `due_ms`, milliseconds since the epoch.
@@ -227,6 +241,12 @@ impl Prefix {
         Self(vec![LIVE])
     }
 
+    /// Everything that is known of connections and transactions of Haraka.
+    #[must_use]
+    pub fn haraka() -> Self {
+        Self(vec![HARAKA])
+    }
+
     /// Every line that waits for its message.
     #[must_use]
     pub fn asides() -> Self {
@@ -249,6 +269,12 @@ impl Prefix {
     #[must_use]
     pub fn rings() -> Self {
         Self(vec![RING])
+    }
+
+    /// All keys of the API.
+    #[must_use]
+    pub fn api_keys() -> Self {
+        Self(vec![API_KEY])
     }
 
     /// What waits for one webhook, the earliest due first.
@@ -352,6 +378,15 @@ pub fn parse_live(key: &[u8]) -> Option<LiveKey<'_>> {
     Some(live).filter(|_| fields.done())
 }
 
+/// Name and number of the part of a [`Key::haraka`].
+#[must_use]
+pub fn parse_haraka(key: &[u8]) -> Option<(&str, u32)> {
+    let mut fields = Fields::of(HARAKA, key)?;
+    let name = std::str::from_utf8(fields.bytes()?).ok()?;
+    let part = fields.array().map(u32::from_be_bytes)?;
+    fields.done().then_some((name, part))
+}
+
 /// First sequence number of a [`Key::chunk`].
 #[must_use]
 pub fn parse_chunk(key: &[u8]) -> Option<u64> {
@@ -371,6 +406,13 @@ pub fn parse_cursor(key: &[u8]) -> Option<WebhookId> {
 pub fn parse_ring(key: &[u8]) -> Option<WebhookId> {
     let mut fields = Fields::of(RING, key)?;
     fields.array().map(WebhookId).filter(|_| fields.done())
+}
+
+/// Digest of a [`Key::api_key`].
+#[must_use]
+pub fn parse_api_key(key: &[u8]) -> Option<[u8; 32]> {
+    let mut fields = Fields::of(API_KEY, key)?;
+    fields.array().filter(|_| fields.done())
 }
 
 /// Webhook, due time in milliseconds since the epoch, and sequence number of a [`Key::retry`].
@@ -499,8 +541,10 @@ mod tests {
         assert_eq!(parse_dead(Key::dead(hook, 6).as_bytes()), Some((hook, 6)));
         assert_eq!(parse_cursor(Key::cursor(hook).as_bytes()), Some(hook));
         assert_eq!(parse_ring(Key::ring(hook).as_bytes()), Some(hook));
+        assert_eq!(parse_api_key(Key::api_key([5; 32]).as_bytes()), Some([5; 32]));
         assert_eq!(parse_chunk(Key::chunk(77).as_bytes()), Some(77));
         assert_eq!(parse_aside(Key::aside(78).as_bytes()), Some(78));
+        assert_eq!(parse_haraka(Key::haraka("C.1", 7).as_bytes()), Some(("C.1", 7)));
         assert_eq!(parse_posting(Key::posting(3, 4).as_bytes()), Some((3, 4)));
         assert_eq!(parse_age(Key::age(5).as_bytes()), Some(5));
         assert_eq!(parse_offered(Key::offered(hook, 8).as_bytes()), Some((hook, 8)));

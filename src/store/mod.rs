@@ -19,18 +19,20 @@
 //! | `j` | journal | source | how far the journal has been read |
 //! | `s` | source state | source | what the writer remembers of a source |
 //! | `l` | live | host, instance, queue ID, generation | a message under way |
+//! | `n` | haraka | name, part | a connection or transaction of Haraka under way |
 //! | `w` | aside | number | a line that waits for its message |
 //! | `e` | chunk | first sequence number | packed events ([`chunk`]) |
 //! | `c` | cursor | webhook | below this sequence number all is done |
 //! | `h` | endpoint | webhook | whether it is disabled, held, failing or down |
 //! | `k` | ring | webhook | its secrets, sealed if there is a key for that |
+//! | `u` | API key | SHA-256 of it | its name and role |
 //! | `q` | place | webhook, message, sequence number | a delivery that waits for another, or another for it |
 //! | `r` | retry | webhook, due, sequence number | a delivery that failed and waits |
 //! | `d` | dead | webhook, sequence number | a delivery that was given up |
 //! | `a` | attempt | webhook, number | packed records of attempts |
 //! | `b` | offered | webhook, page | bitmap: older events that a replay offered to it |
 //! | `t` | age | first sequence number | when the chunk that begins there was begun |
-//! | `p` | replay | a key of `m`, `o`, `s`, `l` or `w` | the same of a replay that is not finished |
+//! | `p` | replay | a key of `m`, `o`, `s`, `l`, `n` or `w` | the same of a replay that is not finished |
 //! | `x` | posting | hour, part | lookup postings of one hour of log time |
 //!
 //! Every value opens with a format version byte ([`codec`], [`chunk`]), so none is empty. An empty

@@ -43,6 +43,7 @@ impl Writer {
     fn staged(&mut self) -> Option<Stage> {
         let is_kept = self.mode.scope().is_some();
         live::stage(&mut self.intake.correlator, is_kept.then_some(&mut self.stage));
+        self.intake.stage_states(&mut self.stage);
         self.stage_notices();
         self.deliveries.stage(self.events.next_seq(), &mut self.stage);
         if self.stage.is_empty() {

@@ -38,17 +38,22 @@ use crate::{
     queue::{
         delivery::{Claim, Finished, Waiting},
         endpoint::{DisabledReason, Endpoint},
+        gist::Interest,
         policy,
         progress::Progress,
         subscription::{Decision, Subscription, Tally},
     },
-    store::{Key, Prefix, Store, codec, key},
+    store::{CodecError, Key, Prefix, Store, codec, key},
 };
 use claim::Desk;
 use order::Order;
 
-/// Version of the stored cursors, retries and dead letters.
+/// Version of the stored cursors, dead letters and places in the order of messages.
 pub(super) const VERSION: u8 = 1;
+/// Version of the stored retries.
+const RETRY_VERSION: u8 = 2;
+/// Their first form, which is still read, ended before `is_replay`.
+const FIRST_RETRY_VERSION: u8 = 1;
 /// Waiting retries that are given up in one step.
 const GIVEN_UP: usize = limits::REMOVES_PER_COMMIT;
 /// Events looked at in one claim, so that a webhook that wants few does not hold up the others.
@@ -81,6 +86,8 @@ struct Cursor {
 struct State {
     id: WebhookId,
     webhook: Arc<Webhook>,
+    /// What can be for it, in short.
+    interest: Interest,
     progress: Progress,
     born_seq: u64,
     offered: Offered,
@@ -246,7 +253,8 @@ impl Deliveries {
                 seq < state.born_seq && state.offered.mark(state.id, seq, store)?
             };
             if is_due {
-                state.make_due(seq, now_ms, stage);
+                let waiting = if resend { Waiting::replay() } else { Waiting::fresh() };
+                state.make_due(seq, now_ms, &waiting, stage);
                 offers += 1;
             }
         }
@@ -273,6 +281,7 @@ impl Deliveries {
         let standing = |state: &State| Standing {
             health: state.endpoint.health().clone(),
             backlog: self.durable_seq.saturating_sub(state.progress.next()),
+            tally: state.tally.clone(),
         };
         self.endpoints.iter().map(standing).collect()
     }
@@ -418,6 +427,7 @@ impl State {
             history: History::load(webhook.id, store)?,
             order: (webhook.policy.ordering == policy::Ordering::Message).then(Order::default),
             endpoint: Endpoint::new(health, &webhook.policy, now_ms),
+            interest: Interest::of(&subscription(&webhook)),
             webhook,
             progress,
             born_seq,
@@ -436,10 +446,9 @@ impl State {
         })
     }
 
-    /// An event is to be sent from now on, from its first attempt, wherever the cursor is.
-    fn make_due(&self, seq: u64, now_ms: u64, stage: &mut Stage) {
-        let waiting = codec::encode(VERSION, &Waiting::fresh());
-        stage.put(Key::retry(self.id, now_ms, seq), waiting);
+    /// An event is to be sent from then on, wherever the cursor is.
+    fn make_due(&self, seq: u64, due_ms: u64, waiting: &Waiting, stage: &mut Stage) {
+        stage.put(Key::retry(self.id, due_ms, seq), codec::encode(RETRY_VERSION, waiting));
     }
 
     /// Nothing that waits now will be sent.
@@ -471,15 +480,7 @@ impl State {
     }
 
     fn subscription(&self) -> Subscription<'_> {
-        let Webhook { events, filter_users, filter_domains, selection, .. } = &*self.webhook;
-        Subscription {
-            types: *events,
-            users: filter_users.as_deref().unwrap_or_default(),
-            domains: filter_domains.as_deref().unwrap_or_default(),
-            routes: &selection.routes,
-            deferrals: selection.deferrals,
-            machine: selection.include_machine_events,
-        }
+        subscription(&self.webhook)
     }
 
     /// What becomes of a fresh event; counted.
@@ -504,6 +505,27 @@ impl State {
         }
         Ok(true)
     }
+}
+
+fn subscription(webhook: &Webhook) -> Subscription<'_> {
+    let Webhook { events, filter_users, filter_domains, selection, .. } = webhook;
+    Subscription {
+        types: *events,
+        users: filter_users.as_deref().unwrap_or_default(),
+        domains: filter_domains.as_deref().unwrap_or_default(),
+        routes: &selection.routes,
+        deferrals: selection.deferrals,
+        machine: selection.include_machine_events,
+    }
+}
+
+/// A stored retry.
+fn waiting(value: &[u8]) -> Result<Waiting, CodecError> {
+    const WHAT: &str = "retry";
+    if value.first() == Some(&FIRST_RETRY_VERSION) {
+        return codec::decode(WHAT, FIRST_RETRY_VERSION, &[value, &[0]].concat());
+    }
+    codec::decode(WHAT, RETRY_VERSION, value)
 }
 
 fn of(endpoints: &mut [State], webhook: WebhookId) -> Option<&mut State> {

@@ -12,14 +12,14 @@ use super::{
     ages::Ages,
     chunks::Chunks,
     error::WriterError,
-    kinds::Kinds,
+    gists::Gists,
     postings::{self, Postings},
     stage::Stage,
 };
 use crate::{
     config::Kept,
     event::Event,
-    queue::filter::TypeSet,
+    queue::gist::Interest,
     store::{Key, Prefix, Store, chunk, codec, key},
 };
 
@@ -42,7 +42,7 @@ pub(super) struct EventLog {
     chunks: Chunks,
     /// The newest events: those that are not packed yet, and some before them.
     recent: VecDeque<Arc<Event>>,
-    kinds: Kinds,
+    gists: Gists,
     postings: Postings,
     /// The chunk that was last read from the store.
     read_chunk: Vec<(u64, Arc<Event>)>,
@@ -63,7 +63,7 @@ impl EventLog {
             first_seq: first_seq.unwrap_or(next_seq),
             chunks: Chunks::new(next_seq, Ages::load(store, first_seq, now_ms, stage)?),
             recent: VecDeque::new(),
-            kinds: Kinds::new(next_seq),
+            gists: Gists::new(next_seq),
             postings: Postings::default(),
             read_chunk: Vec::new(),
         })
@@ -72,7 +72,7 @@ impl EventLog {
     /// Appends an event; it can be claimed after the next commit.
     pub(super) fn append(&mut self, event: Event) {
         self.postings.note(&event, self.next_seq);
-        self.kinds.note(&event, self.next_seq);
+        self.gists.note(&event, self.next_seq);
         self.next_seq += 1;
         self.recent.push_back(Arc::new(event));
     }
@@ -158,10 +158,10 @@ impl EventLog {
         Ok(self.postings.find(event, store)?.filter(|seq| *seq >= self.first_seq))
     }
 
-    /// From `from` up to and without this sequence number, at most `end`, nothing is for a webhook
-    /// that names `types`, as far as that is known without a look at the events.
-    pub(super) fn end_of_others(&self, types: TypeSet, from: u64, end: u64) -> u64 {
-        self.kinds.end_of_others(types, from, end)
+    /// From `from` up to and without this sequence number, at most `end`, nothing is for `who`, as far
+    /// as that is known without a look at the events.
+    pub(super) fn end_of_others(&self, who: &Interest, from: u64, end: u64) -> u64 {
+        self.gists.end_of_others(who, from, end)
     }
 
     /// A durable event; None when it was deleted.

@@ -8,13 +8,15 @@ use std::{
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
+    api_keys::{KeyAction, KeyOutcome},
     history::{Page, Wanted},
     manual::{Action, Cancelled, Cleared, DeadPage, Outcome, Replayed, Selector, Standing},
 };
 use crate::{
     config::WebhookId,
+    event::{EventType, Notice},
     queue::delivery::{Claim, Finished},
-    secret::{KeyRing, RotationError, Secret},
+    secret::{ApiKey, ApiKeys, KeyRing, RotationError, Secret, TokenDigest},
 };
 
 /// Rows of one answer at most.
@@ -46,10 +48,14 @@ pub(super) enum Command {
         grace: Duration,
         answer: oneshot::Sender<Option<Result<KeyRing, RotationError>>>,
     },
+    /// Make a key of the API, or end one.
+    ApiKey { action: KeyAction, answer: oneshot::Sender<KeyOutcome> },
     /// Take in the batches that wait, commit, answer.
     Flush { input_ended: bool, answer: oneshot::Sender<()> },
     /// The replay is over: nothing of it is to be gone on with.
     ReplayDone,
+    /// Something about the service is to be told.
+    Tell { kind: EventType, notice: Notice },
     /// The sources are ending: let them.
     Ending,
     /// As flush, and end.
@@ -105,6 +111,7 @@ pub struct WriterHandle {
     commands: mpsc::Sender<Command>,
     /// Sequence number below which events are durable.
     durable: watch::Receiver<u64>,
+    api_keys: ApiKeys,
 }
 
 /// The writer has ended; nothing can be claimed or finished any more.
@@ -113,8 +120,12 @@ pub struct WriterHandle {
 pub struct Stopped;
 
 impl WriterHandle {
-    pub(super) fn new(commands: mpsc::Sender<Command>, durable: watch::Receiver<u64>) -> Self {
-        Self { commands, durable }
+    pub(super) fn new(
+        commands: mpsc::Sender<Command>,
+        durable: watch::Receiver<u64>,
+        api_keys: ApiKeys,
+    ) -> Self {
+        Self { commands, durable, api_keys }
     }
 
     /// Claims up to `max` deliveries for the webhook with index `endpoint`.
@@ -274,6 +285,34 @@ impl WriterHandle {
         self.ask(|answer| Command::Rotate { webhook, new, grace, answer }).await
     }
 
+    /// The keys of the API.
+    #[must_use]
+    pub fn api_keys(&self) -> &ApiKeys {
+        &self.api_keys
+    }
+
+    /// From now on the key with that digest is good. Durable when it answers.
+    ///
+    /// # Errors
+    /// [`Stopped`] when the writer has ended.
+    pub async fn create_key(
+        &self,
+        digest: TokenDigest,
+        key: ApiKey,
+    ) -> Result<KeyOutcome, Stopped> {
+        let action = KeyAction::Create(digest, key);
+        self.ask(|answer| Command::ApiKey { action, answer }).await
+    }
+
+    /// From now on it is good no more. Durable when it answers.
+    ///
+    /// # Errors
+    /// [`Stopped`] when the writer has ended.
+    pub async fn revoke_key(&self, digest: TokenDigest) -> Result<KeyOutcome, Stopped> {
+        let action = KeyAction::Revoke(digest);
+        self.ask(|answer| Command::ApiKey { action, answer }).await
+    }
+
     async fn ask<T>(
         &self,
         command: impl FnOnce(oneshot::Sender<T>) -> Command,
@@ -304,6 +343,13 @@ impl WriterHandle {
     pub async fn replay_done(&self) {
         // An error means that it has ended; then its own error is told.
         drop(self.commands.send(Command::ReplayDone).await);
+    }
+
+    /// Has an operational event told to the webhooks that want it, soon; the log line is the
+    /// caller's.
+    pub async fn tell(&self, kind: EventType, notice: Notice) {
+        // Without a writer there is nobody left to tell.
+        drop(self.commands.send(Command::Tell { kind, notice }).await);
     }
 
     /// Tells the writer that the sources are told to end. It takes what they still have, also while

@@ -2,17 +2,37 @@
 //!
 //! The newest chunk is put again with each commit until it is full. The oldest goes when there are
 //! more than [`ATTEMPT_CHUNKS`]; what is too old is the sweep's.
+//!
+//! A value of the store must not be large (storage-and-speed.md §3.2), and an answer may be: one
+//! that does not fit is compressed. Whatever text it is, 8 KiB of it fit then.
+
+use std::slice;
 
 use super::{error::WriterError, stage::Stage};
 use crate::{
     config::WebhookId,
     limits::{ATTEMPT_CHUNKS, CHUNK_BYTES},
     queue::record::Record,
-    store::{Key, Prefix, Store, codec, key},
+    store::{CodecError, Key, Prefix, Store, codec, key},
 };
 
 /// Version of the stored form: a list of records.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+/// The first form, which is still read: what it tells of the purpose of an attempt has not changed.
+const FIRST_VERSION: u8 = 1;
+/// The whole of another form, its version and all, compressed.
+const COMPRESSED_VERSION: u8 = 3;
+/// Bytes beyond which a value is compressed.
+const PLAIN_BYTES: usize = 6 * 1024;
+/// Bytes of a value at most: sixteen of them are in one leaf of the store, which must stay below
+/// 128 kB.
+const VALUE_BYTES: usize = 7 * 1024 + 512;
+/// Bytes of a record as it comes from a sender, at most.
+const RECORD_BYTES: usize = 64 * 1024;
+/// Where the text is random, more effort gives nothing.
+const EFFORT: i32 = 3;
+/// As messages name it.
+const WHAT: &str = "chunk of attempts";
 /// Chunks read for one page: one that is looked for must not hold up the writer.
 const CHUNKS_READ: usize = 512;
 
@@ -65,8 +85,8 @@ impl History {
     }
 
     /// Appends a record; it is stored with the next commit.
-    pub(super) fn append(&mut self, webhook: WebhookId, record: Record, stage: &mut Stage) {
-        let bytes = codec::encode(VERSION, &record).len();
+    pub(super) fn append(&mut self, webhook: WebhookId, mut record: Record, stage: &mut Stage) {
+        let bytes = fit(&mut record);
         if self.open_bytes + bytes > CHUNK_BYTES && !self.open.is_empty() {
             self.stage(webhook, stage);
             self.begin_chunk(webhook, stage);
@@ -88,10 +108,34 @@ impl History {
     /// Puts the open chunk into the next commit, if it grew.
     pub(super) fn stage(&mut self, webhook: WebhookId, stage: &mut Stage) {
         if std::mem::take(&mut self.is_changed) {
-            let value = codec::encode(VERSION, &self.open);
-            stage.put(Key::attempts(webhook, self.number), value);
+            stage.put(Key::attempts(webhook, self.number), value(&self.open));
         }
     }
+}
+
+/// Cuts a record until it can be stored by itself; gives its bytes.
+fn fit(record: &mut Record) -> usize {
+    for step in 0.. {
+        let bytes = codec::encode(VERSION, record).len();
+        if bytes <= PLAIN_BYTES
+            || value(slice::from_ref(record)).len() <= VALUE_BYTES
+            || !record.shorten(step)
+        {
+            return bytes;
+        }
+    }
+    0
+}
+
+/// What is stored of these.
+fn value(records: &[Record]) -> Vec<u8> {
+    let plain = codec::encode(VERSION, records);
+    if plain.len() <= PLAIN_BYTES {
+        return plain;
+    }
+    // It fails only for want of memory.
+    zstd::bulk::compress(&plain, EFFORT)
+        .map_or(plain, |compressed| [&[COMPRESSED_VERSION][..], &compressed].concat())
 }
 
 /// Attempts for a webhook, the newest first.
@@ -127,8 +171,15 @@ pub(super) fn newest_ms(value: &[u8]) -> Result<u64, WriterError> {
     Ok(records(value)?.last().map_or(0, Record::at_ms))
 }
 
-fn records(value: &[u8]) -> Result<Vec<Record>, WriterError> {
-    Ok(codec::decode("chunk of attempts", VERSION, value)?)
+fn records(value: &[u8]) -> Result<Vec<Record>, CodecError> {
+    match value.split_first() {
+        Some((&FIRST_VERSION, _)) => codec::decode(WHAT, FIRST_VERSION, value),
+        Some((&COMPRESSED_VERSION, compressed)) => {
+            let plain = zstd::bulk::decompress(compressed, RECORD_BYTES);
+            codec::decode(WHAT, VERSION, &plain.map_err(|_| CodecError::Malformed { what: WHAT })?)
+        }
+        _ => codec::decode(WHAT, VERSION, value),
+    }
 }
 
 #[cfg(test)]
@@ -140,7 +191,13 @@ mod tests {
     use super::*;
     use crate::{
         event::{EventId, EventType},
-        queue::{attempt::Attempt, record::RecordEnd},
+        limits::ANSWER_KEPT_BYTES,
+        queue::{
+            attempt::{
+                Attempt, Exchange, ExchangeResult, HEADER_BYTES, KEPT_HEADERS, Times, URL_BYTES,
+            },
+            record::{Purpose, RecordEnd},
+        },
     };
 
     fn record(seq: u64) -> Record {
@@ -153,7 +210,8 @@ mod tests {
             exchanges: Vec::new(),
         };
         let (event, kind) = (EventId::default(), EventType::OutboundDelivered);
-        Record { seq, event, kind, is_probe: false, end: RecordEnd::Delivered, attempt }
+        let purpose = Purpose::Delivery;
+        Record { seq, event, kind, purpose, end: RecordEnd::Delivered, attempt }
     }
 
     #[test]
@@ -175,5 +233,81 @@ mod tests {
         let numbers: Vec<_> = numbers.collect();
         assert_eq!(numbers.last().unwrap() - numbers[0], ATTEMPT_CHUNKS - 1, "{numbers:?}");
         assert!(numbers[0] > 0);
+    }
+
+    /// Answered so many times with that body.
+    fn answered(times: usize, body: &str, header: &str) -> Record {
+        let exchange = Exchange {
+            key: None,
+            remote: None,
+            by_proxy: false,
+            times: Times::default(),
+            result: ExchangeResult::Answered(500),
+            headers: KEPT_HEADERS.map(|name| (name.to_owned(), header.to_owned())).into(),
+            body: body.to_owned(),
+        };
+        let mut record = record(1);
+        record.attempt.exchanges = vec![exchange; times];
+        record
+    }
+
+    /// As much as is kept, and each character one of `range`, in no order.
+    fn random_text(range: std::ops::Range<u32>) -> String {
+        let (mut text, mut state) = (String::new(), 1_u64);
+        while text.len() + 4 <= ANSWER_KEPT_BYTES {
+            // Marsaglia, xorshift.
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            let span = u64::from(range.end - range.start);
+            text.extend(char::from_u32(range.start + u32::try_from(state % span).unwrap()));
+        }
+        text
+    }
+
+    /// Nothing takes more room than ASCII of which any character may be the next.
+    #[test]
+    fn eight_kib_of_an_answer_are_kept_whatever_is_in_them() {
+        for range in [0..128, 0..1, 32..127, 0x80..0x800, 0x800..0xd800, 0x1_0000..0x11_0000] {
+            let body = random_text(range.clone());
+            let mut record = answered(1, &body, "");
+            fit(&mut record);
+            assert_eq!(record.attempt.exchanges[0].body, body, "{range:?}");
+            let stored = value(&[record.clone()]);
+            assert!(stored.len() <= VALUE_BYTES, "{} of {range:?}", stored.len());
+            assert_eq!(records(&stored).unwrap(), [record]);
+        }
+    }
+
+    /// The same three times over takes hardly more room than once; three that differ do.
+    #[test]
+    fn whatever_a_receiver_says_a_record_fits_into_a_value() {
+        let (ascii, letters) = (random_text(0..128), random_text(32..127));
+        let header = &letters[..HEADER_BYTES];
+        for (bodies, header, kept) in [
+            ([&ascii, &ascii, &ascii], "", ascii.len()),
+            ([&ascii, &letters, &ascii], "", 4096),
+            ([&letters, &ascii, &letters], header, 4096),
+        ] {
+            let mut record = answered(3, "", header);
+            record.attempt.url = "u".repeat(URL_BYTES);
+            for (exchange, body) in record.attempt.exchanges.iter_mut().zip(bodies) {
+                exchange.body.clone_from(body);
+            }
+            fit(&mut record);
+            assert!(value(&[record.clone()]).len() <= VALUE_BYTES);
+            let left: Vec<_> = record.attempt.exchanges.iter().map(|it| it.body.len()).collect();
+            assert_eq!(left, [kept; 3]);
+        }
+    }
+
+    #[test]
+    fn the_first_form_is_read_and_another_one_refused() {
+        let mut stored = codec::encode(FIRST_VERSION, &vec![record(7)]);
+        assert_eq!(records(&stored).unwrap(), [record(7)]);
+        stored[0] = COMPRESSED_VERSION + 1;
+        assert!(matches!(records(&stored), Err(CodecError::UnknownVersion { .. })));
+        stored[0] = COMPRESSED_VERSION;
+        assert!(matches!(records(&stored), Err(CodecError::Malformed { .. })));
     }
 }

@@ -1,16 +1,16 @@
 //! Lines in, events out, in memory only. So this can go on while a commit is under way: nothing
 //! here asks the store, and what is staged here goes with the next commit.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tokio::{sync::mpsc, time::Instant};
 
-use super::{Feed, Mode, stage::Stage};
+use super::{Feed, Mode, silence::Silences, stage::Stage};
 use crate::{
     correlate::Correlator,
-    event::Event,
+    event::{Event, EventType},
     parse::{Counts, Reader},
-    source::Batch,
+    source::{Batch, milter::FactsReceiver},
 };
 
 /// The sources, and what became of their lines so far.
@@ -23,6 +23,8 @@ pub(super) struct Intake {
     pub(super) correlator: Correlator,
     /// What lines before the start of a source tell, by its index, until the source begins.
     pasts: BTreeMap<usize, Correlator>,
+    /// What a milter knows of messages.
+    pub(super) facts: Option<FactsReceiver>,
     /// What the lines of a batch tell, until it is known who wants it. Kept to reuse its memory.
     told: Vec<Event>,
     pub(super) batches: mpsc::Receiver<Batch>,
@@ -30,8 +32,12 @@ pub(super) struct Intake {
     pub(super) heard: Instant,
     /// Events without a place in the log of events yet. Kept to reuse its memory.
     pub(super) fresh: Vec<Event>,
-    /// Lines that a source says were lost, by its index; not told yet.
-    pub(super) gaps: Vec<(usize, u64)>,
+    /// Sources that were heard since their state was last staged, by index.
+    heard_of: BTreeSet<usize>,
+    /// What is wrong with the lines of a source, by its index, and with how many of them; not told
+    /// yet.
+    pub(super) alarms: Vec<(usize, EventType, u64)>,
+    pub(super) silences: Silences,
 }
 
 impl Intake {
@@ -43,17 +49,21 @@ impl Intake {
         mode: Mode,
     ) -> Self {
         let (heard, fresh) = (Instant::now(), Vec::new());
+        let silences = Silences::new(&sources, heard);
         Self {
             mode,
             sources,
             readers,
             correlator,
             pasts: BTreeMap::new(),
+            facts: None,
             told: Vec::new(),
             batches,
             heard,
             fresh,
-            gaps: Vec::new(),
+            heard_of: BTreeSet::new(),
+            alarms: Vec::new(),
+            silences,
         }
     }
 
@@ -70,27 +80,50 @@ impl Intake {
             return;
         };
         self.heard = Instant::now();
+        if !batch.lines.is_empty() {
+            self.silences.end(batch.source, self.heard);
+        }
+        // They were there before the lines of their messages were written.
+        while let Some(facts) = self.facts.as_mut().and_then(FactsReceiver::take) {
+            self.correlator.know(facts);
+        }
         let (correlator, told) = (&mut self.correlator, &mut self.told);
         if batch.is_past {
             let past = self.pasts.entry(batch.source).or_insert_with(|| correlator.of_the_past());
             reader.read(batch, |line| past.step(line, told));
             told.clear();
             reader.told_gap();
+            reader.told_drift();
         } else {
             if let Some(past) = self.pasts.remove(&batch.source) {
                 correlator.take_over(past);
             }
             reader.read(batch, |line| correlator.step(line, told));
             self.fresh.extend(told.drain(..).filter(|event| reader.wants(event.at_us)));
-            self.gaps.extend(reader.told_gap().map(|lines| (batch.source, lines)));
+            let (gap, drift) = (reader.told_gap(), reader.told_drift());
+            let alarms = [(EventType::SourceGap, gap), (EventType::SourceParseDrift, drift)];
+            let told = |(kind, lines): (_, Option<u64>)| Some((batch.source, kind, lines?));
+            self.alarms.extend(alarms.into_iter().filter_map(told));
         }
         if self.mode.scope().is_some() {
-            stage.position(&source.name, batch, reader.state());
+            stage.position(&source.name, batch);
+            self.heard_of.insert(batch.source);
         }
         stage.lines += batch.lines.len() as u64;
         stage.bytes += batch.bytes.len();
         stage.is_last = batch.idle;
         stage.touch();
+    }
+
+    /// Stages what must be remembered of the sources that were heard, once for a commit: it is more
+    /// than a position.
+    pub(super) fn stage_states(&mut self, stage: &mut Stage) {
+        for index in std::mem::take(&mut self.heard_of) {
+            if let (Some(reader), Some(source)) = (self.readers.get(index), self.sources.get(index))
+            {
+                stage.source_state(&source.name, reader.state());
+            }
+        }
     }
 
     /// Keeps of the fresh events what a source wants. Whose message waited is not known any more:

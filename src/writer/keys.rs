@@ -6,18 +6,25 @@
 
 mod stored;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::stage::Stage;
 use crate::{
     config::{Webhook, WebhookId},
-    secret::{KeyRing, RotationError, SealError, Sealing, Secret, SecretError},
+    secret::{KeyId, KeyRing, RotationError, SealError, Sealing, Secret, SecretError},
     store::{CodecError, Key, Prefix, Store, StoreError, key::parse_ring},
 };
 
 use stored::StoredRing;
+
+/// The end of a former secret is told so long before.
+const TOLD_BEFORE: SignedDuration = SignedDuration::from_hours(1);
 
 /// The secrets of the webhooks at work.
 #[derive(Debug, Default)]
@@ -26,6 +33,19 @@ pub struct Keys {
     webhooks: Vec<Arc<Webhook>>,
     /// What a start has changed and no commit holds yet.
     unstored: BTreeMap<WebhookId, Vec<u8>>,
+    /// Former secrets whose end was told.
+    told: HashSet<(WebhookId, KeyId)>,
+}
+
+/// A former secret that will soon no longer be good.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Expiring {
+    /// Name of its webhook.
+    pub(super) webhook: String,
+    /// Its id.
+    pub(super) key: KeyId,
+    /// So long it still is.
+    pub(super) seconds: u64,
 }
 
 /// The secrets cannot be had, so nothing could be signed as receivers expect it.
@@ -70,7 +90,7 @@ impl Keys {
         sealing: Sealing,
         now: Timestamp,
     ) -> Result<Self, KeysError> {
-        let mut keys = Self { sealing, webhooks: webhooks.to_vec(), unstored: BTreeMap::new() };
+        let mut keys = Self { sealing, webhooks: webhooks.to_vec(), ..Self::default() };
         for entry in store.scan(&Prefix::rings())? {
             let (key, value) = entry?;
             let owner = parse_ring(&key);
@@ -130,6 +150,22 @@ impl Keys {
                 webhook.transport.keys.set(ring);
             }
         }
+    }
+
+    /// Former secrets whose end is near, each once: receivers that still know no other will refuse
+    /// what is sent to them.
+    pub(super) fn expiring(&mut self, now: Timestamp) -> Vec<Expiring> {
+        let mut expiring = Vec::new();
+        for webhook in &self.webhooks {
+            for former in webhook.ring().former() {
+                let (key, left) = (former.secret.id(), former.valid_until.duration_since(now));
+                if left <= TOLD_BEFORE && self.told.insert((webhook.id, key)) {
+                    let seconds = u64::try_from(left.as_secs()).unwrap_or(0);
+                    expiring.push(Expiring { webhook: webhook.name.clone(), key, seconds });
+                }
+            }
+        }
+        expiring
     }
 
     fn webhook(&self, id: WebhookId) -> Option<&Arc<Webhook>> {

@@ -4,19 +4,25 @@
 //! sled keeps values beyond a quarter of its segment in files of their own that it never syncs,
 //! so no value may grow with the number of recipients.
 
-use super::{error::WriterError, scope::Scope, stage::Stage};
+use super::{error::WriterError, scope::Scope, stage::Stage, stories};
 use crate::{
     correlate::{Correlator, Message},
     store::{CodecError, Key, Prefix, Store, codec, key},
 };
 
 /// Version of the stored form of a message.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
-/// The first form, which is still read: it ended before `service` and `route`. As many zero bytes
-/// say that they are not known.
+/// The forms before it, which are still read: each ended before fields that came later. As many zero
+/// bytes say that they are not known.
 const FIRST_VERSION: u8 = 1;
-const NEW_FIELDS: [u8; 2] = [0; 2];
+const SECOND_VERSION: u8 = 2;
+
+/// `service`, `route`, `helo`, `given`.
+const SINCE_FIRST: [u8; 4] = [0; 4];
+
+/// `helo`, `given`.
+const SINCE_SECOND: [u8; 2] = [0; 2];
 
 /// Version of the stored form of a line put aside.
 const ASIDE_VERSION: u8 = 1;
@@ -28,6 +34,7 @@ const PART_BYTES: usize = 6 * 1024;
 pub(super) fn stage(correlator: &mut Correlator, stage: Option<&mut Stage>) {
     let Some(stage) = stage else {
         correlator.drain_asides(|_, _| {});
+        correlator.drain_haraka(|_, _, _| {});
         return correlator.drain_changes(|_, _, _, _| {});
     };
     let scope = stage.scope;
@@ -39,18 +46,29 @@ pub(super) fn stage(correlator: &mut Correlator, stage: Option<&mut Stage>) {
         }
     });
     correlator.drain_changes(|host, instance, queue_id, message| {
-        let parts = if message.closed { Vec::new() } else { codec::encode(VERSION, message) };
+        let value = if message.closed { Vec::new() } else { codec::encode(VERSION, message) };
         let key = |part| scope.key(Key::live(host, instance, queue_id.as_bytes(), part));
-        let mut count = 0;
-        for part in parts.chunks(PART_BYTES) {
-            stage.put(key(count), part.to_vec());
-            count += 1;
-        }
-        for surplus in count..message.stored_parts {
-            stage.remove(key(surplus));
-        }
-        message.stored_parts = count;
+        put_parts(stage, key, &value, &mut message.stored_parts);
     });
+    stories::stage(correlator, stage);
+}
+
+/// Stages a value in as many parts as it needs, where so many were before.
+pub(super) fn put_parts(
+    stage: &mut Stage,
+    key: impl Fn(u32) -> Key,
+    value: &[u8],
+    stored_parts: &mut u32,
+) {
+    let mut count = 0;
+    for part in value.chunks(PART_BYTES) {
+        stage.put(key(count), part.to_vec());
+        count += 1;
+    }
+    for surplus in count..*stored_parts {
+        stage.remove(key(surplus));
+    }
+    *stored_parts = count;
 }
 
 /// Gives all stored messages and lines back to the correlator.
@@ -64,6 +82,7 @@ pub(super) fn restore(
         let Some(number) = key::parse_aside(scope.strip(&key)) else { continue };
         correlator.restore_aside(number, codec::decode("waiting line", ASIDE_VERSION, &bytes)?);
     }
+    stories::restore(store, scope, correlator)?;
     let mut parts = Parts::default();
     for entry in store.scan(&scope.prefix(Prefix::live()))? {
         let (key, bytes) = entry?;
@@ -99,9 +118,11 @@ impl Parts {
 
     fn message(&self) -> Result<Message, CodecError> {
         const WHAT: &str = "message";
-        if self.value.first() == Some(&FIRST_VERSION) {
-            return codec::decode(WHAT, FIRST_VERSION, &[&self.value[..], &NEW_FIELDS].concat());
-        }
-        codec::decode(WHAT, VERSION, &self.value)
+        let (version, missing): (_, &[u8]) = match self.value.first() {
+            Some(&FIRST_VERSION) => (FIRST_VERSION, &SINCE_FIRST),
+            Some(&SECOND_VERSION) => (SECOND_VERSION, &SINCE_SECOND),
+            _ => return codec::decode(WHAT, VERSION, &self.value),
+        };
+        codec::decode(WHAT, version, &[&self.value[..], missing].concat())
     }
 }

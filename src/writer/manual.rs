@@ -7,6 +7,7 @@ use crate::{
     queue::{
         delivery::{DeadLetter, EndState},
         endpoint::Health,
+        subscription::Tally,
     },
 };
 
@@ -120,6 +121,8 @@ pub struct Standing {
     pub health: Health,
     /// Events that it has not been asked about yet, of which it may not want all.
     pub backlog: u64,
+    /// What became of the events that it was asked about, since the start.
+    pub tally: Tally,
 }
 
 /// How many dead letters were removed.

@@ -11,6 +11,7 @@
 //! restart.
 
 mod ages;
+mod api_keys;
 mod backfill;
 mod chunks;
 mod commit;
@@ -18,11 +19,11 @@ mod deliveries;
 mod error;
 mod events;
 mod expiry;
+mod gists;
 mod handle;
 mod history;
 mod intake;
 mod keys;
-mod kinds;
 mod life;
 mod live;
 mod manual;
@@ -31,8 +32,10 @@ mod postings;
 mod replay_set;
 mod room;
 mod scope;
+mod silence;
 mod stage;
 mod steady;
+mod stories;
 mod sweep;
 mod upkeep;
 
@@ -53,12 +56,14 @@ use crate::{
     config::{Retention, Webhook},
     correlate::{Correlator, Direction},
     event::{Event, EventType, Notice},
-    parse::{Counts, Reader, State},
+    parse::{Counts, Reader, State, Whose},
     queue::delivery::Finished,
-    source::Batch,
+    secret::ApiKeys,
+    source::{Batch, milter::FactsReceiver},
     store::Store,
 };
 
+pub use api_keys::KeyOutcome;
 pub use error::WriterError;
 pub use handle::{Access, Claimed, Resume, Stopped, WriterHandle};
 pub use history::{Page, Place, Wanted};
@@ -117,6 +122,10 @@ pub struct Feed {
     pub since_us: Option<i64>,
     /// What is not stored of it can be had again at the next start.
     pub can_be_read_again: bool,
+    /// Told when no line comes for so long.
+    pub silence: Option<Duration>,
+    /// Whose lines it has.
+    pub whose: Whose,
 }
 
 /// What the lines are.
@@ -196,6 +205,7 @@ pub struct Writer {
     events: EventLog,
     deliveries: Deliveries,
     keys: Keys,
+    api_keys: ApiKeys,
     retention: Retention,
     sweep: Sweep,
     room: Room,
@@ -264,11 +274,12 @@ impl Writer {
                 None => None,
             };
             let begun = stored.unwrap_or(State { since_us: source.since_us, ..State::default() });
-            readers.push(Reader::new(zone.clone(), begun));
+            readers.push(Reader::new(zone.clone(), begun).of(source.whose));
         }
         if let Some(scope) = mode.resumed_scope() {
             live::restore(&store, scope, &mut correlator)?;
         }
+        let api_keys = api_keys::load(&store)?;
         let events = EventLog::load(&store, next_seq, millis(now), &mut stage)?;
         let writer = Self {
             store,
@@ -280,6 +291,7 @@ impl Writer {
             events,
             deliveries,
             keys,
+            api_keys: api_keys.clone(),
             retention,
             sweep: Sweep::new(millis(now)),
             room: Room::new(min_free),
@@ -291,7 +303,14 @@ impl Writer {
             durable,
             summary: Summary::default(),
         };
-        Ok((writer, WriterHandle::new(commands, durable_seen)))
+        Ok((writer, WriterHandle::new(commands, durable_seen, api_keys)))
+    }
+
+    /// Adds what comes out there to what the log says.
+    #[must_use]
+    pub fn with_facts(mut self, facts: FactsReceiver) -> Self {
+        self.intake.facts = Some(facts);
+        self
     }
 
     /// Works until it is told to stop. Blocks the calling thread, which must not be a runtime's.
@@ -357,6 +376,7 @@ impl Writer {
         if !is_listening {
             // It is not the log that is silent: we do not listen.
             self.intake.heard = Instant::now();
+            self.intake.silences.begin_anew(self.intake.heard);
         }
         // Lines that have come already end a silence, however long the last commit took.
         let Intake { correlator, heard, batches, .. } = &mut self.intake;
@@ -450,6 +470,17 @@ impl Writer {
                 }
                 answer.send(rotated).ok();
             }
+            Command::ApiKey { action, answer } => {
+                let outcome = match api_keys::stage(action, &self.api_keys, &mut self.stage) {
+                    Ok(known) => {
+                        self.commit()?;
+                        self.api_keys.set(known);
+                        KeyOutcome::Done
+                    }
+                    Err(outcome) => outcome,
+                };
+                answer.send(outcome).ok();
+            }
             Command::Flush { input_ended, answer } => {
                 self.flush(input_ended)?;
                 answer.send(()).ok();
@@ -457,6 +488,10 @@ impl Writer {
             // One that keeps nothing leaves alone what is kept of another.
             Command::ReplayDone if self.mode.scope() != Some(Scope::Replay) => {}
             Command::ReplayDone => self.forget_replay()?,
+            Command::Tell { kind, notice } => {
+                let now_ms = self.now_ms();
+                self.deliveries.notices.push(kind, notice, now_ms);
+            }
             Command::Ending => self.room.end(),
             Command::Stop => {}
         }
@@ -497,8 +532,9 @@ impl Writer {
             self.events.append(event);
         }
         self.intake.fresh = fresh;
-        for (source, lines) in std::mem::take(&mut self.intake.gaps) {
-            self.tell_gap(source, lines);
+        for (source, kind, lines) in std::mem::take(&mut self.intake.alarms) {
+            let about = Notice { count: Some(lines), ..Notice::default() };
+            self.tell_of_source(source, kind, about);
         }
         Ok(())
     }
@@ -528,11 +564,10 @@ impl Writer {
         Ok(true)
     }
 
-    fn tell_gap(&mut self, source: usize, lines: u64) {
+    fn tell_of_source(&mut self, source: usize, kind: EventType, about: Notice) {
         let source = self.intake.sources.get(source).map(|feed| feed.name.clone());
-        let notice = Notice { source, count: Some(lines), ..Notice::default() };
         let now_ms = self.now_ms();
-        self.deliveries.notices.push(EventType::SourceGap, notice, now_ms);
+        self.deliveries.notices.push(kind, Notice { source, ..about }, now_ms);
     }
 
     fn look_for_room(&mut self) {

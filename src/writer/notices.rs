@@ -70,6 +70,15 @@ impl Notices {
                     self.push(EventType::EndpointFailing, notice, now_ms);
                 }
             }
+            Change::Redirected => {
+                let hint = "redirects are never followed: set its url to where it leads";
+                tracing::warn!(webhook, hint, "a webhook redirects");
+                if !is_own {
+                    let reason = Some("redirect".to_owned());
+                    let notice = Notice { reason, attempts: Some(1), ..about };
+                    self.push(EventType::EndpointFailing, notice, now_ms);
+                }
+            }
             Change::Recovered { attempts } => {
                 tracing::info!(webhook, attempts, "a webhook recovered");
                 if !is_own {

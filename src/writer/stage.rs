@@ -73,15 +73,21 @@ impl Stage {
     }
 
     /// Notes where a source is once this batch is durable.
-    pub(super) fn position(&mut self, source: &str, batch: &Batch, state: &State) {
+    pub(super) fn position(&mut self, source: &str, batch: &Batch) {
         if let Some(position) = &batch.journal {
             self.journals.insert(source.to_owned(), position.clone());
         } else {
             let position = batch.position.clone();
             self.positions.insert((source.to_owned(), position.fingerprint), position);
         }
-        let occurrences = state.occurrences.newest(limits::OCCURRENCES_STORED);
-        self.states.insert(source.to_owned(), State { occurrences, ..state.clone() });
+    }
+
+    /// Notes what must be remembered of a source with its position.
+    pub(super) fn source_state(&mut self, source: &str, state: &State) {
+        let State { year, occurrences, since_us } = state;
+        let occurrences = occurrences.newest(limits::OCCURRENCES_STORED);
+        self.states
+            .insert(source.to_owned(), State { year: *year, occurrences, since_us: *since_us });
     }
 
     /// The commit, when there is anything to commit.

@@ -6,8 +6,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Mode, Writer, error::WriterError, sweep::Measure};
-use crate::store::Sparse;
+use super::{Mode, Writer, error::WriterError, keys::Expiring, sweep::Measure};
+use crate::{
+    event::{EventType, Notice},
+    store::Sparse,
+};
 
 /// Between two looks while there is nothing to do.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -26,12 +29,35 @@ impl Writer {
         self.look_for_room();
         let more = self.forget_some()?;
         self.keys.forget_expired(self.clock.now(), &mut self.stage);
+        self.tell_of_silences();
+        self.tell_of_keys();
         self.rebuild_store()?;
         if !self.deliveries.notices.is_empty() {
             self.stage.touch();
         }
         self.upkeep_at = Instant::now() + if more { STEP_EVERY } else { LOOK_EVERY };
         Ok(())
+    }
+
+    fn tell_of_silences(&mut self) {
+        for (source, lasted) in self.intake.silences.too_long(Instant::now()) {
+            let seconds = lasted.as_secs();
+            let name = self.intake.sources.get(source).map(|feed| feed.name.as_str());
+            tracing::warn!(source = name, seconds, "no line comes from the source");
+            let reason = Some("silent".to_owned());
+            let about = Notice { reason, count: Some(seconds), ..Notice::default() };
+            self.tell_of_source(source, EventType::SourceStalled, about);
+        }
+    }
+
+    fn tell_of_keys(&mut self) {
+        let now_ms = self.now_ms();
+        for expiring in self.keys.expiring(self.clock.now()) {
+            let Expiring { webhook, key, seconds } = expiring;
+            tracing::warn!(webhook, %key, seconds, "a secret that was replaced is soon no longer good");
+            let notice = Notice { count: Some(seconds), ..Notice::about(&webhook) };
+            self.deliveries.notices.push(EventType::KeyExpiring, notice, now_ms);
+        }
     }
 
     /// Has the store rebuilt when its files have grown out of all proportion. To find that out is

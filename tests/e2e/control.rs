@@ -4,7 +4,7 @@ use rustix::process::Signal;
 
 use crate::{
     lines,
-    program::{Host, SECRET, output, text},
+    program::{Host, SECRET, command, output, text},
     receiver::Receiver,
     until,
 };
@@ -31,6 +31,33 @@ fn webhooks_are_listed_and_shown_without_their_secret() {
     for answer in [&listed.stdout, &by_id.stdout] {
         assert!(!text(answer).contains("whsec_"));
     }
+    program.stop(Signal::TERM);
+}
+
+/// Why a webhook is not told of something is no riddle.
+#[test]
+fn what_a_webhook_was_and_was_not_told_of_is_shown_with_the_key_that_decided() {
+    let (host, receiver) = (Host::new(), Receiver::start());
+    let config = host.configure(
+        &host.log_source(),
+        &receiver,
+        "events = [\"outbound.delivered\", \"outbound.bounced\"]\nfilter_users = [\"ann\"]",
+    );
+    let program = host.run(&config);
+    host.append("mail.log", &lines(0..3));
+    let decisions = || {
+        let shown = output(&["webhooks", "show", "Shop", "--json", "--config", &config]);
+        let shown: serde_json::Value = serde_json::from_slice(&shown.stdout).unwrap();
+        shown["decisions"].as_array().cloned().unwrap_or_default()
+    };
+    let count = |it: &serde_json::Value| it["count"].as_u64().unwrap();
+    until("all are decided", || decisions().iter().map(count).sum::<u64>() == 3);
+    let [decided] = &decisions()[..] else { panic!("{:?}", decisions()) };
+    assert_eq!((&decided["is_told"], &decided["count"]), (&false.into(), &3.into()));
+    assert_eq!(decided["reason"], "its user is not in `filter_users`");
+    assert!(decided["latest_event_id"].as_str().unwrap().starts_with("evt_"));
+    let shown = text(&output(&["webhooks", "show", "Shop", "--config", &config]).stdout);
+    assert!(shown.contains("not told        3 events: its user is not in"), "{shown}");
     program.stop(Signal::TERM);
 }
 
@@ -243,4 +270,49 @@ fn what_a_source_passed_over_or_may_have_lost_is_shown_when_there_is_any() {
         (&1.into(), &1.into())
     );
     assert_eq!(told.get("bytes_lost"), None, "it was read to its end");
+}
+
+#[test]
+fn over_the_network_a_key_lets_in_until_it_is_revoked() {
+    let (host, receiver) = (Host::new(), Receiver::start());
+    let address = free_address();
+    let api = format!("[api]\nlisten = \"{address}\"");
+    let config = host.configure(&host.log_source(), &receiver, &api);
+    let program = host.run(&config);
+    let base = format!("http://{address}");
+    until("the API listens", || std::net::TcpStream::connect(&address).is_ok());
+
+    let refused = output(&["webhooks", "list", "--api", &base]);
+    assert_eq!(refused.status.code(), Some(77), "{}", text(&refused.stderr));
+    assert!(text(&refused.stderr).contains("mailherald keys create NAME"));
+
+    let made = output(&["keys", "create", "Graphs", "--json", "--config", &config]);
+    let made: serde_json::Value = serde_json::from_slice(&made.stdout).unwrap();
+    let key = made["key"].as_str().unwrap();
+    let ask = |args: &[&str]| {
+        let mut command = command(args);
+        command.env("MAILHERALD_API_KEY", key).args(["--api", &base]);
+        command.output().unwrap()
+    };
+    assert!(ask(&["webhooks", "list"]).status.success());
+    let denied = ask(&["webhooks", "disable", "Shop"]);
+    assert_eq!(denied.status.code(), Some(77), "it may see and not change");
+    let listed = output(&["keys", "list", "--config", &config]);
+    assert!(text(&listed.stdout).contains("Graphs") && !text(&listed.stdout).contains(key));
+
+    // The key outlives a restart, and what was revoked does not.
+    program.stop(Signal::TERM);
+    let program = host.run(&config);
+    until("the API listens", || std::net::TcpStream::connect(&address).is_ok());
+    assert!(ask(&["webhooks", "list"]).status.success());
+    assert!(output(&["keys", "revoke", "Graphs", "--config", &config]).status.success());
+    assert_eq!(ask(&["webhooks", "list"]).status.code(), Some(77));
+    let said = program.said();
+    assert!(said.contains("path=\"/v1/keys/Graphs\" status=204"), "{said}");
+    assert!(!said.contains(key));
+}
+
+fn free_address() -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().to_string()
 }

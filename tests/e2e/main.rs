@@ -27,6 +27,7 @@ mod run;
 mod selection;
 mod store_faults;
 mod traffic;
+mod troubles;
 
 use std::time::{Duration, Instant};
 

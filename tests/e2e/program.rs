@@ -55,11 +55,13 @@ impl Host {
     }
 
     /// Writes a configuration with one source and one webhook, and gives its path. The Postfix of
-    /// the machine, if there is one, has no say.
+    /// the machine, if there is one, has no say. Nothing listens on the network unless `webhook` ends
+    /// with an `[api]`: tests run beside each other.
     pub(crate) fn configure(&self, source: &str, receiver: &Receiver, webhook: &str) -> String {
+        let api = if webhook.contains("[api]") { "" } else { "[api]\nlisten = \"none\"\n" };
         let text = format!(
-            "state_dir = \"{}\"\n[mail]\npostconf = \"off\"\n[[source]]\n{source}\n[[webhook]]\nname = \"Shop\"\n\
-             url = \"{}\"\nsecret = \"{SECRET}\"\n{webhook}\n",
+            "state_dir = \"{}\"\n[mail]\npostconf = \"off\"\n{api}[[source]]\n{source}\n[[webhook]]\n\
+             name = \"Shop\"\nurl = \"{}\"\nsecret = \"{SECRET}\"\n{webhook}\n",
             self.text("state"),
             receiver.url()
         );

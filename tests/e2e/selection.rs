@@ -2,12 +2,14 @@
 
 use std::os::unix::fs::PermissionsExt;
 
+use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::{
     lines,
     program::{Host, output, text},
     receiver::Receiver,
+    until,
 };
 
 fn bodies(receiver: &Receiver) -> Vec<Value> {
@@ -42,6 +44,32 @@ fn a_hashed_address_stays_the_same_from_run_to_run_and_is_nowhere_in_clear() {
     );
     let key = std::fs::metadata(host.path("state/privacy.key")).unwrap();
     assert_eq!(key.permissions().mode() & 0o777, 0o600);
+}
+
+/// Webhooks.md §2.8: whoever names the type is told, and nobody else.
+#[test]
+fn a_log_of_which_most_is_not_understood_is_told_to_those_who_want_to_know() {
+    let (host, receiver) = (Host::new(), Receiver::start());
+    let config = host.configure(
+        &host.log_source(),
+        &receiver,
+        "events = [\"outbound.delivered\", \"source.parse_drift\"]",
+    );
+    let program = host.run(&config);
+    host.append("mail.log", &"what is this?\n".repeat(600));
+    until("the alarm", || receiver.count() == 1);
+    let body = &bodies(&receiver)[0];
+    assert_eq!(body["type"], "source.parse_drift");
+    assert_eq!(body["service"], "operational");
+    assert!(body["data"]["count"].as_u64().unwrap() > 250, "{body}");
+    assert!(body["data"]["source"].is_string(), "{body}");
+    program.stop(Signal::TERM);
+    let others = host.configure(&host.log_source(), &receiver, "");
+    let program = host.run(&others);
+    host.append("mail.log", &lines(0..1));
+    until("an event", || receiver.count() == 2);
+    assert_eq!(bodies(&receiver)[1]["type"], "outbound.delivered");
+    program.stop(Signal::TERM);
 }
 
 const STAMP: &str = "2026-03-01T10:00:00.000000+00:00 mx postfix";

@@ -83,6 +83,12 @@ impl Client {
         replies
     }
 
+    /// Says one thing, and expects that answer.
+    pub(crate) fn step(&mut self, line: &str, code: u16) {
+        self.say(line);
+        self.expect(code);
+    }
+
     fn recipient(&mut self, to: &str) -> Reply {
         self.say(&format!("RCPT TO:<{to}>"));
         self.reply()

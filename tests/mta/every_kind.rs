@@ -41,8 +41,8 @@ fn every_kind_of_recipient_yields_exactly_the_right_webhooks() {
         wait::until(WEBHOOKS, || wanted.difference(&receiver).is_empty());
         assert!(herald.stop().success(), "{}", herald.said());
         let difference = wanted.difference(&receiver);
-        let (said, log) = (herald.said(), postfix.log_text());
-        assert!(difference.is_empty(), "{difference}\nmailherald: {said}\nthe log:\n{log}");
+        let (said, log) = (herald.said(), about(&difference, &postfix.log_text()));
+        assert!(difference.is_empty(), "the log:\n{log}\nmailherald: {said}\n{difference}");
         every_request_was_verified(&receiver);
         the_same_ids_come_by_replay(&receiver, &herald.dry_run(&postfix.log()));
     });
@@ -80,6 +80,14 @@ impl Wanted {
         }
         all
     }
+}
+
+/// The lines of the log that name somebody of whom `difference` speaks.
+fn about(difference: &str, log: &str) -> String {
+    let quoted = difference.split('"').filter(|word| word.contains('@'));
+    let people: BTreeSet<&str> = quoted.collect();
+    let names = |line: &&str| people.iter().any(|person| line.contains(person));
+    log.lines().filter(names).flat_map(|line| [line, "\n"]).collect()
 }
 
 /// Type and recipient, wherever the profile keeps them.

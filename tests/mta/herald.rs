@@ -25,6 +25,9 @@ include = ["@LOG@"]
 mta = "postfix"
 start = "beginning"
 
+[api]
+listen = "none"
+
 [mail]
 local_domains = ["here.test"]
 mynetworks = ["127.0.0.1/32"]
@@ -94,11 +97,39 @@ impl Herald {
         child.wait().expect("the child is ours");
     }
 
+    /// Adds lines to the end of the configuration.
+    pub(crate) fn add(&self, lines: &str) {
+        let text = fs::read_to_string(&self.config).expect("it was written");
+        fs::write(&self.config, text + lines).expect("dir is ours");
+    }
+
+    /// Adds keys to the section `[mail]`.
+    pub(crate) fn add_to_mail_section(&self, keys: &str) {
+        let text = fs::read_to_string(&self.config).expect("it was written");
+        let text = text.replace("[mail]\n", &format!("[mail]\n{keys}"));
+        fs::write(&self.config, text).expect("dir is ours");
+    }
+
+    /// Makes it hang, until [`Herald::thaw`].
+    pub(crate) fn freeze(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets it go on.
+    pub(crate) fn thaw(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        let child = self.child.as_ref().expect("it was started");
+        let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+        kill_process(pid.expect("a process has an id"), signal).expect("the child is ours");
+    }
+
     /// Asks it to stop (SIGTERM) and waits until it has.
     pub(crate) fn stop(&mut self) -> ExitStatus {
+        self.signal(Signal::TERM);
         let mut child = self.child.take().expect("it was started");
-        let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-        kill_process(pid.expect("a process has an id"), Signal::TERM).expect("the child is ours");
         let status = wait::find(STOP, || child.try_wait().expect("the child is ours"));
         if status.is_none() {
             child.kill().expect("the child is ours");

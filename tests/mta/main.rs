@@ -18,6 +18,7 @@ mod client;
 mod every_kind;
 mod facts;
 mod herald;
+mod milter;
 mod namespace;
 mod needs;
 mod postconf;

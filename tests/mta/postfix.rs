@@ -39,11 +39,17 @@ pub(crate) struct Postfix {
 impl Postfix {
     /// Starts with all outside mail going to `next_hop`, and waits until it accepts connections.
     pub(crate) fn start(next_hop: SocketAddr) -> Self {
+        Self::start_with(next_hop, "")
+    }
+
+    /// The same with further lines in `main.cf`.
+    pub(crate) fn start_with(next_hop: SocketAddr, lines: &str) -> Self {
         let root = tempfile::tempdir().expect("a temporary directory can be made");
         // Postfix's daemons run under other users, and a temporary directory is closed to them.
         set_mode(root.path(), 0o755);
         let (smtp, submission) = (free_address(), free_address());
         write_configuration(root.path(), smtp, submission, next_hop);
+        append(&root.path().join("etc/main.cf"), lines);
         make_directories(root.path());
         let master = Self::command(root.path(), "postfix")
             .arg("start-fg")
@@ -65,6 +71,16 @@ impl Postfix {
     /// Where users authenticate.
     pub(crate) fn submission(&self) -> SocketAddr {
         self.submission
+    }
+
+    /// Makes a directory below the queue directory that the group of Postfix may go into.
+    pub(crate) fn directory_for_group(&self, name: &str) -> PathBuf {
+        let directory = self.root.path().join("spool").join(name);
+        fs::create_dir(&directory).expect("the directory is ours");
+        set_mode(&directory, 0o750);
+        let done = Command::new("chgrp").arg("postfix").arg(&directory).status();
+        assert!(done.is_ok_and(|status| status.success()), "the group `postfix` exists");
+        directory
     }
 
     /// The log file.
@@ -99,10 +115,10 @@ impl Postfix {
     /// Waits until every queue is empty and every message has logged its end.
     pub(crate) fn wait_until_idle(&self, limit: Duration) {
         let idle = wait::until(limit, || BUSY_QUEUES.iter().all(|queue| self.is_empty(queue)));
-        assert!(idle, "mail is still queued; the log:\n{}", self.log_text());
+        assert!(idle, "the log:\n{}\nmail is still queued", self.log_text());
         // The queue file goes a moment before `removed` is logged.
         let logged = wait::until(LIMIT, || every_active_message_is_removed(&self.log_text()));
-        assert!(logged, "a message never logged its end; the log:\n{}", self.log_text());
+        assert!(logged, "the log:\n{}\na message never logged its end", self.log_text());
     }
 
     /// Messages in the Maildir of [`LOCAL_USER`].
@@ -159,6 +175,11 @@ fn write_configuration(
             .replace("@NEXT_HOP@", &format!("[{}]:{}", next_hop.ip(), next_hop.port()));
         fs::write(root.join("etc").join(name), text).expect("the directory is ours");
     }
+}
+
+fn append(file: &Path, lines: &str) {
+    let text = fs::read_to_string(file).expect("it was written");
+    fs::write(file, text + lines).expect("the directory is ours");
 }
 
 /// The directories that must exist before `postfix start` makes the rest.

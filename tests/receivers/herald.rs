@@ -39,7 +39,8 @@ impl Target {
     }
 }
 
-const MAIL: &str = "[mail]\npostconf = \"off\"\nlocal_domains = [\"lab.test\"]\n";
+const MAIL: &str =
+    "[api]\nlisten = \"none\"\n[mail]\npostconf = \"off\"\nlocal_domains = [\"lab.test\"]\n";
 
 fn mailherald(dir: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mailherald"));

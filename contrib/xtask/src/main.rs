@@ -67,6 +67,7 @@ fn main() -> ExitCode {
         Task::Bench(bench::Bench::Parse(options)) => bench::parse(&options),
         Task::Bench(bench::Bench::Ingest(options)) => bench::ingest::measure(&options),
         Task::Bench(bench::Bench::Deliver(options)) => bench::deliver::measure(&options),
+        Task::Bench(bench::Bench::Milter(options)) => bench::milter::measure(&options),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -9,6 +9,7 @@ use borrowed::{assert_in, of_record, of_response};
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use mailherald_parsers::{
     Body, LogRecord, Parser, Reason, address, journal,
+    milter::{Broken, Command, Observer, Session, Wanted},
     postfix::{self, Entry},
     status,
     time::{Quality, Resolver, Stamp},
@@ -18,7 +19,7 @@ use mailherald_parsers::{
 pub(crate) type Check = (&'static str, fn(&[u8]));
 
 /// Every check.
-pub(crate) const ALL: [Check; 10] = [
+pub(crate) const ALL: [Check; 11] = [
     ("line", line),
     ("header", header),
     ("delivery", delivery),
@@ -29,6 +30,7 @@ pub(crate) const ALL: [Check; 10] = [
     ("json", json),
     ("time", time),
     ("journal", journal),
+    ("milter", milter),
 ];
 
 /// Any line: it becomes a record, always the same one, that borrows from nothing but the line.
@@ -224,5 +226,58 @@ fn use_up(record: &LogRecord<'_>) {
     if let Body::Filter(verdict) = &record.body {
         let lists = (verdict.recipients.iter().count(), verdict.rules.iter().count());
         std::hint::black_box((lists, verdict.queued_as.iter().count()));
+    }
+}
+
+/// What a mail server sends: the first byte says what is wanted, the second the size of the pieces
+/// it comes in. Pieces change nothing, and no answer says anything but that the mail may pass.
+pub(crate) fn milter(data: &[u8]) {
+    let Some(([wishes, size], stream)) = data.split_first_chunk::<2>() else { return };
+    let wanted = Wanted { answers_data: wishes & 1 != 0, may_want_body: wishes & 2 != 0 };
+    let whole = talk(wanted, [stream]);
+    assert_eq!(
+        whole,
+        talk(wanted, stream.chunks(usize::from(*size).max(1))),
+        "pieces change nothing"
+    );
+    let mut replies = &whole.1[..];
+    while let Some((length, rest)) = replies.split_first_chunk::<4>() {
+        let (reply, rest) =
+            rest.split_at(usize::try_from(u32::from_be_bytes(*length)).unwrap_or(0));
+        assert!(matches!(reply, [b'O', ..] | [b'c' | b'a' | b's']), "{reply:?}");
+        replies = rest;
+    }
+}
+
+/// Commands of each kind, answers, and how it ended.
+fn talk<'a>(
+    wanted: Wanted,
+    pieces: impl IntoIterator<Item = &'a [u8]>,
+) -> (Vec<String>, Vec<u8>, Result<bool, Broken>) {
+    let (mut session, mut replies, mut seen) = (Session::new(wanted), Vec::new(), Seen::default());
+    for piece in pieces {
+        match session.read(piece, &mut seen, &mut replies) {
+            Ok(false) => {}
+            ended => return (seen.commands, replies, ended),
+        }
+    }
+    (seen.commands, replies, Ok(false))
+}
+
+#[derive(Default)]
+struct Seen {
+    commands: Vec<String>,
+}
+
+impl Observer for Seen {
+    fn see(&mut self, command: &Command<'_>) {
+        if let Command::Macros(macros) = command {
+            std::hint::black_box(macros.iter().count());
+        }
+        self.commands.push(format!("{command:?}"));
+    }
+
+    fn wants_body(&mut self) -> bool {
+        self.commands.len().is_multiple_of(2)
     }
 }

@@ -19,6 +19,7 @@ mod syslog;
 pub use process::Process;
 
 use crate::{
+    haraka,
     json::Room,
     record::Reason,
     time::{self, Stamp},
@@ -51,10 +52,21 @@ pub(crate) struct Header<'a> {
     pub(crate) host: &'a [u8],
     /// Tag and PID.
     pub(crate) process: Process<'a>,
-    /// The program is one of Postfix.
-    pub(crate) is_postfix: bool,
+    /// Whose text it is.
+    pub(crate) program: Program,
     /// All that follows.
     pub(crate) text: &'a [u8],
+}
+
+/// Whose words a text is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Program {
+    /// One of Postfix.
+    Postfix,
+    /// Haraka.
+    Haraka,
+    /// Any other.
+    Other,
 }
 
 /// A line that was split, and what it is known by.
@@ -68,13 +80,13 @@ pub(crate) struct Split<'a> {
 impl Splitter {
     /// Splits `line`; a reason when it has no known prefix.
     pub(crate) fn split<'a>(&'a mut self, line: &'a [u8]) -> Result<Split<'a>, Reason> {
-        if !is_object(line) {
+        if !is_object(line) || haraka::is_record(line) {
             return self.split_text(line);
         }
         let Self { stamps, parts, memory } = self;
         let room = &mut lend(memory, line).ok_or(Reason::Header)?;
         match members::read(stamps, line, room).ok_or(Reason::Header)? {
-            Enclosed::Whole(header) => Ok(Split { line, header }),
+            Enclosed::Whole(header) => Ok(Split { line, header: of_haraka(stamps, header) }),
             Enclosed::Journal(line) => Ok(Split { line, header: plain(stamps, line)? }),
             Enclosed::Container(entry) => enclosed(stamps, parts, line, &entry),
         }
@@ -126,8 +138,36 @@ fn enclosed<'a>(
 
 /// A line of text.
 fn plain<'a>(stamps: &mut time::Memo, line: &'a [u8]) -> Result<Header<'a>, Reason> {
+    if let Some((stamp, text)) = haraka_line(stamps, line) {
+        let (process, program) = (Process::default(), Program::Haraka);
+        return Ok(Header { stamp, host: b"", process, program, text });
+    }
     let (_, header) = syslog::header(stamps, line).map_err(|_| Reason::Header)?;
-    Ok(header)
+    Ok(of_haraka(stamps, header))
+}
+
+/// A line of Haraka's own, which has no prefix but its stamp, if that.
+fn haraka_line<'a>(stamps: &mut time::Memo, line: &'a [u8]) -> Option<(Stamp, &'a [u8])> {
+    let (stamp, text) = haraka::split_stamp(line);
+    if !haraka::is_record(text) && !haraka::is_raw(text) {
+        return None;
+    }
+    match stamp {
+        [] => Some((Stamp::Missing, text)),
+        stamp => stamps.stamp(stamp).ok().map(|(_, stamp)| (stamp, text)),
+    }
+}
+
+/// A logging system that took a line of Haraka's from its output calls the program what it likes.
+fn of_haraka<'a>(stamps: &mut time::Memo, header: Header<'a>) -> Header<'a> {
+    if header.program == Program::Postfix {
+        return header;
+    }
+    match haraka_line(stamps, header.text) {
+        Some((Stamp::Missing, text)) => Header { program: Program::Haraka, text, ..header },
+        Some((stamp, text)) => Header { program: Program::Haraka, text, stamp, ..header },
+        None => header,
+    }
 }
 
 /// Room for all texts of `line`; none when it is too long.
@@ -222,7 +262,7 @@ mod tests {
         let line = b"<22>1 2026-11-21T01:28:22.522880+00:00 vm postfix 330 - -  connect from x";
         let mut splitter = Splitter::default();
         let header = splitter.split(line).unwrap().header;
-        assert!(header.is_postfix);
+        assert_eq!(header.program, Program::Postfix);
         assert_eq!(header.process.service, b"");
         assert_eq!(header.text, b"connect from x");
     }
@@ -234,7 +274,7 @@ mod tests {
         let is_postfix = |line: &str| {
             let mut splitter = Splitter::default();
             let header = splitter.split(line.as_bytes()).unwrap().header;
-            header.is_postfix
+            header.program == Program::Postfix
         };
         let structured = |priority, app, text| {
             format!("<{priority}>1 2026-11-21T01:28:22.522880+00:00 vm {app} 330 - -  {text}")

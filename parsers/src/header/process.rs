@@ -4,6 +4,8 @@
 //! `$syslog_name` may hold slashes itself, and master.cf may override it for one service
 //! (`postfix/submission/smtpd`), which leaves the queue the same.
 
+use super::Program;
+
 /// The syslog tag, taken apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Process<'a> {
@@ -25,12 +27,13 @@ pub struct Process<'a> {
 ///
 /// A policy server that Postfix spawns logs as `postfix/policy-spf`: it shares the instance, but
 /// its words are not Postfix's.
-pub(super) fn tagged(tag: &[u8], pid: Option<u32>) -> (Process<'_>, bool) {
+pub(super) fn tagged(tag: &[u8], pid: Option<u32>) -> (Process<'_>, Program) {
     if let Some((instance, service)) = plain(tag) {
-        return (Process { tag, instance, service, pid }, is_daemon(service));
+        return (Process { tag, instance, service, pid }, program(is_daemon(service)));
     }
     let Some(last_slash) = memchr::memrchr(b'/', tag) else {
-        return (Process { tag, instance: tag, service: b"", pid }, tag.starts_with(PREFIX));
+        let process = Process { tag, instance: tag, service: b"", pid };
+        return (process, program(tag.starts_with(PREFIX)));
     };
     let (path, service) = tag.split_at(last_slash);
     let service = service.strip_prefix(b"/").unwrap_or(service);
@@ -40,7 +43,11 @@ pub(super) fn tagged(tag: &[u8], pid: Option<u32>) -> (Process<'_>, bool) {
         None if is_postfix => first_component(path),
         None => tag,
     };
-    (Process { tag, instance, service, pid }, is_postfix)
+    (Process { tag, instance, service, pid }, program(is_postfix))
+}
+
+fn program(is_postfix: bool) -> Program {
+    if is_postfix { Program::Postfix } else { Program::Other }
 }
 
 /// `postfix/smtpd`, as nearly all tags are: read below as well, but not as fast.
@@ -130,9 +137,9 @@ mod tests {
     use super::*;
 
     fn taken_apart(tag: &str) -> (&str, &str, bool) {
-        let (process, is_postfix) = tagged(tag.as_bytes(), None);
+        let (process, program) = tagged(tag.as_bytes(), None);
         let text = |bytes| std::str::from_utf8(bytes).unwrap();
-        (text(process.instance), text(process.service), is_postfix)
+        (text(process.instance), text(process.service), program == Program::Postfix)
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub(super) fn header<'a>(
     room: &mut Room<'a>,
 ) -> Option<Header<'a>> {
     let (_, (tag, pid)) = whole_tag(text(members.tag, room)?).ok()?;
-    let (process, is_postfix) = tagged(tag, pid);
+    let (process, program) = tagged(tag, pid);
     let host = match members.host {
         None => b"",
         host => text(host, room)?,
@@ -35,7 +35,7 @@ pub(super) fn header<'a>(
         stamp: stamp(stamps, members, room)?,
         host,
         process,
-        is_postfix,
+        program,
         text: unpadded(text(members.text, room)?),
     })
 }

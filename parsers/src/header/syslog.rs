@@ -10,11 +10,11 @@ use nom::{
     sequence::{delimited, preceded, separated_pair, terminated},
 };
 
-use super::{Header, process::tagged};
+use super::{Header, Process, Program as Author, process::tagged};
 use crate::{
     Body,
     fields::{Parsed, quoted_body, small_number},
-    postfix,
+    haraka, postfix,
     time::{self, Stamp},
 };
 
@@ -40,16 +40,29 @@ fn priority(input: &[u8]) -> Parsed<'_, u8> {
 fn traditional<'a>(memo: &mut time::Memo, line: &'a [u8]) -> Parsed<'a, Header<'a>> {
     let (line, stamp) = memo.stamp(line)?;
     if let Some((host, (tag, pid), text)) = common(line) {
-        let (process, is_postfix) = tagged(tag, pid);
-        return Ok((b"", Header { stamp, host, process, is_postfix, text }));
+        let (process, program) = tagged(tag, pid);
+        return Ok((b"", Header { stamp, host, process, program, text }));
+    }
+    if let Some((process, text)) = without_host(line) {
+        return Ok((b"", Header { stamp, host: b"", process, program: Author::Haraka, text }));
     }
     let (line, _) = (tag(" "), opt(bracketed_column)).parse(line)?;
     let (line, host) = terminated(token, tag(" ")).parse(line)?;
     let (line, _) = opt(column).parse(line)?;
     let (line, (tag, pid)) = alt((program, success((&b""[..], None)))).parse(line)?;
     let (text, _) = opt(message_id).parse(line)?;
-    let (process, is_postfix) = tagged(tag, pid);
-    Ok((b"", Header { stamp, host, process, is_postfix, text }))
+    let (process, program) = tagged(tag, pid);
+    Ok((b"", Header { stamp, host, process, program, text }))
+}
+
+/// ` haraka[18223]: RECORD`: a datagram of the local socket has no host, and a stream of them is
+/// sometimes kept as it comes.
+fn without_host(line: &[u8]) -> Option<(Process<'_>, &[u8])> {
+    let line = line.strip_prefix(b" ")?;
+    let (tag, text) = line.split_at_checked(memchr::memchr(b' ', line)?)?;
+    let text = text.get(1..).filter(|text| tag.ends_with(b":") && haraka::is_record(text))?;
+    let (_, (tag, pid)) = whole_tag(tag).ok()?;
+    Some((tagged(tag, pid).0, text))
 }
 
 /// ` mx postfix/smtp[337]: TEXT`, where the grammar below has nothing to choose: the way nearly all
@@ -133,8 +146,9 @@ fn structured<'a>(memo: &mut time::Memo, line: &'a [u8], priority: u8) -> Parsed
     let (line, ()) = structured_data(line)?;
     let (_, text) = preceded(opt(tag(" ")), map(rest, unpadded)).parse(line)?;
     let (process, by_name) = tagged(nil(app), small_number(pid));
-    let is_postfix = by_name || (process.service.is_empty() && is_mail(priority) && speaks(text));
-    Ok((b"", Header { stamp, host: nil(host), process, is_postfix, text }))
+    let is_cut = process.service.is_empty() && is_mail(priority) && speaks(text);
+    let program = if is_cut { Author::Postfix } else { by_name };
+    Ok((b"", Header { stamp, host: nil(host), process, program, text }))
 }
 
 /// Of the facility that Postfix logs to unless told otherwise (`syslog_facility`).

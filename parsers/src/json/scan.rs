@@ -25,8 +25,8 @@ pub(crate) enum Value<'a> {
     Array(&'a [u8]),
     /// A number or one of the words `true`, `false` and `null`.
     Plain(&'a [u8]),
-    /// An object, which nobody looks into.
-    Object,
+    /// A whole object, braces and all.
+    Object(&'a [u8]),
 }
 
 /// Gives each member of `line`, which is one whole object, to `each`.
@@ -71,7 +71,7 @@ fn value(input: &[u8]) -> Parsed<'_, Value<'_>> {
     match input.first() {
         Some(b'"') => map(text, Value::Text).parse(input),
         Some(b'[') => map(nested, Value::Array).parse(input),
-        Some(b'{') => map(nested, |_| Value::Object).parse(input),
+        Some(b'{') => map(recognize(nested), Value::Object).parse(input),
         _ => map(take_while1(is_plain), Value::Plain).parse(input),
     }
 }
@@ -135,7 +135,7 @@ mod tests {
             (b"b", Value::Array(br#"1, [2], "]""#)),
             (b"c", Value::Plain(b"-1.5e+3")),
             (b"d", Value::Plain(b"null")),
-            (b"e", Value::Object),
+            (b"e", Value::Object(br#"{"f":["}"]}"#)),
         ];
         assert_eq!(members(line), Some(expected.to_vec()));
     }

@@ -159,6 +159,7 @@ fn expected_events(dir: &Path) -> Result<u64, AppError> {
         until: None,
         mail: mail(),
         sending: false,
+        mta: Mta::Auto,
     };
     let summary = dry_run(&options, &mut std::io::sink())?;
     Ok(summary.events.values().sum())
@@ -184,11 +185,13 @@ fn config(dir: &Path, url: Url, secret: Secret) -> Result<Config, AppError> {
             name: "demo".into(),
             mta: Mta::Auto,
             start: Start::Beginning,
+            silence: None,
             kind: SourceKind::File(FileSource { include, ..FileSource::default() }),
         }],
         store: StoreSettings::default(),
         mail: mail(),
         egress: Policy::default(),
+        api: None,
         sealing: Sealing::default(),
         webhooks: vec![Webhook {
             id: WebhookId::of_name("demo"),

@@ -6,12 +6,14 @@
 //!
 //! * `files` — log files: are they there, may they be read, how are they rotated,
 //! * `postfix` — what the MTA on this host does with its log,
+//! * `milter` — whether mail could be stopped or stalled by ours,
 //! * `journal` — whether systemd's journal keeps what the MTA says,
 //! * `state` — the state directory: room, rights, who has the store.
 
 mod files;
 mod journal;
 mod logrotate;
+mod milter;
 mod postfix;
 mod state;
 
@@ -93,6 +95,7 @@ pub fn doctor(config: &Config) -> Vec<Finding> {
         }
     }
     findings.extend(postfix::look(config));
+    findings.extend(milter::look(&host, config));
     findings.extend(journal::look(&host));
     findings.extend(state::look(config));
     findings

@@ -44,7 +44,7 @@ fn is_read(log: &str, config: &Config) -> bool {
             .include
             .iter()
             .any(|pattern| glob::Pattern::new(pattern).is_ok_and(|pattern| pattern.matches(log))),
-        SourceKind::Journald(_) | SourceKind::Stdin => false,
+        SourceKind::Journald(_) | SourceKind::Stdin | SourceKind::Milter(_) => false,
     })
 }
 
@@ -63,6 +63,7 @@ mod tests {
             name: "a".into(),
             mta: Mta::Postfix,
             start: Start::End,
+            silence: None,
             kind: SourceKind::File(file),
         };
         let config = Config {
@@ -70,6 +71,7 @@ mod tests {
             sources: vec![source],
             store: StoreSettings::default(),
             egress: crate::egress::Policy::default(),
+            api: None,
             sealing: crate::secret::Sealing::default(),
             mail: Mail::default(),
             webhooks: Vec::new(),

@@ -1,6 +1,6 @@
 //! `[mail]`.
 
-use super::{choice, network::network};
+use super::{choice, milter, network::network};
 use crate::config::{
     checked::{Mail, Unsaid},
     problem::Problems,
@@ -15,6 +15,7 @@ const OFF: &str = "off";
 pub(super) fn check(raw: Option<RawMail>, problems: &mut Problems<'_>) -> Mail {
     let mut mail = Mail::default();
     let Some(raw) = raw else { return mail };
+    mail.headers = milter::headers(&raw, problems);
     if let Some(local) = raw.local_domains {
         mail.unsaid.local_domains = false;
         mail.local_domains = domains(local.value, "mail.local_domains", problems);

@@ -4,10 +4,12 @@
 //! Looks at the host only to read secrets, to see which log files exist, and to ask Postfix where it
 //! logs to when a file and the journal are both read.
 
+mod api;
 mod egress;
 mod headers;
 mod journal;
 mod mail;
+mod milter;
 mod network;
 mod pem_file;
 mod policy;
@@ -54,7 +56,8 @@ pub(super) fn check(
     let mut mail = mail::check(raw_mail, problems);
     mail.routes = route::check(raw.route, problems);
     let maillog = || if may_ask { journal::maillog() } else { Maillog::Unknown };
-    let egress = egress::check(raw.egress.map(|egress| egress.value), problems);
+    let api = api::check(raw.api.map(|api| api.value), problems);
+    let egress = egress::check(raw.egress.map(|egress| egress.value), api, problems);
     let (sources, webhooks) = match purpose {
         Purpose::DryRun => (Vec::new(), Vec::new()),
         Purpose::Check | Purpose::Daemon | Purpose::Replay => {
@@ -72,7 +75,8 @@ pub(super) fn check(
         Purpose::DryRun => Sealing::default(),
         _ => sealing::check(raw.seal_key_file, raw.former_seal_key_file, problems),
     };
-    let config = Config { state_dir, sources, store, mail, egress, sealing, webhooks, concurrency };
+    let config =
+        Config { state_dir, sources, store, mail, egress, api, sealing, webhooks, concurrency };
     (!problems.any_error()).then_some(config)
 }
 

@@ -1,13 +1,13 @@
 //! `[[route]]`.
 
-use super::{is_name, mail::domains};
+use super::{is_name, mail::domains, milter::is_header};
 use crate::{
     config::{
         problem::{Problems, nearest},
         raw::RawRoute,
         value::At,
     },
-    event::Route,
+    event::{Route, RouteHeader},
 };
 
 /// Checks all routes; what is wrong with one is said, and it is left out.
@@ -22,7 +22,9 @@ fn route(at: At<RawRoute>, problems: &mut Problems<'_>) -> Option<Route> {
         list.into_iter().flat_map(|list| list.value).map(|text| text.value).collect()
     };
     let sender_domains = raw.sender_domains.map(|list| list.value).unwrap_or_default();
+    let header = raw.header.as_ref().and_then(|at| header(at, problems));
     let route = Route {
+        header,
         name: raw.name.as_ref().map(|name| name.value.clone()).unwrap_or_default(),
         users: texts(raw.users),
         instances: texts(raw.instances),
@@ -34,6 +36,17 @@ fn route(at: At<RawRoute>, problems: &mut Problems<'_>) -> Option<Route> {
         return None;
     };
     is_name(&name, "route.name", problems).then_some(route)
+}
+
+/// `Name`, or `Name: value`.
+fn header(at: &At<String>, problems: &mut Problems<'_>) -> Option<RouteHeader> {
+    let (name, value) = match at.value.split_once(':') {
+        Some((name, value)) => (name, Some(value.trim().to_owned())),
+        None => (at.value.as_str(), None),
+    };
+    let name = At { span: at.span.clone(), value: name.trim_end().to_owned() };
+    let is_one = is_header(&name, "route.header", problems);
+    is_one.then(|| RouteHeader { name: name.value.to_ascii_lowercase(), value })
 }
 
 /// The names that a webhook's `routes` may hold; each that is not the name of a route is reported.

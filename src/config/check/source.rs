@@ -7,6 +7,7 @@ use glob::Pattern;
 use super::{
     Names, choice,
     journal::{self, Maillog},
+    milter,
 };
 use crate::config::{
     checked::{FileSource, JournaldSource, Mta, Source, SourceKind, Start},
@@ -14,6 +15,9 @@ use crate::config::{
     raw::RawSource,
     value::{At, DURATION_HINT, duration},
 };
+
+/// No mail host logs without any pause.
+const SHORTEST_SILENCE: Duration = Duration::from_mins(1);
 
 /// Files of one pattern that are looked at to find overlaps; a mail host has dozens.
 const FILES_LOOKED_AT: usize = 10_000;
@@ -30,11 +34,16 @@ enum Kind {
     File,
     Journald,
     Stdin,
+    Milter,
 }
 
-/// Without a source a daemon has nothing to read.
+/// Without a log a daemon has nothing to read: a milter only adds to what a log tells.
 pub(super) fn require(raw: Option<&At<Vec<At<RawSource>>>>, problems: &mut Problems<'_>) {
-    if raw.is_none_or(|list| list.value.is_empty()) && !problems.any_about("source") {
+    let is_log = |source: &At<RawSource>| {
+        source.value.kind.as_ref().is_none_or(|kind| kind.value != "milter")
+    };
+    let has_log = raw.is_some_and(|list| list.value.iter().any(is_log));
+    if !has_log && !problems.any_about("source") {
         problems
             .error(&(0..0), "source", "there is nothing to read")
             .hint("add a [[source]] with include = [\"/var/log/mail.log*\"]");
@@ -68,25 +77,32 @@ fn source(
     let At { span, value: raw } = at;
     let mta = mta(raw.mta.as_ref(), problems);
     let start = start(raw.start.as_ref(), problems);
+    let silence = silence(raw.silence.as_ref(), problems);
     let kind = match kind(raw.kind.as_ref(), problems)? {
         Kind::Journald => journal::source(raw, problems),
         Kind::Stdin => stdin(raw, problems),
+        Kind::Milter => milter::source(raw, span, problems),
         Kind::File => SourceKind::File(file(raw, span, problems)),
     };
     if !matches!(kind, SourceKind::Journald(_)) {
         journal::refuse_directory(raw, problems);
     }
+    if !matches!(kind, SourceKind::Milter(_)) {
+        milter::refuse_socket(raw, problems);
+    }
     if !matches!(kind, SourceKind::File(_)) {
         refuse_partial_line_timeout(raw, problems);
     }
     let is_second_stream = matches!(kind, SourceKind::Stdin) && claims.iter().any(Claim::is_stdin);
-    claims.push(Claim::of(&kind, span));
+    if !matches!(kind, SourceKind::Milter(_)) {
+        claims.push(Claim::of(&kind, span));
+    }
     let name = match (&raw.name, is_second_stream) {
         // It is refused as such and not for its name.
         (None, true) => String::new(),
         (given, _) => name(given.as_ref(), span, &kind, names, problems),
     };
-    Some(Source { name, mta, start, kind })
+    Some(Source { name, mta, start, silence, kind })
 }
 
 fn kind(raw: Option<&At<String>>, problems: &mut Problems<'_>) -> Option<Kind> {
@@ -96,23 +112,17 @@ fn kind(raw: Option<&At<String>>, problems: &mut Problems<'_>) -> Option<Kind> {
         ("file", Word::Now(Kind::File)),
         ("journald", Word::Now(Kind::Journald)),
         ("stdin", Word::Now(Kind::Stdin)),
-        ("milter", Word::Later),
+        ("milter", Word::Now(Kind::Milter)),
         ("haraka-plugin", Word::Later),
     ];
-    let hint = "use \"file\", \"journald\" or \"stdin\"";
+    let hint = "use \"file\", \"journald\", \"stdin\" or \"milter\"";
     known_now(at, choice(raw, KEY, &choices, problems)?, KEY, hint, problems)
 }
 
 fn mta(raw: Option<&At<String>>, problems: &mut Problems<'_>) -> Mta {
     const KEY: &str = "source.mta";
-    let choices = [
-        ("auto", Word::Now(Mta::Auto)),
-        ("postfix", Word::Now(Mta::Postfix)),
-        ("haraka", Word::Later),
-    ];
-    raw.zip(choice(raw, KEY, &choices, problems))
-        .and_then(|(at, word)| known_now(at, word, KEY, "use \"auto\" or \"postfix\"", problems))
-        .unwrap_or_default()
+    let choices = [("auto", Mta::Auto), ("postfix", Mta::Postfix), ("haraka", Mta::Haraka)];
+    choice(raw, KEY, &choices, problems).unwrap_or_default()
 }
 
 fn known_now<T>(
@@ -150,6 +160,14 @@ fn start(raw: Option<&At<String>>, problems: &mut Problems<'_>) -> Start {
             Start::End
         }
     }
+}
+
+fn silence(raw: Option<&At<Duration>>, problems: &mut Problems<'_>) -> Option<Duration> {
+    let at = raw?;
+    if at.value < SHORTEST_SILENCE {
+        problems.error(&at.span, "source.silence", "must be at least 1m");
+    }
+    Some(at.value)
 }
 
 fn stdin(raw: &RawSource, problems: &mut Problems<'_>) -> SourceKind {
@@ -253,6 +271,7 @@ fn name(
             name.value.clone()
         }
         (None, SourceKind::Stdin) => derived("stdin".to_owned()),
+        (None, SourceKind::Milter(milter)) => derived(milter.listen.to_string()),
         (None, SourceKind::Journald(journal)) => derived(journal::derived_name(journal)),
         (None, SourceKind::File(file)) => {
             // Empty when the patterns themselves are wrong.
@@ -278,7 +297,7 @@ impl Claim {
         let (include, journal): (&[String], _) = match kind {
             SourceKind::File(file) => (&file.include, None),
             SourceKind::Journald(journal) => (&[], Some(journal.clone())),
-            SourceKind::Stdin => (&[], None),
+            SourceKind::Stdin | SourceKind::Milter(_) => (&[], None),
         };
         Self {
             span: span.clone(),

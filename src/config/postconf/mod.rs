@@ -260,7 +260,7 @@ relay_domains =
         let mut said = Mail { unsaid: Unsaid::NOTHING, ..Mail::default() };
         assert!(complete(&mut said, &[]).unwrap().is_none());
         let (kind, start) = (SourceKind::Stdin, Start::End);
-        let haraka = Source { name: "haraka".into(), mta: Mta::Haraka, start, kind };
+        let haraka = Source { name: "haraka".into(), mta: Mta::Haraka, start, silence: None, kind };
         assert!(complete(&mut Mail::default(), &[haraka]).unwrap().is_none());
     }
 

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 
 mod filter;
 mod interleaving;
+mod known;
 mod pipe;
 mod route;
 mod session;
@@ -323,6 +324,38 @@ fn messages_without_a_message_id_have_nothing_in_common() {
     assert_eq!(told, ["inbound.received", "inbound.delivered"]);
 }
 
+const FORWARDED: [&str; 4] = [
+    "cleanup: 8714953E570: message-id=<>",
+    "qmgr: 8714953E570: from=<a@sender.test>, size=500, nrcpt=1 (queue active)",
+    "smtp: 8714953E570: to=<x@good.test>, orig_to=<fwd@lab.test>, relay=mx1.good.test[192.0.2.9]:25, delay=0, delays=0/0/0/0, dsn=2.0.0, status=sent (250 Ok)",
+    "qmgr: 8714953E570: removed",
+];
+
+/// On a busy host the forwarded copy was delivered before local(8) logged what it had made, and
+/// became an outbound message of its own.
+#[test]
+fn a_forwarded_copy_without_a_message_id_may_be_over_before_its_parent_tells_of_it() {
+    let begin = [
+        "smtpd: 20D4E53E714: client=unknown[127.0.0.9]",
+        "cleanup: 20D4E53E714: message-id=<>",
+        "qmgr: 20D4E53E714: from=<a@sender.test>, size=369, nrcpt=1 (queue active)",
+    ];
+    let parent = "local: 20D4E53E714: to=<fwd@lab.test>, relay=local, delay=0.03, delays=0.01/0/0/0.02, dsn=2.0.0, status=sent (forwarded as 8714953E570)";
+    for place in 1..=FORWARDED.len() {
+        let (before, after) = FORWARDED.split_at(place);
+        let lines = log(&[&begin[..], before, &[parent], after].concat());
+        let events = events_of(&lines);
+        let told: Vec<_> = events.iter().map(|event| event.kind.name()).collect();
+        assert_eq!(told, ["inbound.received", "inbound.delivered"], "after {place} lines");
+        assert_eq!(events[0].data.uid, events[1].data.uid);
+    }
+}
+
+#[test]
+fn a_copy_whose_parent_never_tells_of_it_is_told_all_the_same() {
+    assert_eq!(told(&FORWARDED), ["outbound.delivered x@good.test"]);
+}
+
 #[test]
 fn copies_with_one_message_id_stay_messages_of_their_own() {
     let first = status("b@good.test", "dsn=2.0.0, status=sent (250 Ok)");
@@ -590,11 +623,16 @@ fn what_was_stored_and_restored_goes_on_as_if_nothing_had_happened() {
 
 /// As [`events_of`], with the state stored, dropped and restored before line `cut`.
 fn events_with_restart(lines: &[String], cut: usize) -> Vec<Event> {
+    events_restarted(&direction(), lines, cut)
+}
+
+/// The same, directions and streams being told so.
+fn events_restarted(direction: &Direction, lines: &[String], cut: usize) -> Vec<Event> {
     let mut events = Vec::new();
-    let mut first = Correlator::new(direction(), false);
+    let mut first = Correlator::new(direction.clone(), false);
     let mut reader = Reader::new(TimeZone::UTC, State::default());
     reader.read(&batch(&lines[..cut]), |line| first.step(line, &mut events));
-    let mut second = Correlator::new(direction(), false);
+    let mut second = Correlator::new(direction.clone(), false);
     first.drain_changes(|host, instance, queue_id, message| {
         if !message.closed {
             let stored = postcard::to_allocvec(message).unwrap();

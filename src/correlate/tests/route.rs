@@ -83,6 +83,31 @@ fn a_stream_stays_when_a_content_filter_hands_the_message_back() {
     assert!(told.iter().all(|(_, route)| route.as_deref() == Some("submitted")), "{told:?}");
 }
 
+/// The second queue ID is held until the first one's status line tells what it is; in the second
+/// story that never comes, and it is a message of its own.
+#[test]
+fn a_restart_at_any_line_leaves_each_message_in_its_stream() {
+    let begin = [
+        "submission/smtpd: 1B7F053E70F: client=c.test[192.0.2.1], sasl_method=PLAIN, sasl_username=eve",
+        "cleanup: 1B7F053E70F: message-id=<1@gen.test>",
+        "qmgr: 1B7F053E70F: from=<a@x.test>, size=369, nrcpt=1 (queue active)",
+        "smtpd: 2C8A153E71B: client=localhost[127.0.0.1]",
+        "cleanup: 2C8A153E71B: message-id=<1@gen.test>",
+        "qmgr: 2C8A153E71B: from=<a@news.test>, size=400, nrcpt=1 (queue active)",
+    ];
+    let handed_over = "smtp: 1B7F053E70F: to=<b@good.test>, relay=127.0.0.1[127.0.0.1]:10024, delay=0.2, delays=0/0/0/0.2, dsn=2.0.0, status=sent (250 2.0.0 from MTA(smtp:[127.0.0.1]:10025): 250 2.0.0 Ok: queued as 2C8A153E71B)";
+    let sent = "smtp: 2C8A153E71B: to=<b@good.test>, relay=mx1.good.test[127.0.1.1]:25, delay=0.2, delays=0/0/0/0.2, dsn=2.0.0, status=sent (250 2.0.0 Ok)";
+    let removed = "qmgr: 1B7F053E70F: removed";
+    for (end, route) in [(&[handed_over, removed, sent][..], "submitted"), (&[sent], "news")] {
+        let lines = log(&[&begin[..], end].concat());
+        for cut in 0..=lines.len() {
+            let events = events_restarted(&streams(), &lines, cut);
+            let routes: Vec<_> = events.iter().map(|event| event.data.route.as_deref()).collect();
+            assert_eq!(routes, [Some(route); 2], "restart before line {cut}");
+        }
+    }
+}
+
 #[test]
 fn a_refused_message_has_a_stream_too() {
     let refused = "submission/smtpd: NOQUEUE: reject: RCPT from c.test[192.0.2.9]: 554 5.7.1 <b@d.test>: Recipient address rejected: no; from=<a@else.test> to=<b@d.test> proto=ESMTP helo=<h>";

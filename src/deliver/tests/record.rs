@@ -71,12 +71,16 @@ async fn the_clock_is_compared_with_the_dates_of_three_receivers() {
     let client = Client::new(Policy::default()).unwrap();
     // Two minutes before what our clock says, which is 18:41:00.
     let raw = "HTTP/1.1 200 OK\r\nDate: Tue, 09 Jan 2024 18:39:00 GMT\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+    let news = client.skew_news();
     for number in 1..=3 {
         assert_eq!(client.clock_skew(), None, "before {number}");
+        assert!(!news.has_changed().unwrap());
         let peer = Peer::start(Behaviour::Answer(raw)).await;
         tell(&client, &webhook(peer.url())).await;
     }
-    assert_eq!(client.clock_skew(), Some(jiff::SignedDuration::from_secs(119)));
+    let ahead = jiff::SignedDuration::from_secs(119);
+    assert_eq!(client.clock_skew(), Some(ahead));
+    assert!(news.borrow().is_some_and(|skew| skew.is_off() && skew.ahead == ahead));
 }
 
 #[tokio::test]

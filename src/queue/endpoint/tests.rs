@@ -7,7 +7,7 @@ const HOUR_MS: u64 = 60 * MINUTE_MS;
 const DAY_MS: u64 = 24 * HOUR_MS;
 
 fn sighting(signal: Signal) -> Sighting {
-    Sighting { signal, hold: Duration::ZERO, gone: false }
+    Sighting { signal, hold: Duration::ZERO, gone: false, moved: false }
 }
 
 fn saw(endpoint: &mut Endpoint, signal: Signal, now_ms: u64) -> Vec<Change> {
@@ -49,6 +49,17 @@ fn the_fourth_failure_in_a_row_is_news_and_so_is_the_success_after_it() {
     assert_eq!(saw(&mut endpoint, Signal::Took, 9), [Change::Recovered { attempts: 6 }]);
     (0..3).for_each(|now| assert_eq!(saw(&mut endpoint, Signal::Down, now), []));
     assert_eq!(saw(&mut endpoint, Signal::Took, 9), [], "it had not been said");
+}
+
+/// Webhooks.md §2.3: a redirect is told at first.
+#[test]
+fn a_receiver_that_begins_to_redirect_is_news_at_once_and_once() {
+    let mut endpoint = endpoint();
+    let moved = Sighting { moved: true, ..sighting(Signal::Refused) };
+    let said: Vec<_> = (0..6).flat_map(|now| endpoint.saw(moved, false, now)).collect();
+    assert_eq!(said, [Change::Redirected, Change::Failing { attempts: 4 }]);
+    saw(&mut endpoint, Signal::Took, 9);
+    assert_eq!(endpoint.saw(moved, false, 10), [Change::Redirected]);
 }
 
 #[test]
@@ -100,7 +111,11 @@ fn a_hold_keeps_everything_back_the_longest_one_and_six_hours_at_most() {
     let mut endpoint = endpoint();
     for (asked_s, held_ms) in [(60, 60_000), (7, 60_000), (90_000, 6 * HOUR_MS)] {
         let hold = Duration::from_secs(asked_s);
-        endpoint.saw(Sighting { signal: Signal::Refused, hold, gone: false }, false, 0);
+        endpoint.saw(
+            Sighting { signal: Signal::Refused, hold, gone: false, moved: false },
+            false,
+            0,
+        );
         assert_eq!(endpoint.gate(0), Gate::Shut { until_ms: Some(held_ms) });
     }
     assert!(endpoint.is_shut(0) && !endpoint.is_shut(6 * HOUR_MS));
@@ -190,7 +205,8 @@ fn an_attempt_tells_whether_the_receiver_is_there() {
         (Outcome::Discarded, None, Signal::Unsent, 0),
         (Outcome::Blocked, None, Signal::Unsent, 0),
     ] {
-        let expected = Sighting { signal, hold: Duration::from_secs(hold_s), gone: false };
+        let expected =
+            Sighting { signal, hold: Duration::from_secs(hold_s), gone: false, moved: false };
         assert_eq!(Sighting::of(outcome, status, false), expected, "{outcome:?} {status:?}");
     }
 }

@@ -2,17 +2,17 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
-use super::{GIVEN_UP, LOOKED_AT, State, VERSION};
+use super::{GIVEN_UP, LOOKED_AT, State, waiting};
 use crate::{
     clock::millis_of,
     event::Event,
     queue::{
-        delivery::{Claim, Waiting},
+        delivery::Claim,
         endpoint::Gate,
         schedule::{JITTER_MAX, RETRY_AFTER_MAX},
         subscription::Decision,
     },
-    store::{Key, Prefix, Store, codec, key},
+    store::{Key, Prefix, Store, key},
     writer::{Access, Claimed, error::WriterError, events::EventLog, stage::Stage},
 };
 
@@ -188,7 +188,7 @@ impl State {
     ) -> Result<bool, WriterError> {
         let key = Key::retry(self.id, due_ms, seq);
         let Some(value) = desk.store.get(&key)? else { return Ok(false) };
-        let waiting: Waiting = codec::decode("retry", VERSION, &value)?;
+        let waiting = waiting(&value)?;
         self.claimed_retries.insert((due_ms, seq));
         let Some(event) = desk.events.get(seq, desk.store)? else {
             self.expiry.count(true);
@@ -202,7 +202,8 @@ impl State {
         }
         self.take_turn(event.data.uid);
         let (attempt, due_ms) = (waiting.attempts.saturating_add(1), Some(due_ms));
-        claimed.claims.push(Claim { seq, event, attempt, due_ms, is_probe: false });
+        let is_replay = waiting.is_replay;
+        claimed.claims.push(Claim { seq, event, attempt, due_ms, is_probe: false, is_replay });
         Ok(true)
     }
 
@@ -233,8 +234,14 @@ impl State {
                 }
                 Some(event) => {
                     self.take_turn(event.data.uid);
-                    let claim = Claim { seq, event, attempt: 1, due_ms: None, is_probe: false };
-                    claimed.claims.push(claim);
+                    claimed.claims.push(Claim {
+                        seq,
+                        event,
+                        attempt: 1,
+                        due_ms: None,
+                        is_probe: false,
+                        is_replay: false,
+                    });
                 }
                 None => self.changed |= self.progress.done(seq),
             }
@@ -243,11 +250,11 @@ impl State {
         Ok(())
     }
 
-    /// Passes over the next fresh event if it is not wanted, and over many of types that the webhook
-    /// does not name. False when it is wanted, or when there is none.
+    /// Passes over the next fresh event if it is not wanted, and over many at once of types, users,
+    /// domains or routes that it did not ask for. False when it is wanted, or when there is none.
     fn pass_unwanted(&mut self, desk: &mut Desk<'_>) -> Result<bool, WriterError> {
         let Some((from, end)) = self.progress.fresh(desk.durable_seq) else { return Ok(false) };
-        let others = desk.events.end_of_others(self.webhook.events, from, end);
+        let others = desk.events.end_of_others(&self.interest, from, end);
         let to = others.max(from + 1);
         if let Some(event) = desk.events.get(to - 1, desk.store)? {
             let decision = self.subscription().decide(&event);

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use super::{State, VERSION};
 use crate::{
     queue::{
-        delivery::{Claim, DeadLetter, EndState, Fate, Finished},
+        delivery::{Claim, DeadLetter, EndState, Fate, Finished, Waiting},
         endpoint::{BACKLOG, Change, Signal},
         record::Record,
     },
@@ -130,7 +130,8 @@ impl State {
         }
         if let Fate::Retry { due_ms, waiting } = fate {
             let due_ms = now.of_wall(due_ms);
-            stage.put(Key::retry(self.id, due_ms, seq), codec::encode(VERSION, &waiting));
+            let waiting = Waiting { is_replay: claim.is_replay, ..waiting };
+            self.make_due(seq, due_ms, &waiting, stage);
             self.hold_message(uid, seq, due_ms, stage);
             return Ok(());
         }

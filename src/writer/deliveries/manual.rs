@@ -72,7 +72,7 @@ impl State {
         }
         self.remove_retries(seq, store, stage)?;
         stage.remove(Key::dead(self.id, seq));
-        self.make_due(seq, now_ms, stage);
+        self.make_due(seq, now_ms, &Waiting::replay(), stage);
         self.move_place(uid, seq, now_ms, store, stage)?;
         Ok(Replayed::Due)
     }
@@ -100,7 +100,7 @@ impl State {
             return Ok(Cancelled::NotPending);
         }
         self.next_turn(uid, seq, now_ms, store, stage)?;
-        let Waiting { attempts, last_error } = waiting.unwrap_or_else(Waiting::fresh);
+        let Waiting { attempts, last_error, .. } = waiting.unwrap_or_else(Waiting::fresh);
         let letter =
             DeadLetter { state: EndState::Cancelled, attempts, last_error, ended_ms: now_ms };
         stage.put(Key::dead(self.id, seq), codec::encode(VERSION, &letter));
@@ -163,7 +163,7 @@ impl State {
             count += 1;
             desk.stage.remove(Key::dead(self.id, *seq));
             if again {
-                self.make_due(*seq, desk.now_ms, desk.stage);
+                self.make_due(*seq, desk.now_ms, &Waiting::replay(), desk.stage);
             }
         }
         self.dead = None;
@@ -185,7 +185,7 @@ impl State {
         for entry in store.scan(&Prefix::retries(self.id))? {
             let (key, value) = entry?;
             if key::parse_retry(&key).is_some_and(|(_, _, seq)| seq == wanted) {
-                last = Some(codec::decode("retry", VERSION, &value)?);
+                last = Some(super::waiting(&value)?);
                 stage.remove(Key::from_stored(&key));
             }
         }

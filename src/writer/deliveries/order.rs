@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::{State, VERSION};
 use crate::{
     event::MessageUid,
+    queue::delivery::Waiting,
     store::{Key, Prefix, Store, codec, key},
     writer::{error::WriterError, stage::Stage},
 };
@@ -173,7 +174,7 @@ impl State {
             let (key, value) = entry?;
             let place: Place = codec::decode("place", VERSION, &value)?;
             if let (Some((_, _, seq)), None) = (key::parse_place(&key), place.due_ms) {
-                self.make_due(seq, now_ms, stage);
+                self.make_due(seq, now_ms, &Waiting::fresh(), stage);
             }
             stage.remove(Key::from_stored(&key));
         }
@@ -195,7 +196,7 @@ impl State {
     }
 
     fn release(&mut self, uid: MessageUid, seq: u64, now_ms: u64, stage: &mut Stage) {
-        self.make_due(seq, now_ms, stage);
+        self.make_due(seq, now_ms, &Waiting::fresh(), stage);
         self.put_place(uid, seq, Place { due_ms: Some(now_ms) }, stage);
     }
 

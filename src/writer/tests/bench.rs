@@ -128,7 +128,13 @@ impl Bench {
         let keys = Keys::load(&store, &webhooks, Sealing::default(), clock.now()).unwrap();
         let setup = Setup {
             store,
-            sources: vec![Feed { name: "test".into(), since_us, can_be_read_again: true }],
+            sources: vec![Feed {
+                name: "test".into(),
+                since_us,
+                can_be_read_again: true,
+                silence: None,
+                whose: crate::parse::Whose::default(),
+            }],
             webhooks,
             keys,
             direction: Direction::default(),
@@ -237,7 +243,7 @@ impl Bench {
 
     /// With a word of its own about the endpoint.
     pub(super) fn finish_as(&mut self, endpoint: usize, claim: &Claim, fate: Fate, signal: Signal) {
-        let sighting = Sighting { signal, hold: Duration::ZERO, gone: false };
+        let sighting = Sighting { signal, hold: Duration::ZERO, gone: false, moved: false };
         let finished = Finished { claim: claim.clone(), fate, sighting, record: None };
         self.writer.command(Command::Finish { endpoint, finished: vec![finished] }).unwrap();
     }
@@ -254,9 +260,9 @@ impl Bench {
 
     /// Stages a waiting retry that no attempt of this run left behind.
     pub(super) fn put_retry(&mut self, due_ms: u64, seq: u64) {
-        let waiting = Waiting { attempts: 1, last_error: "x".into() };
+        let waiting = Waiting { attempts: 1, last_error: "x".into(), is_replay: false };
         let key = Key::retry(Self::webhook_id(), due_ms, seq);
-        self.writer.stage.put(key, codec::encode(1, &waiting));
+        self.writer.stage.put(key, codec::encode(2, &waiting));
     }
 }
 
@@ -302,7 +308,10 @@ pub(super) fn delivered() -> Fate {
 }
 
 pub(super) fn retry_at(due_ms: u64, attempts: u32) -> Fate {
-    Fate::Retry { due_ms, waiting: Waiting { attempts, last_error: "HTTP 500".into() } }
+    Fate::Retry {
+        due_ms,
+        waiting: Waiting { attempts, last_error: "HTTP 500".into(), is_replay: false },
+    }
 }
 
 pub(super) fn dead() -> Fate {

@@ -96,6 +96,21 @@ fn a_rotation_survives_a_restart_and_its_overlap_ends_when_it_was_said() {
 }
 
 #[test]
+fn that_a_former_secret_is_soon_no_longer_good_is_told_once() {
+    let dir = TempDir::new().unwrap();
+    let mut run = start(dir.path(), "A", &Sealing::default(), 0);
+    run.rotate("B", DAY, 0).unwrap();
+    assert_eq!(run.keys.expiring(at(22)), []);
+    let told = run.keys.expiring(at(23));
+    assert_eq!(told.len(), 1);
+    assert_eq!((told[0].webhook.as_str(), told[0].seconds), ("test", 3600));
+    assert_eq!(told[0].key, secret("A").id());
+    assert_eq!(run.keys.expiring(at(23)), []);
+    run.rotate("C", DAY, 23).unwrap();
+    assert_eq!(run.keys.expiring(at(24)), [], "`B` is good for a day");
+}
+
+#[test]
 fn what_expires_leaves_the_store_while_the_program_runs() {
     let dir = TempDir::new().unwrap();
     let run = start(dir.path(), "A", &Sealing::default(), 0);

@@ -6,6 +6,7 @@
 pub(crate) mod deliver;
 pub(crate) mod ingest;
 mod measure;
+pub(crate) mod milter;
 mod table;
 
 use std::{fs, path::PathBuf, process::Command, time::Duration};
@@ -27,6 +28,8 @@ pub(crate) enum Bench {
     Ingest(ingest::Options),
     /// Requests a second, and memory behind receivers that are down, beside wrk and syslog-ng
     Deliver(deliver::Options),
+    /// What our milter adds to the time that Postfix takes for a message
+    Milter(milter::Options),
 }
 
 /// On what.

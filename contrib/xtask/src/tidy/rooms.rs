@@ -13,6 +13,7 @@ use super::{
 /// Room, and the rooms it may use. A room may always use itself.
 const ROOMS: &[(&str, &[&str])] = &[
     // Foundations.
+    ("allocator", &[]),
     ("limits", &[]),
     ("clock", &[]),
     ("profile", &["event"]),
@@ -22,7 +23,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("config", &["egress", "event", "limits", "profile", "queue", "secret"]),
     ("telemetry", &["config"]),
     // The line, from left to right.
-    ("source", &["clock", "config", "limits"]),
+    ("source", &["clock", "config", "event", "limits"]),
     ("parse", &["event", "limits", "source"]),
     ("correlate", &["event", "limits", "parse"]),
     ("queue", &["clock", "event", "limits", "profile"]),

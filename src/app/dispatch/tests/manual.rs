@@ -9,7 +9,7 @@ use crate::{
     config::WebhookId,
     profile::Profile,
     queue::{delivery::EndState, policy::Ordering},
-    writer::{Cancelled, Cleared, Replayed, Selector},
+    writer::{Cancelled, Cleared, Replayed, Selector, Wanted},
 };
 
 const ALL: Selector =
@@ -41,6 +41,32 @@ async fn a_replay_is_a_new_delivery_of_the_same_event_and_replaces_a_retry_that_
     let seen = receivers.seen();
     assert_eq!(sends(&receivers), [(0, 1), (1, 1), (0, 1), (1, 1)]);
     assert_eq!((seen[0].event, seen[1].event), (seen[2].event, seen[3].event));
+}
+
+/// Webhooks.md §2.1: the mark stays over failures and restarts.
+#[tokio::test(start_paused = true)]
+async fn each_attempt_of_a_replay_is_on_record_as_one() {
+    let (dir, clock) = (TempDir::new().unwrap(), VirtualClock::new());
+    let receivers = Receivers::new(&clock, |send| {
+        status(if (20_000..40_000).contains(&send.at_ms) { 500 } else { 200 })
+    });
+    let hook = webhook("a", Profile::Jetemail);
+    let mut world = World::start(dir.path(), &clock, vec![hook.clone()], &receivers);
+    world.take_in(1).await;
+    pass(Duration::from_secs(21)).await;
+    assert_eq!(world.handle.replay(id(), 0).await.unwrap(), Replayed::Due);
+    pass(Duration::from_secs(1)).await;
+    world.stop().await;
+    let world = World::start(dir.path(), &clock, vec![hook], &receivers);
+    pass(Duration::from_hours(1)).await;
+    let page = world.handle.attempts(id(), Wanted { limit: 9, ..Wanted::default() }).await.unwrap();
+    let told: Vec<_> = page
+        .records
+        .iter()
+        .map(|(_, record)| (record.attempt.number, record.purpose.is_replay()))
+        .collect();
+    assert_eq!(told, [(2, true), (1, true), (1, false)], "the newest first");
+    world.stop().await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,10 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use tempfile::TempDir;
 
-use super::world::{Receivers, VirtualClock, World, pass, status, webhook};
+use super::world::{Receivers, SILENCE, VirtualClock, World, pass, status, webhook};
 use crate::{
     config::Webhook,
-    event::EventType,
+    event::{EventType, Notice},
     profile::Profile,
     queue::filter::TypeSet,
     writer::{Resume, Wanted},
@@ -108,4 +108,25 @@ async fn dead_letters_that_pile_up_are_told_at_a_hundred() {
     pass(Duration::from_secs(1)).await;
     world.stop().await;
     assert_eq!((count(EventType::DlqThreshold), count(EventType::DeliveryDiscarded)), (1, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_that_falls_silent_is_told_once_and_what_the_program_sees_elsewhere_too() {
+    let (dir, clock) = (TempDir::new().unwrap(), VirtualClock::new());
+    let mut ops = watcher("ops");
+    ops.events = TypeSet::parse(["source.stalled", "clock_skew"], ops.profile).unwrap();
+    let receivers = Receivers::new(&clock, |_| status(200));
+    let mut world = World::start(dir.path(), &clock, vec![ops], &receivers);
+    world.take_in(1).await;
+    pass(SILENCE - Duration::from_secs(2)).await;
+    assert_eq!(told(&receivers, "ops"), []);
+    pass(SILENCE).await;
+    assert_eq!(told(&receivers, "ops"), [EventType::SourceStalled]);
+    world.take_in(1).await;
+    pass(SILENCE + Duration::from_secs(2)).await;
+    world.handle.tell(EventType::ClockSkew, Notice::default()).await;
+    pass(Duration::from_secs(2)).await;
+    world.stop().await;
+    let all = [EventType::SourceStalled, EventType::SourceStalled, EventType::ClockSkew];
+    assert_eq!(told(&receivers, "ops"), all);
 }

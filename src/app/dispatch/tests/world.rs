@@ -42,6 +42,9 @@ use crate::{
 /// 2026-03-01T09:00:00Z.
 const START_S: i64 = 1_772_355_600;
 
+/// Without a line for so long the source is silent.
+pub(super) const SILENCE: Duration = Duration::from_hours(2);
+
 /// Wall time that follows the runtime's, but for steps.
 #[derive(Debug)]
 pub(super) struct VirtualClock {
@@ -285,7 +288,13 @@ impl World {
         let (offset, line_count) = stored.first().map_or((0, 0), |at| (at.offset, at.line_count));
         let setup = Setup {
             store,
-            sources: vec![Feed { name: "test".into(), since_us: None, can_be_read_again: true }],
+            sources: vec![Feed {
+                name: "test".into(),
+                since_us: None,
+                can_be_read_again: true,
+                silence: Some(SILENCE),
+                whose: crate::parse::Whose::default(),
+            }],
             webhooks: webhooks.clone(),
             keys: Keys::default(),
             direction: Direction::default(),

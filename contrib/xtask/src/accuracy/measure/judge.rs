@@ -6,6 +6,7 @@ use super::{
     assign::{self, Owners},
     event::{self, Event, Message, plain, same_address},
     expect::{Expectation, Expected, Meets, expected},
+    particulars,
     report::{Finding, Tally, Verdict},
     truth::{Recipient, Session, Truth},
 };
@@ -62,7 +63,15 @@ impl<'a> Judging<'a> {
         let found: Vec<_> = found.into_iter().map(|(_, event)| event).collect();
         let (verdict, reason) = match expectation.met_by(&found) {
             _ if expectation == Expectation::Undecided => (Verdict::Undecided, reason),
-            Meets::Right => return self.tally.right += 1,
+            Meets::Wrong | Meets::Missing
+                if let Some(doubt) = particulars::doubt(row, &found, self.log) =>
+            {
+                (Verdict::Undecided, Some(doubt.to_owned()))
+            }
+            Meets::Right => match particulars::problem(row, &found, self.log) {
+                None => return self.tally.right += 1,
+                Some((verdict, problem)) => (verdict, Some(problem)),
+            },
             Meets::Wrong => (Verdict::Wrong, reason),
             Meets::Missing if found.is_empty() && self.is_merged(row) => {
                 (Verdict::Undecided, Some(MERGED.to_owned()))

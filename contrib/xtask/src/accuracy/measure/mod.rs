@@ -6,7 +6,8 @@
 //! truth of the corpus → events" of the event model.
 //!
 //! * [`corpus`] — directories, logs, and the program's answer to each,
-//! * [`truth`] — the rows of Postfix' truth; another mail server's rows become the same [`Truth`],
+//! * [`truth`] — the rows of Postfix' truth, [`haraka`] — those of Haraka's; both become one [`Truth`],
+//! * [`particulars`] — what a row knows beyond how its recipient ended,
 //! * [`by_hand`] — what rows mean that nothing external can prove,
 //! * [`expect`] — what a row allows,
 //! * [`event`] — events, and the messages that they tell of,
@@ -24,7 +25,9 @@ mod by_hand;
 mod corpus;
 mod event;
 mod expect;
+mod haraka;
 mod judge;
+mod particulars;
 mod report;
 #[cfg(test)]
 mod tests;

@@ -120,6 +120,16 @@ impl Report {
         text
     }
 
+    /// Why recipients are undecided, and how many.
+    fn doubts(&self) -> BTreeMap<&str, u64> {
+        let mut doubts = BTreeMap::new();
+        let findings = self.logs.iter().flat_map(|log| &log.findings);
+        for finding in findings.filter(|finding| finding.verdict == Verdict::Undecided) {
+            *doubts.entry(finding.reason.as_deref().unwrap_or("no reason")).or_default() += 1;
+        }
+        doubts
+    }
+
     fn by_scenario(&self) -> BTreeMap<&str, Tally> {
         let mut sums: BTreeMap<&str, Tally> = BTreeMap::new();
         for log in &self.logs {
@@ -159,6 +169,9 @@ impl fmt::Display for Report {
                 "{scenario:<width$} {:>7} {:>7} {:>7} {:>8} {:>9} {:>12}",
                 sum.right, sum.wrong, sum.missing, sum.invented, sum.undecided, sum.unrecognised
             )?;
+        }
+        for (reason, count) in self.doubts() {
+            writeln!(f, "undecided, {count}: {reason}")?;
         }
         Ok(())
     }

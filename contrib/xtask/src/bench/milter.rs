@@ -1,0 +1,334 @@
+//! `cargo xtask bench milter`: what our milter adds to the time that Postfix takes for a message.
+//!
+//! One Postfix has three doors: without a milter, with ours over a unix socket, and with ours over TCP.
+//! One client sends through them in turns, so that what else the machine does falls on all alike. All
+//! mail is discarded. Needs Postfix and root.
+
+use std::{
+    fs::{self, File},
+    io::{BufRead, BufReader, Write},
+    net::{Ipv4Addr, TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::run;
+
+/// Between two looks at what has to begin.
+const LOOK: Duration = Duration::from_millis(50);
+/// What begins, begins in that time.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Headers and bytes of a message: a usual one.
+const HEADERS: usize = 20;
+const BYTES: usize = 4096;
+
+const MAIN_CF: &str = "compatibility_level = 3.6
+queue_directory = @ROOT@/spool
+data_directory = @ROOT@/data
+maillog_file = @ROOT@/mail.log
+maillog_file_prefixes = @ROOT@
+enable_long_queue_ids = yes
+myhostname = mx.here.test
+mydestination =
+mynetworks = 127.0.0.0/8
+inet_interfaces = 127.0.0.1
+inet_protocols = ipv4
+smtpd_peername_lookup = no
+disable_dns_lookups = yes
+alias_maps =
+alias_database =
+default_transport = discard:
+in_flow_delay = 0
+milter_default_action = accept
+";
+
+const MASTER_CF: &str = "cleanup unix n - n - 0 cleanup
+qmgr unix n - n 300 1 qmgr
+rewrite unix - - n - - trivial-rewrite
+bounce unix - - n - 0 bounce
+defer unix - - n - 0 bounce
+trace unix - - n - 0 bounce
+verify unix - - n - 1 verify
+proxymap unix - - n - - proxymap
+showq unix n - n - - showq
+error unix - - n - - error
+retry unix - - n - - error
+discard unix - - n - - discard
+anvil unix - - n - 1 anvil
+scache unix - - n - 1 scache
+postlog unix-dgram n - n - 1 postlogd
+";
+
+const CONFIG: &str = "state_dir = \"@ROOT@/state\"
+[[source]]
+include = [\"@ROOT@/mail.log\"]
+start = \"beginning\"
+[mail]
+postconf = \"off\"
+[[source]]
+kind = \"milter\"
+listen = \"unix:@ROOT@/spool/milter/milter.sock\"
+socket_group = \"postfix\"
+[[source]]
+kind = \"milter\"
+listen = \"inet:127.0.0.1:@TCP@\"
+";
+
+/// On what.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// Messages of a turn
+    #[arg(long, default_value_t = 200)]
+    messages: u32,
+    /// Turns of each door
+    #[arg(long, default_value_t = 10)]
+    turns: u32,
+    /// This program, and no release build
+    #[arg(long)]
+    program: Option<PathBuf>,
+}
+
+/// A way into Postfix.
+struct Door {
+    name: &'static str,
+    port: u16,
+    milter: Option<String>,
+    /// How much slower than without a milter it may be.
+    at_most: Option<f64>,
+    took: Vec<Duration>,
+}
+
+/// Measures and prints one table.
+///
+/// # Errors
+/// The release build fails, or Postfix or mailherald do not run.
+pub(crate) fn measure(options: &Options) -> Result<()> {
+    let program = match &options.program {
+        Some(program) => program.clone(),
+        None => {
+            run::check(run::cargo().args(["build", "--release", "--bin", "mailherald"]))?;
+            run::target()?.join("release/mailherald")
+        }
+    };
+    let Root(root) = &Root::make()?;
+    let tcp = free_port()?;
+    let mut doors = doors(tcp)?;
+    write_everything(root, &doors, tcp)?;
+    let _postfix = Postfix::start(root)?;
+    let _herald = start_herald(&program, root)?;
+    wait_for(|| doors.iter().all(|door| TcpStream::connect(("127.0.0.1", door.port)).is_ok()))?;
+
+    let message = message();
+    for turn in 0..=options.turns.max(1) {
+        for door in &mut doors {
+            let took = send(door.port, options.messages.max(1), &message)?;
+            // The first turn starts daemons.
+            if turn > 0 {
+                door.took.extend(took);
+            }
+        }
+    }
+    print(&mut doors);
+    Ok(())
+}
+
+/// Where everything lies. Postfix's daemons must be able to go in, which not every build directory
+/// lets them. Dropping it removes all.
+struct Root(PathBuf);
+
+impl Root {
+    fn make() -> Result<Self> {
+        let root = std::env::temp_dir().join(format!("mailherald-bench-{}", std::process::id()));
+        fs::create_dir(&root).with_context(|| format!("create {}", root.display()))?;
+        Ok(Self(root))
+    }
+}
+
+impl Drop for Root {
+    fn drop(&mut self) {
+        // What went wrong before is what is told.
+        fs::remove_dir_all(&self.0).ok();
+    }
+}
+
+fn doors(tcp: u16) -> Result<Vec<Door>> {
+    let door = |name, milter, at_most| -> Result<Door> {
+        Ok(Door { name, port: free_port()?, milter, at_most, took: Vec::new() })
+    };
+    Ok(vec![
+        door("without a milter", None, None)?,
+        door("ours, unix socket", Some("unix:milter/milter.sock".to_owned()), Some(1.3))?,
+        door("ours, TCP", Some(format!("inet:127.0.0.1:{tcp}")), Some(2.0))?,
+    ])
+}
+
+fn free_port() -> Result<u16> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("find a free port")?;
+    Ok(listener.local_addr().context("find a free port")?.port())
+}
+
+fn write_everything(root: &Path, doors: &[Door], tcp: u16) -> Result<()> {
+    for name in ["etc", "spool", "spool/milter", "spool/private", "data"] {
+        fs::create_dir(root.join(name)).with_context(|| format!("create {name}"))?;
+    }
+    for name in ["spool/private", "data"] {
+        run::check(Command::new("chown").arg("postfix").arg(root.join(name)))?;
+    }
+    let mut master = MASTER_CF.to_owned();
+    for Door { port, milter, .. } in doors {
+        let milter = milter.as_deref().unwrap_or_default();
+        master += &format!("127.0.0.1:{port} inet n - n - - smtpd -o smtpd_milters={milter}\n");
+    }
+    let place = root.to_str().context("a path that is UTF-8")?;
+    for (name, text) in
+        [("etc/main.cf", MAIN_CF), ("etc/master.cf", &master), ("mailherald.toml", CONFIG)]
+    {
+        let text = text.replace("@ROOT@", place).replace("@TCP@", &tcp.to_string());
+        fs::write(root.join(name), text).with_context(|| format!("write {name}"))?;
+    }
+    run::check(Command::new("chmod").args(["0600"]).arg(root.join("mailherald.toml")))
+}
+
+/// A running instance of its own. Dropping it stops it.
+struct Postfix {
+    etc: PathBuf,
+    master: Child,
+}
+
+impl Postfix {
+    fn start(root: &Path) -> Result<Self> {
+        let etc = root.join("etc");
+        let master = Self::command(&etc, "start-fg").spawn().context("start Postfix")?;
+        Ok(Self { etc, master })
+    }
+
+    fn command(etc: &Path, word: &str) -> Command {
+        let mut command = Command::new("postfix");
+        command.arg(word).env("MAIL_CONFIG", etc).stdin(Stdio::null());
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        command
+    }
+}
+
+impl Drop for Postfix {
+    fn drop(&mut self) {
+        // What went wrong before is what is told.
+        Self::command(&self.etc, "stop").status().ok();
+        self.master.wait().ok();
+    }
+}
+
+/// Dropping it ends the program.
+struct Herald(Child);
+
+impl Drop for Herald {
+    fn drop(&mut self) {
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
+}
+
+fn start_herald(program: &Path, root: &Path) -> Result<Herald> {
+    let said = root.join("mailherald.stderr");
+    let child = Command::new(program)
+        .arg("--config")
+        .arg(root.join("mailherald.toml"))
+        .arg("run")
+        .stdout(Stdio::null())
+        .stderr(File::create(&said).context("write what it says")?)
+        .spawn()
+        .with_context(|| format!("start {}", program.display()))?;
+    let herald = Herald(child);
+    let text = || fs::read_to_string(&said).unwrap_or_default();
+    wait_for(|| text().matches("the milter listens").count() == 2)
+        .with_context(|| format!("mailherald said: {}", text()))?;
+    Ok(herald)
+}
+
+#[expect(clippy::disallowed_methods, reason = "measuring is what this task is for")]
+fn wait_for(mut is_there: impl FnMut() -> bool) -> Result<()> {
+    let start = Instant::now();
+    while !is_there() {
+        ensure!(start.elapsed() < PATIENCE, "nothing came of it in {PATIENCE:?}");
+        thread::sleep(LOOK);
+    }
+    Ok(())
+}
+
+fn message() -> String {
+    let mut text = "Subject: a message of the usual size\r\n".to_owned();
+    for number in 1..HEADERS {
+        text += &format!("X-Header-{number}: some text of a header, as there are many\r\n");
+    }
+    text += "\r\n";
+    while text.len() < BYTES {
+        text += "Some text of a body, which nobody will ever read. So it is not long.\r\n";
+    }
+    text + ".\r\n"
+}
+
+/// What each message of one connection took, from MAIL to the answer to its last dot.
+#[expect(clippy::disallowed_methods, reason = "measuring is what this task is for")]
+fn send(port: u16, messages: u32, message: &str) -> Result<Vec<Duration>> {
+    let stream = TcpStream::connect(("127.0.0.1", port)).context("connect to Postfix")?;
+    stream.set_nodelay(true).context("set up the connection")?;
+    let mut client = BufReader::new(stream);
+    expect(&mut client, "220")?;
+    say(&mut client, "EHLO client.test\r\n", "250")?;
+    let mut took = Vec::new();
+    for _ in 0..messages {
+        let start = Instant::now();
+        say(&mut client, "MAIL FROM:<a@sender.test>\r\n", "250")?;
+        say(&mut client, "RCPT TO:<b@good.test>\r\n", "250")?;
+        say(&mut client, "DATA\r\n", "354")?;
+        say(&mut client, message, "250")?;
+        took.push(start.elapsed());
+    }
+    say(&mut client, "QUIT\r\n", "221")?;
+    Ok(took)
+}
+
+fn say(client: &mut BufReader<TcpStream>, words: &str, code: &str) -> Result<()> {
+    client.get_mut().write_all(words.as_bytes()).context("speak to Postfix")?;
+    expect(client, code)
+}
+
+fn expect(client: &mut BufReader<TcpStream>, code: &str) -> Result<()> {
+    loop {
+        let mut line = String::new();
+        client.read_line(&mut line).context("listen to Postfix")?;
+        if line.get(3..4) == Some("-") {
+            continue;
+        }
+        if line.starts_with(code) {
+            return Ok(());
+        }
+        bail!("Postfix said {line:?}, not {code}");
+    }
+}
+
+fn print(doors: &mut [Door]) {
+    for door in doors.iter_mut() {
+        door.took.sort_unstable();
+    }
+    let at = |door: &Door, percent: usize| {
+        let place = door.took.len() * percent / 100;
+        door.took.get(place).map_or(0.0, |took| took.as_secs_f64() * 1e3)
+    };
+    let floor = doors.first().map_or(0.0, |door| at(door, 50));
+    println!("{:<20} {:>8} {:>8} {:>9}", "MAIL to 250", "p50 ms", "p99 ms", "p50");
+    for door in doors.iter() {
+        let ratio = format!("{:.2}x", at(door, 50) / floor);
+        let target = door.at_most.map(|most| format!("  at most {most}x")).unwrap_or_default();
+        println!(
+            "{:<20} {:>8.2} {:>8.2} {ratio:>9}{target}",
+            door.name,
+            at(door, 50),
+            at(door, 99)
+        );
+    }
+}
