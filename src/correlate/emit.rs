@@ -47,7 +47,9 @@ impl<'a> Step<'a> {
     pub(crate) fn trigger(&self) -> Trigger<'a> {
         let Line { bytes, occurrence, at_us, quality, partial, identities, .. } = *self.line;
         // The configuration may know the instance by another name than the tag.
-        let is_of_it = *self.line.record.process.instance == *self.system.instance;
+        let record = self.line.record;
+        let is_of_it = (record.host, record.process.instance)
+            == (self.system.host.as_slice(), &*self.system.instance);
         let identities = identities.filter(|_| is_of_it);
         Trigger { bytes, occurrence, at_us, quality, partial, identities }
     }

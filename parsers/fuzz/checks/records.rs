@@ -18,7 +18,6 @@ pub(super) fn texts<'a>(entry: &Entry<'a>, each: &mut dyn FnMut(Text<'a>)) {
         Entry::Message(Message { message_id, size: _, recipients: _, verdict }) => {
             all(&[*message_id, verdict.text]);
         }
-        Entry::Queue(Verdict { code: _, text }) => all(&[*text]),
         Entry::Disconnect(end) => {
             let Disconnect { ip, rdns, helo, last_refusal, .. } = *end;
             all(&[ip, rdns, helo, last_refusal]);
@@ -28,7 +27,9 @@ pub(super) fn texts<'a>(entry: &Entry<'a>, each: &mut dyn FnMut(Text<'a>)) {
         Entry::Scan(Scan::Rspamd { action, score: _ }) => all(&[*action]),
         Entry::Scan(Scan::SpamAssassin { is_spam: _, score: _, rules }) => all(&[*rules]),
         Entry::Scan(Scan::Virus { name }) => all(&[*name]),
-        Entry::Route(text) | Entry::Unreached(text) => all(&[*text]),
+        Entry::Queue(Verdict { code: _, text }) | Entry::Route(text) | Entry::Unreached(text) => {
+            all(&[*text])
+        }
         Entry::Refused(Refused { address, is_final: _, reply }) => all(&[*address, *reply]),
         Entry::Delivered(delivered) => {
             let Delivered { domain, host, ip, response, .. } = *delivered;
