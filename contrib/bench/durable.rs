@@ -155,7 +155,8 @@ async fn receive(writer: WriterHandle, mut is_all_read: watch::Receiver<bool>) -
         let claimed = writer.claim(0, CLAIMED).await.context("claim")?;
         let is_idle = claimed.claims.is_empty() && !claimed.more;
         let taken = |claim| {
-            let sighting = Sighting { signal: Signal::Took, hold: Duration::ZERO, gone: false };
+            let sighting =
+                Sighting { signal: Signal::Took, hold: Duration::ZERO, gone: false, moved: false };
             Finished { claim, fate: Fate::Delivered, sighting, record: None }
         };
         // As the senders do, which report what came of many attempts at once.

@@ -321,9 +321,8 @@ mod tests {
             ..event(1, 0)
         };
         assert!(chunk.push(&event));
-        let mut value = vec![0; HEADER_BYTES];
-        value.extend(0..=u8::MAX);
-        assert!(!append_compressed(&value[HEADER_BYTES..].to_vec(), &mut value.clone()));
+        let bytes: Vec<u8> = (0..=u8::MAX).collect();
+        assert!(!append_compressed(&bytes, &mut vec![0; HEADER_BYTES]));
         assert_eq!(decode(7, &chunk.value()).unwrap(), [(7, event)]);
     }
 

@@ -28,7 +28,7 @@ pub(super) fn texts<'a>(entry: &Entry<'a>, each: &mut dyn FnMut(Text<'a>)) {
         Entry::Scan(Scan::SpamAssassin { is_spam: _, score: _, rules }) => all(&[*rules]),
         Entry::Scan(Scan::Virus { name }) => all(&[*name]),
         Entry::Queue(Verdict { code: _, text }) | Entry::Route(text) | Entry::Unreached(text) => {
-            all(&[*text])
+            all(&[*text]);
         }
         Entry::Refused(Refused { address, is_final: _, reply }) => all(&[*address, *reply]),
         Entry::Delivered(delivered) => {

@@ -129,9 +129,9 @@ fn postfix_and_haraka_in_one_file_do_not_disturb_each_other() {
     .map(str::to_owned);
     let haraka = log(&story());
     let mut mixed: Vec<String> = Vec::new();
-    for index in 0..haraka.len() {
+    for (index, line) in haraka.iter().enumerate() {
         mixed.extend(postfix.get(index).cloned());
-        mixed.push(haraka[index].clone());
+        mixed.push(line.clone());
     }
     let mut expected = ids(&events_of(&haraka));
     expected.extend(ids(&events_of(&postfix)));

@@ -39,8 +39,8 @@ pub(super) fn read(rows: &[Value]) -> Truth {
 }
 
 fn is_verdict(row: &Value) -> bool {
-    let is_filter = word(row, "event")
-        .is_some_and(|event| event.ends_with(".spam") || event.ends_with(".virus"));
+    let kind = word(row, "event").and_then(|event| event.rsplit('.').next());
+    let is_filter = matches!(kind, Some("spam" | "virus"));
     is_filter && row.get("to").is_none()
 }
 
@@ -114,14 +114,14 @@ impl Session<'_> {
         let is_exhausted = bounces.iter().any(|row| is_exhausted(row));
         recipient.arrives = true;
         recipient.is_late = self.is_late(recipient);
-        recipient.outcome = match () {
+        let outcome = match () {
             () if !named("delivered").is_empty() => "delivered",
             () if is_exhausted => "expired",
             () if !bounces.is_empty() => "bounced",
             () if !deferrals.is_empty() => "deferred",
             () => "see-log",
-        }
-        .to_owned();
+        };
+        outcome.clone_into(&mut recipient.outcome);
         // A server cannot know that the attempt it put off was the last one.
         let seen = deferrals.iter().filter(|row| row.get("mode").is_some()).count();
         let stated: i64 = deferrals
@@ -129,8 +129,8 @@ impl Session<'_> {
             .filter(|row| row.get("mode").is_none())
             .map(|row| row.get("times").and_then(Value::as_i64).unwrap_or(1))
             .sum();
-        let last = usize::from(is_exhausted && seen > 0);
-        let least = seen.saturating_sub(last) + usize::try_from(stated).unwrap_or_default();
+        let unprinted = usize::from(is_exhausted && seen > 0);
+        let least = seen.saturating_sub(unprinted) + usize::try_from(stated).unwrap_or_default();
         recipient.deferrals = Some(least..=least + self.unnamed());
         recipient.doubt = self.is_mixed_lmtp(recipient).then_some(LMTP);
     }
