@@ -20,7 +20,6 @@ use crate::{
     clock::Clock,
     config::{Retention, Selection, Transport, Webhook, WebhookId},
     correlate::Direction,
-    limits::BATCHES_WAITING,
     profile::Profile,
     queue::{
         delivery::{Claim, DeadLetter, EndState, Fate, Finished, Waiting},
@@ -34,6 +33,8 @@ use crate::{
     writer::{Claimed, Command, Feed, Keys, Mode, Setup, Writer, positions, replay_positions},
 };
 
+/// Batches that a test may send before the writer takes them.
+const SENT_AT_ONCE: usize = 8;
 /// Seconds of an hour.
 pub(super) const HOUR_S: i64 = 3600;
 
@@ -144,7 +145,7 @@ impl Bench {
             retention: Retention::default(),
             min_free: Some(0),
         };
-        let (batches, inbox) = mpsc::channel(BATCHES_WAITING);
+        let (batches, inbox) = mpsc::channel(SENT_AT_ONCE);
         let (mut writer, _handle) = Writer::new(setup, inbox).unwrap();
         // The log lies in the future of the clock, and in the past of the writer.
         writer.started_us = i64::MAX;
