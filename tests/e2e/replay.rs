@@ -143,7 +143,7 @@ fn deliveries(numbers: std::ops::Range<usize>) -> String {
     numbers.map(line).collect()
 }
 
-const BOUNCED_EVERY: usize = 500;
+const BOUNCED_EVERY: usize = 2000;
 
 /// The lines that a replay says it has read.
 fn lines_read(said: &str) -> usize {
@@ -152,8 +152,9 @@ fn lines_read(said: &str) -> usize {
 }
 
 #[test]
-fn row_28_a_replay_that_is_killed_while_it_reads_goes_on_there_and_reads_no_line_twice() {
-    const LINES: usize = 40_000;
+fn row_28_a_replay_that_is_killed_while_it_reads_goes_on_near_there_and_tells_nothing_twice() {
+    // Where it is goes into the store with some commits only.
+    const LINES: usize = 100_000;
     let (host, receiver) = (Host::new(), Receiver::start());
     let config = host.configure("kind = \"stdin\"", &receiver, "events = [\"outbound.bounced\"]");
     let packed = deliveries(0..LINES / 2);
@@ -174,8 +175,7 @@ fn row_28_a_replay_that_is_killed_while_it_reads_goes_on_there_and_reads_no_line
     let last = output(&args);
     let said = text(&last.stderr);
     assert_eq!(last.status.code(), Some(0), "{said}");
-    assert!(said.contains("resumed at ") && said.contains(", 0 known before"), "{said}");
-    assert!(lines_read(&said) < LINES, "{said}");
+    assert!(said.contains("resumed at ") && lines_read(&said) < LINES, "{said}");
     let all: BTreeSet<usize> = (0..LINES + 1000).step_by(BOUNCED_EVERY).collect();
     check(&receiver, &all, &all, &kills, "replay");
     let again = text(&output(&args).stderr);
