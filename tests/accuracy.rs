@@ -9,7 +9,7 @@ use std::path::Path;
 mod measure;
 
 /// What logs of Haraka do not tell: recipients of LMTP servers that answered differently, and below
-/// the level `INFO` bounces and verdicts of filters. `haraka-logs.md` says why.
+/// the level `INFO` bounces and verdicts of filters. `haraka.md` says why.
 const UNDECIDED: u64 = 8 + 2 + 4;
 
 #[test]
