@@ -4,8 +4,8 @@
 //! `C.N.K`, whose lines name neither sender nor message: all is remembered under `C.N`. State lives
 //! apart from Postfix's, and is kept by the writer in the same way.
 //!
-//! * [`name`], [`table`], [`story`] — what is known, and under which name,
-//! * [`scene`] — events and their identity,
+//! * `name`, `table`, `story` — what is known, and under which name,
+//! * `scene` — events and their identity,
 //! * `session` — the dialogue with a client, `content` — what filters and the queue say to it,
 //! * `settle` — which recipients were accepted after all,
 //! * `refusal` — what was refused, told at the end of the connection, which knows the direction,
