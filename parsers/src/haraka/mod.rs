@@ -1,9 +1,9 @@
 //! What Haraka logs, 2.8 to 3.3, in any of its three layouts.
 //!
-//! * [`layout`] — stamp, colours and layout: level, UUID, origin, words and fields,
-//! * [`fields`] — pairs and members, [`text`] — what is escaped in them, [`uuid`] — who it is about,
-//! * [`core`], [`hook`], [`plugin`] — the dialogue with a client, verdicts, filters,
-//! * [`outbound`] — what becomes of an item of the queue.
+//! * `layout` — stamp, colours and layout: level, UUID, origin, words and fields,
+//! * `fields` — pairs and members, `text` — what is escaped in them, `uuid` — who it is about,
+//! * `core`, `hook`, `plugin` — the dialogue with a client, verdicts, filters,
+//! * `outbound` — what becomes of an item of the queue.
 //!
 //! A line is read from its first byte on, and its grammar is chosen by origin and first word: what
 //! strangers put into an address, a reply or a header stands behind these. What a client sends as
