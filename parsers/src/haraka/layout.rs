@@ -31,6 +31,9 @@ pub(super) struct Logged<'a> {
     fields: Option<Fields<'a>>,
 }
 
+/// Level, UUID and origin, and the words.
+type Common<'a> = ([&'a [u8]; 3], Text<'a>);
+
 /// Bytes of `2026-11-21T01:40:03.838Z` (`Date.prototype.toISOString()`).
 const STAMP_BYTES: usize = 24;
 
@@ -127,7 +130,7 @@ fn logfmt_level(text: &[u8]) -> Option<(&[u8], &[u8])> {
 
 fn json(text: &[u8]) -> Option<Logged<'_>> {
     let fields = Fields::Object(text);
-    let (level, uuid, origin, message) = match whole_in_order(text) {
+    let ([level, uuid, origin], message) = match whole_in_order(text) {
         Some(common) => common,
         None => in_any_order(fields)?,
     };
@@ -137,24 +140,25 @@ fn json(text: &[u8]) -> Option<Logged<'_>> {
 
 /// The fields that all records have, where the object begins with them and ends where it should:
 /// so Haraka writes it, unless the line has a field of such a name. Saves a walk over the object.
-fn whole_in_order(text: &[u8]) -> Option<(&[u8], &[u8], &[u8], Text<'_>)> {
-    let (level, uuid, origin, rest) = in_order(text).filter(|_| text.ends_with(b"}"))?;
+fn whole_in_order(text: &[u8]) -> Option<Common<'_>> {
+    let (columns, rest) = in_order(text).filter(|_| text.ends_with(b"}"))?;
     let (message, _) = quoted(rest.strip_prefix(b",\"message\":")?, Escapes::Json)?;
-    Some((level, uuid, origin, message))
+    Some((columns, message))
 }
 
 /// Level, UUID and origin where an object begins with them, and what follows.
-fn in_order(text: &[u8]) -> Option<(&[u8], &[u8], &[u8], &[u8])> {
+fn in_order(text: &[u8]) -> Option<([&[u8]; 3], &[u8])> {
     let (level, rest) = until(text.strip_prefix(b"{\"level\":\"")?, b"\",\"uuid\":\"")?;
     let (uuid, rest) = until(rest, b"\",\"origin\":\"")?;
     let (origin, rest) = until(rest, b"\"")?;
-    let has_escape = [level, uuid, origin].iter().any(|word| word.contains(&b'\\'));
-    (!has_escape).then_some((level, uuid, origin, rest))
+    let columns = [level, uuid, origin];
+    let has_escape = columns.iter().any(|column| column.contains(&b'\\'));
+    (!has_escape).then_some((columns, rest))
 }
 
-fn in_any_order(fields: Fields<'_>) -> Option<(&[u8], &[u8], &[u8], Text<'_>)> {
+fn in_any_order(fields: Fields<'_>) -> Option<Common<'_>> {
     let [level, uuid, origin, message] = fields.texts(["level", "uuid", "origin", "message"])?;
-    Some((level.raw(), uuid.raw(), origin.raw(), message))
+    Some(([level, uuid, origin].map(Text::raw), message))
 }
 
 /// What stands before and behind the first `end`, which is near.
