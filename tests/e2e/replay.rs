@@ -154,7 +154,7 @@ fn lines_read(said: &str) -> usize {
 #[test]
 fn row_28_a_replay_that_is_killed_while_it_reads_goes_on_near_there_and_tells_nothing_twice() {
     // Where it is goes into the store with some commits only.
-    const LINES: usize = 100_000;
+    const LINES: usize = 160_000;
     let (host, receiver) = (Host::new(), Receiver::start());
     let config = host.configure("kind = \"stdin\"", &receiver, "events = [\"outbound.bounced\"]");
     let packed = deliveries(0..LINES / 2);
@@ -164,7 +164,7 @@ fn row_28_a_replay_that_is_killed_while_it_reads_goes_on_near_there_and_tells_no
     // So that it is still there when it is to be killed, however fast it reads.
     let args = ["replay", "--config", &config, "--rate", "100", &host.text("mail.log*")];
     let mut kills = Kills::default();
-    for part in [1, 4, 6] {
+    for part in [1, 4, 9] {
         let program = host.start(&args, Stdio::null());
         let seen = LINES / BOUNCED_EVERY * part / 10;
         until("some requests", || receiver.count() >= seen);
