@@ -50,3 +50,25 @@ pub fn millis_of(duration: Duration) -> u64 {
 pub fn system() -> SharedClock {
     Arc::new(SystemClock)
 }
+
+#[cfg(test)]
+pub(crate) mod testing {
+    use super::{Clock, Instant, Timestamp};
+
+    /// Goes with tokio's time, which tests pause, from the epoch on.
+    #[derive(Debug)]
+    pub(crate) struct PausedClock(Instant);
+
+    impl PausedClock {
+        /// At the epoch.
+        pub(crate) fn start() -> Self {
+            Self(Instant::now())
+        }
+    }
+
+    impl Clock for PausedClock {
+        fn now(&self) -> Timestamp {
+            Timestamp::UNIX_EPOCH + self.0.elapsed()
+        }
+    }
+}

@@ -110,6 +110,11 @@ pub(super) fn time(us: i64) -> String {
     Timestamp::from_microsecond(us).map(|at| format!("{at:.3}")).unwrap_or_default()
 }
 
+/// The same, of milliseconds.
+pub(super) fn time_of_ms(ms: u64) -> String {
+    time(i64::try_from(ms).unwrap_or(0).saturating_mul(1000))
+}
+
 #[expect(clippy::cast_precision_loss, reason = "a length of time, to be read")]
 fn milliseconds(us: u64) -> f64 {
     us as f64 / 1000.0

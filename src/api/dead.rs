@@ -7,7 +7,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{
     Desk,
-    attempts::time,
+    attempts::time_of_ms,
     extract::{Asked, Body},
     problem::{Missing, Problem, Refusals, Unusable},
 };
@@ -194,7 +194,7 @@ fn view(webhook: &Webhook, dead: &writer::Dead) -> DeadLetter {
         to: event.and_then(|event| event.data.to.as_ref().map(ToString::to_string)),
         attempts: dead.letter.attempts,
         last_error: dead.letter.last_error.clone(),
-        ended_at: time(i64::try_from(dead.letter.ended_ms).unwrap_or(0).saturating_mul(1000)),
+        ended_at: time_of_ms(dead.letter.ended_ms),
     }
 }
 

@@ -7,7 +7,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{
     Desk,
-    attempts::time,
+    attempts::time_of_ms,
     extract::{At, Body},
     problem::{Conflicts, Missing, Problem, Refusals, Unusable},
     rotation::Shown,
@@ -75,7 +75,7 @@ impl Key {
             id: digest.id(),
             name: key.name.clone(),
             role: key.role.name().to_owned(),
-            created_at: time(i64::try_from(key.created_ms).unwrap_or(0).saturating_mul(1000)),
+            created_at: time_of_ms(key.created_ms),
         }
     }
 }

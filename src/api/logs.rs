@@ -6,7 +6,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{
     Desk,
-    attempts::{Attempt, time},
+    attempts::{Attempt, time_of_ms},
     extract::{Asked, At},
     problem::{Missing, Problem, Refusals, Unusable},
     webhooks::Named,
@@ -93,14 +93,13 @@ impl From<&Record> for Logged {
             RecordEnd::Retry { due_ms } => ("retry", Some(due_ms)),
             RecordEnd::Ended(state) => (state.name(), None),
         };
-        let at = |ms: u64| time(i64::try_from(ms).unwrap_or(0).saturating_mul(1000));
         Self {
             event_id: record.event.to_string(),
             kind: record.kind.name().to_owned(),
             status: status.to_owned(),
             is_probe: record.purpose.is_probe(),
             is_replay: record.purpose.is_replay(),
-            next_retry_at: due_ms.filter(|_| !record.purpose.is_probe()).map(at),
+            next_retry_at: due_ms.filter(|_| !record.purpose.is_probe()).map(time_of_ms),
             attempt: (&record.attempt).into(),
         }
     }

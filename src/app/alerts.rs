@@ -121,24 +121,14 @@ mod tests {
     use std::sync::Arc;
 
     use jiff::Timestamp;
-    use tokio::{sync::watch, time::Instant};
+    use tokio::sync::watch;
 
     use super::*;
-    use crate::clock::Clock;
-
-    /// Goes with tokio's time, which is paused.
-    #[derive(Debug)]
-    struct PausedClock(Instant);
-
-    impl Clock for PausedClock {
-        fn now(&self) -> Timestamp {
-            Timestamp::UNIX_EPOCH + self.0.elapsed()
-        }
-    }
+    use crate::clock::testing::PausedClock;
 
     /// What is told of a source that is as these say, each for so many minutes.
     async fn told_of(story: &[(Health, u64)]) -> Vec<Trouble> {
-        let clock: SharedClock = Arc::new(PausedClock(Instant::now()));
+        let clock: SharedClock = Arc::new(PausedClock::start());
         let (sender, receiver) = watch::channel(Health::default());
         let mut stalls = Stalls { health: receiver, clock, before: None, looks: 0 };
         let looking = tokio::spawn(async move {

@@ -75,21 +75,10 @@ mod tests {
 
     use std::sync::{Arc, Mutex};
 
-    use jiff::Timestamp;
-    use tokio::{sync::watch, time::Instant};
+    use tokio::sync::watch;
 
     use super::*;
-    use crate::clock::Clock;
-
-    /// Goes with tokio's time, which is paused.
-    #[derive(Debug)]
-    struct PausedClock(Instant);
-
-    impl Clock for PausedClock {
-        fn now(&self) -> Timestamp {
-            Timestamp::UNIX_EPOCH + self.0.elapsed()
-        }
-    }
+    use crate::clock::{Clock, testing::PausedClock};
 
     fn behind_at(clock: &PausedClock) -> Health {
         Health { lag_bytes: 7, behind_since: Some(clock.now()), ..Health::default() }
@@ -97,7 +86,7 @@ mod tests {
 
     /// What is said of a source that is behind for so many seconds, and then is not.
     async fn said_of(seconds: u64) -> Vec<Word> {
-        let clock = Arc::new(PausedClock(Instant::now()));
+        let clock = Arc::new(PausedClock::start());
         let (sender, receiver) = watch::channel(behind_at(&clock));
         let said = Arc::new(Mutex::new(Vec::new()));
         let (shared, words): (SharedClock, _) = (clock, Arc::clone(&said));

@@ -16,32 +16,32 @@ use super::{
 use crate::{
     app::{self, AppError},
     clock,
+    parse::Counts,
     source::{Batch, replay},
 };
 
 /// Prints one object for each line of each file; the counts go to standard error.
 pub(super) fn run(args: &ParseArgs) -> Result<(), Failure> {
     let mut out = BufWriter::new(io::stdout().lock());
-    let mut counts = Counts::default();
+    let mut printer = Printer::default();
     for path in &args.files {
         for planned in app::replay_plan(&[path.to_string_lossy().into_owned()], None)? {
-            counts.add_file(&planned, &mut out)?;
+            printer.add_file(&planned, &mut out)?;
         }
     }
     out.flush().map_err(Failure::Output)?;
     // The counts are talk: a closed standard error is no failure.
-    let _closed = writeln!(io::stderr().lock(), "{}", counts.summary());
+    let _closed = writeln!(io::stderr().lock(), "{}", printer.summary());
     Ok(())
 }
 
+/// Prints, and counts.
 #[derive(Debug, Default)]
-struct Counts {
-    recognised: u64,
-    ignored: u64,
-    unrecognised: u64,
+struct Printer {
+    counts: Counts,
 }
 
-impl Counts {
+impl Printer {
     fn add_file(&mut self, planned: &replay::Planned, out: &mut impl Write) -> Result<(), Failure> {
         let mut parser = Parser::new();
         let mut written = Ok(());
@@ -70,24 +70,13 @@ impl Counts {
 
     fn object(&mut self, parser: &mut Parser, line: &[u8], cut: bool) -> Value {
         let record = parser.parse(line);
+        self.counts.add(&record.body);
         let mut object = match record.body {
             Body::Unrecognised(reason) => {
-                self.unrecognised += 1;
                 let text = String::from_utf8_lossy(line);
                 json!({ "unrecognised": reason_name(reason), "line": text })
             }
-            Body::Ignored => {
-                self.ignored += 1;
-                record_json(&record)
-            }
-            Body::Postfix(_)
-            | Body::Haraka(_)
-            | Body::HarakaPlugin(_)
-            | Body::Filter(_)
-            | Body::Gap(_) => {
-                self.recognised += 1;
-                record_json(&record)
-            }
+            _ => record_json(&record),
         };
         if let (true, Value::Object(fields)) = (cut, &mut object) {
             fields.insert("cut".to_owned(), true.into());
@@ -96,8 +85,7 @@ impl Counts {
     }
 
     fn summary(&self) -> String {
-        let Self { recognised, ignored, unrecognised } = self;
-        let lines = recognised + ignored + unrecognised;
+        let Counts { lines, recognised, ignored, unrecognised } = self.counts;
         format!(
             "{lines} lines: {recognised} recognised, {ignored} ignored on purpose, \
              {unrecognised} unrecognised"

@@ -297,7 +297,8 @@ impl std::iter::Sum for Counts {
 }
 
 impl Counts {
-    fn add(&mut self, body: &Body<'_>) {
+    /// Counts a line by what it says.
+    pub(crate) fn add(&mut self, body: &Body<'_>) {
         self.lines += 1;
         match body {
             Body::Postfix(_)

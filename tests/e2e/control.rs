@@ -3,7 +3,7 @@
 use rustix::process::Signal;
 
 use crate::{
-    lines,
+    free_address, lines,
     program::{Host, SECRET, command, output, text},
     receiver::Receiver,
     until,
@@ -118,8 +118,7 @@ fn a_test_that_nobody_takes_shows_why_and_fails() {
     let (host, receiver) = (Host::new(), Receiver::start());
     let config = host.configure(&host.log_source(), &receiver, "profile = \"generic\"");
     let text_of_config = std::fs::read_to_string(&config).unwrap();
-    // A port that was free a moment ago.
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let free = free_address();
     let elsewhere = text_of_config.replace(&receiver.url(), &format!("http://{free}/webhook"));
     std::fs::write(&config, elsewhere).unwrap();
     let _program = host.run(&config);
@@ -280,7 +279,7 @@ fn over_the_network_a_key_lets_in_until_it_is_revoked() {
     let config = host.configure(&host.log_source(), &receiver, &api);
     let program = host.run(&config);
     let base = format!("http://{address}");
-    until("the API listens", || std::net::TcpStream::connect(&address).is_ok());
+    until("the API listens", || std::net::TcpStream::connect(address).is_ok());
 
     let refused = output(&["webhooks", "list", "--api", &base]);
     assert_eq!(refused.status.code(), Some(77), "{}", text(&refused.stderr));
@@ -303,16 +302,11 @@ fn over_the_network_a_key_lets_in_until_it_is_revoked() {
     // The key outlives a restart, and what was revoked does not.
     program.stop(Signal::TERM);
     let program = host.run(&config);
-    until("the API listens", || std::net::TcpStream::connect(&address).is_ok());
+    until("the API listens", || std::net::TcpStream::connect(address).is_ok());
     assert!(ask(&["webhooks", "list"]).status.success());
     assert!(output(&["keys", "revoke", "Graphs", "--config", &config]).status.success());
     assert_eq!(ask(&["webhooks", "list"]).status.code(), Some(77));
     let said = program.said();
     assert!(said.contains("path=\"/v1/keys/Graphs\" status=204"), "{said}");
     assert!(!said.contains(key));
-}
-
-fn free_address() -> String {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().to_string()
 }

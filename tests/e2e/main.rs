@@ -29,7 +29,10 @@ mod store_faults;
 mod traffic;
 mod troubles;
 
-use std::time::{Duration, Instant};
+use std::{
+    net::{SocketAddr, TcpListener},
+    time::{Duration, Instant},
+};
 
 /// What one step may take on a machine that does other things, too.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -41,6 +44,11 @@ pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
         assert!(Instant::now() < deadline, "waited in vain: {what}");
         std::thread::sleep(Duration::from_millis(10));
     }
+}
+
+/// An address on loopback that was free a moment ago.
+pub(crate) fn free_address() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
 /// Says that a test cannot run here: a failure where `cargo xtask test` has installed all that is

@@ -10,7 +10,7 @@ use std::{
 use rustix::process::Signal;
 
 use crate::{
-    lines,
+    free_address, lines,
     program::{Host, output, text},
     receiver::Receiver,
     traffic::{self, Kills, check, is_all_received},
@@ -60,7 +60,7 @@ fn what_was_replayed_is_not_sent_again_by_the_daemon() {
 fn deliveries_that_wait_are_told_by_75_and_sent_by_the_next_run() {
     let (host, receiver) = (Host::new(), Receiver::start());
     let config = host.configure("kind = \"stdin\"", &receiver, "schedule = [\"1s\", \"1s\"]");
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_address().port();
     let good = fs::read_to_string(&config).unwrap();
     let bad = good.replace(&receiver.url(), &format!("http://127.0.0.1:{port}/"));
     fs::write(&config, bad).unwrap();

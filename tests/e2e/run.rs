@@ -10,7 +10,7 @@ use std::{
 use rustix::process::Signal;
 
 use crate::{
-    line, lines,
+    free_address, line, lines,
     program::{Host, SECRET, only_file_in, output, text},
     receiver::Receiver,
     until,
@@ -170,7 +170,7 @@ fn a_silent_standard_input_does_not_hold_up_a_stop() {
 fn an_unreachable_receiver_is_named_and_gets_everything_when_it_appears() {
     let host = Host::new();
     // A port that was free a moment ago.
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_address().port();
     let url = format!("http://127.0.0.1:{port}/webhook");
     let nobody = Receiver::start();
     let schedule = "schedule = [\"1s\", \"1s\", \"1s\", \"1s\", \"1s\", \"1s\", \"1s\", \"1s\"]";

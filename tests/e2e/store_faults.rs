@@ -7,14 +7,14 @@ use std::{
 
 use rustix::process::Signal;
 
-use crate::{lines, program::Host, receiver::Receiver, until};
+use crate::{free_address, lines, program::Host, receiver::Receiver, until};
 
 /// The log is gone by then, so that the store alone has it.
 #[test]
 fn row_29_what_was_stored_and_not_sent_when_it_was_killed_is_sent_by_the_next_run() {
     let (host, nobody) = (Host::new(), Receiver::start());
     // A port that was free a moment ago.
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_address().port();
     let schedule = "concurrency = 1\nschedule = [\"1s\", \"1s\", \"1s\", \"1s\", \"1s\", \"1s\"]";
     let config = host.configure(&host.log_source(), &nobody, schedule);
     let url = format!("http://127.0.0.1:{port}/webhook");

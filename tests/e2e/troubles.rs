@@ -6,7 +6,7 @@ use std::{io::Write, net::TcpListener, time::Duration};
 use serde_json::Value;
 
 use crate::{
-    lines,
+    free_address, lines,
     program::{Host, SECRET, output, text},
     receiver::Receiver,
     until,
@@ -20,8 +20,7 @@ fn objects(args: &[&str]) -> Vec<Value> {
 
 /// A port that was free a moment ago.
 fn nobody() -> String {
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    format!("http://{free}/")
+    format!("http://{}/", free_address())
 }
 
 /// Speaks no TLS.

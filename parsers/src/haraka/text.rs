@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use crate::{address, fields::quoted_body};
+use crate::{address, fields::quoted_body, json};
 
 /// A text as it stands in the line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -138,24 +138,29 @@ impl<'a> Text<'a> {
 
     /// Writes the character that `escape` begins with, and gives what follows.
     fn unescape(self, escape: &'a [u8], bytes: &mut Vec<u8>) -> &'a [u8] {
-        let Some((head, rest)) = escape.split_first_chunk::<2>() else {
+        let known = match self.escapes {
+            Escapes::Json => json::character(escape),
+            Escapes::Quoted | Escapes::None => line_break(escape),
+        };
+        if let Some((character, rest)) = known {
+            bytes.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+            return rest;
+        }
+        let [_, other, rest @ ..] = escape else {
             bytes.extend_from_slice(escape);
             return &[];
         };
-        let character = match head {
-            b"\\n" => '\n',
-            b"\\r" => '\r',
-            b"\\b" if self.escapes == Escapes::Json => '\u{8}',
-            b"\\f" if self.escapes == Escapes::Json => '\u{c}',
-            b"\\t" if self.escapes == Escapes::Json => '\t',
-            b"\\u" if self.escapes == Escapes::Json => return code_point(rest, bytes),
-            [_, other] => {
-                bytes.push(*other);
-                return rest;
-            }
-        };
-        bytes.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+        bytes.push(*other);
         rest
+    }
+}
+
+/// The one that `escape` stands for, and what follows.
+fn line_break(escape: &[u8]) -> Option<(char, &[u8])> {
+    match escape {
+        [b'\\', b'n', rest @ ..] => Some(('\n', rest)),
+        [b'\\', b'r', rest @ ..] => Some(('\r', rest)),
+        _ => None,
     }
 }
 
@@ -171,32 +176,6 @@ fn behind_quoted(mut rest: &[u8]) -> Option<&[u8]> {
             _ => return None,
         };
     }
-}
-
-/// Writes the character of `XXXX`, or of a pair of surrogates; half a pair is U+FFFD.
-fn code_point<'a>(digits: &'a [u8], bytes: &mut Vec<u8>) -> &'a [u8] {
-    let Some((high, rest)) = unit(digits) else {
-        bytes.push(b'u');
-        return digits;
-    };
-    let low = rest.strip_prefix(br"\u").and_then(unit);
-    let pair = low.and_then(|(low, rest)| {
-        let pair = char::decode_utf16([high, low]).next()?.ok().filter(|c| c.len_utf16() == 2)?;
-        Some((pair, rest))
-    });
-    let alone = char::from_u32(high.into()).unwrap_or(char::REPLACEMENT_CHARACTER);
-    let (character, rest) = pair.unwrap_or((alone, rest));
-    bytes.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
-    rest
-}
-
-fn unit(input: &[u8]) -> Option<(u16, &[u8])> {
-    let (digits, rest) = input.split_first_chunk::<4>()?;
-    let value = digits.iter().try_fold(0_u16, |value, digit| {
-        let digit = char::from(*digit).to_digit(16)?;
-        Some(value << 4 | u16::try_from(digit).ok()?)
-    })?;
-    Some((value, rest))
 }
 
 /// What stands between the quotes that `input` begins with, and what follows them.

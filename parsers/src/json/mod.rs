@@ -5,8 +5,10 @@
 //! nobody asks for is skipped, however deep it is nested, without recursion. Which member means
 //! what is for the caller to say.
 
+mod escape;
 mod room;
 mod scan;
 
+pub(crate) use escape::character;
 pub(crate) use room::Room;
 pub(crate) use scan::{Value, elements, first_element, object};

@@ -31,6 +31,15 @@ struct Place<T> {
     stored_parts: u32,
 }
 
+impl<T> Place<T> {
+    /// It changes: `changed` names it once.
+    fn mark(&mut self, name: Name, changed: &mut Vec<Name>) {
+        if !std::mem::replace(&mut self.is_changed, true) {
+            changed.push(name);
+        }
+    }
+}
+
 impl<T> Default for Table<T> {
     fn default() -> Self {
         Self { places: HashMap::default(), changed: Vec::new(), ended: VecDeque::new() }
@@ -45,9 +54,7 @@ impl<T: Story> Table<T> {
     /// To be changed.
     pub(crate) fn get_mut(&mut self, name: Name) -> Option<&mut T> {
         let place = self.places.get_mut(&name)?;
-        if !std::mem::replace(&mut place.is_changed, true) {
-            self.changed.push(name);
-        }
+        place.mark(name, &mut self.changed);
         Some(&mut place.story)
     }
 
@@ -59,9 +66,7 @@ impl<T: Story> Table<T> {
             is_closed: false,
             stored_parts: 0,
         });
-        if !std::mem::replace(&mut place.is_changed, true) {
-            self.changed.push(name);
-        }
+        place.mark(name, &mut self.changed);
         &mut place.story
     }
 
@@ -71,9 +76,7 @@ impl<T: Story> Table<T> {
             && !std::mem::replace(&mut place.is_closed, true)
         {
             self.ended.push_back((now_us, name));
-            if !std::mem::replace(&mut place.is_changed, true) {
-                self.changed.push(name);
-            }
+            place.mark(name, &mut self.changed);
         }
     }
 
