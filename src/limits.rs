@@ -59,10 +59,12 @@ pub const POSTCONF_BYTES: u64 = 64 * 1024;
 /// past (`src/util/dict.c`, `dict_load_file_xt()`).
 pub const POSTCONF_WAIT: Duration = Duration::from_secs(5);
 
-/// Bytes of events packed into one stored chunk, before they are compressed: of strangers' bytes
-/// nothing may be left to compress. A sled leaf holds up to 17 values and moves to an unsynced file
+/// Bytes of events packed into one stored chunk, before they are compressed.
+pub const CHUNK_BYTES: usize = 16 * 1024;
+
+/// Bytes of a chunk as it is stored. A sled leaf holds up to 17 values and moves to an unsynced file
 /// of its own beyond 128 KiB.
-pub const CHUNK_BYTES: usize = 7 * 1024;
+pub const CHUNK_VALUE_BYTES: usize = 7 * 1024;
 
 /// Bytes of one stored chunk of attempts.
 pub const ATTEMPT_CHUNK_BYTES: usize = 4096;

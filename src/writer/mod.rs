@@ -222,8 +222,8 @@ pub struct Writer {
     /// When something may have been kept for long enough.
     upkeep_at: Instant,
     stage: Stage,
-    /// Commits since one that said where the input is.
-    commits_without_place: u32,
+    /// When a commit should say again where the input is.
+    place_at: Instant,
     inbox: mpsc::Receiver<Command>,
     durable: watch::Sender<u64>,
     summary: Summary,
@@ -309,7 +309,7 @@ impl Writer {
             rebuild_asked_ms: millis(now),
             upkeep_at: Instant::now(),
             stage,
-            commits_without_place: 0,
+            place_at: Instant::now(),
             inbox,
             durable,
             summary: Summary::default(),
