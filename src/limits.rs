@@ -40,6 +40,17 @@ pub const FACTS_WAITING: usize = 8192;
 /// See [`FACTS_WAITING`].
 pub const FACTS_WAITING_BYTES: usize = 16 * 1024 * 1024;
 
+/// Bytes of a report that are read, headers and all: what it says stands before the message that it
+/// returns.
+pub const REPORT_BYTES: usize = 256 * 1024;
+
+/// Bytes of reports that a milter holds, and how many of them may wait to be read. Beyond that they are
+/// left alone: mail does not wait.
+pub const REPORTS_BYTES: usize = 64 * 1024 * 1024;
+
+/// See [`REPORTS_BYTES`].
+pub const REPORTS_WAITING: usize = 1024;
+
 /// Connections of mail servers at once, of one milter; each takes about 20 KiB. smtpd has one for
 /// each of its processes (`default_process_limit`, 100).
 pub const MILTER_CONNECTIONS: usize = 2000;

@@ -18,6 +18,7 @@ pub mod keys;
 pub mod logs;
 pub mod network;
 pub mod problem;
+pub mod reports;
 pub mod rotation;
 pub mod socket;
 pub mod sources;
@@ -29,7 +30,7 @@ use axum::{
     Router,
     extract::{DefaultBodyLimit, connect_info::Connected},
     middleware,
-    routing::get,
+    routing::{get, post},
     serve::{IncomingStream, Listener},
 };
 use tokio::{net::UnixListener, sync::watch};
@@ -40,7 +41,7 @@ use crate::{
     clock::{SharedClock, millis},
     config::Webhook,
     deliver::Client,
-    limits,
+    limits, report,
     source::Health,
     writer::WriterHandle,
 };
@@ -63,6 +64,8 @@ pub struct Desk {
     pub writer: WriterHandle,
     /// Makes requests that are asked for here.
     pub client: Client,
+    /// Takes reports in.
+    pub reports: report::Desk<report::Recent>,
     /// Tells the time.
     pub clock: SharedClock,
 }
@@ -92,6 +95,16 @@ pub async fn serve_socket(listener: UnixListener, desk: Desk, stop: Cancellation
     serve(listener, desk, stop).await;
 }
 
+/// Takes reports and nothing else, from whoever may connect.
+pub async fn serve_reports(listener: UnixListener, desk: Desk, stop: CancellationToken) {
+    let router = Router::new()
+        .route("/v1/reports", post(reports::take))
+        .fallback(async || Problem::not_found())
+        .layer(DefaultBodyLimit::max(limits::REPORT_BYTES))
+        .with_state(desk);
+    serve_with(router, listener, stop).await;
+}
+
 /// The same on the network.
 pub async fn serve_network(listener: Network, desk: Desk, stop: CancellationToken) {
     serve(listener, desk, stop).await;
@@ -102,7 +115,15 @@ where
     L: Listener<Addr: Debug>,
     Peer: for<'a> Connected<IncomingStream<'a, L>>,
 {
-    let service = router(desk).into_make_service_with_connect_info::<Peer>();
+    serve_with(router(desk), listener, stop).await;
+}
+
+async fn serve_with<L>(router: Router, listener: L, stop: CancellationToken)
+where
+    L: Listener<Addr: Debug>,
+    Peer: for<'a> Connected<IncomingStream<'a, L>>,
+{
+    let service = router.into_make_service_with_connect_info::<Peer>();
     let ending = stop.clone().cancelled_owned();
     let serving = axum::serve(listener, service).with_graceful_shutdown(ending);
     let out_of_patience = async {
@@ -130,6 +151,7 @@ fn operations() -> OpenApiRouter<Desk> {
         .routes(routes!(logs::list))
         .routes(routes!(dead::list, dead::purge))
         .routes(routes!(dead::retry))
+        .routes(routes!(reports::take))
         .routes(routes!(sources::list))
         .routes(routes!(keys::list, keys::create))
         .routes(routes!(keys::revoke))

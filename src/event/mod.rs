@@ -8,6 +8,7 @@ pub mod facts;
 pub mod id;
 pub mod kind;
 pub mod notice;
+pub mod report;
 pub mod route;
 pub mod text;
 
@@ -19,6 +20,7 @@ pub use facts::{Facts, Given};
 pub use id::{EventId, Identities, MessageUid};
 pub use kind::{EventType, Service};
 pub use notice::Notice;
+pub use report::{Complaint, Confidence, Correlation, Method, Reported};
 pub use route::{Route, RouteHeader};
 
 /// One fact about one recipient of one message. Immutable.
@@ -156,6 +158,11 @@ pub struct EventData {
     pub given: Option<Box<Given>>,
     /// The mail server may have charged the answer of another recipient of the message to this one.
     pub unreliable_rcpt: bool,
+    // Since the fifth stored form:
+    /// What the sender gave as ENVID (RFC 3461), which reports repeat.
+    pub envelope_id: Option<SmolStr>,
+    /// What a report that came by mail says. Few events have one, and all have room for it.
+    pub reported: Option<Box<Reported>>,
 }
 
 /// A message was opened, or a link in it clicked.

@@ -193,6 +193,11 @@ impl EventLog {
         Ok(self.in_read_chunk(seq))
     }
 
+    /// Those that are in memory, oldest first.
+    pub(super) fn recent(&self) -> Vec<Arc<Event>> {
+        self.recent.iter().cloned().collect()
+    }
+
     fn in_read_chunk(&self, wanted: u64) -> Option<Arc<Event>> {
         let place = self.read_chunk.binary_search_by_key(&wanted, |(seq, _)| *seq).ok()?;
         self.read_chunk.get(place).map(|(_, event)| Arc::clone(event))

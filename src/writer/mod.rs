@@ -30,6 +30,7 @@ mod manual;
 mod notices;
 mod postings;
 mod replay_set;
+mod reports;
 mod room;
 mod scope;
 mod silence;
@@ -492,6 +493,13 @@ impl Writer {
                 };
                 answer.send(outcome).ok();
             }
+            Command::Report { events, answer } => {
+                if let Some(told) = self.stage_reports(events)? {
+                    self.commit()?;
+                    answer.send(told).ok();
+                }
+            }
+            Command::Recent { answer } => drop(answer.send(self.events.recent())),
             Command::Flush { input_ended, answer } => {
                 self.flush(input_ended)?;
                 answer.send(()).ok();

@@ -46,12 +46,13 @@ const ROOMS: &[(&str, &[&str])] = &[
             "telemetry",
         ],
     ),
+    ("report", &["clock", "config", "event", "limits", "writer"]),
     // Edges.
     (
         "api",
         &[
-            "clock", "config", "deliver", "event", "limits", "profile", "queue", "secret",
-            "source", "writer",
+            "clock", "config", "deliver", "event", "limits", "profile", "queue", "report",
+            "secret", "source", "writer",
         ],
     ),
 ];
@@ -64,7 +65,7 @@ const OUTSIDERS: &[(&str, &[&str])] = &[
     ("sled", &["store"]),
     ("reqwest", &["deliver", "cli"]),
     ("axum", &["api", "app", "cli"]),
-    ("mailherald_parsers", &["app", "cli", "correlate", "event", "parse", "source"]),
+    ("mailherald_parsers", &["app", "cli", "correlate", "event", "parse", "report", "source"]),
 ];
 
 /// Rooms that may build what changes the store: one thread writes.
