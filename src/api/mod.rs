@@ -12,12 +12,16 @@
 pub mod attempts;
 mod caller;
 pub mod dead;
+pub mod deliveries;
 pub mod document;
+pub mod events;
 mod extract;
 pub mod keys;
 pub mod logs;
+pub mod messages;
 pub mod network;
 pub mod problem;
+pub mod resend;
 pub mod rotation;
 pub mod socket;
 pub mod sources;
@@ -41,6 +45,7 @@ use crate::{
     config::Webhook,
     deliver::Client,
     limits,
+    search::Search,
     source::Health,
     writer::WriterHandle,
 };
@@ -63,6 +68,8 @@ pub struct Desk {
     pub writer: WriterHandle,
     /// Makes requests that are asked for here.
     pub client: Client,
+    /// Knows what happened.
+    pub search: Search,
     /// Tells the time.
     pub clock: SharedClock,
 }
@@ -130,6 +137,15 @@ fn operations() -> OpenApiRouter<Desk> {
         .routes(routes!(logs::list))
         .routes(routes!(dead::list, dead::purge))
         .routes(routes!(dead::retry))
+        .routes(routes!(events::list))
+        .routes(routes!(events::show))
+        .routes(routes!(resend::render))
+        .routes(routes!(resend::replay))
+        .routes(routes!(messages::show))
+        .routes(routes!(deliveries::list))
+        .routes(routes!(deliveries::show))
+        .routes(routes!(deliveries::retry))
+        .routes(routes!(deliveries::cancel))
         .routes(routes!(sources::list))
         .routes(routes!(keys::list, keys::create))
         .routes(routes!(keys::revoke))

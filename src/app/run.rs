@@ -162,6 +162,7 @@ impl Daemon {
             sources: health.clone().into(),
             writer: pipeline.writer(),
             client: pipeline.client(),
+            search: pipeline.search(),
             clock: Arc::clone(&clock),
         };
         control::start(config, desk, runtime, stop_sources.clone());

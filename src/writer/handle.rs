@@ -9,11 +9,13 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
     api_keys::{KeyAction, KeyOutcome},
+    course::Course,
     history::{Page, Wanted},
     manual::{Action, Cancelled, Cleared, DeadPage, Outcome, Replayed, Selector, Standing},
 };
 use crate::{
     config::WebhookId,
+    correlate::{Open, Sought},
     event::{EventType, Notice},
     queue::delivery::{Claim, Finished},
     secret::{ApiKey, ApiKeys, KeyRing, RotationError, Secret, TokenDigest},
@@ -35,6 +37,10 @@ pub(super) enum Command {
     Disable { webhook: WebhookId, answer: oneshot::Sender<bool> },
     /// What a person does with deliveries.
     Act { webhook: WebhookId, action: Action, answer: oneshot::Sender<Outcome> },
+    /// Messages that are open.
+    Open { sought: Sought, answer: oneshot::Sender<Vec<Open>> },
+    /// How far the webhooks are.
+    Courses { answer: oneshot::Sender<Vec<Course>> },
     /// How the webhooks are.
     Standings { answer: oneshot::Sender<Vec<Standing>> },
     /// Read attempts.
@@ -180,6 +186,22 @@ impl WriterHandle {
     /// [`Stopped`] when the writer has ended.
     pub async fn standings(&self) -> Result<Vec<Standing>, Stopped> {
         self.ask(|answer| Command::Standings { answer }).await
+    }
+
+    /// Open messages, a few at most.
+    ///
+    /// # Errors
+    /// [`Stopped`] when the writer has ended.
+    pub async fn open(&self, sought: Sought) -> Result<Vec<Open>, Stopped> {
+        self.ask(|answer| Command::Open { sought, answer }).await
+    }
+
+    /// How far the webhooks are, at this moment.
+    ///
+    /// # Errors
+    /// [`Stopped`] when the writer has ended.
+    pub async fn courses(&self) -> Result<Vec<Course>, Stopped> {
+        self.ask(|answer| Command::Courses { answer }).await
     }
 
     /// Attempts that were made for a webhook, the newest first, at most 1000.

@@ -46,12 +46,25 @@ const ROOMS: &[(&str, &[&str])] = &[
             "telemetry",
         ],
     ),
+    ("search", &["config", "event", "limits", "queue", "source", "store"]),
     // Edges.
     (
         "api",
         &[
-            "clock", "config", "deliver", "event", "limits", "profile", "queue", "secret",
-            "source", "writer",
+            "clock",
+            "config",
+            "correlate",
+            "deliver",
+            "event",
+            "limits",
+            "parse",
+            "profile",
+            "queue",
+            "search",
+            "secret",
+            "source",
+            "store",
+            "writer",
         ],
     ),
 ];
