@@ -103,3 +103,19 @@ pub const OCCURRENCES_STORED: usize = 256;
 
 /// Delivery attempts under way at once, over all webhooks.
 pub const ATTEMPTS_AT_ONCE: usize = 256;
+
+/// Stored chunks that are read for one page of events that are looked for: those of some 50,000
+/// events, for which it takes a tenth of a second.
+pub const SEARCHED_CHUNKS: usize = 2048;
+
+/// Segments of the index that are asked for one page: those of 67 million events.
+pub const SEARCHED_SEGMENTS: usize = 4096;
+
+/// Bytes of logs that are read again for the story of one message, and lines of it that are shown.
+pub const RECALLED_BYTES: usize = 16 * 1024 * 1024;
+
+/// See [`RECALLED_BYTES`].
+pub const RECALLED_LINES: usize = 1000;
+
+/// How far into a compressed log lines are read again, decompressed: that takes two seconds.
+pub const UNPACKED_BYTES: u64 = 1024 * 1024 * 1024;

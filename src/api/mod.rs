@@ -12,13 +12,17 @@
 pub mod attempts;
 mod caller;
 pub mod dead;
+pub mod deliveries;
 pub mod document;
+pub mod events;
 mod extract;
 pub mod keys;
 pub mod logs;
+pub mod messages;
 pub mod network;
 pub mod problem;
 pub mod reports;
+pub mod resend;
 pub mod rotation;
 pub mod socket;
 pub mod sources;
@@ -42,6 +46,7 @@ use crate::{
     config::Webhook,
     deliver::Client,
     limits, report,
+    search::Search,
     source::Health,
     writer::WriterHandle,
 };
@@ -64,8 +69,10 @@ pub struct Desk {
     pub writer: WriterHandle,
     /// Makes requests that are asked for here.
     pub client: Client,
+    /// Knows what happened.
+    pub search: Search,
     /// Takes reports in.
-    pub reports: report::Desk<report::Recent>,
+    pub reports: report::Desk<Search>,
     /// Tells the time.
     pub clock: SharedClock,
 }
@@ -152,6 +159,15 @@ fn operations() -> OpenApiRouter<Desk> {
         .routes(routes!(dead::list, dead::purge))
         .routes(routes!(dead::retry))
         .routes(routes!(reports::take))
+        .routes(routes!(events::list))
+        .routes(routes!(events::show))
+        .routes(routes!(resend::render))
+        .routes(routes!(resend::replay))
+        .routes(routes!(messages::show))
+        .routes(routes!(deliveries::list))
+        .routes(routes!(deliveries::show))
+        .routes(routes!(deliveries::retry))
+        .routes(routes!(deliveries::cancel))
         .routes(routes!(sources::list))
         .routes(routes!(keys::list, keys::create))
         .routes(routes!(keys::revoke))

@@ -22,7 +22,7 @@ use crate::{
     clock::{self, SharedClock},
     config::{Config, Source, SourceKind, Start},
     parse::Whose,
-    report::{self, Recent},
+    report,
     source::{
         self, Batch, Health,
         file::{FileTail, Tally},
@@ -166,7 +166,7 @@ impl Daemon {
         runtime.spawn(alerts::of_clock(pipeline.client(), pipeline.writer()));
         let reports = report::Desk::new(
             config.reports.clone(),
-            Recent(pipeline.writer()),
+            pipeline.search(),
             pipeline.writer(),
             Arc::clone(&clock),
         );
@@ -177,6 +177,7 @@ impl Daemon {
             writer: pipeline.writer(),
             client: pipeline.client(),
             reports,
+            search: pipeline.search(),
             clock: Arc::clone(&clock),
         };
         control::start(config, desk, runtime, stop_sources.clone());

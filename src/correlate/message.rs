@@ -200,6 +200,7 @@ impl KeptLine {
             identities: None,
             // Not kept: a line that is not whole is the last of its log, and hardly ever one that waits.
             partial: false,
+            offset: 0,
             record: &record,
         });
     }

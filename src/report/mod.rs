@@ -15,7 +15,6 @@
 //! may be believed; no message is changed or ended by one.
 
 mod claim;
-mod recent;
 mod story;
 mod tell;
 #[cfg(test)]
@@ -31,10 +30,9 @@ use crate::{
     clock::SharedClock,
     config::{Reports, Unmatched},
     event::{Correlation, Event, MessageUid},
+    search::{Search, Wanted},
     writer::{Stopped, WriterHandle},
 };
-
-pub use recent::Recent;
 
 use claim::Claim;
 use story::Story;
@@ -68,10 +66,32 @@ pub enum Clue {
     Message(MessageUid, String),
 }
 
+impl Stories for Search {
+    async fn events(&self, clue: Clue, limit: usize) -> Result<Vec<Event>, Stopped> {
+        let page = self.find(Wanted { limit, ..clue.wanted() }).await.map_err(|error| {
+            tracing::warn!(%error, "a report waits: nothing can be looked up");
+            Stopped
+        })?;
+        Ok(page.events.into_iter().map(|(_, event)| event).collect())
+    }
+}
+
 impl Clue {
+    fn wanted(self) -> Wanted {
+        let any = Wanted::default();
+        match self {
+            Self::QueueId(id) => Wanted { queue_id: Some(id), ..any },
+            Self::MessageId(id) => Wanted { message_id: Some(id), ..any },
+            Self::Recipient(to, since_us) => {
+                Wanted { to: Some(to), since_us: Some(since_us), ..any }
+            }
+            Self::Message(uid, to) => Wanted { uid: Some(uid), to: Some(to), ..any },
+        }
+    }
+
     /// Is that event looked for?
-    #[must_use]
-    pub fn fits(&self, event: &Event) -> bool {
+    #[cfg(test)]
+    fn fits(&self, event: &Event) -> bool {
         let data = &event.data;
         let is_to = |name: &str| {
             let own = [&data.to, &data.orig_to].into_iter().flatten();

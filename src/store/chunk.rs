@@ -35,20 +35,20 @@ const FOURTH_VERSION: u8 = 4;
 const FIFTH_VERSION: u8 = 5;
 
 /// Fields of an event that [`FIRST_VERSION`] did not have: `route`, `same_reason`, `hit`, `evidence`,
-/// `notice`, `partial`, `given`, `unreliable_rcpt`, `envelope_id`, `reported`.
-const SINCE_FIRST: [u8; 10] = [0; 10];
+/// `notice`, `partial`, `given`, `unreliable_rcpt`, `place`, `envelope_id`, `reported`.
+const SINCE_FIRST: [u8; 11] = [0; 11];
 
-/// Of those, what [`SECOND_VERSION`] did not have: `partial`, `given`, `unreliable_rcpt`,
+/// Of those, what [`SECOND_VERSION`] did not have: `partial`, `given`, `unreliable_rcpt`, `place`,
 /// `envelope_id`, `reported`.
-const SINCE_SECOND: [u8; 5] = [0; 5];
+const SINCE_SECOND: [u8; 6] = [0; 6];
 
-/// Of those, what [`THIRD_VERSION`] did not have: `given`, `unreliable_rcpt`, `envelope_id`,
+/// Of those, what [`THIRD_VERSION`] did not have: `given`, `unreliable_rcpt`, `place`, `envelope_id`,
 /// `reported`.
-const SINCE_THIRD: [u8; 4] = [0; 4];
+const SINCE_THIRD: [u8; 5] = [0; 5];
 
 /// Of those, what [`FOURTH_VERSION`] and [`FIFTH_VERSION`], its compressed form, did not have:
-/// `envelope_id`, `reported`.
-const SINCE_FOURTH: [u8; 2] = [0; 2];
+/// `place`, `envelope_id`, `reported`.
+const SINCE_FOURTH: [u8; 3] = [0; 3];
 
 /// Version byte and checksum.
 const HEADER_BYTES: usize = 5;
@@ -254,8 +254,8 @@ mod tests {
 
     use super::*;
     use crate::event::{
-        Complaint, EventData, EventId, EventType, Given, Hit, MessageUid, Notice, Reported,
-        TimeQuality,
+        Complaint, EventData, EventId, EventType, Given, Hit, LinePlace, MessageUid, Notice,
+        Reported, TimeQuality,
     };
 
     fn event(number: u8, response_bytes: usize) -> Event {
@@ -382,6 +382,7 @@ mod tests {
             partial: true,
             given: Some(Box::new(Given { tag: Some("a".into()), ..Given::default() })),
             unreliable_rcpt: true,
+            place: Some(LinePlace { log: 300, offset: 1 << 40 }),
             envelope_id: Some("batch-17".into()),
             reported: Some(Box::new(Reported {
                 trusted: true,

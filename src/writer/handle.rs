@@ -9,11 +9,13 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
     api_keys::{KeyAction, KeyOutcome},
+    course::Course,
     history::{Page, Wanted},
     manual::{Action, Cancelled, Cleared, DeadPage, Outcome, Replayed, Selector, Standing},
 };
 use crate::{
     config::WebhookId,
+    correlate::{Open, Sought},
     event::{Event, EventType, Notice},
     queue::delivery::{Claim, Finished},
     secret::{ApiKey, ApiKeys, KeyRing, RotationError, Secret, TokenDigest},
@@ -35,6 +37,10 @@ pub(super) enum Command {
     Disable { webhook: WebhookId, answer: oneshot::Sender<bool> },
     /// What a person does with deliveries.
     Act { webhook: WebhookId, action: Action, answer: oneshot::Sender<Outcome> },
+    /// Messages that are open.
+    Open { sought: Sought, answer: oneshot::Sender<Vec<Open>> },
+    /// How far the webhooks are.
+    Courses { answer: oneshot::Sender<Vec<Course>> },
     /// How the webhooks are.
     Standings { answer: oneshot::Sender<Vec<Standing>> },
     /// Read attempts.
@@ -52,8 +58,6 @@ pub(super) enum Command {
     ApiKey { action: KeyAction, answer: oneshot::Sender<KeyOutcome> },
     /// Events of reports: those that are not stored yet are to be.
     Report { events: Vec<Event>, answer: oneshot::Sender<Vec<(Event, bool)>> },
-    /// The events that are still in memory.
-    Recent { answer: oneshot::Sender<Vec<Arc<Event>>> },
     /// Take in the batches that wait, commit, answer.
     Flush { input_ended: bool, answer: oneshot::Sender<()> },
     /// The replay is over: nothing of it is to be gone on with.
@@ -186,6 +190,22 @@ impl WriterHandle {
         self.ask(|answer| Command::Standings { answer }).await
     }
 
+    /// Open messages, a few at most.
+    ///
+    /// # Errors
+    /// [`Stopped`] when the writer has ended.
+    pub async fn open(&self, sought: Sought) -> Result<Vec<Open>, Stopped> {
+        self.ask(|answer| Command::Open { sought, answer }).await
+    }
+
+    /// How far the webhooks are, at this moment.
+    ///
+    /// # Errors
+    /// [`Stopped`] when the writer has ended.
+    pub async fn courses(&self) -> Result<Vec<Course>, Stopped> {
+        self.ask(|answer| Command::Courses { answer }).await
+    }
+
     /// Attempts that were made for a webhook, the newest first, at most 1000.
     ///
     /// # Errors
@@ -205,14 +225,6 @@ impl WriterHandle {
             return Ok(Vec::new());
         }
         self.ask(|answer| Command::Report { events, answer }).await
-    }
-
-    /// The newest durable events.
-    ///
-    /// # Errors
-    /// [`Stopped`] when the writer has ended.
-    pub async fn recent(&self) -> Result<Vec<Arc<Event>>, Stopped> {
-        self.ask(|answer| Command::Recent { answer }).await
     }
 
     /// Sends the event with that sequence number to one webhook again, whatever its filters say, as
