@@ -13,6 +13,7 @@ mod doctor;
 mod failure;
 mod generate;
 mod haraka_json;
+mod ingest;
 mod keys;
 mod logs;
 mod parse;
@@ -64,6 +65,7 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Doctor => doctor::run(&global),
         Command::Webhooks(args) => webhooks::run(&args, &global),
         Command::Dead(args) => dead::run(&args, &global),
+        Command::Ingest(args) => ingest::run(&args, &global),
         Command::Keys(args) => keys::run(&args, &global),
         Command::Sources(ask) => sources::run(&ask, &global),
         Command::Completions(args) => generate::completions(args.shell),

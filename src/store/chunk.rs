@@ -2,8 +2,8 @@
 //! give its space back (sled frees no emptied leaves).
 //!
 //! ```text
-//! version: u8 = 5 | crc32 of the rest: u32 | bytes of the body: u32 | body as an LZ4 block
-//! version: u8 = 4 | crc32 of the rest: u32 | body
+//! version: u8 = 7 | crc32 of the rest: u32 | bytes of the body: u32 | body as an LZ4 block
+//! version: u8 = 6 | crc32 of the rest: u32 | body
 //! body = { length: u32 | event in postcard }*
 //! ```
 //!
@@ -30,23 +30,31 @@ use crate::{
 use super::CodecError;
 
 /// The format that is written, and that of a body which does not get shorter.
-const VERSION: u8 = 5;
-const PLAIN_VERSION: u8 = 4;
+const VERSION: u8 = 7;
+const PLAIN_VERSION: u8 = 6;
 
 /// The formats before them, which are still read.
 const FIRST_VERSION: u8 = 1;
 const SECOND_VERSION: u8 = 2;
 const THIRD_VERSION: u8 = 3;
+const FOURTH_VERSION: u8 = 4;
+const FIFTH_VERSION: u8 = 5;
 
 /// Fields of an event that [`FIRST_VERSION`] did not have: `route`, `same_reason`, `hit`, `evidence`,
-/// `notice`, `partial`, `given`, `unreliable_rcpt`.
-const SINCE_FIRST: [u8; 8] = [0; 8];
+/// `notice`, `partial`, `given`, `unreliable_rcpt`, `place`, `envelope_id`, `reported`.
+const SINCE_FIRST: [u8; 11] = [0; 11];
 
-/// Of those, what [`SECOND_VERSION`] did not have: `partial`, `given`, `unreliable_rcpt`.
-const SINCE_SECOND: [u8; 3] = [0; 3];
+/// Of those, what [`SECOND_VERSION`] did not have: `partial`, `given`, `unreliable_rcpt`, `place`,
+/// `envelope_id`, `reported`.
+const SINCE_SECOND: [u8; 6] = [0; 6];
 
-/// Of those, what [`THIRD_VERSION`] did not have: `given`, `unreliable_rcpt`.
-const SINCE_THIRD: [u8; 2] = [0; 2];
+/// Of those, what [`THIRD_VERSION`] did not have: `given`, `unreliable_rcpt`, `place`, `envelope_id`,
+/// `reported`.
+const SINCE_THIRD: [u8; 5] = [0; 5];
+
+/// Of those, what [`FOURTH_VERSION`] and [`FIFTH_VERSION`], its compressed form, did not have:
+/// `place`, `envelope_id`, `reported`.
+const SINCE_FOURTH: [u8; 3] = [0; 3];
 
 /// Version byte and checksum.
 const HEADER_BYTES: usize = 5;
@@ -227,7 +235,7 @@ fn expanded(compressed: &[u8]) -> Option<Vec<u8>> {
 pub fn packed_bytes(value: &[u8]) -> Option<usize> {
     let (&version, rest) = value.split_first()?;
     let (_, rest) = rest.split_first_chunk::<4>()?;
-    if version == VERSION { expanded(rest).map(|body| body.len()) } else { Some(rest.len()) }
+    if is_compressed(version) { expanded(rest).map(|body| body.len()) } else { Some(rest.len()) }
 }
 
 /// The events of a chunk with their sequence numbers, in order.
@@ -254,7 +262,7 @@ fn events(value: &[u8]) -> Result<Vec<Event>, CodecError> {
         return Err(malformed);
     }
     let body = match found {
-        VERSION => Cow::Owned(expanded(rest).ok_or(malformed.clone())?),
+        version if is_compressed(version) => Cow::Owned(expanded(rest).ok_or(malformed.clone())?),
         _ => Cow::Borrowed(rest),
     };
     let mut body = &*body;
@@ -268,11 +276,16 @@ fn events(value: &[u8]) -> Result<Vec<Event>, CodecError> {
     if body.is_empty() { Ok(events) } else { Err(malformed) }
 }
 
+fn is_compressed(version: u8) -> bool {
+    matches!(version, VERSION | FIFTH_VERSION)
+}
+
 fn event(version: u8, packed: &[u8]) -> postcard::Result<Event> {
     match version {
         FIRST_VERSION => postcard::from_bytes(&[packed, &SINCE_FIRST].concat()),
         SECOND_VERSION => postcard::from_bytes(&[packed, &SINCE_SECOND].concat()),
         THIRD_VERSION => postcard::from_bytes(&[packed, &SINCE_THIRD].concat()),
+        FOURTH_VERSION | FIFTH_VERSION => postcard::from_bytes(&[packed, &SINCE_FOURTH].concat()),
         _ => postcard::from_bytes(packed),
     }
 }
@@ -283,7 +296,8 @@ mod tests {
 
     use super::*;
     use crate::event::{
-        EventData, EventId, EventType, Given, Hit, MessageUid, Notice, TimeQuality,
+        Complaint, EventData, EventId, EventType, Given, Hit, LinePlace, MessageUid, Notice,
+        Reported, TimeQuality,
     };
 
     fn event(number: u8, response_bytes: usize) -> Event {
@@ -418,7 +432,7 @@ mod tests {
         let mut newer = value;
         newer[0] = VERSION + 1;
         let error = std::error::Error::source(&decode(7, &newer).unwrap_err()).unwrap().to_string();
-        assert_eq!(error, "a stored event chunk has format 6, but this version reads format 5");
+        assert_eq!(error, "a stored event chunk has format 8, but this version reads format 7");
     }
 
     #[test]
@@ -447,10 +461,20 @@ mod tests {
     #[test]
     fn events_of_earlier_formats_are_read_without_the_fields_that_came_later() {
         let packed = postcard::to_allocvec(&event(1, 5)).unwrap();
-        for (version, since) in [(1, &SINCE_FIRST[..]), (2, &SINCE_SECOND), (3, &SINCE_THIRD)] {
+        for (version, since) in [
+            (1, &SINCE_FIRST[..]),
+            (2, &SINCE_SECOND),
+            (3, &SINCE_THIRD),
+            (4, &SINCE_FOURTH),
+            (5, &SINCE_FOURTH),
+        ] {
             let earlier = packed.strip_suffix(since).unwrap();
             let length = u32::try_from(earlier.len()).unwrap().to_be_bytes();
-            let body = [&length, earlier, &length, earlier].concat();
+            let mut body = [&length, earlier, &length, earlier].concat();
+            if is_compressed(version) {
+                let plain = std::mem::take(&mut body);
+                assert!(append_compressed(&plain, &mut body));
+            }
             let value = [&[version], &crc32fast::hash(&body).to_be_bytes()[..], &body].concat();
             assert_eq!(decode(7, &value).unwrap(), vec![(7, event(1, 5)), (8, event(1, 5))]);
         }
@@ -468,6 +492,13 @@ mod tests {
             partial: true,
             given: Some(Box::new(Given { tag: Some("a".into()), ..Given::default() })),
             unreliable_rcpt: true,
+            place: Some(LinePlace { log: 300, offset: 1 << 40 }),
+            envelope_id: Some("batch-17".into()),
+            reported: Some(Box::new(Reported {
+                trusted: true,
+                complaint: Some(Complaint::default()),
+                ..Reported::default()
+            })),
             ..EventData::default()
         };
         let event = Event { data: Box::new(data), ..event(1, 1) };

@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Claimed, Resume,
     backfill::Offered,
+    course::Course,
     error::WriterError,
     events::EventLog,
     expiry::Expiry,
@@ -293,6 +294,18 @@ impl Deliveries {
         self.endpoints.iter().map(standing).collect()
     }
 
+    /// How far each webhook is.
+    pub(super) fn courses(&self) -> Vec<Course> {
+        let course = |state: &State| Course {
+            webhook: state.id,
+            progress: state.progress.clone(),
+            claimed: state.claimed_retries.iter().map(|(_, seq)| *seq).collect(),
+            born_seq: state.born_seq,
+            is_disabled: state.endpoint.health().disabled.is_some(),
+        };
+        self.endpoints.iter().map(course).collect()
+    }
+
     /// Hands out up to `max` deliveries of one webhook.
     pub(super) fn claim(
         &mut self,
@@ -434,7 +447,7 @@ impl State {
             history: History::load(webhook.id, store)?,
             order: (webhook.policy.ordering == policy::Ordering::Message).then(Order::default),
             endpoint: Endpoint::new(health, &webhook.policy, now_ms),
-            interest: Interest::of(&subscription(&webhook)),
+            interest: Interest::of(&webhook.subscription()),
             webhook,
             progress,
             born_seq,
@@ -487,7 +500,7 @@ impl State {
     }
 
     fn subscription(&self) -> Subscription<'_> {
-        subscription(&self.webhook)
+        self.webhook.subscription()
     }
 
     /// As [`Deliveries::expire`], for one webhook.
@@ -509,20 +522,8 @@ impl State {
     }
 }
 
-fn subscription(webhook: &Webhook) -> Subscription<'_> {
-    let Webhook { events, filter_users, filter_domains, selection, .. } = webhook;
-    Subscription {
-        types: *events,
-        users: filter_users.as_deref().unwrap_or_default(),
-        domains: filter_domains.as_deref().unwrap_or_default(),
-        routes: &selection.routes,
-        deferrals: selection.deferrals,
-        machine: selection.include_machine_events,
-    }
-}
-
 /// A stored retry.
-fn waiting(value: &[u8]) -> Result<Waiting, CodecError> {
+pub(super) fn waiting(value: &[u8]) -> Result<Waiting, CodecError> {
     const WHAT: &str = "retry";
     if value.first() == Some(&FIRST_RETRY_VERSION) {
         return codec::decode(WHAT, FIRST_RETRY_VERSION, &[value, &[0]].concat());

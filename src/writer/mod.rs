@@ -15,6 +15,7 @@ mod api_keys;
 mod backfill;
 mod chunks;
 mod commit;
+mod course;
 mod deliveries;
 mod error;
 mod events;
@@ -22,15 +23,19 @@ mod expiry;
 mod gists;
 mod handle;
 mod history;
+mod index;
 mod intake;
 mod keys;
 mod life;
 mod live;
+mod logs;
 mod manual;
 mod notices;
 mod postings;
 mod replay_set;
+mod reports;
 mod room;
+pub mod rows;
 mod scope;
 mod silence;
 mod stage;
@@ -64,6 +69,7 @@ use crate::{
 };
 
 pub use api_keys::KeyOutcome;
+pub use course::{Course, Stored, Whereabouts};
 pub use error::WriterError;
 pub use handle::{Access, Claimed, Resume, Stopped, WriterHandle};
 pub use history::{Page, Place, Wanted};
@@ -77,6 +83,7 @@ use events::EventLog;
 use handle::Command;
 use intake::Intake;
 use life::Life;
+use logs::Logs;
 use room::Room;
 use scope::Scope;
 use stage::Stage;
@@ -290,6 +297,7 @@ impl Writer {
             live::restore(&store, scope, &mut correlator)?;
         }
         let api_keys = api_keys::load(&store)?;
+        let logs = Logs::load(&store)?;
         let events = EventLog::load(&store, next_seq, millis(now), &mut stage)?;
         let writer = Self {
             store,
@@ -297,7 +305,7 @@ impl Writer {
             started_us: now.as_microsecond(),
             steady: Steady::new(&*clock),
             clock,
-            intake: Intake::new(sources, readers, correlator, batches, mode),
+            intake: Intake::new(sources, readers, correlator, batches, mode, logs),
             events,
             deliveries,
             keys,
@@ -454,6 +462,10 @@ impl Writer {
                 answer.send(outcome).ok();
                 self.wake_senders();
             }
+            Command::Open { sought, answer } => {
+                drop(answer.send(self.intake.correlator.open(&sought)));
+            }
+            Command::Courses { answer } => drop(answer.send(self.deliveries.courses())),
             Command::Standings { answer } => drop(answer.send(self.deliveries.standings())),
             Command::Attempts { webhook, wanted, answer } => {
                 answer.send(history::read(webhook, wanted, &self.store)?).ok();
@@ -491,6 +503,12 @@ impl Writer {
                     Err(outcome) => outcome,
                 };
                 answer.send(outcome).ok();
+            }
+            Command::Report { events, answer } => {
+                if let Some(told) = self.stage_reports(events)? {
+                    self.commit()?;
+                    answer.send(told).ok();
+                }
             }
             Command::Flush { input_ended, answer } => {
                 self.flush(input_ended)?;
