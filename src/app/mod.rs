@@ -24,6 +24,7 @@ mod privacy;
 mod replay;
 mod replay_set;
 mod run;
+mod service;
 mod signals;
 
 pub use demo::{Demo, DemoSummary, demo};

@@ -12,7 +12,7 @@ use crate::{
     egress::{Policy, UrlRules},
     event::{Route, id::base32},
     profile::Profile,
-    queue::{filter::TypeSet, policy},
+    queue::{filter::TypeSet, policy, subscription::Subscription},
     secret::{KeyRing, KeySet, Sealing, Secret},
 };
 
@@ -317,6 +317,19 @@ impl Webhook {
     #[must_use]
     pub fn ring(&self) -> KeyRing {
         self.transport.keys.ring().unwrap_or_else(|| KeyRing::new(self.secret.clone()))
+    }
+
+    /// What decides of which events it is told.
+    #[must_use]
+    pub fn subscription(&self) -> Subscription<'_> {
+        Subscription {
+            types: self.events,
+            users: self.filter_users.as_deref().unwrap_or_default(),
+            domains: self.filter_domains.as_deref().unwrap_or_default(),
+            routes: &self.selection.routes,
+            deferrals: self.selection.deferrals,
+            machine: self.selection.include_machine_events,
+        }
     }
 
     /// What decides about its URL besides the policy.

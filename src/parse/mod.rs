@@ -7,6 +7,7 @@ mod ahead;
 mod drift;
 mod gaps;
 mod identity;
+pub mod json;
 mod occurrence;
 
 use std::collections::HashMap;

@@ -5,6 +5,7 @@
 //! pending delivery costs nothing, and a dead receiver costs one key for each event it missed.
 
 mod claim;
+mod figures;
 mod finish;
 mod manual;
 mod order;
@@ -25,6 +26,7 @@ use super::{
     error::WriterError,
     events::EventLog,
     expiry::Expiry,
+    figures::Ends,
     history::History,
     manual::{Action, Outcome, Standing},
     notices::Notices,
@@ -102,6 +104,8 @@ struct State {
     expiry: Expiry,
     /// What became of fresh events, since the start.
     tally: Tally,
+    /// What came of attempts and deliveries, since the start.
+    ends: Ends,
     history: History,
     /// Events below it are not sent any more.
     expired_seq: u64,
@@ -434,7 +438,7 @@ impl State {
             history: History::load(webhook.id, store)?,
             order: (webhook.policy.ordering == policy::Ordering::Message).then(Order::default),
             endpoint: Endpoint::new(health, &webhook.policy, now_ms),
-            interest: Interest::of(&subscription(&webhook)),
+            interest: Interest::of(&webhook.subscription()),
             webhook,
             progress,
             born_seq,
@@ -445,6 +449,7 @@ impl State {
             may_be_misplaced: true,
             expiry: Expiry::default(),
             tally: Tally::default(),
+            ends: Ends::default(),
             expired_seq: 0,
             discarded_told_ms: None,
             dead: None,
@@ -487,7 +492,7 @@ impl State {
     }
 
     fn subscription(&self) -> Subscription<'_> {
-        subscription(&self.webhook)
+        self.webhook.subscription()
     }
 
     /// As [`Deliveries::expire`], for one webhook.
@@ -506,18 +511,6 @@ impl State {
             self.changed |= self.progress.done(seq);
         }
         Ok(true)
-    }
-}
-
-fn subscription(webhook: &Webhook) -> Subscription<'_> {
-    let Webhook { events, filter_users, filter_domains, selection, .. } = webhook;
-    Subscription {
-        types: *events,
-        users: filter_users.as_deref().unwrap_or_default(),
-        domains: filter_domains.as_deref().unwrap_or_default(),
-        routes: &selection.routes,
-        deferrals: selection.deferrals,
-        machine: selection.include_machine_events,
     }
 }
 

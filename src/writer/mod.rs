@@ -12,6 +12,7 @@
 
 mod ages;
 mod api_keys;
+mod audit;
 mod backfill;
 mod chunks;
 mod commit;
@@ -19,6 +20,7 @@ mod deliveries;
 mod error;
 mod events;
 mod expiry;
+mod figures;
 mod gists;
 mod handle;
 mod history;
@@ -26,9 +28,12 @@ mod intake;
 mod keys;
 mod life;
 mod live;
+mod look;
 mod manual;
+mod news;
 mod notices;
 mod postings;
+mod pulse;
 mod replay_set;
 mod room;
 mod scope;
@@ -61,22 +66,30 @@ use crate::{
     secret::ApiKeys,
     source::{Batch, milter::FactsReceiver},
     store::Store,
+    telemetry::Histogram,
 };
 
 pub use api_keys::KeyOutcome;
+pub use audit::{AuditPage, AuditRow};
 pub use error::WriterError;
+pub use figures::{Ends, Figures, StoreFigures, Vitals, WebhookFigures};
 pub use handle::{Access, Claimed, Resume, Stopped, WriterHandle};
 pub use history::{Page, Place, Wanted};
 pub use keys::{Keys, KeysError};
 pub use manual::{Cancelled, Cleared, Dead, DeadPage, Replayed, Selector, Standing};
+pub use news::{AttemptNews, News, Since};
 pub use replay_set::{ReplaySet, replay_positions};
 pub use stage::{journal_position, positions};
 
+use audit::AuditLog;
 use deliveries::Deliveries;
 use events::EventLog;
+use figures::EventCounts;
 use handle::Command;
 use intake::Intake;
 use life::Life;
+use news::Teller;
+use pulse::Pulse;
 use room::Room;
 use scope::Scope;
 use stage::Stage;
@@ -227,6 +240,12 @@ pub struct Writer {
     inbox: mpsc::Receiver<Command>,
     durable: watch::Sender<u64>,
     summary: Summary,
+    /// Says that it works.
+    pulse: Option<Pulse>,
+    audit_log: AuditLog,
+    event_counts: EventCounts,
+    teller: Teller,
+    commit_seconds: Histogram,
 }
 
 /// What woke the writer.
@@ -290,6 +309,7 @@ impl Writer {
             live::restore(&store, scope, &mut correlator)?;
         }
         let api_keys = api_keys::load(&store)?;
+        let audit_log = AuditLog::load(&store)?;
         let events = EventLog::load(&store, next_seq, millis(now), &mut stage)?;
         let writer = Self {
             store,
@@ -297,6 +317,11 @@ impl Writer {
             started_us: now.as_microsecond(),
             steady: Steady::new(&*clock),
             clock,
+            event_counts: EventCounts::new(sources.len()),
+            audit_log,
+            pulse: None,
+            teller: Teller::default(),
+            commit_seconds: Histogram::default(),
             intake: Intake::new(sources, readers, correlator, batches, mode),
             events,
             deliveries,
@@ -314,13 +339,21 @@ impl Writer {
             durable,
             summary: Summary::default(),
         };
-        Ok((writer, WriterHandle::new(commands, durable_seen, api_keys)))
+        let teller = writer.teller.clone();
+        Ok((writer, WriterHandle::new(commands, durable_seen, api_keys, teller)))
     }
 
     /// Adds what comes out there to what the log says.
     #[must_use]
     pub fn with_facts(mut self, facts: FactsReceiver) -> Self {
         self.intake.facts = Some(facts);
+        self
+    }
+
+    /// Calls `tell` every few seconds while it works.
+    #[must_use]
+    pub fn with_pulse(mut self, tell: impl Fn() + Send + 'static) -> Self {
+        self.pulse = Some(Pulse::new(tell));
         self
     }
 
@@ -346,6 +379,9 @@ impl Writer {
         self.begin()?;
         let mut sources_open = true;
         loop {
+            if let Some(pulse) = &mut self.pulse {
+                pulse.beat();
+            }
             match self.wait(sources_open).await {
                 Woken::Command(Some(Command::Stop) | None) => break,
                 Woken::Command(Some(command)) => self.command(command)?,
@@ -407,8 +443,7 @@ impl Writer {
         &mut self,
         release: impl FnOnce(&mut Correlator, &mut Vec<Event>),
     ) -> Result<(), WriterError> {
-        release(&mut self.intake.correlator, &mut self.intake.fresh);
-        self.intake.keep_wanted();
+        self.intake.release(release);
         self.stage.touch();
         self.stage_events()
     }
@@ -453,6 +488,11 @@ impl Writer {
                 self.commit()?;
                 answer.send(outcome).ok();
                 self.wake_senders();
+            }
+            Command::Look(look) => self.look(look)?,
+            Command::Audit { row, answer } => {
+                self.audit(&row)?;
+                answer.send(()).ok();
             }
             Command::Standings { answer } => drop(answer.send(self.deliveries.standings())),
             Command::Attempts { webhook, wanted, answer } => {
@@ -512,6 +552,8 @@ impl Writer {
     fn finish(&mut self, endpoint: usize, finished: Vec<Finished>) -> Result<(), WriterError> {
         let now = self.steady.now(&*self.clock);
         for mut one in finished {
+            self.deliveries.count(endpoint, &one);
+            self.tell_attempt(endpoint, &one);
             if self.retention.attempts.is_zero() {
                 one.record = None;
             }
@@ -534,11 +576,12 @@ impl Writer {
     /// Gives fresh events their place, those that are new to the store.
     fn stage_events(&mut self) -> Result<(), WriterError> {
         let mut fresh = std::mem::take(&mut self.intake.fresh);
-        for event in fresh.drain(..) {
+        for (source, event) in fresh.drain(..) {
             if self.is_history(&event)? {
                 continue;
             }
             self.summary.events += 1;
+            self.event_counts.count(source, event.kind);
             self.stage.touch();
             self.events.append(event);
         }
@@ -597,6 +640,7 @@ impl Writer {
                 let event =
                     notices::event(kind, notice, now.as_microsecond(), self.events.next_seq());
                 self.stage.touch();
+                self.event_counts.count(None, kind);
                 self.events.append(event);
             }
         }

@@ -21,7 +21,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("event", &["limits"]),
     ("egress", &["profile"]),
     ("config", &["egress", "event", "limits", "profile", "queue", "secret"]),
-    ("telemetry", &["config"]),
+    ("telemetry", &["config", "limits"]),
     // The line, from left to right.
     ("source", &["clock", "config", "event", "limits"]),
     ("parse", &["event", "limits", "source"]),
@@ -50,8 +50,18 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "api",
         &[
-            "clock", "config", "deliver", "event", "limits", "profile", "queue", "secret",
-            "source", "writer",
+            "clock",
+            "config",
+            "deliver",
+            "event",
+            "limits",
+            "parse",
+            "profile",
+            "queue",
+            "secret",
+            "source",
+            "telemetry",
+            "writer",
         ],
     ),
 ];
