@@ -1,7 +1,6 @@
 //! What a service manager is told, over a socket of ours.
 
 use std::{
-    fs,
     os::unix::net::UnixDatagram,
     process::Stdio,
     sync::{Arc, Mutex},
@@ -10,6 +9,7 @@ use std::{
 use rustix::process::Signal;
 
 use crate::{
+    http::request,
     lines,
     program::{Host, Program, command},
     receiver::Receiver,
@@ -85,19 +85,21 @@ fn it_is_not_ready_before_its_sources_are_open() {
     second.stop(Signal::TERM);
 }
 
-/// The watchdog is fed by the thread that writes: while that hangs in the disk, nobody feeds it.
+/// A pause is no hang: systemd must not end what waits for room.
 #[test]
-fn a_writer_that_hangs_is_not_said_to_work() {
+fn while_nothing_is_read_for_want_of_room_it_is_not_ready_and_the_watchdog_is_fed() {
     let (host, receiver) = (Host::new(), Receiver::start());
     let manager = Manager::start(&host);
-    let config = host.configure(&host.log_source(), &receiver, "");
+    let address = crate::free_address();
+    let more = format!("[api]\nlisten = \"{address}\"\n[store]\nmin_free = \"1000000GiB\"");
+    let config = host.configure(&host.log_source(), &receiver, &more);
     let program = manager.run(&host, &config);
-    until("it is ready", || manager.times("READY=1") == 1);
-    until("it is fed", || manager.times("WATCHDOG=1") > 1);
-    let threads = fs::read_dir(format!("/proc/{}/task", program.child.id())).unwrap();
-    let writer = threads.map(|thread| thread.unwrap().path()).find(|thread| {
-        fs::read_to_string(thread.join("comm")).is_ok_and(|name| name.trim() == "writer")
-    });
-    assert!(writer.is_some(), "the thread that feeds it");
+    program.until_it_says("reading pauses");
+    let fed = manager.times("WATCHDOG=1");
+    until("it is fed twice more", || manager.times("WATCHDOG=1") > fed + 1);
+    let ready = request(address, "GET", "/readyz", None, "");
+    assert_eq!((ready.status, &ready.json()["status"]), (503, &"not_ready".into()));
+    assert_eq!(ready.json()["reasons"][0]["code"], "disk_low");
+    assert_eq!(request(address, "GET", "/healthz", None, "").status, 200);
     program.stop(Signal::TERM);
 }

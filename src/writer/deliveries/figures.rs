@@ -1,6 +1,6 @@
 //! How many deliveries of each webhook are where.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use super::{Deliveries, State};
 use crate::{
@@ -57,18 +57,24 @@ impl State {
             ends: self.ends.clone(),
             expired: self.expiry.total(),
             backlog: durable_seq.saturating_sub(self.progress.next()),
-            under_way: self.progress.under_way() + self.claimed_retries.len(),
+            under_way: self.progress.under_way()
+                + self.claimed_retries.len().saturating_sub(self.ended_retries.len()),
             retries,
             dead: store.scan(&Prefix::dead(self.id))?.take(ROWS).count(),
             oldest_ms: stored_ms.map(|stored_ms| stored_ms.min(now_ms)),
         })
     }
 
-    /// How many there are, and the oldest event among them.
+    /// How many there are, and the oldest event among them. Those that have come to their end are in
+    /// the store until the next commit.
     fn waiting_retries(&self, store: &Store) -> Result<(usize, Option<u64>), WriterError> {
+        let ended: BTreeSet<_> = self.ended_retries.iter().collect();
         let (mut count, mut oldest) = (0, None);
         for entry in store.scan(&Prefix::retries(self.id))?.take(ROWS) {
-            let Some((_, _, seq)) = key::parse_retry(&entry?.0) else { continue };
+            let Some((_, due_ms, seq)) = key::parse_retry(&entry?.0) else { continue };
+            if ended.contains(&(due_ms, seq)) {
+                continue;
+            }
             count += 1;
             oldest = Some(oldest.map_or(seq, |oldest: u64| oldest.min(seq)));
         }

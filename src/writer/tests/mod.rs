@@ -4,6 +4,7 @@
 mod bench;
 mod keys;
 mod model;
+mod pulse;
 mod replay_set;
 mod retention;
 mod stored_form;
