@@ -13,7 +13,7 @@ use axum::{
 use rustix::process::geteuid;
 use tokio::net::UnixListener;
 
-use super::{Desk, network::Network, problem::Problem};
+use super::{Desk, audit::Asking, lines, network::Network, pace::Who, problem::Problem};
 use crate::secret::{Known, Role, TokenDigest};
 
 /// The other end of a connection.
@@ -48,50 +48,91 @@ impl fmt::Debug for Peer {
 
 /// Who asks, and what it may do.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Caller {
+pub(super) struct Caller {
     /// As the log of changes names it.
-    name: String,
+    pub(super) name: String,
+    /// The key that it showed.
+    pub(super) key: Option<TokenDigest>,
     role: Role,
 }
 
-/// Lets those through who may ask that, and logs who changed what.
+/// Lets those through who may ask that, not too often, and keeps who changed what.
 pub(super) async fn check(
     State(desk): State<Desk>,
     ConnectInfo(peer): ConnectInfo<Peer>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Response {
-    let caller = match admit(&desk.writer.api_keys().known(), peer, request.headers()) {
+    let admitted = admit(&desk.writer.api_keys().known(), peer, request.headers());
+    let who = match &admitted {
+        Ok(Caller { key: Some(key), .. }) => Who::Key(*key),
+        _ => peer.who(),
+    };
+    if let Err(wait) = desk.guard.paces.admit(who) {
+        return Problem::too_often(wait).into_response();
+    }
+    let caller = match admitted {
         Ok(caller) => caller,
         Err(problem) => return problem.into_response(),
     };
-    if is_safe(request.method()) {
+    if changes_nothing(&request) {
+        request.extensions_mut().insert(caller);
         return next.run(request).await;
     }
     if caller.role != Role::Admin {
         return Problem::read_only().into_response();
     }
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let asking = Asking::of(&request, caller, peer);
     let response = next.run(request).await;
-    let (who, status) = (caller.name, response.status().as_u16());
-    tracing::info!(target: "mailherald::audit", who, from = ?peer, %method, path, status, "a change was asked for");
-    response
+    let row = asking.row(&response, desk.now_ms());
+    match desk.writer.audit(row).await {
+        Ok(()) => response,
+        Err(stopped) => Problem::from(stopped).into_response(),
+    }
 }
 
-fn is_safe(method: &Method) -> bool {
-    matches!(*method, Method::GET | Method::HEAD)
+/// Lets everybody through, not too often.
+pub(super) async fn pace(
+    State(desk): State<Desk>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    request: Request,
+    next: Next,
+) -> Response {
+    match desk.guard.paces.admit(peer.who()) {
+        Ok(()) => next.run(request).await,
+        Err(wait) => Problem::too_often(wait).into_response(),
+    }
+}
+
+impl Peer {
+    /// Who is counted when no key is shown.
+    fn who(self) -> Who {
+        match self {
+            Self::Process(uid) => Who::User(uid),
+            Self::Network(address) => Who::stranger(address.ip()),
+        }
+    }
+}
+
+fn changes_nothing(request: &Request) -> bool {
+    matches!(*request.method(), Method::GET | Method::HEAD) || request.uri().path() == lines::PATH
 }
 
 fn admit(keys: &Known, peer: Peer, headers: &HeaderMap) -> Result<Caller, Problem> {
     if let Some(authorization) = headers.get(AUTHORIZATION) {
         let token = authorization.to_str().ok().and_then(bearer);
-        let key = token.and_then(|token| keys.get(&TokenDigest::of(token)));
-        let caller = key.map(|key| Caller { name: key.name.clone(), role: key.role });
+        let digest = token.map(TokenDigest::of);
+        let key = digest.and_then(|digest| Some((digest, keys.get(&digest)?)));
+        let caller = key.map(|(digest, key)| Caller {
+            name: key.name.clone(),
+            key: Some(digest),
+            role: key.role,
+        });
         return caller.ok_or_else(Problem::unknown_key);
     }
     match peer {
         Peer::Process(Some(uid)) if uid == 0 || uid == geteuid().as_raw() => {
-            Ok(Caller { name: format!("user {uid}"), role: Role::Admin })
+            Ok(Caller { name: format!("user {uid}"), key: None, role: Role::Admin })
         }
         Peer::Process(_) => Err(Problem::forbidden()),
         Peer::Network(_) => Err(Problem::without_key()),

@@ -10,22 +10,29 @@
 //! The command line (`cli`) is a client of this, and takes the types of the answers from here.
 
 pub mod attempts;
+pub mod audit;
 mod caller;
 pub mod dead;
 pub mod deliveries;
 pub mod document;
 pub mod events;
 mod extract;
+mod guard;
+pub mod health;
 pub mod keys;
+pub mod lines;
 pub mod logs;
 pub mod messages;
+mod metrics;
 pub mod network;
+mod pace;
 pub mod problem;
 pub mod reports;
 pub mod resend;
 pub mod rotation;
 pub mod socket;
 pub mod sources;
+pub mod stream;
 pub mod webhooks;
 
 use std::{fmt::Debug, future::IntoFuture, sync::Arc, time::Duration};
@@ -37,8 +44,10 @@ use axum::{
     routing::{get, post},
     serve::{IncomingStream, Listener},
 };
+use jiff::Timestamp;
 use tokio::{net::UnixListener, sync::watch};
 use tokio_util::sync::CancellationToken;
+use utoipa::openapi::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
@@ -50,6 +59,8 @@ use crate::{
     source::Health,
     writer::WriterHandle,
 };
+
+pub use guard::Guard;
 
 use caller::Peer;
 use network::Network;
@@ -75,6 +86,14 @@ pub struct Desk {
     pub reports: report::Desk<Search>,
     /// Tells the time.
     pub clock: SharedClock,
+    /// When the daemon was started.
+    pub started: Timestamp,
+    /// True once all sources are open, and that is stored.
+    pub has_begun: watch::Receiver<bool>,
+    /// Bounds what is asked at once.
+    pub guard: Arc<Guard>,
+    /// Ends what would go on for ever.
+    pub stop: CancellationToken,
 }
 
 /// How a source is, always the newest.
@@ -171,17 +190,33 @@ fn operations() -> OpenApiRouter<Desk> {
         .routes(routes!(sources::list))
         .routes(routes!(keys::list, keys::create))
         .routes(routes!(keys::revoke))
+        .routes(routes!(lines::parse))
+        .routes(routes!(audit::list))
+        .routes(routes!(stream::listen))
+        .routes(routes!(metrics::metrics))
+}
+
+/// Those that anybody may ask for.
+fn operations_for_all() -> OpenApiRouter<Desk> {
+    OpenApiRouter::new().routes(routes!(health::health)).routes(routes!(health::ready))
+}
+
+/// The description of all.
+fn description() -> OpenApi {
+    operations().into_openapi().merge_from(operations_for_all().into_openapi())
 }
 
 fn router(desk: Desk) -> Router {
-    let (router, document) = operations().split_for_parts();
-    let document = document::served(&document);
-    let may_be_asked_by_all = Router::new().route("/openapi.json", get(async move || document));
-    router
+    let document = document::served(&description());
+    let for_all = Router::from(operations_for_all())
+        .route("/openapi.json", get(async move || document))
+        .method_not_allowed_fallback(async || Problem::method_not_allowed())
+        .layer(middleware::from_fn_with_state(desk.clone(), caller::pace));
+    Router::from(operations())
         .fallback(async || Problem::not_found())
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
         .layer(middleware::from_fn_with_state(desk.clone(), caller::check))
-        .merge(may_be_asked_by_all)
+        .merge(for_all)
         .layer(DefaultBodyLimit::max(limits::API_BODY_BYTES))
         .with_state(desk)
 }

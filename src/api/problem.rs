@@ -1,9 +1,11 @@
 //! Every refusal, in one shape: `application/problem+json` (RFC 9457), with a `code` for programs.
 
+use std::time::Duration;
+
 use axum::{
     http::{
         HeaderValue, StatusCode,
-        header::{CONTENT_TYPE, WWW_AUTHENTICATE},
+        header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
     },
     response::{IntoResponse, Response},
 };
@@ -23,12 +25,15 @@ pub struct Problem {
     pub code: String,
     /// What it is this time.
     pub detail: String,
+    /// Seconds to wait before asking again; said in the header `Retry-After`.
+    #[serde(skip)]
+    pub(super) retry_after_s: Option<u64>,
 }
 
 impl Problem {
     fn new(status: StatusCode, code: &str, title: &str, detail: impl Into<String>) -> Self {
         let (title, code) = (title.to_owned(), code.to_owned());
-        Self { title, status: status.as_u16(), code, detail: detail.into() }
+        Self { title, status: status.as_u16(), code, detail: detail.into(), retry_after_s: None }
     }
 
     /// What was asked for does not exist.
@@ -111,6 +116,19 @@ impl Problem {
         }
     }
 
+    /// Too many requests; ask again after that time.
+    pub(super) fn too_many(detail: &str, wait: Duration) -> Self {
+        let (status, title) = (StatusCode::TOO_MANY_REQUESTS, "Too many requests");
+        let problem = Self::new(status, "too_many_requests", title, detail);
+        let whole_seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        Self { retry_after_s: Some(whole_seconds), ..problem }
+    }
+
+    /// Who asks does so too often.
+    pub(super) fn too_often(wait: Duration) -> Self {
+        Self::too_many("too many requests at once; ask again a little later", wait)
+    }
+
     /// It does not go with what is; says what to do.
     pub(super) fn conflict(code: &str, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, code, "Conflict", detail)
@@ -138,12 +156,26 @@ pub(super) enum Refusals {
     /// Who asks may not do that.
     #[response(status = 403, content_type = "application/problem+json")]
     Forbidden(Problem),
+    /// Who asks has asked too much; the header `Retry-After` says when to ask again.
+    #[response(status = 429, content_type = "application/problem+json",
+        headers(("Retry-After" = u64, description = "Seconds")))]
+    TooMany(Problem),
     /// The machine refuses what is needed.
     #[response(status = 500, content_type = "application/problem+json")]
     Internal(Problem),
     /// The daemon is ending.
     #[response(status = 503, content_type = "application/problem+json")]
     Stopping(Problem),
+}
+
+/// What an operation may answer instead that anybody may ask for.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "a description of answers, for the document")]
+pub(super) enum Limited {
+    /// Who asks has asked too much; the header `Retry-After` says when to ask again.
+    #[response(status = 429, content_type = "application/problem+json",
+        headers(("Retry-After" = u64, description = "Seconds")))]
+    TooMany(Problem),
 }
 
 /// What an operation on one thing may answer besides.
@@ -201,6 +233,9 @@ impl IntoResponse for Problem {
         if status == StatusCode::UNAUTHORIZED {
             // RFC 9110, section 11.6.1.
             response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if let Some(seconds) = self.retry_after_s {
+            response.headers_mut().insert(RETRY_AFTER, seconds.into());
         }
         response
     }

@@ -25,6 +25,7 @@ mod replay;
 mod replay_set;
 mod reports;
 mod run;
+mod service;
 mod signals;
 
 pub use demo::{Demo, DemoSummary, demo};

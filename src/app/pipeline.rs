@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     AppError,
     dispatch::{End, Http, Pace, Shared, Turnstile, serve},
+    service,
 };
 use crate::{
     clock::SharedClock,
@@ -107,6 +108,9 @@ impl Pipeline {
         let (mut writer, handle) = Writer::new(setup, inbox)?;
         if let Some(facts) = facts {
             writer = writer.with_facts(facts);
+        }
+        if mode == Mode::Live {
+            writer = writer.with_pulse(service::feed_watchdog);
         }
         let writer_ended = CancellationToken::new();
         let writer = spawn_writer(writer, runtime, writer_ended.clone())?;

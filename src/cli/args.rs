@@ -117,6 +117,11 @@ pub(crate) enum Command {
     Keys(KeysArgs),
     /// Show how far the running daemon is behind its logs.
     Sources(Ask),
+    /// Show what happens while it does, one line an event.
+    ///
+    /// Asks the running daemon. With --forward-to each event is sent to a receiver under development, as
+    /// a webhook would be: rendered and signed as a profile does it, once, whatever is configured.
+    Listen(ListenArgs),
     /// Print the completions for a shell.
     Completions(CompletionsArgs),
     /// Print the manual page.
@@ -423,6 +428,38 @@ pub(crate) struct DeadWhich {
     /// That ended before then.
     #[arg(long, value_name = "TIME", group = "meant")]
     pub(crate) until: Option<Timestamp>,
+}
+
+/// Arguments of `listen`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ListenArgs {
+    #[command(flatten)]
+    pub(crate) ask: Ask,
+    /// Send each event to this URL, and show the answer.
+    #[arg(long, value_name = "URL")]
+    pub(crate) forward_to: Option<Url>,
+    /// How that receiver wants to be spoken to.
+    #[arg(long, value_name = "PROFILE", requires = "forward_to", value_parser = PROFILE_NAMES)]
+    #[arg(default_value = "standard")]
+    pub(crate) profile: String,
+    /// The file that holds its secret; one is made and shown without it.
+    #[arg(long, value_name = "FILE", requires = "forward_to")]
+    pub(crate) secret_file: Option<PathBuf>,
+    /// Only events of this type; may be repeated, and be a wildcard as in `outbound.*`.
+    #[arg(long = "type", value_name = "TYPE")]
+    pub(crate) types: Vec<String>,
+    /// Only what this webhook is told of, by name or id.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) webhook: Option<String>,
+    /// Only of messages that this user submitted.
+    #[arg(long, value_name = "USER")]
+    pub(crate) user: Option<String>,
+    /// Only of messages to this domain.
+    #[arg(long, value_name = "DOMAIN")]
+    pub(crate) domain: Option<String>,
+    /// Attempts to deliver, too.
+    #[arg(long, conflicts_with = "forward_to")]
+    pub(crate) attempts: bool,
 }
 
 /// Arguments of `completions`.

@@ -14,6 +14,7 @@ use crate::{
     app::AppError,
     config::{ConfigError, FlagsError, Problem, SecretFileError},
     deliver::ClientError,
+    secret::SecretError,
     source::{journald::Doubt, replay::ReplayError},
     store::{StoreError, StoreErrorKind},
     writer::{KeysError, WriterError},
@@ -105,6 +106,9 @@ pub enum Failure {
     /// A secret file that was given cannot be used.
     #[error("the secret file {0}")]
     SecretFile(SecretFileError),
+    /// A secret cannot be made, or is none for the profile.
+    #[error("the secret")]
+    Secret(#[source] SecretError),
     /// A result cannot be written. A closed pipe is not a failure: the reader has enough.
     #[error("write the result")]
     Output(#[source] io::Error),
@@ -144,7 +148,7 @@ impl Failure {
             | Self::SecretFile(SecretFileError::Read { source, .. }) => of_reading(source),
             Self::Flags(FlagsError::Path { .. }) => USAGE,
             Self::Flags(FlagsError::Keep { source, .. }) => of_creating(source),
-            Self::SecretFile(_) => DATA,
+            Self::SecretFile(_) | Self::Secret(_) => DATA,
             Self::Output(source) if source.kind() == ErrorKind::BrokenPipe => 0,
             Self::Flags(FlagsError::Kept(_) | FlagsError::Generate(_)) | Self::Output(_) => IO,
             Self::App(error) => of_app(error),
@@ -261,7 +265,7 @@ fn of_daemon(error: &DaemonError) -> u8 {
             _ => SOFTWARE,
         },
         DaemonError::Key => USAGE,
-        DaemonError::Strange(_) | DaemonError::Setup(_) => SOFTWARE,
+        DaemonError::Strange(_) | DaemonError::Endless | DaemonError::Setup(_) => SOFTWARE,
         DaemonError::Runtime(error) => of_creating(error),
     }
 }

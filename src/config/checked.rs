@@ -372,7 +372,7 @@ impl Webhook {
         self.transport.keys.ring().unwrap_or_else(|| KeyRing::new(self.secret.clone()))
     }
 
-    /// What decides whether it is told of an event.
+    /// What decides of which events it is told.
     #[must_use]
     pub fn subscription(&self) -> Subscription<'_> {
         Subscription {

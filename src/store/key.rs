@@ -30,6 +30,7 @@ const API_KEY: u8 = b'u';
 const SEGMENT: u8 = b'g';
 const TERMS: u8 = b'i';
 const LOG: u8 = b'f';
+const AUDIT: u8 = b'y';
 
 /// A whole key.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -124,6 +125,12 @@ impl Key {
     #[must_use]
     pub fn api_key(digest: [u8; 32]) -> Self {
         Self(Writer::table(API_KEY).raw(&digest).0)
+    }
+
+    /// A row of the audit log.
+    #[must_use]
+    pub fn audit(number: u64) -> Self {
+        Self(Writer::table(AUDIT).raw(&number.to_be_bytes()).0)
     }
 
     /// A delivery that waits until `due_ms`, milliseconds since the epoch.
@@ -299,6 +306,12 @@ impl Prefix {
         Self(vec![API_KEY])
     }
 
+    /// The audit log.
+    #[must_use]
+    pub fn audit() -> Self {
+        Self(Writer::table(AUDIT).0)
+    }
+
     /// What waits for one webhook, the earliest due first.
     #[must_use]
     pub fn retries(webhook: WebhookId) -> Self {
@@ -455,6 +468,13 @@ pub fn parse_api_key(key: &[u8]) -> Option<[u8; 32]> {
     fields.array().filter(|_| fields.done())
 }
 
+/// Number of a [`Key::audit`].
+#[must_use]
+pub fn parse_audit(key: &[u8]) -> Option<u64> {
+    let mut fields = Fields::of(AUDIT, key)?;
+    fields.u64().filter(|_| fields.done())
+}
+
 /// Webhook, due time in milliseconds since the epoch, and sequence number of a [`Key::retry`].
 #[must_use]
 pub fn parse_retry(key: &[u8]) -> Option<(WebhookId, u64, u64)> {
@@ -603,6 +623,7 @@ mod tests {
         assert_eq!(parse_cursor(Key::cursor(hook).as_bytes()), Some(hook));
         assert_eq!(parse_ring(Key::ring(hook).as_bytes()), Some(hook));
         assert_eq!(parse_api_key(Key::api_key([5; 32]).as_bytes()), Some([5; 32]));
+        assert_eq!(parse_audit(Key::audit(9).as_bytes()), Some(9));
         assert_eq!(parse_chunk(Key::chunk(77).as_bytes()), Some(77));
         assert_eq!(parse_aside(Key::aside(78).as_bytes()), Some(78));
         assert_eq!(parse_haraka(Key::haraka("C.1", 7).as_bytes()), Some(("C.1", 7)));

@@ -33,6 +33,7 @@
 //! | `b` | offered | webhook, page | bitmap: older events that a replay offered to it |
 //! | `t` | age | first sequence number | when the chunk that begins there was begun |
 //! | `p` | replay | a key of `m`, `o`, `s`, `l`, `n` or `w` | the same of a replay that is not finished |
+//! | `y` | audit | number | who changed what |
 //! | `x` | posting | hour, part | which events of one hour of log time are stored |
 //! | `g` | segment | first sequence number | which events an index segment is of ([`index`]) |
 //! | `i` | terms | segment, first posting | which of them are about what |

@@ -5,6 +5,7 @@
 //! pending delivery costs nothing, and a dead receiver costs one key for each event it missed.
 
 mod claim;
+mod figures;
 mod finish;
 mod manual;
 mod order;
@@ -26,6 +27,7 @@ use super::{
     error::WriterError,
     events::EventLog,
     expiry::Expiry,
+    figures::Ends,
     history::History,
     manual::{Action, Outcome, Standing},
     notices::Notices,
@@ -103,6 +105,8 @@ struct State {
     expiry: Expiry,
     /// What became of fresh events, since the start.
     tally: Tally,
+    /// What came of attempts and deliveries, since the start.
+    ends: Ends,
     history: History,
     /// Events below it are not sent any more.
     expired_seq: u64,
@@ -458,6 +462,7 @@ impl State {
             may_be_misplaced: true,
             expiry: Expiry::default(),
             tally: Tally::default(),
+            ends: Ends::default(),
             expired_seq: 0,
             discarded_told_ms: None,
             dead: None,

@@ -9,9 +9,12 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
     api_keys::{KeyAction, KeyOutcome},
+    audit::AuditRow,
     course::Course,
     history::{Page, Wanted},
+    look::Look,
     manual::{Action, Cancelled, Cleared, DeadPage, Outcome, Replayed, Selector, Standing},
+    news::Teller,
 };
 use crate::{
     config::WebhookId,
@@ -41,6 +44,10 @@ pub(super) enum Command {
     Open { sought: Sought, answer: oneshot::Sender<Vec<Open>> },
     /// How far the webhooks are.
     Courses { answer: oneshot::Sender<Vec<Course>> },
+    /// Something is to be looked at.
+    Look(Look),
+    /// Keep a row of the audit log.
+    Audit { row: AuditRow, answer: oneshot::Sender<()> },
     /// How the webhooks are.
     Standings { answer: oneshot::Sender<Vec<Standing>> },
     /// Read attempts.
@@ -120,6 +127,7 @@ pub struct WriterHandle {
     /// Sequence number below which events are durable.
     durable: watch::Receiver<u64>,
     api_keys: ApiKeys,
+    pub(super) teller: Teller,
 }
 
 /// The writer has ended; nothing can be claimed or finished any more.
@@ -132,8 +140,9 @@ impl WriterHandle {
         commands: mpsc::Sender<Command>,
         durable: watch::Receiver<u64>,
         api_keys: ApiKeys,
+        teller: Teller,
     ) -> Self {
-        Self { commands, durable, api_keys }
+        Self { commands, durable, api_keys, teller }
     }
 
     /// Claims up to `max` deliveries for the webhook with index `endpoint`.
@@ -349,7 +358,7 @@ impl WriterHandle {
         self.ask(|answer| Command::ApiKey { action, answer }).await
     }
 
-    async fn ask<T>(
+    pub(super) async fn ask<T>(
         &self,
         command: impl FnOnce(oneshot::Sender<T>) -> Command,
     ) -> Result<T, Stopped> {

@@ -5,6 +5,7 @@ mod bench;
 mod index;
 mod keys;
 mod model;
+mod pulse;
 mod replay_set;
 mod retention;
 mod stored_form;
