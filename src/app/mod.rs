@@ -20,11 +20,11 @@ mod full_disk;
 mod lateness;
 mod opening;
 mod pipeline;
-mod privacy;
 mod replay;
 mod replay_set;
 mod run;
 mod signals;
+mod webhooks;
 
 pub use demo::{Demo, DemoSummary, demo};
 pub use doctor::{Finding, State, doctor};

@@ -5,7 +5,7 @@ use std::{io, sync::Arc};
 use jiff::Timestamp;
 use tokio::{
     runtime::Runtime,
-    sync::{mpsc, watch},
+    sync::{Mutex, mpsc, watch},
     task::{JoinHandle, JoinSet},
 };
 use tokio_util::sync::CancellationToken;
@@ -14,8 +14,8 @@ use super::{
     AppError, alerts, control, full_disk, lateness,
     opening::{self, open_store},
     pipeline::{Parts, Pipeline, whose},
-    privacy,
     signals::Signals,
+    webhooks,
 };
 use crate::{
     api::{Desk, HealthReceiver},
@@ -120,12 +120,12 @@ impl Daemon {
         let sources = opening::sources(config, &store)?;
         let feeds = sources.iter().map(|source| feed(source, clock.now())).collect();
         let starts = source_starts(sources, &store)?;
-        let webhooks = privacy::webhooks(config)?;
+        let webhooks = webhooks::all(config, &store)?;
         let (knowing, facts) = handover();
         let parts = Parts {
             store,
             mail: &config.mail,
-            webhooks: webhooks.clone(),
+            webhooks,
             sealing: &config.sealing,
             sources: feeds,
             clock: Arc::clone(&clock),
@@ -158,11 +158,11 @@ impl Daemon {
         }
         runtime.spawn(alerts::of_clock(pipeline.client(), pipeline.writer()));
         let desk = Desk {
-            webhooks: webhooks.into(),
             sources: health.clone().into(),
             writer: pipeline.writer(),
             client: pipeline.client(),
             clock: Arc::clone(&clock),
+            grounds: Arc::new(Mutex::new(webhooks::grounds(config))),
         };
         control::start(config, desk, runtime, stop_sources.clone());
         let (sources_ended, source_failed) = (CancellationToken::new(), CancellationToken::new());

@@ -26,17 +26,20 @@ mod intake;
 mod keys;
 mod life;
 mod live;
+mod made;
 mod manual;
 mod notices;
 mod postings;
 mod replay_set;
 mod room;
+mod roster;
 mod scope;
 mod silence;
 mod stage;
 mod steady;
 mod stories;
 mod sweep;
+mod turnover;
 mod upkeep;
 
 #[cfg(test)]
@@ -53,7 +56,7 @@ use tokio::{
 
 use crate::{
     clock::{SharedClock, millis},
-    config::{Retention, Webhook},
+    config::{Retention, Webhook, WebhookId},
     correlate::{Correlator, Direction, haraka::Reads},
     event::{Event, EventType, Notice},
     parse::{Counts, Reader, State, Whose},
@@ -68,9 +71,12 @@ pub use error::WriterError;
 pub use handle::{Access, Claimed, Resume, Stopped, WriterHandle};
 pub use history::{Page, Place, Wanted};
 pub use keys::{Keys, KeysError};
+pub use made::made_webhooks;
 pub use manual::{Cancelled, Cleared, Dead, DeadPage, Replayed, Selector, Standing};
 pub use replay_set::{ReplaySet, replay_positions};
+pub use roster::{Roster, Webhooks, find};
 pub use stage::{journal_position, positions};
+pub use turnover::Change;
 
 use deliveries::Deliveries;
 use events::EventLog;
@@ -95,7 +101,7 @@ pub struct Setup {
     pub store: Store,
     /// The sources, by index.
     pub sources: Vec<Feed>,
-    /// The webhooks, by index.
+    /// The webhooks.
     pub webhooks: Vec<Arc<Webhook>>,
     /// The secrets of the webhooks.
     pub keys: Keys,
@@ -148,8 +154,8 @@ pub enum Mode {
         since_us: i64,
         /// Behind the latest.
         until_us: i64,
-        /// The only webhook that is told, by index.
-        only: Option<usize>,
+        /// The only webhook that is told.
+        only: Option<WebhookId>,
         /// Tell again what was told before.
         resend: bool,
         /// What names it when it is gone on with; None when it cannot be.
@@ -159,7 +165,7 @@ pub enum Mode {
 
 impl Mode {
     /// The only webhook that is told.
-    pub(crate) fn only(self) -> Option<usize> {
+    pub(crate) fn only(self) -> Option<WebhookId> {
         match self {
             Self::Live => None,
             Self::Replay { only, .. } => only,
@@ -213,6 +219,7 @@ pub struct Writer {
     deliveries: Deliveries,
     keys: Keys,
     api_keys: ApiKeys,
+    roster: Roster,
     retention: Retention,
     sweep: Sweep,
     room: Room,
@@ -263,6 +270,7 @@ impl Writer {
         let (commands, inbox) = mpsc::channel(COMMANDS_WAITING);
         let (durable, durable_seen) = watch::channel(next_seq);
         let (now, mut stage) = (clock.now(), Stage::new(mode.scope().unwrap_or_default()));
+        let roster = Roster::new(webhooks.as_slice().into());
         let mut deliveries =
             Deliveries::load(webhooks, &store, next_seq, mode.only(), millis(now))?;
         deliveries.settle_order(millis(now), &store, &mut stage)?;
@@ -302,6 +310,7 @@ impl Writer {
             deliveries,
             keys,
             api_keys: api_keys.clone(),
+            roster: roster.clone(),
             retention,
             sweep: Sweep::new(millis(now)),
             room: Room::new(min_free),
@@ -314,7 +323,7 @@ impl Writer {
             durable,
             summary: Summary::default(),
         };
-        Ok((writer, WriterHandle::new(commands, durable_seen, api_keys)))
+        Ok((writer, WriterHandle::new(commands, durable_seen, api_keys, roster)))
     }
 
     /// Adds what comes out there to what the log says.
@@ -435,17 +444,17 @@ impl Writer {
 
     fn command(&mut self, command: Command) -> Result<(), WriterError> {
         match command {
-            Command::Claim { endpoint, max, answer } => {
+            Command::Claim { webhook, max, answer } => {
                 let now_ms = self.steady.now(&*self.clock).ms;
                 let (events, store, stage) = (&mut self.events, &self.store, &mut self.stage);
                 let mut claimed =
-                    self.deliveries.claim(endpoint, max, now_ms, events, store, stage)?;
+                    self.deliveries.claim(webhook, max, now_ms, events, store, stage)?;
                 claimed.settled = self.stage.is_empty();
                 // A sender that went away does not want its claims; they are due at the next start.
                 drop(answer.send(claimed));
             }
-            Command::Finish { endpoint, finished } => self.finish(endpoint, finished)?,
-            Command::GiveBack { endpoint, claims } => self.deliveries.give_back(endpoint, &claims),
+            Command::Finish { webhook, finished } => self.finish(webhook, finished)?,
+            Command::GiveBack { webhook, claims } => self.deliveries.give_back(webhook, &claims),
             Command::Act { webhook, action, answer } => {
                 let now_ms = self.steady.now(&*self.clock).ms;
                 let (events, store, stage) = (&mut self.events, &self.store, &mut self.stage);
@@ -481,6 +490,11 @@ impl Writer {
                 }
                 answer.send(rotated).ok();
             }
+            Command::Change { changes, answer } => drop(answer.send(self.turn_over(changes)?)),
+            Command::LetGo { webhook } => {
+                self.commit()?;
+                self.deliveries.let_go(webhook);
+            }
             Command::ApiKey { action, answer } => {
                 let outcome = match api_keys::stage(action, &self.api_keys, &mut self.stage) {
                     Ok(known) => {
@@ -509,14 +523,14 @@ impl Writer {
         Ok(())
     }
 
-    fn finish(&mut self, endpoint: usize, finished: Vec<Finished>) -> Result<(), WriterError> {
+    fn finish(&mut self, webhook: WebhookId, finished: Vec<Finished>) -> Result<(), WriterError> {
         let now = self.steady.now(&*self.clock);
         for mut one in finished {
             if self.retention.attempts.is_zero() {
                 one.record = None;
             }
             let (store, stage) = (&self.store, &mut self.stage);
-            self.deliveries.finish(endpoint, one, now, store, stage)?;
+            self.deliveries.finish(webhook, one, now, store, stage)?;
         }
         Ok(())
     }

@@ -28,6 +28,7 @@ mod selection;
 mod store_faults;
 mod traffic;
 mod troubles;
+mod webhooks;
 
 use std::{
     net::{SocketAddr, TcpListener},

@@ -1,9 +1,10 @@
-//! Keeps one webhook supplied: claims what is due, lets attempts run side by side, reports what
-//! became of them.
+//! Keeps each webhook supplied: claims what is due, lets attempts run side by side, reports what
+//! became of them. [`serve_all`] has a sender for each webhook that there is.
 //!
 //! Which delivery is due, whether its endpoint may be asked and what a result means is `queue`'s and
 //! the writer's; how a POST is made is `deliver`'s. Here is only the loop between them.
 
+mod all;
 mod pace;
 mod report;
 mod transport;
@@ -34,6 +35,7 @@ use crate::{
     writer::{Access, Claimed, Stopped, WriterHandle},
 };
 
+pub(super) use all::serve_all;
 pub(super) use pace::Pace;
 use report::{Ended, report};
 pub(super) use transport::{Http, Transport};
@@ -66,20 +68,24 @@ pub(super) struct Shared {
 pub(super) enum End {
     /// It was told to stop.
     Stopped,
+    /// There is no such webhook any more.
+    Gone,
     /// All was sent, but for deliveries that wait for a retry, if `retries_wait`.
     Drained { retries_wait: bool },
 }
 
-/// Serves the webhook with index `endpoint` until stopped or drained, and waits for the attempts
-/// under way.
-pub(super) async fn serve(endpoint: usize, webhook: Arc<Webhook>, shared: Shared) -> End {
+/// Serves a webhook until stopped or drained, or until it is gone, and waits for the attempts under
+/// way. `place` is its number among those that share slots.
+async fn serve(place: usize, webhook: Arc<Webhook>, shared: Shared) -> End {
+    shared.slots.join(place, webhook.concurrency);
     let attempts = TaskTracker::new();
     let finished = Arc::new(Notify::new());
     let (results, ended) = mpsc::channel(webhook.concurrency.max(1));
     let told = Arc::clone(&finished);
-    attempts.spawn(report(endpoint, shared.writer.clone(), ended, move || told.notify_one()));
+    attempts.spawn(report(webhook.id, shared.writer.clone(), ended, move || told.notify_one()));
+    let slots = Arc::clone(&shared.slots);
     let sender = Sender {
-        endpoint,
+        place,
         free: Arc::new(Semaphore::new(webhook.concurrency)),
         webhook,
         shared,
@@ -94,11 +100,13 @@ pub(super) async fn serve(endpoint: usize, webhook: Arc<Webhook>, shared: Shared
     let end = sender.run().await.unwrap_or(End::Stopped);
     attempts.close();
     attempts.wait().await;
+    slots.leave(place);
     end
 }
 
 struct Sender {
-    endpoint: usize,
+    place: usize,
+    /// As it was when something was last claimed for it.
     webhook: Arc<Webhook>,
     shared: Shared,
     free: Arc<Semaphore>,
@@ -123,7 +131,7 @@ impl Sender {
             // Asked before the claim: what ended or was read in between may not be in the answer.
             let input_open = !self.shared.input_ended.is_cancelled();
             let is_last = !input_open && self.is_idle();
-            let answer = self.claim().await?;
+            let Some(answer) = self.claim().await? else { return Ok(End::Gone) };
             if self.claimed.is_empty() && !answer.more {
                 if is_last && answer.settled && answer.access != Access::Paced {
                     let retries_wait =
@@ -140,17 +148,30 @@ impl Sender {
         Ok(End::Stopped)
     }
 
-    async fn claim(&mut self) -> Result<Claimed, Stopped> {
+    /// What is due; None when the webhook is gone.
+    async fn claim(&mut self) -> Result<Option<Claimed>, Stopped> {
         let max = if self.is_careful {
             self.free.available_permits()
         } else {
             self.webhook.concurrency.saturating_mul(CLAIM_AHEAD)
         };
-        let mut answer = self.shared.writer.claim(self.endpoint, max).await?;
+        let mut answer = self.shared.writer.claim(self.webhook.id, max).await?;
+        let Some(webhook) = answer.webhook.take() else { return Ok(None) };
+        self.turn_into(webhook);
         self.claimed.extend(answer.claims.drain(..));
         self.is_careful = answer.is_careful;
         self.is_shut = Arc::clone(&answer.is_shut);
-        Ok(answer)
+        Ok(Some(answer))
+    }
+
+    /// From now on the webhook is as it is here. Attempts that were begun before keep the slots that
+    /// they have.
+    fn turn_into(&mut self, webhook: Arc<Webhook>) {
+        if webhook.concurrency != self.webhook.concurrency {
+            self.shared.slots.join(self.place, webhook.concurrency);
+            self.free = Arc::new(Semaphore::new(webhook.concurrency));
+        }
+        self.webhook = webhook;
     }
 
     /// No attempt is under way, and the writer knows the results of all.
@@ -193,7 +214,7 @@ impl Sender {
             if self.is_shut.load(Ordering::Acquire) && !claim.is_probe {
                 self.claimed.push_front(claim);
                 let claims = self.claimed.drain(..).collect();
-                self.shared.writer.give_back(self.endpoint, claims).await?;
+                self.shared.writer.give_back(self.webhook.id, claims).await?;
                 return Ok(true);
             }
             self.start(claim, slots);
@@ -208,7 +229,7 @@ impl Sender {
         }
         // Never closed.
         let own = Arc::clone(&self.free).acquire_owned().await.ok();
-        (own, self.shared.slots.enter(self.endpoint).await)
+        (own, self.shared.slots.enter(self.place).await)
     }
 
     fn start(&self, claim: Claim, slots: (Option<OwnedSemaphorePermit>, Slot)) {
