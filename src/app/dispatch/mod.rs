@@ -22,7 +22,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
@@ -32,7 +32,7 @@ use super::{
 use crate::{
     config::Webhook,
     queue::delivery::{Claim, Finished},
-    writer::{Access, Claimed, Stopped, WriterHandle},
+    writer::{Access, Claimed, Stopped, Webhooks, WriterHandle},
 };
 
 pub(super) use all::serve_all;
@@ -85,6 +85,7 @@ async fn serve(place: usize, webhook: Arc<Webhook>, shared: Shared) -> End {
     attempts.spawn(report(webhook.id, shared.writer.clone(), ended, move || told.notify_one()));
     let slots = Arc::clone(&shared.slots);
     let sender = Sender {
+        changes: shared.writer.webhooks().changes(),
         place,
         free: Arc::new(Semaphore::new(webhook.concurrency)),
         webhook,
@@ -108,6 +109,8 @@ struct Sender {
     place: usize,
     /// As it was when something was last claimed for it.
     webhook: Arc<Webhook>,
+    /// Tells when it may be another one.
+    changes: watch::Receiver<Webhooks>,
     shared: Shared,
     free: Arc<Semaphore>,
     attempts: TaskTracker,
@@ -128,6 +131,7 @@ impl Sender {
         let mut durable = self.shared.writer.durable();
         while !self.shared.stop.is_cancelled() {
             durable.mark_unchanged();
+            self.changes.mark_unchanged();
             // Asked before the claim: what ended or was read in between may not be in the answer.
             let input_open = !self.shared.input_ended.is_cancelled();
             let is_last = !input_open && self.is_idle();
@@ -181,8 +185,8 @@ impl Sender {
 
     /// Waits for new events, a due retry, the end of an attempt, or the end of all.
     async fn wait(
-        &self,
-        durable: &mut tokio::sync::watch::Receiver<u64>,
+        &mut self,
+        durable: &mut watch::Receiver<u64>,
         answer: &Claimed,
         input_open: bool,
     ) {
@@ -197,27 +201,34 @@ impl Sender {
             },
             () = tokio::time::sleep(sleep), if !is_full => {}
             () = self.finished.notified() => {}
+            // With all slots taken, that may help as well: there may be more of them now.
+            _ = self.changes.changed() => {}
             () = self.shared.stop.cancelled() => {}
             () = self.shared.input_ended.cancelled(), if input_open => {}
         }
     }
 
     /// Starts an attempt for each claim; false when it is time to stop. Gives them back when the
-    /// endpoint may not be asked any more.
+    /// endpoint may not be asked any more, or may be another one.
     async fn start_all(&mut self) -> Result<bool, Stopped> {
+        let mut changes = self.changes.clone();
         while let Some(claim) = self.claimed.pop_front() {
             let slots = tokio::select! {
                 biased;
                 () = self.shared.stop.cancelled() => return Ok(false),
-                slots = self.slots() => slots,
+                _ = changes.changed() => None,
+                slots = self.slots() => Some(slots),
             };
-            if self.is_shut.load(Ordering::Acquire) && !claim.is_probe {
-                self.claimed.push_front(claim);
-                let claims = self.claimed.drain(..).collect();
-                self.shared.writer.give_back(self.webhook.id, claims).await?;
-                return Ok(true);
+            let may_begin = claim.is_probe || !self.is_shut.load(Ordering::Acquire);
+            match slots {
+                Some(slots) if may_begin => self.start(claim, slots),
+                _ => {
+                    self.claimed.push_front(claim);
+                    let claims = self.claimed.drain(..).collect();
+                    self.shared.writer.give_back(self.webhook.id, claims).await?;
+                    return Ok(true);
+                }
             }
-            self.start(claim, slots);
         }
         Ok(true)
     }

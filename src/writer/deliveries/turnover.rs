@@ -41,7 +41,7 @@ impl Deliveries {
     pub(in crate::writer) fn retire(&mut self, webhook: WebhookId) {
         if let Some(own) = self.endpoints.get_mut(&webhook) {
             own.is_retired = true;
-            own.is_shut.store(true, Ordering::Release);
+            own.take_back();
         }
     }
 
@@ -55,13 +55,19 @@ impl Deliveries {
 
     /// Forgets a webhook for good: what comes of attempts under way does not count any more.
     pub(in crate::writer) fn delete(&mut self, webhook: WebhookId) {
-        if let Some(own) = self.endpoints.remove(&webhook) {
-            own.is_shut.store(true, Ordering::Release);
+        if let Some(mut own) = self.endpoints.remove(&webhook) {
+            own.take_back();
         }
     }
 }
 
 impl State {
+    /// Nothing that was handed out before may be begun any more, whatever its attempts under way come
+    /// to.
+    fn take_back(&mut self) {
+        std::mem::take(&mut self.is_shut).store(true, Ordering::Release);
+    }
+
     /// The webhook is as it is here from now on. What was handed out and not begun comes back, to be
     /// handed out anew.
     fn turn_into(
@@ -72,7 +78,7 @@ impl State {
         stage: &mut Stage,
     ) -> Result<(), WriterError> {
         self.is_retired = false;
-        self.is_shut.store(true, Ordering::Release);
+        self.take_back();
         let is_elsewhere = webhook.url != self.webhook.url;
         self.endpoint.follow(&webhook.policy, is_elsewhere, now_ms);
         let is_ordered = webhook.policy.ordering == policy::Ordering::Message;
