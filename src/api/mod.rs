@@ -19,6 +19,7 @@ pub mod keys;
 pub mod logs;
 pub mod network;
 pub mod problem;
+pub mod reload;
 pub mod rotation;
 pub mod socket;
 pub mod sources;
@@ -57,6 +58,7 @@ use crate::{
 use caller::Peer;
 use network::Network;
 use problem::Problem;
+use reload::Reloads;
 
 /// How long answers under way may take once it is time to end.
 const GRACE: Duration = Duration::from_secs(2);
@@ -74,6 +76,8 @@ pub struct Desk {
     pub clock: SharedClock,
     /// What webhooks that are made here are checked against. Who changes webhooks holds it.
     pub grounds: Arc<Mutex<Grounds>>,
+    /// Asks for the configuration to be read again; None when there is no file.
+    pub reloads: Option<Reloads>,
 }
 
 /// How a source is, always the newest.
@@ -147,6 +151,7 @@ fn operations() -> OpenApiRouter<Desk> {
         .routes(routes!(sources::list))
         .routes(routes!(keys::list, keys::create))
         .routes(routes!(keys::revoke))
+        .routes(routes!(reload::reload))
 }
 
 fn router(desk: Desk) -> Router {

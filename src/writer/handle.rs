@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     config::{Webhook, WebhookId},
+    correlate::Direction,
     event::{EventType, Notice},
     queue::delivery::{Claim, Finished},
     secret::{ApiKey, ApiKeys, KeyRing, RotationError, Secret, TokenDigest},
@@ -53,6 +54,8 @@ pub(super) enum Command {
     },
     /// Make, change, retire or delete webhooks.
     Change { changes: Vec<Change>, answer: oneshot::Sender<Result<(), KeysError>> },
+    /// Class messages in another way.
+    ClassBy { direction: Direction },
     /// Nothing is under way for a retired webhook.
     LetGo { webhook: WebhookId },
     /// Make a key of the API, or end one.
@@ -337,6 +340,12 @@ impl WriterHandle {
     /// [`Stopped`] when the writer has ended.
     pub async fn change(&self, changes: Vec<Change>) -> Result<Result<(), KeysError>, Stopped> {
         self.ask(|answer| Command::Change { changes, answer }).await
+    }
+
+    /// Classes messages by this from now on.
+    pub async fn class_by(&self, direction: Direction) {
+        // Without a writer there is nothing left to class.
+        drop(self.commands.send(Command::ClassBy { direction }).await);
     }
 
     /// Nothing is under way any more for a webhook that was retired.

@@ -491,6 +491,7 @@ impl Writer {
                 answer.send(rotated).ok();
             }
             Command::Change { changes, answer } => drop(answer.send(self.turn_over(changes)?)),
+            Command::ClassBy { direction } => self.intake.correlator.class_by(direction),
             Command::LetGo { webhook } => {
                 self.commit()?;
                 self.deliveries.let_go(webhook);

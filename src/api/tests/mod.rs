@@ -155,6 +155,7 @@ fn start(dir: &Path, grounds: &Grounds) -> (Desk, Working) {
         client: Client::new(grounds.egress.clone()).unwrap(),
         clock,
         grounds: Arc::new(Mutex::new(grounds.clone())),
+        reloads: None,
     };
     (desk, working)
 }
