@@ -16,7 +16,7 @@ use axum::{
 use rustix::process::geteuid;
 use tokio::net::UnixListener;
 
-use super::{Desk, network::Network, problem::Problem};
+use super::{Desk, audit::Asking, lines, network::Network, pace::Who, problem::Problem};
 use crate::{
     config::Webhook,
     secret::{ApiKey, Known, Owned, Role, TokenDigest},
@@ -56,7 +56,9 @@ impl fmt::Debug for Peer {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Caller {
     /// As the log of changes names it.
-    name: String,
+    pub(super) name: String,
+    /// The key that it showed.
+    pub(super) key: Option<TokenDigest>,
     role: Role,
     /// Whose events it may ask for.
     pub(super) owned: Owned,
@@ -65,7 +67,7 @@ pub(super) struct Caller {
 /// Where a key may ask that does not own everything. What else there is tells of everybody's mail.
 const OPEN_TO_OWNERS: [&str; 2] = ["/v1/webhooks", "/v1/event-types"];
 
-/// Lets those through who may ask that, and logs who changed what.
+/// Lets those through who may ask that, not too often, and keeps who changed what.
 pub(super) async fn check(
     State(desk): State<Desk>,
     ConnectInfo(peer): ConnectInfo<Peer>,
@@ -73,7 +75,15 @@ pub(super) async fn check(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let caller = match admit(&desk.writer.api_keys().known(), peer, request.headers()) {
+    let admitted = admit(&desk.writer.api_keys().known(), peer, request.headers());
+    let who = match &admitted {
+        Ok(Caller { key: Some(key), .. }) => Who::Key(*key),
+        _ => peer.who(),
+    };
+    if let Err(wait) = desk.guard.paces.admit(who) {
+        return Problem::too_often(wait).into_response();
+    }
+    let caller = match admitted {
         Ok(caller) => caller,
         Err(problem) => return problem.into_response(),
     };
@@ -81,23 +91,39 @@ pub(super) async fn check(
         return problem.into_response();
     }
     request.extensions_mut().insert(caller.clone());
-    if is_safe(request.method()) {
+    if changes_nothing(&request) {
         return next.run(request).await;
     }
     if caller.role != Role::Admin {
         return Problem::read_only().into_response();
     }
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let asking = Asking::of(&request, caller, peer);
     let response = next.run(request).await;
-    let (who, status) = (caller.name, response.status().as_u16());
-    tracing::info!(target: "mailherald::audit", who, from = ?peer, %method, path, status, "a change was asked for");
-    response
+    let row = asking.row(&response, desk.now_ms());
+    match desk.writer.audit(row).await {
+        Ok(()) => response,
+        Err(stopped) => Problem::from(stopped).into_response(),
+    }
+}
+
+/// Lets everybody through, not too often.
+pub(super) async fn pace(
+    State(desk): State<Desk>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    request: Request,
+    next: Next,
+) -> Response {
+    match desk.guard.paces.admit(peer.who()) {
+        Ok(()) => next.run(request).await,
+        Err(wait) => Problem::too_often(wait).into_response(),
+    }
 }
 
 impl Caller {
     /// Somebody who may ask for everything.
     fn of_host(uid: u32) -> Self {
-        Self { name: format!("user {uid}"), role: Role::Admin, owned: Owned::default() }
+        let (name, owned) = (format!("user {uid}"), Owned::default());
+        Self { name, key: None, role: Role::Admin, owned }
     }
 
     /// A key that does not own everything sees the webhooks that it could have made itself.
@@ -130,17 +156,28 @@ impl Caller {
     }
 }
 
-fn is_safe(method: &Method) -> bool {
-    matches!(*method, Method::GET | Method::HEAD)
+impl Peer {
+    /// Who is counted when no key is shown.
+    fn who(self) -> Who {
+        match self {
+            Self::Process(uid) => Who::User(uid),
+            Self::Network(address) => Who::stranger(address.ip()),
+        }
+    }
+}
+
+fn changes_nothing(request: &Request) -> bool {
+    matches!(*request.method(), Method::GET | Method::HEAD) || request.uri().path() == lines::PATH
 }
 
 fn admit(keys: &Known, peer: Peer, headers: &HeaderMap) -> Result<Caller, Problem> {
     if let Some(authorization) = headers.get(AUTHORIZATION) {
         let token = authorization.to_str().ok().and_then(bearer);
-        let key = token.and_then(|token| keys.get(&TokenDigest::of(token)));
-        let caller = key.map(|key| {
+        let digest = token.map(TokenDigest::of);
+        let key = digest.and_then(|digest| Some((digest, keys.get(&digest)?)));
+        let caller = key.map(|(digest, key)| {
             let ApiKey { name, role, owned, .. } = key.clone();
-            Caller { name, role, owned }
+            Caller { name, key: Some(digest), role, owned }
         });
         return caller.ok_or_else(Problem::unknown_key);
     }

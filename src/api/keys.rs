@@ -1,13 +1,14 @@
 //! Keys of the API: made, listed and revoked. The text of one is shown when it is made, and never
 //! again.
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{Extension, Json, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
     Desk,
     attempts::time_of_ms,
+    audit::Target,
     extract::{At, Body},
     problem::{Conflicts, Missing, Problem, Refusals, Unusable},
     rotation::Shown,
@@ -109,7 +110,7 @@ pub(super) async fn list(State(desk): State<Desk>) -> Json<Keys> {
 pub(super) async fn create(
     State(desk): State<Desk>,
     Body(new): Body<NewKey>,
-) -> Result<(StatusCode, Json<MadeKey>), Problem> {
+) -> Result<(StatusCode, Extension<Target>, Json<MadeKey>), Problem> {
     let owned = Owned {
         users: owned(new.owned_users, "owned_users", str::to_owned)?,
         domains: owned(new.owned_domains, "owned_domains", str::to_ascii_lowercase)?,
@@ -120,7 +121,9 @@ pub(super) async fn create(
     let digest = TokenDigest::of(token.reveal());
     let about = Key::of(&digest, &key);
     settled(desk.writer.create_key(digest, key).await?, &about.name)?;
-    Ok((StatusCode::CREATED, Json(MadeKey { about, key: Shown(token.reveal().to_owned()) })))
+    let target = Target(about.name.clone());
+    let made = MadeKey { about, key: Shown(token.reveal().to_owned()) };
+    Ok((StatusCode::CREATED, Extension(target), Json(made)))
 }
 
 /// Ends a key. Nobody is let in with it any more when this answers.

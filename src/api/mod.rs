@@ -10,19 +10,31 @@
 //! The command line (`cli`) is a client of this, and takes the types of the answers from here.
 
 pub mod attempts;
+pub mod audit;
 mod caller;
 pub mod dead;
+pub mod deliveries;
 pub mod document;
 mod editor;
+pub mod events;
 mod extract;
+mod guard;
+pub mod health;
 pub mod keys;
+pub mod lines;
 pub mod logs;
+pub mod messages;
+mod metrics;
 pub mod network;
+mod pace;
 pub mod problem;
 pub mod reload;
+pub mod reports;
+pub mod resend;
 pub mod rotation;
 pub mod socket;
 pub mod sources;
+pub mod stream;
 mod webhook;
 mod webhook_keys;
 pub mod webhooks;
@@ -36,24 +48,29 @@ use axum::{
     Router,
     extract::{DefaultBodyLimit, connect_info::Connected},
     middleware,
-    routing::get,
+    routing::{get, post},
     serve::{IncomingStream, Listener},
 };
+use jiff::Timestamp;
 use tokio::{
     net::UnixListener,
     sync::{Mutex, watch},
 };
 use tokio_util::sync::CancellationToken;
+use utoipa::openapi::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     clock::{SharedClock, millis},
     config::{Grounds, Webhook},
     deliver::Client,
-    limits,
+    limits, report,
+    search::Search,
     source::Health,
     writer::{Webhooks, WriterHandle},
 };
+
+pub use guard::Guard;
 
 use caller::Peer;
 use network::Network;
@@ -72,12 +89,24 @@ pub struct Desk {
     pub writer: WriterHandle,
     /// Makes requests that are asked for here.
     pub client: Client,
+    /// Knows what happened.
+    pub search: Search,
+    /// Takes reports in.
+    pub reports: report::Desk<Search>,
     /// Tells the time.
     pub clock: SharedClock,
     /// What webhooks that are made here are checked against. Who changes webhooks holds it.
     pub grounds: Arc<Mutex<Grounds>>,
     /// Asks for the configuration to be read again; None when there is no file.
     pub reloads: Option<Reloads>,
+    /// When the daemon was started.
+    pub started: Timestamp,
+    /// True once all sources are open, and that is stored.
+    pub has_begun: watch::Receiver<bool>,
+    /// Bounds what is asked at once.
+    pub guard: Arc<Guard>,
+    /// Ends what would go on for ever.
+    pub stop: CancellationToken,
 }
 
 /// How a source is, always the newest.
@@ -85,7 +114,7 @@ pub type HealthReceiver = watch::Receiver<Health>;
 
 impl Desk {
     /// All webhooks, as they are now.
-    fn webhooks(&self) -> Webhooks {
+    pub(crate) fn webhooks(&self) -> Webhooks {
         self.writer.webhooks().now()
     }
 
@@ -110,6 +139,16 @@ pub async fn serve_socket(listener: UnixListener, desk: Desk, stop: Cancellation
     serve(listener, desk, stop).await;
 }
 
+/// Takes reports and nothing else, from whoever may connect.
+pub async fn serve_reports(listener: UnixListener, desk: Desk, stop: CancellationToken) {
+    let router = Router::new()
+        .route("/v1/reports", post(reports::take))
+        .fallback(async || Problem::not_found())
+        .layer(DefaultBodyLimit::max(limits::REPORT_BYTES))
+        .with_state(desk);
+    serve_with(router, listener, stop).await;
+}
+
 /// The same on the network.
 pub async fn serve_network(listener: Network, desk: Desk, stop: CancellationToken) {
     serve(listener, desk, stop).await;
@@ -120,7 +159,15 @@ where
     L: Listener<Addr: Debug>,
     Peer: for<'a> Connected<IncomingStream<'a, L>>,
 {
-    let service = router(desk).into_make_service_with_connect_info::<Peer>();
+    serve_with(router(desk), listener, stop).await;
+}
+
+async fn serve_with<L>(router: Router, listener: L, stop: CancellationToken)
+where
+    L: Listener<Addr: Debug>,
+    Peer: for<'a> Connected<IncomingStream<'a, L>>,
+{
+    let service = router.into_make_service_with_connect_info::<Peer>();
     let ending = stop.clone().cancelled_owned();
     let serving = axum::serve(listener, service).with_graceful_shutdown(ending);
     let out_of_patience = async {
@@ -148,21 +195,47 @@ fn operations() -> OpenApiRouter<Desk> {
         .routes(routes!(logs::list))
         .routes(routes!(dead::list, dead::purge))
         .routes(routes!(dead::retry))
+        .routes(routes!(reports::take))
+        .routes(routes!(events::list))
+        .routes(routes!(events::show))
+        .routes(routes!(resend::render))
+        .routes(routes!(resend::replay))
+        .routes(routes!(messages::show))
+        .routes(routes!(deliveries::list))
+        .routes(routes!(deliveries::show))
+        .routes(routes!(deliveries::retry))
+        .routes(routes!(deliveries::cancel))
         .routes(routes!(sources::list))
         .routes(routes!(keys::list, keys::create))
         .routes(routes!(keys::revoke))
         .routes(routes!(reload::reload))
+        .routes(routes!(lines::parse))
+        .routes(routes!(audit::list))
+        .routes(routes!(stream::listen))
+        .routes(routes!(metrics::metrics))
+}
+
+/// Those that anybody may ask for.
+fn operations_for_all() -> OpenApiRouter<Desk> {
+    OpenApiRouter::new().routes(routes!(health::health)).routes(routes!(health::ready))
+}
+
+/// The description of all.
+fn description() -> OpenApi {
+    operations().into_openapi().merge_from(operations_for_all().into_openapi())
 }
 
 fn router(desk: Desk) -> Router {
-    let (router, document) = operations().split_for_parts();
-    let document = document::served(&document);
-    let may_be_asked_by_all = Router::new().route("/openapi.json", get(async move || document));
-    router
+    let document = document::served(&description());
+    let for_all = Router::from(operations_for_all())
+        .route("/openapi.json", get(async move || document))
+        .method_not_allowed_fallback(async || Problem::method_not_allowed())
+        .layer(middleware::from_fn_with_state(desk.clone(), caller::pace));
+    Router::from(operations())
         .fallback(async || Problem::not_found())
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
         .layer(middleware::from_fn_with_state(desk.clone(), caller::check))
-        .merge(may_be_asked_by_all)
+        .merge(for_all)
         .layer(DefaultBodyLimit::max(limits::API_BODY_BYTES))
         .with_state(desk)
 }

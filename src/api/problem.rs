@@ -1,16 +1,18 @@
 //! Every refusal, in one shape: `application/problem+json` (RFC 9457), with a `code` for programs.
 
+use std::time::Duration;
+
 use axum::{
     http::{
         HeaderValue, StatusCode,
-        header::{CONTENT_TYPE, WWW_AUTHENTICATE},
+        header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
     },
     response::{IntoResponse, Response},
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoResponses, ToSchema};
 
-use crate::writer::Stopped;
+use crate::{search::SearchError, writer::Stopped};
 
 /// A refusal, or a failure.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -26,6 +28,9 @@ pub struct Problem {
     /// What is wrong with the parts of what was given; left out when it is not about them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldError>,
+    /// Seconds to wait before asking again; said in the header `Retry-After`.
+    #[serde(skip)]
+    pub(super) retry_after_s: Option<u64>,
 }
 
 /// What is wrong, or odd, about a part of what was given.
@@ -45,7 +50,8 @@ const EGRESS_DENIED: &str = "egress_denied";
 impl Problem {
     fn new(status: StatusCode, code: &str, title: &str, detail: impl Into<String>) -> Self {
         let (title, code) = (title.to_owned(), code.to_owned());
-        Self { title, status: status.as_u16(), code, detail: detail.into(), errors: Vec::new() }
+        let (status, detail) = (status.as_u16(), detail.into());
+        Self { title, status, code, detail, errors: Vec::new(), retry_after_s: None }
     }
 
     /// What was asked for does not exist.
@@ -67,6 +73,22 @@ impl Problem {
             format!("no webhook is named `{name}`; there are: {}", known.join(", "))
         };
         Self::new(StatusCode::NOT_FOUND, "unknown_webhook", "Not found", detail)
+    }
+
+    pub(super) fn unknown_event(id: &str) -> Self {
+        let detail = format!(
+            "no event `{id}` is stored: it is mistyped, or was kept for long enough \
+             ([store] retain)"
+        );
+        Self::new(StatusCode::NOT_FOUND, "unknown_event", "Not found", detail)
+    }
+
+    pub(super) fn unknown_message(uid: &str) -> Self {
+        let detail = format!(
+            "no event of the message `{uid}` is stored: it is mistyped, or was kept for long enough \
+             ([store] retain)"
+        );
+        Self::new(StatusCode::NOT_FOUND, "unknown_message", "Not found", detail)
     }
 
     pub(super) fn no_such_key(named: &str) -> Self {
@@ -140,6 +162,19 @@ impl Problem {
         }
     }
 
+    /// Too many requests; ask again after that time.
+    pub(super) fn too_many(detail: &str, wait: Duration) -> Self {
+        let (status, title) = (StatusCode::TOO_MANY_REQUESTS, "Too many requests");
+        let problem = Self::new(status, "too_many_requests", title, detail);
+        let whole_seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        Self { retry_after_s: Some(whole_seconds), ..problem }
+    }
+
+    /// Who asks does so too often.
+    pub(super) fn too_often(wait: Duration) -> Self {
+        Self::too_many("too many requests at once; ask again a little later", wait)
+    }
+
     /// It does not go with what is; says what to do.
     pub(super) fn conflict(code: &str, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, code, "Conflict", detail)
@@ -173,12 +208,26 @@ pub(super) enum Refusals {
     /// Who asks may not do that.
     #[response(status = 403, content_type = "application/problem+json")]
     Forbidden(Problem),
+    /// Who asks has asked too much; the header `Retry-After` says when to ask again.
+    #[response(status = 429, content_type = "application/problem+json",
+        headers(("Retry-After" = u64, description = "Seconds")))]
+    TooMany(Problem),
     /// The machine refuses what is needed.
     #[response(status = 500, content_type = "application/problem+json")]
     Internal(Problem),
     /// The daemon is ending.
     #[response(status = 503, content_type = "application/problem+json")]
     Stopping(Problem),
+}
+
+/// What an operation may answer instead that anybody may ask for.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "a description of answers, for the document")]
+pub(super) enum Limited {
+    /// Who asks has asked too much; the header `Retry-After` says when to ask again.
+    #[response(status = 429, content_type = "application/problem+json",
+        headers(("Retry-After" = u64, description = "Seconds")))]
+    TooMany(Problem),
 }
 
 /// What an operation on one thing may answer besides.
@@ -214,6 +263,18 @@ impl From<Stopped> for Problem {
     }
 }
 
+impl From<SearchError> for Problem {
+    fn from(error: SearchError) -> Self {
+        match error {
+            SearchError::Stopped => Self::stopping(),
+            SearchError::Failed(error) => {
+                tracing::error!(%error, "the store cannot be read");
+                Self::internal("the store cannot be read; the log of the daemon says why")
+            }
+        }
+    }
+}
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -224,6 +285,9 @@ impl IntoResponse for Problem {
         if status == StatusCode::UNAUTHORIZED {
             // RFC 9110, section 11.6.1.
             response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if let Some(seconds) = self.retry_after_s {
+            response.headers_mut().insert(RETRY_AFTER, seconds.into());
         }
         response
     }

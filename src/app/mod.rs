@@ -24,7 +24,9 @@ mod pipeline;
 mod reload;
 mod replay;
 mod replay_set;
+mod reports;
 mod run;
+mod service;
 mod signals;
 mod webhooks;
 

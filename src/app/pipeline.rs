@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     AppError,
     dispatch::{Http, Pace, Shared, Turnstile, serve_all},
+    service,
 };
 use crate::{
     clock::SharedClock,
@@ -18,6 +19,7 @@ use crate::{
     egress::Policy,
     limits,
     parse::Whose,
+    search::Search,
     secret::Sealing,
     source::{Batch, milter::FactsReceiver},
     store::Store,
@@ -30,6 +32,7 @@ pub(super) struct Pipeline {
     writer: JoinHandle<Result<Summary, WriterError>>,
     handle: WriterHandle,
     client: Client,
+    search: Search,
     /// One task for all; gives whether retries wait.
     senders: JoinSet<bool>,
     stop_senders: CancellationToken,
@@ -88,6 +91,8 @@ impl Pipeline {
         let (batches, inbox) = mpsc::channel(waiting);
         let client = Client::new(egress.clone())?;
         webhooks.iter().try_for_each(|webhook| client.prepare(webhook))?;
+        let search = Search::start(store.reader())
+            .map_err(AppError::system("start the thread that reads the store"))?;
         let keys = Keys::load(&store, &webhooks, sealing.clone(), clock.now())?;
         let setup = Setup {
             store,
@@ -105,6 +110,9 @@ impl Pipeline {
         if let Some(facts) = facts {
             writer = writer.with_facts(facts);
         }
+        if mode == Mode::Live {
+            writer = writer.with_pulse(service::feed_watchdog);
+        }
         let writer_ended = CancellationToken::new();
         let writer = spawn_writer(writer, runtime, writer_ended.clone())?;
         let shared = Shared {
@@ -118,14 +126,27 @@ impl Pipeline {
         let mut senders = JoinSet::new();
         senders.spawn_on(serve_all(only, shared.clone()), runtime.handle());
         let (stop_senders, input_ended) = (shared.stop, shared.input_ended);
-        let pipeline =
-            Self { writer, handle, client, senders, stop_senders, input_ended, writer_ended };
+        let pipeline = Self {
+            writer,
+            handle,
+            client,
+            search,
+            senders,
+            stop_senders,
+            input_ended,
+            writer_ended,
+        };
         Ok((pipeline, batches))
     }
 
     /// What makes the requests.
     pub(super) fn client(&self) -> Client {
         self.client.clone()
+    }
+
+    /// What reads the store.
+    pub(super) fn search(&self) -> Search {
+        self.search.clone()
     }
 
     /// Commits all that was read, then waits until nothing is left to send but what waits for a

@@ -195,16 +195,18 @@ impl Reloader {
 
 /// What has changed that is only looked at when the daemon starts.
 fn needs_restart(running: &Config, new: &Config) -> Vec<String> {
+    let Config { state_dir, sources, store, api, reports, sealing, concurrency, .. } = running;
     let is_milter = |source: &Source| matches!(source.kind, SourceKind::Milter(_));
     let wishes =
         |config: &Config| config.sources.iter().any(is_milter).then(|| Wishes::of(&config.mail));
     let changed = [
-        ("state_dir", running.state_dir != new.state_dir),
-        ("source", differ(&running.sources, &new.sources)),
-        ("store", differ(&running.store, &new.store)),
-        ("api", running.api != new.api),
-        ("seal_key_file", differ(&running.sealing, &new.sealing)),
-        ("concurrency", running.concurrency != new.concurrency),
+        ("state_dir", *state_dir != new.state_dir),
+        ("source", differ(sources, &new.sources)),
+        ("store", differ(store, &new.store)),
+        ("api", *api != new.api),
+        ("reports", *reports != new.reports),
+        ("seal_key_file", differ(sealing, &new.sealing)),
+        ("concurrency", *concurrency != new.concurrency),
         ("mail.metadata_headers, mail.tag_header or route.header", wishes(running) != wishes(new)),
     ];
     changed.into_iter().filter(|(_, is_changed)| *is_changed).map(|(it, _)| it.to_owned()).collect()

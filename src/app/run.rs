@@ -18,6 +18,7 @@ use super::{
     opening::{self, open_store},
     pipeline::{Parts, Pipeline, whose},
     reload::{Asked, Latest, Loader, Reloader},
+    reports, service,
     signals::Signals,
     webhooks,
 };
@@ -26,14 +27,15 @@ use crate::{
     clock::{self, SharedClock},
     config::{Config, Source, SourceKind, Start},
     parse::Whose,
+    report,
     source::{
         self, Batch, Health,
         file::{FileTail, Tally},
         journald::{self, Journald},
-        milter::{self, FactsSender, Milter, Wishes, handover},
+        milter::{self, CaptureSender, FactsSender, Milter, Wishes, captures, handover},
     },
     store::{self, Store},
-    writer::{Feed, Mode, Summary, journal_position, positions},
+    writer::{Feed, Mode, Summary, WriterHandle, journal_position, positions},
 };
 
 /// Runs until SIGTERM or Ctrl-C, or until standard input ends when that is the only source.
@@ -92,19 +94,20 @@ fn start(
         desk: daemon.desk.clone(),
     };
     runtime.spawn(reloader.run(asked, daemon.stop_sources.clone()));
-    runtime.spawn(say_running(config, daemon.begun()));
+    runtime.spawn(say_running(config, daemon.desk.has_begun.clone()));
+    runtime.spawn(service::tell(daemon.desk.clone()));
     Ok((daemon, signals))
 }
 
 /// Says that it runs once that is true: what is logged from then on will be told, whatever happens.
 fn say_running(
     config: &Config,
-    begun: impl Future<Output = bool> + Send + 'static,
+    mut begun: watch::Receiver<bool>,
 ) -> impl Future<Output = ()> + Send + 'static {
     let (sources, webhooks) = (config.sources.len(), config.webhooks.len());
     let state_dir = config.state_dir.display().to_string();
     async move {
-        if begun.await {
+        if begun.wait_for(|has_begun| *has_begun).await.is_ok() {
             tracing::info!(sources, webhooks, state_dir, "mailherald is running");
         }
     }
@@ -126,8 +129,7 @@ pub(super) struct Daemon {
     sources_ended: CancellationToken,
     source_failed: CancellationToken,
     stop_sources: CancellationToken,
-    /// What the sources say of themselves.
-    health: Vec<(String, HealthReceiver)>,
+    /// What is told of all this.
     desk: Desk,
 }
 
@@ -145,6 +147,7 @@ impl Daemon {
         let starts = source_starts(sources, &store)?;
         let webhooks = webhooks::all(config, &store)?;
         let (knowing, facts) = handover();
+        let (capturing, captured) = captures();
         let parts = Parts {
             store,
             mail: &config.mail,
@@ -175,19 +178,39 @@ impl Daemon {
                 Arc::clone(&clock),
                 writer,
             ));
-            let out = Outlets { lines: out, facts: knowing.clone(), wishes: Arc::clone(&wishes) };
+            let out = Outlets {
+                lines: out,
+                facts: knowing.clone(),
+                captures: capturing.clone(),
+                wishes: Arc::clone(&wishes),
+            };
             threads.push(start.spawn(out, clock, telling, stop_sources.clone(), runtime)?);
             health.push((name, told));
         }
         runtime.spawn(alerts::of_clock(pipeline.client(), pipeline.writer()));
+        let reports = report::Desk::new(
+            config.reports.clone(),
+            pipeline.search(),
+            pipeline.writer(),
+            Arc::clone(&clock),
+        );
+        runtime.spawn(reports::take_all(captured, reports.clone(), stop_sources.clone()));
+        let (telling_begun, has_begun) = watch::channel(false);
         let desk = Desk {
             sources: health.clone().into(),
             writer: pipeline.writer(),
             client: pipeline.client(),
+            reports,
+            search: pipeline.search(),
+            started: clock.now(),
             clock: Arc::clone(&clock),
             grounds: Arc::new(sync::Mutex::new(webhooks::grounds(config))),
             reloads,
+            has_begun,
+            guard: Arc::default(),
+            stop: stop_sources.clone(),
         };
+        runtime.spawn(begin(health.clone(), pipeline.writer(), telling_begun));
         control::start(config, desk.clone(), runtime, stop_sources.clone());
         let (sources_ended, source_failed) = (CancellationToken::new(), CancellationToken::new());
         let (ended, failed) = (sources_ended.clone(), source_failed.clone());
@@ -201,20 +224,7 @@ impl Daemon {
             }
             result
         });
-        Ok(Self { pipeline, sources, sources_ended, source_failed, stop_sources, health, desk })
-    }
-
-    /// Waits until each source has begun, and until that is stored. False when it never will be.
-    fn begun(&self) -> impl Future<Output = bool> + Send + 'static {
-        let (sources, writer) = (self.health.clone(), self.pipeline.writer());
-        async move {
-            for (_, mut source) in sources {
-                if source.wait_for(|health| health.has_begun).await.is_err() {
-                    return false;
-                }
-            }
-            writer.flush().await.is_ok()
-        }
+        Ok(Self { pipeline, sources, sources_ended, source_failed, stop_sources, desk })
     }
 
     /// Runs until a signal, until the writer or a source fails, or until every source has come to
@@ -232,6 +242,7 @@ impl Daemon {
         }
         if is_told_to_stop {
             tracing::info!("stopping");
+            service::stopping();
         }
         let _second = signals.exit_on_next();
         (is_told_to_stop, self.stop().await)
@@ -245,6 +256,23 @@ impl Daemon {
         let summary = self.pipeline.finish().await?;
         sources.map_err(|_| AppError::Panic("source"))??;
         Ok(summary)
+    }
+}
+
+/// Waits until each source has begun, and until that is stored; tells it then. Never does if that
+/// never is.
+async fn begin(
+    sources: Vec<(String, HealthReceiver)>,
+    writer: WriterHandle,
+    begun: watch::Sender<bool>,
+) {
+    for (_, mut source) in sources {
+        if source.wait_for(|health| health.has_begun).await.is_err() {
+            return;
+        }
+    }
+    if writer.flush().await.is_ok() {
+        begun.send_replace(true);
     }
 }
 
@@ -334,6 +362,7 @@ fn feed(source: &Source, now: Timestamp) -> Feed {
 struct Outlets {
     lines: mpsc::Sender<Batch>,
     facts: FactsSender,
+    captures: CaptureSender,
     /// What milters look for.
     wishes: Arc<Wishes>,
 }
@@ -361,7 +390,7 @@ fn source_starts(sources: Vec<Source>, store: &Store) -> Result<Vec<Starting>, A
 impl Starting {
     fn spawn(
         self,
-        Outlets { lines: out, facts, wishes }: Outlets,
+        Outlets { lines: out, facts, captures, wishes }: Outlets,
         clock: SharedClock,
         health: watch::Sender<Health>,
         stop: CancellationToken,
@@ -392,7 +421,7 @@ impl Starting {
                 Ok(SourceThread::Journald(task))
             }
             SourceKind::Milter(socket) => {
-                let milter = Milter { name: self.source.name, socket, wishes };
+                let milter = Milter { name: self.source.name, socket, wishes, captures };
                 source::milter::spawn(milter, facts, clock, health, stop, runtime.handle())
                     .map(SourceThread::Milter)
                     .map_err(AppError::system("start a source's thread"))

@@ -107,10 +107,21 @@ pub(crate) enum Command {
     Webhooks(WebhooksArgs),
     /// List deliveries that ended badly, send them again, or clear them away.
     Dead(DeadArgs),
+    /// Take in a complaint or a late bounce that came as mail, from standard input.
+    ///
+    /// For a pipe of the mail server: `fbl: "|mailherald ingest"` in its aliases. Mail that is no
+    /// report is passed over. Exits with 75 while the daemon cannot take it, so that the mail
+    /// server keeps it and tries again, and with 0 when what came of it is on disk.
+    Ingest(IngestArgs),
     /// Make, list and revoke keys of the API, for those who ask over the network.
     Keys(KeysArgs),
     /// Show how far the running daemon is behind its logs.
     Sources(Ask),
+    /// Show what happens while it does, one line an event.
+    ///
+    /// Asks the running daemon. With --forward-to each event is sent to a receiver under development, as
+    /// a webhook would be: rendered and signed as a profile does it, once, whatever is configured.
+    Listen(ListenArgs),
     /// Print the completions for a shell.
     Completions(CompletionsArgs),
     /// Print the manual page.
@@ -281,6 +292,16 @@ pub(crate) struct CreateKeyArgs {
     /// The same of this domain's inbound events.
     #[arg(long = "owned-domain", value_name = "DOMAIN")]
     pub(crate) owned_domains: Vec<String>,
+}
+
+/// Arguments of `ingest`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct IngestArgs {
+    #[command(flatten)]
+    pub(crate) ask: Ask,
+    /// The daemon's socket for reports (`reports.socket`), instead of the configured one.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["state", "api"])]
+    pub(crate) socket: Option<PathBuf>,
 }
 
 /// Arguments of `webhooks`.
@@ -497,6 +518,38 @@ pub(crate) struct DeadWhich {
     /// That ended before then.
     #[arg(long, value_name = "TIME", group = "meant")]
     pub(crate) until: Option<Timestamp>,
+}
+
+/// Arguments of `listen`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ListenArgs {
+    #[command(flatten)]
+    pub(crate) ask: Ask,
+    /// Send each event to this URL, and show the answer.
+    #[arg(long, value_name = "URL")]
+    pub(crate) forward_to: Option<Url>,
+    /// How that receiver wants to be spoken to.
+    #[arg(long, value_name = "PROFILE", requires = "forward_to", value_parser = PROFILE_NAMES)]
+    #[arg(default_value = "standard")]
+    pub(crate) profile: String,
+    /// The file that holds its secret; one is made and shown without it.
+    #[arg(long, value_name = "FILE", requires = "forward_to")]
+    pub(crate) secret_file: Option<PathBuf>,
+    /// Only events of this type; may be repeated, and be a wildcard as in `outbound.*`.
+    #[arg(long = "type", value_name = "TYPE")]
+    pub(crate) types: Vec<String>,
+    /// Only what this webhook is told of, by name or id.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) webhook: Option<String>,
+    /// Only of messages that this user submitted.
+    #[arg(long, value_name = "USER")]
+    pub(crate) user: Option<String>,
+    /// Only of messages to this domain.
+    #[arg(long, value_name = "DOMAIN")]
+    pub(crate) domain: Option<String>,
+    /// Attempts to deliver, too.
+    #[arg(long, conflicts_with = "forward_to")]
+    pub(crate) attempts: bool,
 }
 
 /// Arguments of `completions`.

@@ -1,6 +1,6 @@
 //! The command line's side of the control API.
 
-use std::{env, fmt, io, path::PathBuf};
+use std::{env, fmt, io, path::PathBuf, time::Duration};
 
 use reqwest::{
     Client, RequestBuilder, Response, Url,
@@ -14,9 +14,12 @@ use super::{
     args::{Ask, Global},
 };
 use crate::{
-    api::{problem::Problem, socket},
+    api::{problem::Problem, socket, stream::Listen},
     config::{self, ConfigError, Purpose, STATE_DIR},
 };
+
+/// How long a mail may take to be taken in.
+const MAIL_WAIT: Duration = Duration::from_mins(1);
 
 /// Environment variable of the key for a daemon on the network.
 const KEY: &str = "MAILHERALD_API_KEY";
@@ -64,6 +67,9 @@ pub enum DaemonError {
     /// It speaks of what this version does not know.
     #[error("the daemon's answer is not understood: it may be of another version")]
     Strange(#[source] serde_json::Error),
+    /// It says more without an end than this version understands.
+    #[error("the daemon's answer has no end: it may be of another version")]
+    Endless,
     /// The environment gives a key that cannot be one.
     #[error("{KEY} holds what cannot be a key")]
     Key,
@@ -75,6 +81,17 @@ pub enum DaemonError {
     Runtime(#[source] std::io::Error),
 }
 
+impl DaemonError {
+    /// The same question may be answered a little later.
+    pub(super) fn may_pass(&self) -> bool {
+        match self {
+            Self::Silent { .. } => true,
+            Self::Refused(problem) => matches!(problem.status, 429 | 500..),
+            _ => false,
+        }
+    }
+}
+
 impl Daemon {
     /// The daemon with that state directory. Nothing is sent yet.
     pub(super) fn find(ask: &Ask, global: &Global) -> Result<Self, Failure> {
@@ -83,6 +100,11 @@ impl Daemon {
             (None, Some(state_dir)) => Place::Socket(socket::path(state_dir)),
             (None, None) => Place::Socket(socket::path(&configured(global)?)),
         };
+        Self::at(place)
+    }
+
+    /// The daemon at that place. Nothing is sent yet.
+    pub(super) fn at(place: Place) -> Result<Self, Failure> {
         let client = match &place {
             Place::Socket(path) => Client::builder().unix_socket(path.clone()).no_proxy(),
             Place::Network(_) => Client::builder().default_headers(key()?),
@@ -140,6 +162,42 @@ impl Daemon {
         let bytes = serde_json::to_vec(body).map_err(DaemonError::Strange)?;
         let request = self.client.patch(self.url(segments));
         self.answer(request.header("content-type", "application/json").body(bytes))
+    }
+
+    /// What comes of a mail. A daemon that hangs is given up: the mail server waits.
+    pub(super) fn post_mail<T: DeserializeOwned>(
+        &self,
+        segments: &[&str],
+        mail: Vec<u8>,
+    ) -> Result<T, DaemonError> {
+        let request = self.client.post(self.url(segments)).timeout(MAIL_WAIT);
+        self.answer(request.header("content-type", "message/rfc822").body(mail))
+    }
+
+    /// What happens from now on, or since `last`, as server-sent events.
+    pub(super) async fn listen(
+        &self,
+        asked: &Listen,
+        last: Option<&str>,
+    ) -> Result<Response, DaemonError> {
+        let silent = |source| DaemonError::Silent { place: self.place.clone(), source };
+        let mut request = self.client.get(self.url(&["stream"])).query(asked);
+        if let Some(last) = last {
+            request = request.header("last-event-id", last);
+        }
+        let response = request.send().await.map_err(silent)?;
+        if response.status().is_success() {
+            return Ok(response);
+        }
+        // It is a refusal, and never what was asked for.
+        understood::<serde_json::Value>(response, silent)
+            .await
+            .and_then(|_| Err(DaemonError::Endless))
+    }
+
+    /// Waits for what a command does here and there.
+    pub(super) fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
+        self.runtime.block_on(work)
     }
 
     fn url(&self, segments: &[&str]) -> Url {

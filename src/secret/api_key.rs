@@ -24,7 +24,7 @@ const ID_BYTES: usize = 10;
 pub struct Token(String);
 
 /// SHA-256 of a [`Token`].
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TokenDigest(pub [u8; 32]);
 
 /// What a key allows.

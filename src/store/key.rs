@@ -28,6 +28,10 @@ const ATTEMPTS: u8 = b'a';
 const RING: u8 = b'k';
 const API_KEY: u8 = b'u';
 const MADE: u8 = b'v';
+const SEGMENT: u8 = b'g';
+const TERMS: u8 = b'i';
+const LOG: u8 = b'f';
+const AUDIT: u8 = b'y';
 
 /// A whole key.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -130,6 +134,12 @@ impl Key {
         Self(Writer::table(API_KEY).raw(&digest).0)
     }
 
+    /// A row of the audit log.
+    #[must_use]
+    pub fn audit(number: u64) -> Self {
+        Self(Writer::table(AUDIT).raw(&number.to_be_bytes()).0)
+    }
+
     /// A delivery that waits until `due_ms`, milliseconds since the epoch.
     #[must_use]
     pub fn retry(webhook: WebhookId, due_ms: u64, seq: u64) -> Self {
@@ -167,6 +177,25 @@ impl Key {
     #[must_use]
     pub fn posting(hour: u32, first_seq: u64) -> Self {
         Self(Writer::table(POSTING).raw(&hour.to_be_bytes()).raw(&first_seq.to_be_bytes()).0)
+    }
+
+    /// The index segment whose first event is `first_seq`.
+    #[must_use]
+    pub fn segment(first_seq: u64) -> Self {
+        Self(Writer::table(SEGMENT).raw(&first_seq.to_be_bytes()).0)
+    }
+
+    /// The page of that segment's postings that begins with the posting `first`.
+    #[must_use]
+    pub fn terms(segment: u64, first: u64) -> Self {
+        let key = Writer::table(TERMS).raw(&segment.to_be_bytes());
+        Self(key.raw(&first.to_be_bytes()).0)
+    }
+
+    /// The log that the lines of events name by that number.
+    #[must_use]
+    pub fn log(number: u32) -> Self {
+        Self(Writer::table(LOG).raw(&number.to_be_bytes()).0)
     }
 
     /// When the chunk that begins with `first_seq` was begun.
@@ -296,6 +325,12 @@ impl Prefix {
         Self(vec![API_KEY])
     }
 
+    /// The audit log.
+    #[must_use]
+    pub fn audit() -> Self {
+        Self(Writer::table(AUDIT).0)
+    }
+
     /// What waits for one webhook, the earliest due first.
     #[must_use]
     pub fn retries(webhook: WebhookId) -> Self {
@@ -348,6 +383,24 @@ impl Prefix {
     #[must_use]
     pub fn of_replay(self) -> Self {
         Self(Writer::table(REPLAY).raw(&self.0).0)
+    }
+
+    /// Every index segment, oldest first.
+    #[must_use]
+    pub fn segments() -> Self {
+        Self(vec![SEGMENT])
+    }
+
+    /// Every page of postings of an index segment.
+    #[must_use]
+    pub fn terms(segment: u64) -> Self {
+        Self(Writer::table(TERMS).raw(&segment.to_be_bytes()).0)
+    }
+
+    /// Every log that lines of events are in, oldest first.
+    #[must_use]
+    pub fn logs() -> Self {
+        Self(vec![LOG])
     }
 
     /// Every posting of one hour.
@@ -441,6 +494,13 @@ pub fn parse_api_key(key: &[u8]) -> Option<[u8; 32]> {
     fields.array().filter(|_| fields.done())
 }
 
+/// Number of a [`Key::audit`].
+#[must_use]
+pub fn parse_audit(key: &[u8]) -> Option<u64> {
+    let mut fields = Fields::of(AUDIT, key)?;
+    fields.u64().filter(|_| fields.done())
+}
+
 /// Webhook, due time in milliseconds since the epoch, and sequence number of a [`Key::retry`].
 #[must_use]
 pub fn parse_retry(key: &[u8]) -> Option<(WebhookId, u64, u64)> {
@@ -476,6 +536,27 @@ pub fn parse_posting(key: &[u8]) -> Option<(u32, u64)> {
     let mut fields = Fields::of(POSTING, key)?;
     let hour = fields.array().map(u32::from_be_bytes)?;
     Some((hour, fields.u64()?)).filter(|_| fields.done())
+}
+
+/// First sequence number of a [`Key::segment`].
+#[must_use]
+pub fn parse_segment(key: &[u8]) -> Option<u64> {
+    let mut fields = Fields::of(SEGMENT, key)?;
+    fields.u64().filter(|_| fields.done())
+}
+
+/// Segment and first posting of a [`Key::terms`].
+#[must_use]
+pub fn parse_terms(key: &[u8]) -> Option<(u64, u64)> {
+    let mut fields = Fields::of(TERMS, key)?;
+    Some((fields.u64()?, fields.u64()?)).filter(|_| fields.done())
+}
+
+/// Number of a [`Key::log`].
+#[must_use]
+pub fn parse_log(key: &[u8]) -> Option<u32> {
+    let mut fields = Fields::of(LOG, key)?;
+    fields.array().map(u32::from_be_bytes).filter(|_| fields.done())
 }
 
 /// First sequence number of a [`Key::age`].
@@ -569,6 +650,7 @@ mod tests {
         assert_eq!(parse_ring(Key::ring(hook).as_bytes()), Some(hook));
         assert_eq!(parse_made(Key::made(hook).as_bytes()), Some(hook));
         assert_eq!(parse_api_key(Key::api_key([5; 32]).as_bytes()), Some([5; 32]));
+        assert_eq!(parse_audit(Key::audit(9).as_bytes()), Some(9));
         assert_eq!(parse_chunk(Key::chunk(77).as_bytes()), Some(77));
         assert_eq!(parse_aside(Key::aside(78).as_bytes()), Some(78));
         assert_eq!(parse_haraka(Key::haraka("C.1", 7).as_bytes()), Some(("C.1", 7)));

@@ -5,6 +5,7 @@
 //! pending delivery costs nothing, and a dead receiver costs one key for each event it missed.
 
 mod claim;
+mod figures;
 mod finish;
 mod manual;
 mod order;
@@ -23,9 +24,11 @@ use serde::{Deserialize, Serialize};
 use super::{
     Claimed, Resume,
     backfill::Offered,
+    course::Course,
     error::WriterError,
     events::EventLog,
     expiry::Expiry,
+    figures::Ends,
     history::History,
     manual::{Action, Outcome, Standing},
     notices::Notices,
@@ -103,6 +106,8 @@ struct State {
     expiry: Expiry,
     /// What became of fresh events, since the start.
     tally: Tally,
+    /// What came of attempts and deliveries, since the start.
+    ends: Ends,
     history: History,
     /// Events below it are not sent any more.
     expired_seq: u64,
@@ -295,6 +300,18 @@ impl Deliveries {
         self.endpoints.iter().map(|(id, state)| (*id, standing(state))).collect()
     }
 
+    /// How far each webhook is.
+    pub(super) fn courses(&self) -> Vec<Course> {
+        let course = |state: &State| Course {
+            webhook: state.id,
+            progress: state.progress.clone(),
+            claimed: state.claimed_retries.iter().map(|(_, seq)| *seq).collect(),
+            born_seq: state.born_seq,
+            is_disabled: state.endpoint.health().disabled.is_some(),
+        };
+        self.endpoints.values().map(course).collect()
+    }
+
     /// Hands out up to `max` deliveries of one webhook.
     pub(super) fn claim(
         &mut self,
@@ -437,7 +454,7 @@ impl State {
             history: History::load(webhook.id, store)?,
             order: (webhook.policy.ordering == policy::Ordering::Message).then(Order::default),
             endpoint: Endpoint::new(health, &webhook.policy, now_ms),
-            interest: Interest::of(&subscription(&webhook)),
+            interest: Interest::of(&webhook.subscription()),
             webhook,
             progress,
             born_seq,
@@ -448,6 +465,7 @@ impl State {
             may_be_misplaced: true,
             expiry: Expiry::default(),
             tally: Tally::default(),
+            ends: Ends::default(),
             expired_seq: 0,
             discarded_told_ms: None,
             dead: None,
@@ -491,7 +509,7 @@ impl State {
     }
 
     fn subscription(&self) -> Subscription<'_> {
-        subscription(&self.webhook)
+        self.webhook.subscription()
     }
 
     /// As [`Deliveries::expire`], for one webhook.
@@ -513,20 +531,8 @@ impl State {
     }
 }
 
-fn subscription(webhook: &Webhook) -> Subscription<'_> {
-    let Webhook { events, filter_users, filter_domains, selection, .. } = webhook;
-    Subscription {
-        types: *events,
-        users: filter_users.as_deref().unwrap_or_default(),
-        domains: filter_domains.as_deref().unwrap_or_default(),
-        routes: &selection.routes,
-        deferrals: selection.deferrals,
-        machine: selection.include_machine_events,
-    }
-}
-
 /// A stored retry.
-fn waiting(value: &[u8]) -> Result<Waiting, CodecError> {
+pub(super) fn waiting(value: &[u8]) -> Result<Waiting, CodecError> {
     const WHAT: &str = "retry";
     if value.first() == Some(&FIRST_RETRY_VERSION) {
         return codec::decode(WHAT, FIRST_RETRY_VERSION, &[value, &[0]].concat());

@@ -11,14 +11,18 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::{
     KeysError, Roster,
     api_keys::{KeyAction, KeyOutcome},
+    audit::AuditRow,
+    course::Course,
     history::{Page, Wanted},
+    look::Look,
     manual::{Action, Cancelled, Cleared, DeadPage, Outcome, Replayed, Selector, Standing},
+    news::Teller,
     turnover::Change,
 };
 use crate::{
     config::{Webhook, WebhookId},
-    correlate::Direction,
-    event::{EventType, Notice},
+    correlate::{Direction, Open, Sought},
+    event::{Event, EventType, Notice},
     queue::delivery::{Claim, Finished},
     secret::{ApiKey, ApiKeys, KeyRing, RotationError, Secret, TokenDigest},
 };
@@ -39,6 +43,14 @@ pub(super) enum Command {
     Disable { webhook: WebhookId, answer: oneshot::Sender<bool> },
     /// What a person does with deliveries.
     Act { webhook: WebhookId, action: Action, answer: oneshot::Sender<Outcome> },
+    /// Messages that are open.
+    Open { sought: Sought, answer: oneshot::Sender<Vec<Open>> },
+    /// How far the webhooks are.
+    Courses { answer: oneshot::Sender<Vec<Course>> },
+    /// Something is to be looked at.
+    Look(Look),
+    /// Keep a row of the audit log.
+    Audit { row: AuditRow, answer: oneshot::Sender<()> },
     /// How the webhooks are.
     Standings { answer: oneshot::Sender<BTreeMap<WebhookId, Standing>> },
     /// Read attempts.
@@ -60,6 +72,8 @@ pub(super) enum Command {
     LetGo { webhook: WebhookId },
     /// Make a key of the API, or end one.
     ApiKey { action: KeyAction, answer: oneshot::Sender<KeyOutcome> },
+    /// Events of reports: those that are not stored yet are to be.
+    Report { events: Vec<Event>, answer: oneshot::Sender<Vec<(Event, bool)>> },
     /// Take in the batches that wait, commit, answer.
     Flush { input_ended: bool, answer: oneshot::Sender<()> },
     /// The replay is over: nothing of it is to be gone on with.
@@ -125,6 +139,7 @@ pub struct WriterHandle {
     durable: watch::Receiver<u64>,
     api_keys: ApiKeys,
     webhooks: Roster,
+    pub(super) teller: Teller,
 }
 
 /// The writer has ended; nothing can be claimed or finished any more.
@@ -138,8 +153,9 @@ impl WriterHandle {
         durable: watch::Receiver<u64>,
         api_keys: ApiKeys,
         webhooks: Roster,
+        teller: Teller,
     ) -> Self {
-        Self { commands, durable, api_keys, webhooks }
+        Self { commands, durable, api_keys, webhooks, teller }
     }
 
     /// Claims up to `max` deliveries for a webhook.
@@ -196,6 +212,22 @@ impl WriterHandle {
         self.ask(|answer| Command::Standings { answer }).await
     }
 
+    /// Open messages, a few at most.
+    ///
+    /// # Errors
+    /// [`Stopped`] when the writer has ended.
+    pub async fn open(&self, sought: Sought) -> Result<Vec<Open>, Stopped> {
+        self.ask(|answer| Command::Open { sought, answer }).await
+    }
+
+    /// How far the webhooks are, at this moment.
+    ///
+    /// # Errors
+    /// [`Stopped`] when the writer has ended.
+    pub async fn courses(&self) -> Result<Vec<Course>, Stopped> {
+        self.ask(|answer| Command::Courses { answer }).await
+    }
+
     /// Attempts that were made for a webhook, the newest first, at most 1000.
     ///
     /// # Errors
@@ -203,6 +235,18 @@ impl WriterHandle {
     pub async fn attempts(&self, webhook: WebhookId, wanted: Wanted) -> Result<Page, Stopped> {
         let wanted = Wanted { limit: wanted.limit.min(PAGE), ..wanted };
         self.ask(|answer| Command::Attempts { webhook, wanted, answer }).await
+    }
+
+    /// Has events of reports stored and sent, those that are not stored already. Says of each whether it
+    /// is new. Durable when it answers.
+    ///
+    /// # Errors
+    /// [`Stopped`] when the writer has ended, or when there is no room for them now.
+    pub async fn report(&self, events: Vec<Event>) -> Result<Vec<(Event, bool)>, Stopped> {
+        if events.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.ask(|answer| Command::Report { events, answer }).await
     }
 
     /// Sends the event with that sequence number to one webhook again, whatever its filters say, as
@@ -354,7 +398,7 @@ impl WriterHandle {
         drop(self.commands.send(Command::LetGo { webhook }).await);
     }
 
-    async fn ask<T>(
+    pub(super) async fn ask<T>(
         &self,
         command: impl FnOnce(oneshot::Sender<T>) -> Command,
     ) -> Result<T, Stopped> {

@@ -5,13 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tokio::{sync::mpsc, time::Instant};
 
-use super::{Feed, Mode, silence::Silences, stage::Stage};
+use super::{Feed, Mode, logs::Logs, silence::Silences, stage::Stage};
 use crate::{
     correlate::Correlator,
-    event::{Event, EventType},
+    event::{Event, EventType, LinePlace},
     parse::{Counts, Reader},
     source::{Batch, milter::FactsReceiver},
 };
+
+/// An event without a place in the log of events yet, and the source whose line gave it; None for
+/// one that came of silence.
+pub(super) type Fresh = (Option<usize>, Event);
 
 /// The sources, and what became of their lines so far.
 #[derive(Debug)]
@@ -31,13 +35,15 @@ pub(super) struct Intake {
     /// When the last batch came in.
     pub(super) heard: Instant,
     /// Events without a place in the log of events yet. Kept to reuse its memory.
-    pub(super) fresh: Vec<Event>,
+    pub(super) fresh: Vec<Fresh>,
     /// Sources that were heard since their state was last staged, by index.
     heard_of: BTreeSet<usize>,
     /// What is wrong with the lines of a source, by its index, and with how many of them; not told
     /// yet.
     pub(super) alarms: Vec<(usize, EventType, u64)>,
     pub(super) silences: Silences,
+    /// Where the lines of events are.
+    logs: Logs,
 }
 
 impl Intake {
@@ -47,6 +53,7 @@ impl Intake {
         correlator: Correlator,
         batches: mpsc::Receiver<Batch>,
         mode: Mode,
+        logs: Logs,
     ) -> Self {
         let (heard, fresh) = (Instant::now(), Vec::new());
         let silences = Silences::new(&sources, heard);
@@ -64,6 +71,7 @@ impl Intake {
             heard_of: BTreeSet::new(),
             alarms: Vec::new(),
             silences,
+            logs,
         }
     }
 
@@ -98,8 +106,21 @@ impl Intake {
             if let Some(past) = self.pasts.remove(&batch.source) {
                 correlator.take_over(past);
             }
-            reader.read(batch, |line| correlator.step(line, told));
-            self.fresh.extend(told.drain(..).filter(|event| reader.wants(event.at_us)));
+            let generation = batch.position.fingerprint;
+            let log = match batch.journal {
+                None => self.logs.number(&source.name, generation, stage),
+                Some(_) => None,
+            };
+            reader.read(batch, |line| {
+                let before = told.len();
+                correlator.step(line, told);
+                let place = log.map(|log| LinePlace { log, offset: line.offset });
+                for event in told.iter_mut().skip(before) {
+                    event.data.place = place;
+                }
+            });
+            let wanted = told.drain(..).filter(|event| reader.wants(event.at_us));
+            self.fresh.extend(wanted.map(|event| (Some(batch.source), event)));
             let (gap, drift) = (reader.told_gap(), reader.told_drift());
             let alarms = [(EventType::SourceGap, gap), (EventType::SourceParseDrift, drift)];
             let told = |(kind, lines): (_, Option<u64>)| Some((batch.source, kind, lines?));
@@ -126,11 +147,19 @@ impl Intake {
         }
     }
 
-    /// Keeps of the fresh events what a source wants. Whose message waited is not known any more:
-    /// what one of them wants is kept.
-    pub(super) fn keep_wanted(&mut self) {
-        let readers = &self.readers;
-        self.fresh.retain(|event| readers.iter().any(|reader| reader.wants(event.at_us)));
+    /// Takes in what the correlator lets go of without a line. Whose message waited is not known any
+    /// more: what one of the sources wants is kept.
+    pub(super) fn release(&mut self, release: impl FnOnce(&mut Correlator, &mut Vec<Event>)) {
+        release(&mut self.correlator, &mut self.told);
+        let (readers, only) = (&self.readers, (self.readers.len() == 1).then_some(0));
+        let wants = |event: &Event| readers.iter().any(|reader| reader.wants(event.at_us));
+        self.fresh.extend(self.told.drain(..).filter(wants).map(|event| (only, event)));
+    }
+
+    /// Lines by source and outcome.
+    pub(super) fn counts_by_source(&self) -> impl Iterator<Item = (&str, Counts)> {
+        let readers = self.sources.iter().zip(&self.readers);
+        readers.map(|(feed, reader)| (feed.name.as_str(), reader.counts()))
     }
 
     /// Lines by outcome.

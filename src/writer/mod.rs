@@ -12,27 +12,37 @@
 
 mod ages;
 mod api_keys;
+mod audit;
 mod backfill;
 mod chunks;
 mod commit;
+mod course;
 mod deliveries;
 mod error;
 mod events;
 mod expiry;
+mod figures;
 mod gists;
 mod handle;
 mod history;
+mod index;
 mod intake;
 mod keys;
 mod life;
 mod live;
+mod logs;
+mod look;
 mod made;
 mod manual;
+mod news;
 mod notices;
 mod postings;
+mod pulse;
 mod replay_set;
+mod reports;
 mod room;
 mod roster;
+pub mod rows;
 mod scope;
 mod silence;
 mod stage;
@@ -64,25 +74,35 @@ use crate::{
     secret::ApiKeys,
     source::{Batch, milter::FactsReceiver},
     store::Store,
+    telemetry::Histogram,
 };
 
 pub use api_keys::KeyOutcome;
+pub use audit::{AuditPage, AuditRow};
+pub use course::{Course, Stored, Whereabouts};
 pub use error::WriterError;
+pub use figures::{Ends, Figures, StoreFigures, Vitals, WebhookFigures};
 pub use handle::{Access, Claimed, Resume, Stopped, WriterHandle};
 pub use history::{Page, Place, Wanted};
 pub use keys::{Keys, KeysError};
 pub use made::made_webhooks;
 pub use manual::{Cancelled, Cleared, Dead, DeadPage, Replayed, Selector, Standing};
+pub use news::{AttemptNews, News, Since};
 pub use replay_set::{ReplaySet, replay_positions};
 pub use roster::{Roster, Webhooks, find};
 pub use stage::{journal_position, positions};
 pub use turnover::Change;
 
+use audit::AuditLog;
 use deliveries::Deliveries;
 use events::EventLog;
+use figures::EventCounts;
 use handle::Command;
 use intake::Intake;
 use life::Life;
+use logs::Logs;
+use news::Teller;
+use pulse::Pulse;
 use room::Room;
 use scope::Scope;
 use stage::Stage;
@@ -229,11 +249,17 @@ pub struct Writer {
     /// When something may have been kept for long enough.
     upkeep_at: Instant,
     stage: Stage,
-    /// Commits since one that said where the input is.
-    commits_without_place: u32,
+    /// When a commit should say again where the input is.
+    place_at: Instant,
     inbox: mpsc::Receiver<Command>,
     durable: watch::Sender<u64>,
     summary: Summary,
+    /// Says that it works.
+    pulse: Option<Pulse>,
+    audit_log: AuditLog,
+    event_counts: EventCounts,
+    teller: Teller,
+    commit_seconds: Histogram,
 }
 
 /// What woke the writer.
@@ -298,6 +324,8 @@ impl Writer {
             live::restore(&store, scope, &mut correlator)?;
         }
         let api_keys = api_keys::load(&store)?;
+        let logs = Logs::load(&store)?;
+        let audit_log = AuditLog::load(&store)?;
         let events = EventLog::load(&store, next_seq, millis(now), &mut stage)?;
         let writer = Self {
             store,
@@ -305,7 +333,12 @@ impl Writer {
             started_us: now.as_microsecond(),
             steady: Steady::new(&*clock),
             clock,
-            intake: Intake::new(sources, readers, correlator, batches, mode),
+            event_counts: EventCounts::new(sources.len()),
+            audit_log,
+            pulse: None,
+            teller: Teller::default(),
+            commit_seconds: Histogram::default(),
+            intake: Intake::new(sources, readers, correlator, batches, mode, logs),
             events,
             deliveries,
             keys,
@@ -318,18 +351,26 @@ impl Writer {
             rebuild_asked_ms: millis(now),
             upkeep_at: Instant::now(),
             stage,
-            commits_without_place: 0,
+            place_at: Instant::now(),
             inbox,
             durable,
             summary: Summary::default(),
         };
-        Ok((writer, WriterHandle::new(commands, durable_seen, api_keys, roster)))
+        let teller = writer.teller.clone();
+        Ok((writer, WriterHandle::new(commands, durable_seen, api_keys, roster, teller)))
     }
 
     /// Adds what comes out there to what the log says.
     #[must_use]
     pub fn with_facts(mut self, facts: FactsReceiver) -> Self {
         self.intake.facts = Some(facts);
+        self
+    }
+
+    /// Calls `tell` every few seconds while it works.
+    #[must_use]
+    pub fn with_pulse(mut self, tell: impl Fn() + Send + 'static) -> Self {
+        self.pulse = Some(Pulse::new(tell));
         self
     }
 
@@ -355,6 +396,9 @@ impl Writer {
         self.begin()?;
         let mut sources_open = true;
         loop {
+            if let Some(pulse) = &mut self.pulse {
+                pulse.beat();
+            }
             match self.wait(sources_open).await {
                 Woken::Command(Some(Command::Stop) | None) => break,
                 Woken::Command(Some(command)) => self.command(command)?,
@@ -416,8 +460,7 @@ impl Writer {
         &mut self,
         release: impl FnOnce(&mut Correlator, &mut Vec<Event>),
     ) -> Result<(), WriterError> {
-        release(&mut self.intake.correlator, &mut self.intake.fresh);
-        self.intake.keep_wanted();
+        self.intake.release(release);
         self.stage.touch();
         self.stage_events()
     }
@@ -463,6 +506,15 @@ impl Writer {
                 answer.send(outcome).ok();
                 self.wake_senders();
             }
+            Command::Open { sought, answer } => {
+                drop(answer.send(self.intake.correlator.open(&sought)));
+            }
+            Command::Courses { answer } => drop(answer.send(self.deliveries.courses())),
+            Command::Look(look) => self.look(look)?,
+            Command::Audit { row, answer } => {
+                self.audit(&row)?;
+                answer.send(()).ok();
+            }
             Command::Standings { answer } => drop(answer.send(self.deliveries.standings())),
             Command::Attempts { webhook, wanted, answer } => {
                 answer.send(history::read(webhook, wanted, &self.store)?).ok();
@@ -507,6 +559,12 @@ impl Writer {
                 };
                 answer.send(outcome).ok();
             }
+            Command::Report { events, answer } => {
+                if let Some(told) = self.stage_reports(events)? {
+                    self.commit()?;
+                    answer.send(told).ok();
+                }
+            }
             Command::Flush { input_ended, answer } => {
                 self.flush(input_ended)?;
                 answer.send(()).ok();
@@ -527,6 +585,8 @@ impl Writer {
     fn finish(&mut self, webhook: WebhookId, finished: Vec<Finished>) -> Result<(), WriterError> {
         let now = self.steady.now(&*self.clock);
         for mut one in finished {
+            self.deliveries.count(webhook, &one);
+            self.tell_attempt(webhook, &one);
             if self.retention.attempts.is_zero() {
                 one.record = None;
             }
@@ -549,11 +609,12 @@ impl Writer {
     /// Gives fresh events their place, those that are new to the store.
     fn stage_events(&mut self) -> Result<(), WriterError> {
         let mut fresh = std::mem::take(&mut self.intake.fresh);
-        for event in fresh.drain(..) {
+        for (source, event) in fresh.drain(..) {
             if self.is_history(&event)? {
                 continue;
             }
             self.summary.events += 1;
+            self.event_counts.count(source, event.kind);
             self.stage.touch();
             self.events.append(event);
         }
@@ -612,6 +673,7 @@ impl Writer {
                 let event =
                     notices::event(kind, notice, now.as_microsecond(), self.events.next_seq());
                 self.stage.touch();
+                self.event_counts.count(None, kind);
                 self.events.append(event);
             }
         }

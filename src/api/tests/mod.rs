@@ -20,19 +20,22 @@ use jiff::tz::TimeZone;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::{
-    sync::{Mutex, mpsc},
+    sync::{Mutex, mpsc, watch},
     task::JoinHandle,
 };
+use tokio_util::sync::CancellationToken;
 use tower_service::Service as _;
 
 use super::{Desk, caller::Peer, router};
 use crate::{
     clock,
-    config::{Grounds, Retention},
+    config::{Grounds, Reports, Retention},
     correlate::Direction,
     deliver::Client,
     egress::Policy,
     event::Route,
+    report,
+    search::Search,
     secret::Sealing,
     store::Store,
     writer::{Keys, Mode, Setup, Summary, Writer, WriterError, made_webhooks},
@@ -134,6 +137,7 @@ fn start(dir: &Path, grounds: &Grounds) -> (Desk, Working) {
     let restored = made.into_iter().map(|(id, made)| made.restore(id, grounds).0.unwrap());
     let webhooks: Vec<_> = restored.map(Arc::new).collect();
     let keys = Keys::load(&store, &webhooks, Sealing::default(), clock.now()).unwrap();
+    let search = Search::start(store.reader()).unwrap();
     let setup = Setup {
         store,
         sources: Vec::new(),
@@ -149,11 +153,19 @@ fn start(dir: &Path, grounds: &Grounds) -> (Desk, Working) {
     let (_batches, inbox) = mpsc::channel(1);
     let (mut writer, handle) = Writer::new(setup, inbox).unwrap();
     let working = tokio::spawn(async move { writer.work().await });
+    let (writer, now) = (handle.clone(), clock.now());
+    let reports = report::Desk::new(Reports::default(), search.clone(), writer, Arc::clone(&clock));
     let desk = Desk {
         sources: Vec::new().into(),
         writer: handle,
         client: Client::new(grounds.egress.clone()).unwrap(),
+        search,
+        reports,
         clock,
+        started: now,
+        has_begun: watch::channel(true).1,
+        guard: Arc::default(),
+        stop: CancellationToken::new(),
         grounds: Arc::new(Mutex::new(grounds.clone())),
         reloads: None,
     };

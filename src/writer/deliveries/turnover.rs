@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
-use super::{Deliveries, State, subscription};
+use super::{Deliveries, State};
 use crate::{
     config::{Webhook, WebhookId},
     queue::{gist::Interest, policy},
@@ -85,7 +85,7 @@ impl State {
         if is_ordered != self.order.is_some() {
             self.order = is_ordered.then(Order::default);
         }
-        self.interest = Interest::of(&subscription(&webhook));
+        self.interest = Interest::of(&webhook.subscription());
         // Its waits may be shorter now.
         self.may_be_misplaced = true;
         self.webhook = webhook;

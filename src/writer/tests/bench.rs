@@ -210,7 +210,7 @@ impl Bench {
         }
     }
 
-    fn batch(&mut self, text: &str, is_past: bool) -> Batch {
+    pub(super) fn batch(&mut self, text: &str, is_past: bool) -> Batch {
         let batch = batch_of(text.lines());
         self.offset += text.len() as u64;
         self.line_count += batch.position.line_count;

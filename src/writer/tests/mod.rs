@@ -2,8 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 mod bench;
+mod index;
 mod keys;
 mod model;
+mod pulse;
 mod replay_set;
 mod retention;
 mod stored_form;

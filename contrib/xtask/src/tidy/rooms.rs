@@ -21,7 +21,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("event", &["limits"]),
     ("egress", &["profile"]),
     ("config", &["egress", "event", "limits", "profile", "queue", "secret"]),
-    ("telemetry", &["config"]),
+    ("telemetry", &["config", "limits"]),
     // The line, from left to right.
     ("source", &["clock", "config", "event", "limits"]),
     ("parse", &["event", "limits", "source"]),
@@ -46,12 +46,28 @@ const ROOMS: &[(&str, &[&str])] = &[
             "telemetry",
         ],
     ),
+    ("search", &["config", "event", "limits", "queue", "source", "store"]),
+    ("report", &["clock", "config", "event", "limits", "search", "writer"]),
     // Edges.
     (
         "api",
         &[
-            "clock", "config", "deliver", "event", "limits", "profile", "queue", "secret",
-            "source", "writer",
+            "clock",
+            "config",
+            "correlate",
+            "deliver",
+            "event",
+            "limits",
+            "parse",
+            "profile",
+            "queue",
+            "report",
+            "search",
+            "secret",
+            "source",
+            "store",
+            "telemetry",
+            "writer",
         ],
     ),
 ];
@@ -64,7 +80,7 @@ const OUTSIDERS: &[(&str, &[&str])] = &[
     ("sled", &["store"]),
     ("reqwest", &["deliver", "cli"]),
     ("axum", &["api", "app", "cli"]),
-    ("mailherald_parsers", &["app", "cli", "correlate", "event", "parse", "source"]),
+    ("mailherald_parsers", &["app", "cli", "correlate", "event", "parse", "report", "source"]),
 ];
 
 /// Rooms that may build what changes the store: one thread writes.
