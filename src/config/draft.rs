@@ -28,9 +28,8 @@ use crate::{
 /// Keys that only the file has: they name files of this host, or lead past the egress policy.
 const ONLY_OF_FILE: [&str; 6] =
     ["secret_file", "ca_file", "client_cert", "client_key", "proxy", "insecure_skip_verify"];
-/// Types that no source tells of in this version: there is no tracking, and no reader of reports.
-const NEVER_TOLD: [EventType; 3] =
-    [EventType::OutboundOpened, EventType::OutboundClicked, EventType::OutboundComplaint];
+/// Types that no source tells of in this version: there is no tracking.
+const NEVER_TOLD: [EventType; 2] = [EventType::OutboundOpened, EventType::OutboundClicked];
 
 /// A key that a draft may have.
 #[derive(Debug, Clone)]
