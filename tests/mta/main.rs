@@ -26,6 +26,7 @@ mod needs;
 mod postconf;
 mod postfix;
 mod receiver;
+mod reports;
 mod rotation;
 mod sasl;
 mod scenario;
