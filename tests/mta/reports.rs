@@ -11,25 +11,39 @@ use tempfile::TempDir;
 
 use crate::{
     client::Client,
-    milter::{LIMIT, OURS, STRANGER, World},
+    milter::{LIMIT, OURS, STRANGER, World, patient_lines},
     namespace::isolated,
+    needs,
+    opendkim::{self, OpenDkim},
     sink::Answer,
-    wait,
+    spam_milter, wait,
 };
 
 /// Sends a message of ours to that address, and gives it as it arrived there.
 fn sent(world: &World, to: &str) -> String {
-    let mut client = Client::connect(OURS, world.postfix.smtp());
-    client.step("MAIL FROM:<news@sender.test>", 250);
+    let text = format!(
+        "From: <news@sender.test>\r\nTo: <{to}>\r\nSubject: Offers\r\nX-Order: 17\r\n\r\nHello.\r\n"
+    );
+    let arrived = arrived(world, to, &text);
+    world.events_of(to, "outbound.delivered");
+    arrived
+}
+
+/// Sends any mail from this host, and gives it as it arrived.
+fn arrived(world: &World, to: &str, mail: &str) -> String {
+    say(&mut Client::connect(OURS, world.postfix.smtp()), "news@sender.test", to, mail);
+    let is_there = || world.sink.mail_to(to).is_some();
+    assert!(wait::until(LIMIT, is_there), "{}", world.postfix.log_text());
+    world.sink.mail_to(to).expect("it is there")
+}
+
+/// One mail, dots doubled (RFC 5321 §4.5.2).
+fn say(client: &mut Client, from: &str, to: &str, mail: &str) {
+    client.step(&format!("MAIL FROM:<{from}>"), 250);
     client.step(&format!("RCPT TO:<{to}>"), 250);
     client.step("DATA", 354);
-    let text = format!(
-        "From: <news@sender.test>\r\nTo: <{to}>\r\nSubject: Offers\r\nX-Order: 17\r\n\r\nHello.\r\n."
-    );
-    client.step(&text, 250);
-    drop(client);
-    world.events_of(to, "outbound.delivered");
-    world.sink.mail_to(to).expect("it was delivered")
+    let mail = mail.replace("\r\n.", "\r\n..");
+    client.step(&format!("{}\r\n.", mail.trim_end()), 250);
 }
 
 /// A feedback report about a message.
@@ -58,14 +72,9 @@ fn bounce(id: &str, about: &str, to: &str) -> String {
     )
 }
 
-/// Sends a mail from elsewhere, dots doubled (RFC 5321 §4.5.2).
+/// Sends a mail from elsewhere.
 fn bring(world: &World, from: &str, to: &str, mail: &str) {
-    let mut client = Client::connect(STRANGER, world.postfix.smtp());
-    client.step(&format!("MAIL FROM:<{from}>"), 250);
-    client.step(&format!("RCPT TO:<{to}>"), 250);
-    client.step("DATA", 354);
-    let mail = mail.replace("\r\n.", "\r\n..");
-    client.step(&format!("{}\r\n.", mail.trim_end()), 250);
+    say(&mut Client::connect(STRANGER, world.postfix.smtp()), from, to, mail);
 }
 
 /// The only event of that type for a recipient, and the first one of its message.
@@ -170,6 +179,100 @@ fn an_alias_pipes_reports_in_and_mail_waits_while_nobody_takes_them() {
         assert_eq!((&data["uid"], &data["async"]), (&queued["uid"], &json!(true)));
         world.postfix.wait_until_idle(LIMIT);
         assert_eq!(world.sink.answers_to(bob), [Answer::Accepted], "nothing was bounced");
+        assert!(world.herald.stop().success(), "{}", world.herald.said());
+    });
+}
+
+/// Milters before ours: a spam filter, and opendkim.
+struct Filters {
+    _opendkim: OpenDkim,
+    world: World,
+}
+
+impl Filters {
+    fn start() -> Self {
+        let dir = tempfile::tempdir().expect("a temporary directory can be made");
+        let everybody = Permissions::from_mode(0o755);
+        fs::set_permissions(dir.path(), everybody).expect("the directory is ours");
+        let spam = dir.path().join("spam.sock");
+        spam_milter::serve(&spam);
+        let opendkim = OpenDkim::start(dir.path());
+        let before = [spam, opendkim::socket(dir.path())].map(|path| format!("unix:{path:?}, "));
+        let before = before.concat().replace('"', "");
+        let lines = patient_lines();
+        assert!(lines.contains("smtpd_milters =\n"), "the shipped lines begin a list so");
+        let lines = lines.replacen("smtpd_milters =\n", &format!("smtpd_milters = {before}\n"), 1);
+        let world = World::in_directory(dir, &lines);
+        world.herald.add(
+            "reports = true\nverdict_headers = [\"X-Spam-Status\"]\n\
+             [reports]\nauthserv_ids = [\"mx.here.test\"]\n",
+        );
+        Self { _opendkim: opendkim, world }
+    }
+}
+
+#[test]
+fn a_report_is_trusted_when_opendkim_vouches_for_its_writer_and_never_by_its_own_words() {
+    isolated(|| {
+        if let Some(missing) = needs::missing_program(&opendkim::PROGRAMS) {
+            return needs::skip(&missing);
+        }
+        let mut filters = Filters::start();
+        let world = &mut filters.world;
+        // While nobody listens: what leaves this host is no report to it.
+        let (eve, bob, carol) = ("ok-eve@out.test", "ok-bob@out.test", "ok-carol@out.test");
+        let text = |to: &str| format!("From: <news@sender.test>\r\nTo: <{to}>\r\n\r\nHello.\r\n");
+        let about = [eve, bob, carol].map(|to| arrived(world, to, &text(to)));
+        let signed = arrived(world, "ok-provider@out.test", &complaint("arf-1", &about[0], eve));
+        assert!(signed.contains("DKIM-Signature:"), "opendkim signs for good.test: {signed}");
+        world.start();
+
+        bring(world, "abuse@good.test", "inbox@here.test", &signed);
+        let (data, _) = told(world, eve, "outbound.complaint");
+        assert_eq!(data["trusted"], true, "{data}\n{:?}", world.postfix.mailbox());
+        assert_eq!(data["correlation"]["method"], "queue_id");
+
+        // Neither what it says of itself, nor another's signature, nor one that does not fit.
+        let forged = complaint("arf-2", &about[1], bob);
+        let results = "Authentication-Results: mx.here.test; dkim=pass header.d=good.test\r\n";
+        bring(world, "evil@evil.test", "inbox@here.test", &format!("{results}{forged}"));
+        let (data, _) = told(world, bob, "outbound.complaint");
+        assert_eq!(data["trusted"], false, "{data}\n{:?}", world.postfix.mailbox());
+        let (signature, _) = signed.split_once("From: <abuse@").expect("it has its own headers");
+        let changed = format!("{signature}{}", complaint("arf-3", &about[2], carol));
+        bring(world, "evil@evil.test", "inbox@here.test", &format!("{results}{changed}"));
+        let (data, _) = told(world, carol, "outbound.complaint");
+        assert_eq!(data["trusted"], false, "{data}\n{:?}", world.postfix.mailbox());
+        assert!(world.herald.stop().success(), "{}", world.herald.said());
+    });
+}
+
+#[test]
+fn the_word_of_an_earlier_spam_filter_counts_and_that_of_a_stranger_does_not() {
+    isolated(|| {
+        if let Some(missing) = needs::missing_program(&opendkim::PROGRAMS) {
+            return needs::skip(&missing);
+        }
+        let mut filters = Filters::start();
+        let world = &mut filters.world;
+        world.start();
+        let from = "From: <eve@good.test>\r\n";
+        let forged = "X-Spam-Status: Yes, score=99 tests=FORGED\r\n";
+        let clean = format!("{forged}{from}Subject: hello\r\n{forged}\r\nHello.\r\n");
+        bring(world, "eve@good.test", "games@here.test", &clean);
+        world.postfix.wait_until_idle(LIMIT);
+        world.events_of("games@here.test", "inbound.delivered");
+        let spam = format!("{forged}{from}Subject: cheap pills\r\n\r\nBuy.\r\n");
+        bring(world, "eve@good.test", "inbox@here.test", &spam);
+        let all = world.events_of("inbox@here.test", "inbound.spam");
+        let found: Vec<_> =
+            all.iter().filter(|event| event.body["type"] == "inbound.spam").collect();
+        let [found] = &found[..] else { panic!("{found:?}") };
+        let data = &found.body["data"];
+        assert_eq!((&data["score"], &data["rules"]), (&json!(9.9), &json!("PILLS,CHEAP")));
+        assert_eq!(data["action"], "tagged");
+        let told = world.events_of("games@here.test", "inbound.delivered");
+        assert!(told.iter().all(|event| event.body["type"] != "inbound.spam"), "{told:?}");
         assert!(world.herald.stop().success(), "{}", world.herald.said());
     });
 }

@@ -18,7 +18,7 @@ use anyhow::{Context, Result, bail};
 use crate::{receivers, run};
 
 /// A program, and the Debian package that has it.
-const PROGRAMS: [(&str, &str); 13] = [
+const PROGRAMS: [(&str, &str); 15] = [
     ("postfix", "postfix"),
     ("ip", "iproute2"),
     ("unshare", "util-linux"),
@@ -32,6 +32,8 @@ const PROGRAMS: [(&str, &str); 13] = [
     ("gzip", "gzip"),
     ("setpriv", "util-linux"),
     ("miltertest", "miltertest"),
+    ("opendkim", "opendkim"),
+    ("opendkim-genkey", "opendkim-tools"),
 ];
 
 /// Writes journal files; it is not on the search path.
