@@ -60,13 +60,13 @@ fn stored(events: &[Event], first: u64, borders: &[usize]) -> (TempDir, Store) {
     for (place, event) in events.iter().enumerate() {
         // Some in each.
         if place % 7 == 6 {
-            commit.put(Key::chunk(chunk.first_seq()), chunk.value());
+            chunk.values().into_iter().for_each(|(seq, value)| commit.put(Key::chunk(seq), value));
             chunk = ChunkBuilder::new(chunk.next_seq());
         }
         assert!(chunk.push(event));
     }
     if !chunk.is_empty() {
-        commit.put(Key::chunk(chunk.first_seq()), chunk.value());
+        chunk.values().into_iter().for_each(|(seq, value)| commit.put(Key::chunk(seq), value));
     }
     let mut borders: Vec<_> = borders.iter().map(|border| (*border).min(events.len())).collect();
     borders.sort();

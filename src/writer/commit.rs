@@ -1,12 +1,14 @@
 //! One commit: packed, applied and synced; and what the writer does meanwhile.
 
-use std::{panic, thread};
+use std::{panic, thread, time::Duration};
+
+use tokio::time::Instant;
 
 use super::{Mode, Writer, error::WriterError, events::EventLog, live, stage::Stage};
 use crate::store::Store;
 
-/// Commits in a row of which one says how far a replay has come, while lines wait.
-const COMMITS_TO_A_PLACE: u32 = 4;
+/// How often a replay stores how far it has come, while lines wait.
+const PLACE_EVERY: Duration = Duration::from_secs(1);
 
 impl Writer {
     /// Makes all that is staged durable, then releases it.
@@ -17,9 +19,9 @@ impl Writer {
     /// As [`Writer::commit`]; with the place where the input is, or without it.
     pub(super) fn commit_staged(&mut self, with_place: bool) -> Result<(), WriterError> {
         let Some(staged) = self.staged(with_place) else { return Ok(()) };
-        let now_ms = self.now_ms();
+        let (now_ms, begun) = (self.now_ms(), Instant::now());
         write(staged, now_ms, &mut self.events, &self.store)?;
-        self.release();
+        self.release(begun.elapsed());
         Ok(())
     }
 
@@ -31,10 +33,13 @@ impl Writer {
         }
         let with_place = self.is_place_due();
         let Some(staged) = self.staged(with_place) else { return Ok(()) };
-        let now_ms = self.now_ms();
+        let (now_ms, begun) = (self.now_ms(), Instant::now());
         let Self { events, store, intake, stage, .. } = self;
         let written = thread::scope(|scope| {
-            let writing = scope.spawn(|| write(staged, now_ms, events, store));
+            let writing = scope.spawn(|| {
+                write(staged, now_ms, events, store)?;
+                Ok::<_, WriterError>(begun.elapsed())
+            });
             while !writing.is_finished()
                 && !stage.is_full()
                 && let Some(batch) = intake.next()
@@ -43,8 +48,8 @@ impl Writer {
             }
             writing.join()
         });
-        written.unwrap_or_else(|panicked| panic::resume_unwind(panicked))?;
-        self.release();
+        let took = written.unwrap_or_else(|panicked| panic::resume_unwind(panicked))?;
+        self.release(took);
         self.stage_events()
     }
 
@@ -53,11 +58,10 @@ impl Writer {
     /// With every commit, but for the past: a replay asks of each event whether the store holds it,
     /// so what a crash makes it read again is known. Most messages have come and gone until the next
     /// time. It would be sent again if it was not kept, or is to be.
-    pub(super) fn is_place_due(&mut self) -> bool {
+    pub(super) fn is_place_due(&self) -> bool {
         let is_known_again = matches!(self.mode, Mode::Replay { resend: false, .. })
             && !self.retention.events.age.is_zero();
-        self.commits_without_place += 1;
-        !is_known_again || self.commits_without_place >= COMMITS_TO_A_PLACE
+        !is_known_again || Instant::now() >= self.place_at
     }
 
     /// What goes into this commit; None when there is nothing.
@@ -79,17 +83,19 @@ impl Writer {
 
     /// Where the input is, and what is open there: both or neither.
     fn stage_place(&mut self) {
-        self.commits_without_place = 0;
+        self.place_at = Instant::now() + PLACE_EVERY;
         let is_kept = self.mode.scope().is_some();
         live::stage(&mut self.intake.correlator, is_kept.then_some(&mut self.stage));
         self.intake.stage_states(&mut self.stage);
     }
 
-    /// All that was staged is durable: events may be handed out.
-    fn release(&mut self) {
+    /// All that was staged is durable, which took so long: events may be handed out.
+    fn release(&mut self, took: Duration) {
+        self.commit_seconds.note(took);
         let durable = self.events.committed();
         self.deliveries.committed(durable);
-        self.durable.send_replace(durable);
+        let before = self.durable.send_replace(durable);
+        self.tell_events(&(before..durable));
         self.look_for_room();
     }
 }

@@ -3,8 +3,8 @@
 //! nobody goes on with. Some keys at a time, so that nobody waits for it.
 
 use super::{
-    deliveries, deliveries::Deliveries, error::WriterError, events::EventLog, history, replay_set,
-    stage, stage::Stage,
+    audit, deliveries, deliveries::Deliveries, error::WriterError, events::EventLog, history,
+    replay_set, stage, stage::Stage,
 };
 use crate::{
     clock::millis_of,
@@ -45,6 +45,7 @@ enum Table {
     Offered,
     Positions,
     SourceStates,
+    Audit,
     Replay,
 }
 
@@ -113,6 +114,7 @@ impl Table {
             Self::Offered => Prefix::all_offered(),
             Self::Positions => Prefix::all_positions(),
             Self::SourceStates => Prefix::source_states(),
+            Self::Audit => Prefix::audit(),
             Self::Replay => Prefix::replay(),
         }
     }
@@ -125,7 +127,8 @@ impl Table {
             Self::Attempts => Some(Self::Offered),
             Self::Offered => Some(Self::Positions),
             Self::Positions => Some(Self::SourceStates),
-            Self::SourceStates => Some(Self::Replay),
+            Self::SourceStates => Some(Self::Audit),
+            Self::Audit => Some(Self::Replay),
             Self::Replay => None,
         }
     }
@@ -173,6 +176,7 @@ impl Table {
                 }
                 _ => false,
             },
+            Self::Audit => is_older(audit::row(value)?.at_ms, audit::KEPT, measure.now_ms),
             Self::Replay => match replay_set::marked_at_ms(store)? {
                 Some(at_ms) => {
                     replay_set::is_mark(key)

@@ -13,8 +13,10 @@ mod bad_input;
 mod control;
 mod faults;
 mod full_disk;
+mod http;
 mod journal;
 mod journald;
+mod listen;
 mod lives;
 mod logrotate;
 mod lost_store;
@@ -25,9 +27,12 @@ mod replay;
 mod rotation;
 mod run;
 mod selection;
+mod service;
 mod store_faults;
+mod telemetry;
 mod traffic;
 mod troubles;
+mod webhooks;
 
 use std::{
     net::{SocketAddr, TcpListener},
