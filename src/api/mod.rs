@@ -15,6 +15,7 @@ pub mod dead;
 pub mod deliveries;
 pub mod document;
 pub mod events;
+pub mod explain;
 mod extract;
 pub mod keys;
 pub mod logs;
@@ -64,6 +65,8 @@ pub struct Desk {
     pub webhooks: Arc<[Arc<Webhook>]>,
     /// The sources by name, and how each is.
     pub sources: Arc<[(String, HealthReceiver)]>,
+    /// Those of them that read log files: names and patterns.
+    pub logs: Arc<[(String, Vec<String>)]>,
     /// Knows the state of deliveries.
     pub writer: WriterHandle,
     /// Makes requests that are asked for here.
@@ -142,6 +145,7 @@ fn operations() -> OpenApiRouter<Desk> {
         .routes(routes!(resend::render))
         .routes(routes!(resend::replay))
         .routes(routes!(messages::show))
+        .routes(routes!(explain::explain))
         .routes(routes!(deliveries::list))
         .routes(routes!(deliveries::show))
         .routes(routes!(deliveries::retry))

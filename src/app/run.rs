@@ -160,6 +160,7 @@ impl Daemon {
         let desk = Desk {
             webhooks: webhooks.into(),
             sources: health.clone().into(),
+            logs: log_files(config),
             writer: pipeline.writer(),
             client: pipeline.client(),
             search: pipeline.search(),
@@ -223,6 +224,15 @@ impl Daemon {
         sources.map_err(|_| AppError::Panic("source"))??;
         Ok(summary)
     }
+}
+
+/// The sources that read log files: names and patterns.
+fn log_files(config: &Config) -> Arc<[(String, Vec<String>)]> {
+    let patterns = |source: &Source| match &source.kind {
+        SourceKind::File(file) => Some((source.name.clone(), file.include.clone())),
+        _ => None,
+    };
+    config.sources.iter().filter_map(patterns).collect()
 }
 
 /// The thread or the task of one source.

@@ -24,6 +24,7 @@ mod receiver;
 mod replay;
 mod rotation;
 mod run;
+mod search;
 mod selection;
 mod store_faults;
 mod traffic;
