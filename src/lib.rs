@@ -23,6 +23,7 @@ pub mod limits;
 pub mod parse;
 pub mod profile;
 pub mod queue;
+pub mod report;
 pub mod search;
 pub mod secret;
 pub mod source;

@@ -22,6 +22,7 @@ pub mod logs;
 pub mod messages;
 pub mod network;
 pub mod problem;
+pub mod reports;
 pub mod resend;
 pub mod rotation;
 pub mod socket;
@@ -34,7 +35,7 @@ use axum::{
     Router,
     extract::{DefaultBodyLimit, connect_info::Connected},
     middleware,
-    routing::get,
+    routing::{get, post},
     serve::{IncomingStream, Listener},
 };
 use tokio::{net::UnixListener, sync::watch};
@@ -45,7 +46,7 @@ use crate::{
     clock::{SharedClock, millis},
     config::Webhook,
     deliver::Client,
-    limits,
+    limits, report,
     search::Search,
     source::Health,
     writer::WriterHandle,
@@ -73,6 +74,8 @@ pub struct Desk {
     pub client: Client,
     /// Knows what happened.
     pub search: Search,
+    /// Takes reports in.
+    pub reports: report::Desk<Search>,
     /// Tells the time.
     pub clock: SharedClock,
 }
@@ -102,6 +105,16 @@ pub async fn serve_socket(listener: UnixListener, desk: Desk, stop: Cancellation
     serve(listener, desk, stop).await;
 }
 
+/// Takes reports and nothing else, from whoever may connect.
+pub async fn serve_reports(listener: UnixListener, desk: Desk, stop: CancellationToken) {
+    let router = Router::new()
+        .route("/v1/reports", post(reports::take))
+        .fallback(async || Problem::not_found())
+        .layer(DefaultBodyLimit::max(limits::REPORT_BYTES))
+        .with_state(desk);
+    serve_with(router, listener, stop).await;
+}
+
 /// The same on the network.
 pub async fn serve_network(listener: Network, desk: Desk, stop: CancellationToken) {
     serve(listener, desk, stop).await;
@@ -112,7 +125,15 @@ where
     L: Listener<Addr: Debug>,
     Peer: for<'a> Connected<IncomingStream<'a, L>>,
 {
-    let service = router(desk).into_make_service_with_connect_info::<Peer>();
+    serve_with(router(desk), listener, stop).await;
+}
+
+async fn serve_with<L>(router: Router, listener: L, stop: CancellationToken)
+where
+    L: Listener<Addr: Debug>,
+    Peer: for<'a> Connected<IncomingStream<'a, L>>,
+{
+    let service = router.into_make_service_with_connect_info::<Peer>();
     let ending = stop.clone().cancelled_owned();
     let serving = axum::serve(listener, service).with_graceful_shutdown(ending);
     let out_of_patience = async {
@@ -140,6 +161,7 @@ fn operations() -> OpenApiRouter<Desk> {
         .routes(routes!(logs::list))
         .routes(routes!(dead::list, dead::purge))
         .routes(routes!(dead::retry))
+        .routes(routes!(reports::take))
         .routes(routes!(events::list))
         .routes(routes!(events::show))
         .routes(routes!(resend::render))

@@ -16,6 +16,7 @@ mod explain;
 mod failure;
 mod generate;
 mod haraka_json;
+mod ingest;
 mod keys;
 mod logs;
 mod parse;
@@ -70,6 +71,7 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Events(args) => events::run(&args, &global),
         Command::Deliveries(args) => deliveries::run(&args, &global),
         Command::Dead(args) => dead::run(&args, &global),
+        Command::Ingest(args) => ingest::run(&args, &global),
         Command::Keys(args) => keys::run(&args, &global),
         Command::Sources(ask) => sources::run(&ask, &global),
         Command::Completions(args) => generate::completions(args.shell),

@@ -8,6 +8,7 @@ pub mod facts;
 pub mod id;
 pub mod kind;
 pub mod notice;
+pub mod report;
 pub mod route;
 pub mod text;
 
@@ -19,6 +20,7 @@ pub use facts::{Facts, Given};
 pub use id::{EventId, IdError, Identities, MessageUid};
 pub use kind::{EventType, Service};
 pub use notice::Notice;
+pub use report::{Complaint, Confidence, Correlation, Method, Reported};
 pub use route::{Route, RouteHeader};
 
 /// One fact about one recipient of one message. Immutable.
@@ -160,6 +162,10 @@ pub struct EventData {
     /// Where the line is with which the event came, if it is in a log: the one that gave it, or a later
     /// one that it had waited for. Not rendered: the same event may be read from another file.
     pub place: Option<LinePlace>,
+    /// What the sender gave as ENVID (RFC 3461), which reports repeat.
+    pub envelope_id: Option<SmolStr>,
+    /// What a report that came by mail says. Few events have one, and all have room for it.
+    pub reported: Option<Box<Reported>>,
 }
 
 /// Where a line is.

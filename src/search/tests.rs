@@ -60,13 +60,13 @@ fn stored(events: &[Event], first: u64, borders: &[usize]) -> (TempDir, Store) {
     for (place, event) in events.iter().enumerate() {
         // Some in each.
         if place % 7 == 6 {
-            commit.put(Key::chunk(chunk.first_seq()), chunk.value());
+            put(&mut commit, &chunk);
             chunk = ChunkBuilder::new(chunk.next_seq());
         }
         assert!(chunk.push(event));
     }
     if !chunk.is_empty() {
-        commit.put(Key::chunk(chunk.first_seq()), chunk.value());
+        put(&mut commit, &chunk);
     }
     let mut borders: Vec<_> = borders.iter().map(|border| (*border).min(events.len())).collect();
     borders.sort();
@@ -79,6 +79,10 @@ fn stored(events: &[Event], first: u64, borders: &[usize]) -> (TempDir, Store) {
     }
     store.apply(commit).unwrap();
     (dir, store)
+}
+
+fn put(commit: &mut Commit, chunk: &ChunkBuilder) {
+    chunk.values().into_iter().for_each(|(first, value)| commit.put(Key::chunk(first), value));
 }
 
 /// Everything that is found, page by page.

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     config::WebhookId,
     correlate::{Open, Sought},
-    event::{EventType, Notice},
+    event::{Event, EventType, Notice},
     queue::delivery::{Claim, Finished},
     secret::{ApiKey, ApiKeys, KeyRing, RotationError, Secret, TokenDigest},
 };
@@ -56,6 +56,8 @@ pub(super) enum Command {
     },
     /// Make a key of the API, or end one.
     ApiKey { action: KeyAction, answer: oneshot::Sender<KeyOutcome> },
+    /// Events of reports: those that are not stored yet are to be.
+    Report { events: Vec<Event>, answer: oneshot::Sender<Vec<(Event, bool)>> },
     /// Take in the batches that wait, commit, answer.
     Flush { input_ended: bool, answer: oneshot::Sender<()> },
     /// The replay is over: nothing of it is to be gone on with.
@@ -211,6 +213,18 @@ impl WriterHandle {
     pub async fn attempts(&self, webhook: WebhookId, wanted: Wanted) -> Result<Page, Stopped> {
         let wanted = Wanted { limit: wanted.limit.min(PAGE), ..wanted };
         self.ask(|answer| Command::Attempts { webhook, wanted, answer }).await
+    }
+
+    /// Has events of reports stored and sent, those that are not stored already. Says of each whether it
+    /// is new. Durable when it answers.
+    ///
+    /// # Errors
+    /// [`Stopped`] when the writer has ended, or when there is no room for them now.
+    pub async fn report(&self, events: Vec<Event>) -> Result<Vec<(Event, bool)>, Stopped> {
+        if events.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.ask(|answer| Command::Report { events, answer }).await
     }
 
     /// Sends the event with that sequence number to one webhook again, whatever its filters say, as

@@ -33,6 +33,7 @@ mod manual;
 mod notices;
 mod postings;
 mod replay_set;
+mod reports;
 mod room;
 pub mod rows;
 mod scope;
@@ -228,8 +229,8 @@ pub struct Writer {
     /// When something may have been kept for long enough.
     upkeep_at: Instant,
     stage: Stage,
-    /// Commits since one that said where the input is.
-    commits_without_place: u32,
+    /// When a commit should say again where the input is.
+    place_at: Instant,
     inbox: mpsc::Receiver<Command>,
     durable: watch::Sender<u64>,
     summary: Summary,
@@ -316,7 +317,7 @@ impl Writer {
             rebuild_asked_ms: millis(now),
             upkeep_at: Instant::now(),
             stage,
-            commits_without_place: 0,
+            place_at: Instant::now(),
             inbox,
             durable,
             summary: Summary::default(),
@@ -502,6 +503,12 @@ impl Writer {
                     Err(outcome) => outcome,
                 };
                 answer.send(outcome).ok();
+            }
+            Command::Report { events, answer } => {
+                if let Some(told) = self.stage_reports(events)? {
+                    self.commit()?;
+                    answer.send(told).ok();
+                }
             }
             Command::Flush { input_ended, answer } => {
                 self.flush(input_ended)?;

@@ -47,6 +47,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         ],
     ),
     ("search", &["config", "event", "limits", "parse", "queue", "source", "store"]),
+    ("report", &["clock", "config", "event", "limits", "search", "writer"]),
     // Edges.
     (
         "api",
@@ -60,6 +61,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "parse",
             "profile",
             "queue",
+            "report",
             "search",
             "secret",
             "source",
@@ -77,7 +79,7 @@ const OUTSIDERS: &[(&str, &[&str])] = &[
     ("sled", &["store"]),
     ("reqwest", &["deliver", "cli"]),
     ("axum", &["api", "app", "cli"]),
-    ("mailherald_parsers", &["app", "cli", "correlate", "event", "parse", "source"]),
+    ("mailherald_parsers", &["app", "cli", "correlate", "event", "parse", "report", "source"]),
 ];
 
 /// Rooms that may build what changes the store: one thread writes.
