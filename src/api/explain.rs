@@ -148,9 +148,9 @@ enum Key {
 
 impl Key {
     fn of(query: &str) -> Self {
-        if let Ok(id) = query.parse() {
+        if let Ok(id) = query.parse::<EventId>() {
             Self::Event(id)
-        } else if let Ok(uid) = query.parse() {
+        } else if let Ok(uid) = query.parse::<MessageUid>() {
             Self::Message(uid)
         } else if query.starts_with('<') {
             Self::MessageId

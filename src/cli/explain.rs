@@ -13,25 +13,15 @@ use crate::api::{
     explain::{Explained, Query, Story, Told, UnderWay},
 };
 
-/// Asks, and prints the answer. Exits with 1 when there is none.
+/// Asks, and prints the answer. That nothing is known is a failure.
 pub(super) fn run(args: &ExplainArgs, global: &Global) -> Result<(), Failure> {
     let daemon = Daemon::find(&args.ask, global)?;
     let explained: Explained = daemon.get_of(&["explain"], &Query { q: args.query.clone() })?;
     let ink =
         Ink { is_on: std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none() };
     show::text(&explained, global, &story_text(&explained, ink))?;
-    if explained.stories.is_empty() {
-        if !global.json {
-            show::note(NOTHING);
-        }
-        return Err(Failure::ProblemsFound);
-    }
-    Ok(())
+    if explained.stories.is_empty() { Err(Failure::Unknown(explained.query)) } else { Ok(()) }
 }
-
-const NOTHING: &str = "nothing is known about it: it was kept for long enough, was never in a log \
-                       that is read, or is written differently\n\
-                       hint: mailherald events list --to ADDRESS; mailherald sources";
 
 /// Colours, where they are wanted.
 #[derive(Debug, Clone, Copy)]
@@ -191,7 +181,9 @@ fn event(told: &Told, ink: Ink, text: &mut String) {
 
 fn deliver(delivery: &Delivery, ink: Ink, text: &mut String) {
     let state = ink.verdict(&delivery.state, &delivery.state.replace('_', " "));
-    let reason = delivery.reason.as_deref().map(|why| format!(": {}", plain(why)));
+    // What the last attempt met is told with it.
+    let reason = delivery.reason.as_deref().filter(|_| delivery.attempts.is_empty());
+    let reason = reason.map(|why| format!(": {}", plain(why)));
     let next = delivery.next_attempt_at.as_deref().map(|next| format!(", next attempt at {next}"));
     let (reason, next) = (reason.unwrap_or_default(), next.unwrap_or_default());
     line(text, &format!("    {} {state}{reason}{next}", plain(&delivery.webhook)));

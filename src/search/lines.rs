@@ -117,7 +117,7 @@ fn add_live(view: &View, source: &str, spots: &mut Vec<Spot>) -> Result<(), Sear
         match spots.iter_mut().find(|spot| spot.generation == generation) {
             Some(known) => known.offsets.extend(offsets),
             None => {
-                spots.push(Spot { number: None, generation, position: Some(position), offsets })
+                spots.push(Spot { number: None, generation, position: Some(position), offsets });
             }
         }
     }

@@ -69,7 +69,7 @@ fn stored(events: &[Event], first: u64, borders: &[usize]) -> (TempDir, Store) {
         put(&mut commit, &chunk);
     }
     let mut borders: Vec<_> = borders.iter().map(|border| (*border).min(events.len())).collect();
-    borders.sort();
+    borders.sort_unstable();
     for pair in borders.chunks_exact(2) {
         let mut segment = SegmentBuilder::new(first + pair[0] as u64);
         events[pair[0]..pair[1]].iter().for_each(|event| segment.push(event));

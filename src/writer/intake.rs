@@ -7,7 +7,7 @@ use tokio::{sync::mpsc, time::Instant};
 
 use super::{Feed, Mode, logs::Logs, silence::Silences, stage::Stage};
 use crate::{
-    correlate::Correlator,
+    correlate::{Correlator, Open, Sought},
     event::{Event, EventType, LinePlace},
     parse::{Counts, Reader},
     source::{Batch, milter::FactsReceiver},
@@ -147,6 +147,11 @@ impl Intake {
     pub(super) fn keep_wanted(&mut self) {
         let readers = &self.readers;
         self.fresh.retain(|event| readers.iter().any(|reader| reader.wants(event.at_us)));
+    }
+
+    /// Open messages, a few at most.
+    pub(super) fn open(&self, sought: &Sought) -> Vec<Open> {
+        self.correlator.open(sought)
     }
 
     /// Lines by outcome.
