@@ -17,6 +17,7 @@ pub mod deliveries;
 pub mod document;
 mod editor;
 pub mod events;
+pub mod explain;
 mod extract;
 mod guard;
 pub mod health;
@@ -85,6 +86,8 @@ const GRACE: Duration = Duration::from_secs(2);
 pub struct Desk {
     /// The sources by name, and how each is.
     pub sources: Arc<[(String, HealthReceiver)]>,
+    /// Those of them that read log files: names and patterns.
+    pub logs: Arc<[(String, Vec<String>)]>,
     /// Knows the webhooks and the state of their deliveries.
     pub writer: WriterHandle,
     /// Makes requests that are asked for here.
@@ -201,6 +204,7 @@ fn operations() -> OpenApiRouter<Desk> {
         .routes(routes!(resend::render))
         .routes(routes!(resend::replay))
         .routes(routes!(messages::show))
+        .routes(routes!(explain::explain))
         .routes(routes!(deliveries::list))
         .routes(routes!(deliveries::show))
         .routes(routes!(deliveries::retry))

@@ -506,9 +506,7 @@ impl Writer {
                 answer.send(outcome).ok();
                 self.wake_senders();
             }
-            Command::Open { sought, answer } => {
-                drop(answer.send(self.intake.correlator.open(&sought)));
-            }
+            Command::Open { sought, answer } => drop(answer.send(self.intake.open(&sought))),
             Command::Courses { answer } => drop(answer.send(self.deliveries.courses())),
             Command::Look(look) => self.look(look)?,
             Command::Audit { row, answer } => {

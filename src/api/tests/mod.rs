@@ -157,6 +157,7 @@ fn start(dir: &Path, grounds: &Grounds) -> (Desk, Working) {
     let reports = report::Desk::new(Reports::default(), search.clone(), writer, Arc::clone(&clock));
     let desk = Desk {
         sources: Vec::new().into(),
+        logs: Vec::new().into(),
         writer: handle,
         client: Client::new(grounds.egress.clone()).unwrap(),
         search,
