@@ -14,6 +14,7 @@ pub mod audit;
 mod caller;
 pub mod dead;
 pub mod document;
+pub mod event_types;
 mod extract;
 mod guard;
 pub mod health;
@@ -152,6 +153,7 @@ fn operations() -> OpenApiRouter<Desk> {
         .routes(routes!(sources::list))
         .routes(routes!(keys::list, keys::create))
         .routes(routes!(keys::revoke))
+        .routes(routes!(event_types::list))
         .routes(routes!(lines::parse))
         .routes(routes!(audit::list))
         .routes(routes!(stream::listen))
