@@ -23,6 +23,8 @@ pub mod limits;
 pub mod parse;
 pub mod profile;
 pub mod queue;
+pub mod report;
+pub mod search;
 pub mod secret;
 pub mod source;
 pub mod store;

@@ -40,6 +40,17 @@ pub const FACTS_WAITING: usize = 8192;
 /// See [`FACTS_WAITING`].
 pub const FACTS_WAITING_BYTES: usize = 16 * 1024 * 1024;
 
+/// Bytes of a report that are read, headers and all: what it says stands before the message that it
+/// returns.
+pub const REPORT_BYTES: usize = 256 * 1024;
+
+/// Bytes of reports that a milter holds, and how many of them may wait to be read. Beyond that they are
+/// left alone: mail does not wait.
+pub const REPORTS_BYTES: usize = 64 * 1024 * 1024;
+
+/// See [`REPORTS_BYTES`].
+pub const REPORTS_WAITING: usize = 1024;
+
 /// Connections of mail servers at once, of one milter; each takes about 20 KiB. smtpd has one for
 /// each of its processes (`default_process_limit`, 100).
 pub const MILTER_CONNECTIONS: usize = 2000;
@@ -59,10 +70,12 @@ pub const POSTCONF_BYTES: u64 = 64 * 1024;
 /// past (`src/util/dict.c`, `dict_load_file_xt()`).
 pub const POSTCONF_WAIT: Duration = Duration::from_secs(5);
 
-/// Bytes of events packed into one stored chunk, before they are compressed: of strangers' bytes
-/// nothing may be left to compress. A sled leaf holds up to 17 values and moves to an unsynced file
+/// Bytes of events packed into one stored chunk, before they are compressed.
+pub const CHUNK_BYTES: usize = 16 * 1024;
+
+/// Bytes of a chunk as it is stored. A sled leaf holds up to 17 values and moves to an unsynced file
 /// of its own beyond 128 KiB.
-pub const CHUNK_BYTES: usize = 7 * 1024;
+pub const CHUNK_VALUE_BYTES: usize = 7 * 1024;
 
 /// Bytes of one stored chunk of attempts.
 pub const ATTEMPT_CHUNK_BYTES: usize = 4096;
@@ -126,3 +139,19 @@ pub const OCCURRENCES_STORED: usize = 256;
 
 /// Delivery attempts under way at once, over all webhooks.
 pub const ATTEMPTS_AT_ONCE: usize = 256;
+
+/// Stored chunks that are read for one page of events that are looked for: those of some 50,000
+/// events, for which it takes a tenth of a second.
+pub const SEARCHED_CHUNKS: usize = 2048;
+
+/// Segments of the index that are asked for one page: those of 67 million events.
+pub const SEARCHED_SEGMENTS: usize = 4096;
+
+/// Bytes of logs that are read again for the story of one message, and lines of it that are shown.
+pub const RECALLED_BYTES: usize = 16 * 1024 * 1024;
+
+/// See [`RECALLED_BYTES`].
+pub const RECALLED_LINES: usize = 1000;
+
+/// How far into a compressed log lines are read again, decompressed: that takes two seconds.
+pub const UNPACKED_BYTES: u64 = 1024 * 1024 * 1024;

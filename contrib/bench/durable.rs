@@ -36,8 +36,8 @@ use tokio::{
     sync::{mpsc, watch},
 };
 
-/// Deliveries claimed at once, as a sender with that many attempts under way would.
-const CLAIMED: usize = 1024;
+/// Deliveries claimed at once, more than a commit brings: the receiver is never what is waited for.
+const CLAIMED: usize = 8192;
 
 /// Time in which the writer lets go of what was delivered last.
 const UPKEEP: Duration = Duration::from_secs(10);

@@ -103,7 +103,7 @@ struct Packed {
 impl Packed {
     fn push(&mut self, event: &Event) {
         if !self.open.push(event) {
-            self.bytes += self.open.value_bytes();
+            self.bytes += self.open.packed_bytes();
             self.open = ChunkBuilder::new(self.open.next_seq());
             // An event always fits into an empty chunk.
             let _fits = self.open.push(event);

@@ -1,7 +1,7 @@
 //! Total, zero-copy parsers for what mail servers write into their logs.
 //!
-//! Bytes in, values out: no IO, no clock, no threads, no panic, and no allocation but for the one
-//! buffer of 128 KiB that a [`Parser`] gets at the first line of JSON. Any line gives a
+//! Bytes in, values out: no IO, no clock, no threads, no panic, and for lines no allocation but for
+//! the one buffer of 128 KiB that a [`Parser`] gets at the first line of JSON. Any line gives a
 //! [`LogRecord`]; a line that nothing here understands gives [`Body::Unrecognised`] with the
 //! reason, which is a value and not an error.
 //!
@@ -13,6 +13,7 @@
 //! * [`filters`] reads the verdicts of spam and virus filters and policy servers,
 //! * [`journal`] reads the export format of systemd's journal,
 //! * [`milter`] speaks the protocol between mail servers and their filters,
+//! * [`report`] reads feedback reports and delivery status notifications, which come as mail,
 //! * [`address`] scans envelope addresses, quote- and bracket-aware,
 //! * [`gap`] knows the marks that logging systems leave where they lost lines,
 //! * [`status`] reads reply codes and enhanced status codes.
@@ -41,6 +42,7 @@ mod json;
 pub mod milter;
 pub mod postfix;
 pub mod record;
+pub mod report;
 pub mod status;
 pub mod time;
 

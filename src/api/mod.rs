@@ -13,18 +13,23 @@ pub mod attempts;
 pub mod audit;
 mod caller;
 pub mod dead;
+pub mod deliveries;
 pub mod document;
 pub mod event_types;
+pub mod events;
 mod extract;
 mod guard;
 pub mod health;
 pub mod keys;
 pub mod lines;
 pub mod logs;
+pub mod messages;
 mod metrics;
 pub mod network;
 mod pace;
 pub mod problem;
+pub mod reports;
+pub mod resend;
 pub mod rotation;
 pub mod socket;
 pub mod sources;
@@ -37,7 +42,7 @@ use axum::{
     Router,
     extract::{DefaultBodyLimit, connect_info::Connected},
     middleware,
-    routing::get,
+    routing::{get, post},
     serve::{IncomingStream, Listener},
 };
 use jiff::Timestamp;
@@ -50,7 +55,8 @@ use crate::{
     clock::{SharedClock, millis},
     config::Webhook,
     deliver::Client,
-    limits,
+    limits, report,
+    search::Search,
     source::Health,
     writer::WriterHandle,
 };
@@ -75,6 +81,10 @@ pub struct Desk {
     pub writer: WriterHandle,
     /// Makes requests that are asked for here.
     pub client: Client,
+    /// Knows what happened.
+    pub search: Search,
+    /// Takes reports in.
+    pub reports: report::Desk<Search>,
     /// Tells the time.
     pub clock: SharedClock,
     /// When the daemon was started.
@@ -112,6 +122,16 @@ pub async fn serve_socket(listener: UnixListener, desk: Desk, stop: Cancellation
     serve(listener, desk, stop).await;
 }
 
+/// Takes reports and nothing else, from whoever may connect.
+pub async fn serve_reports(listener: UnixListener, desk: Desk, stop: CancellationToken) {
+    let router = Router::new()
+        .route("/v1/reports", post(reports::take))
+        .fallback(async || Problem::not_found())
+        .layer(DefaultBodyLimit::max(limits::REPORT_BYTES))
+        .with_state(desk);
+    serve_with(router, listener, stop).await;
+}
+
 /// The same on the network.
 pub async fn serve_network(listener: Network, desk: Desk, stop: CancellationToken) {
     serve(listener, desk, stop).await;
@@ -122,7 +142,15 @@ where
     L: Listener<Addr: Debug>,
     Peer: for<'a> Connected<IncomingStream<'a, L>>,
 {
-    let service = router(desk).into_make_service_with_connect_info::<Peer>();
+    serve_with(router(desk), listener, stop).await;
+}
+
+async fn serve_with<L>(router: Router, listener: L, stop: CancellationToken)
+where
+    L: Listener<Addr: Debug>,
+    Peer: for<'a> Connected<IncomingStream<'a, L>>,
+{
+    let service = router.into_make_service_with_connect_info::<Peer>();
     let ending = stop.clone().cancelled_owned();
     let serving = axum::serve(listener, service).with_graceful_shutdown(ending);
     let out_of_patience = async {
@@ -150,6 +178,16 @@ fn operations() -> OpenApiRouter<Desk> {
         .routes(routes!(logs::list))
         .routes(routes!(dead::list, dead::purge))
         .routes(routes!(dead::retry))
+        .routes(routes!(reports::take))
+        .routes(routes!(events::list))
+        .routes(routes!(events::show))
+        .routes(routes!(resend::render))
+        .routes(routes!(resend::replay))
+        .routes(routes!(messages::show))
+        .routes(routes!(deliveries::list))
+        .routes(routes!(deliveries::show))
+        .routes(routes!(deliveries::retry))
+        .routes(routes!(deliveries::cancel))
         .routes(routes!(sources::list))
         .routes(routes!(keys::list, keys::create))
         .routes(routes!(keys::revoke))

@@ -12,7 +12,7 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoResponses, ToSchema};
 
-use crate::writer::Stopped;
+use crate::{search::SearchError, writer::Stopped};
 
 /// A refusal, or a failure.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -55,6 +55,22 @@ impl Problem {
             format!("no webhook is named `{name}`; there are: {}", known.join(", "))
         };
         Self::new(StatusCode::NOT_FOUND, "unknown_webhook", "Not found", detail)
+    }
+
+    pub(super) fn unknown_event(id: &str) -> Self {
+        let detail = format!(
+            "no event `{id}` is stored: it is mistyped, or was kept for long enough \
+             ([store] retain)"
+        );
+        Self::new(StatusCode::NOT_FOUND, "unknown_event", "Not found", detail)
+    }
+
+    pub(super) fn unknown_message(uid: &str) -> Self {
+        let detail = format!(
+            "no event of the message `{uid}` is stored: it is mistyped, or was kept for long enough \
+             ([store] retain)"
+        );
+        Self::new(StatusCode::NOT_FOUND, "unknown_message", "Not found", detail)
     }
 
     pub(super) fn no_such_key(named: &str) -> Self {
@@ -192,6 +208,18 @@ pub(super) enum Conflicts {
 impl From<Stopped> for Problem {
     fn from(_: Stopped) -> Self {
         Self::stopping()
+    }
+}
+
+impl From<SearchError> for Problem {
+    fn from(error: SearchError) -> Self {
+        match error {
+            SearchError::Stopped => Self::stopping(),
+            SearchError::Failed(error) => {
+                tracing::error!(%error, "the store cannot be read");
+                Self::internal("the store cannot be read; the log of the daemon says why")
+            }
+        }
     }
 }
 

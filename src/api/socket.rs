@@ -24,13 +24,20 @@ pub fn path(state_dir: &Path) -> PathBuf {
 /// # Errors
 /// When the system refuses it. A path of more than 107 bytes is too long for a socket.
 pub fn listen(state_dir: &Path) -> io::Result<UnixListener> {
-    let path = path(state_dir);
-    match fs::remove_file(&path) {
+    listen_at(&path(state_dir), 0o600)
+}
+
+/// Listens at a path that nobody else listens at, with that mode.
+///
+/// # Errors
+/// As [`listen`].
+pub fn listen_at(path: &Path, mode: u32) -> io::Result<UnixListener> {
+    match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let listener = UnixListener::bind(&path)?;
-    fs::set_permissions(&path, Permissions::from_mode(0o600))?;
+    let listener = UnixListener::bind(path)?;
+    fs::set_permissions(path, Permissions::from_mode(mode))?;
     Ok(listener)
 }
 

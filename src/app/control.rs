@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     api::{self, Desk, network::Network, socket},
-    config::Config,
+    config::{Config, ReportSocket},
 };
 
 /// Listens in the state directory, and where the configuration says, until `stop`.
@@ -16,6 +16,18 @@ pub(super) fn start(config: &Config, desk: Desk, runtime: &Runtime, stop: Cancel
     let _context = runtime.enter();
     if let Some(address) = config.api {
         drop(runtime.spawn(serve_network(address, desk.clone(), stop.clone())));
+    }
+    if let Some(ReportSocket { path, mode }) = &config.reports.socket {
+        match socket::listen_at(path, *mode) {
+            Ok(listener) => {
+                drop(runtime.spawn(api::serve_reports(listener, desk.clone(), stop.clone())));
+            }
+            Err(error) => tracing::error!(
+                path = %path.display(),
+                %error,
+                "no socket for reports: pipes of other users will not find it"
+            ),
+        }
     }
     match socket::listen(&config.state_dir) {
         Ok(listener) => drop(runtime.spawn(api::serve_socket(listener, desk, stop))),

@@ -23,6 +23,7 @@ mod pipeline;
 mod privacy;
 mod replay;
 mod replay_set;
+mod reports;
 mod run;
 mod service;
 mod signals;

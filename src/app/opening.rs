@@ -103,6 +103,7 @@ mod tests {
             store: StoreSettings::default(),
             egress: crate::egress::Policy::default(),
             api: None,
+            reports: crate::config::Reports::default(),
             sealing: crate::secret::Sealing::default(),
             mail: Mail::default(),
             webhooks: Vec::new(),

@@ -19,6 +19,7 @@ use crate::{
     egress::Policy,
     limits,
     parse::Whose,
+    search::Search,
     secret::Sealing,
     source::{Batch, milter::FactsReceiver},
     store::Store,
@@ -31,6 +32,7 @@ pub(super) struct Pipeline {
     writer: JoinHandle<Result<Summary, WriterError>>,
     handle: WriterHandle,
     client: Client,
+    search: Search,
     senders: JoinSet<End>,
     stop_senders: CancellationToken,
     input_ended: CancellationToken,
@@ -88,6 +90,8 @@ impl Pipeline {
         let (batches, inbox) = mpsc::channel(waiting);
         let client = Client::new(egress.clone())?;
         webhooks.iter().try_for_each(|webhook| client.prepare(webhook))?;
+        let search = Search::start(store.reader())
+            .map_err(AppError::system("start the thread that reads the store"))?;
         let keys = Keys::load(&store, &webhooks, sealing.clone(), clock.now())?;
         let setup = Setup {
             store,
@@ -127,14 +131,27 @@ impl Pipeline {
             senders.spawn_on(serve(index, webhook, shared.clone()), runtime.handle());
         }
         let (stop_senders, input_ended) = (shared.stop, shared.input_ended);
-        let pipeline =
-            Self { writer, handle, client, senders, stop_senders, input_ended, writer_ended };
+        let pipeline = Self {
+            writer,
+            handle,
+            client,
+            search,
+            senders,
+            stop_senders,
+            input_ended,
+            writer_ended,
+        };
         Ok((pipeline, batches))
     }
 
     /// What makes the requests.
     pub(super) fn client(&self) -> Client {
         self.client.clone()
+    }
+
+    /// What reads the store.
+    pub(super) fn search(&self) -> Search {
+        self.search.clone()
     }
 
     /// Commits all that was read, then waits until nothing is left to send but what waits for a

@@ -14,7 +14,7 @@ use super::{
     AppError, alerts, control, full_disk, lateness,
     opening::{self, open_store},
     pipeline::{Parts, Pipeline, whose},
-    privacy, service,
+    privacy, reports, service,
     signals::Signals,
 };
 use crate::{
@@ -22,11 +22,12 @@ use crate::{
     clock::{self, SharedClock},
     config::{Config, Source, SourceKind, Start},
     parse::Whose,
+    report,
     source::{
         self, Batch, Health,
         file::{FileTail, Tally},
         journald::{self, Journald},
-        milter::{self, FactsSender, Milter, Wishes, handover},
+        milter::{self, CaptureSender, FactsSender, Milter, Wishes, captures, handover},
     },
     store::{self, Store},
     writer::{Feed, Mode, Summary, WriterHandle, journal_position, positions},
@@ -123,6 +124,7 @@ impl Daemon {
         let starts = source_starts(sources, &store)?;
         let webhooks = privacy::webhooks(config)?;
         let (knowing, facts) = handover();
+        let (capturing, captured) = captures();
         let parts = Parts {
             store,
             mail: &config.mail,
@@ -153,17 +155,31 @@ impl Daemon {
                 Arc::clone(&clock),
                 writer,
             ));
-            let out = Outlets { lines: out, facts: knowing.clone(), wishes: Arc::clone(&wishes) };
+            let out = Outlets {
+                lines: out,
+                facts: knowing.clone(),
+                captures: capturing.clone(),
+                wishes: Arc::clone(&wishes),
+            };
             threads.push(start.spawn(out, clock, telling, stop_sources.clone(), runtime)?);
             health.push((name, told));
         }
         runtime.spawn(alerts::of_clock(pipeline.client(), pipeline.writer()));
+        let reports = report::Desk::new(
+            config.reports.clone(),
+            pipeline.search(),
+            pipeline.writer(),
+            Arc::clone(&clock),
+        );
+        runtime.spawn(reports::take_all(captured, reports.clone(), stop_sources.clone()));
         let (telling_begun, has_begun) = watch::channel(false);
         let desk = Desk {
             webhooks: webhooks.into(),
             sources: health.clone().into(),
             writer: pipeline.writer(),
             client: pipeline.client(),
+            reports,
+            search: pipeline.search(),
             started: clock.now(),
             clock: Arc::clone(&clock),
             has_begun,
@@ -322,6 +338,7 @@ fn feed(source: &Source, now: Timestamp) -> Feed {
 struct Outlets {
     lines: mpsc::Sender<Batch>,
     facts: FactsSender,
+    captures: CaptureSender,
     /// What milters look for.
     wishes: Arc<Wishes>,
 }
@@ -349,7 +366,7 @@ fn source_starts(sources: Vec<Source>, store: &Store) -> Result<Vec<Starting>, A
 impl Starting {
     fn spawn(
         self,
-        Outlets { lines: out, facts, wishes }: Outlets,
+        Outlets { lines: out, facts, captures, wishes }: Outlets,
         clock: SharedClock,
         health: watch::Sender<Health>,
         stop: CancellationToken,
@@ -380,7 +397,7 @@ impl Starting {
                 Ok(SourceThread::Journald(task))
             }
             SourceKind::Milter(socket) => {
-                let milter = Milter { name: self.source.name, socket, wishes };
+                let milter = Milter { name: self.source.name, socket, wishes, captures };
                 source::milter::spawn(milter, facts, clock, health, stop, runtime.handle())
                     .map(SourceThread::Milter)
                     .map_err(AppError::system("start a source's thread"))

@@ -107,6 +107,12 @@ pub(crate) enum Command {
     Webhooks(WebhooksArgs),
     /// List deliveries that ended badly, send them again, or clear them away.
     Dead(DeadArgs),
+    /// Take in a complaint or a late bounce that came as mail, from standard input.
+    ///
+    /// For a pipe of the mail server: `fbl: "|mailherald ingest"` in its aliases. Mail that is no
+    /// report is passed over. Exits with 75 while the daemon cannot take it, so that the mail
+    /// server keeps it and tries again, and with 0 when what came of it is on disk.
+    Ingest(IngestArgs),
     /// Make, list and revoke keys of the API, for those who ask over the network.
     Keys(KeysArgs),
     /// Show how far the running daemon is behind its logs.
@@ -272,6 +278,16 @@ pub(crate) enum KeysCommand {
         /// Its name or id.
         name: String,
     },
+}
+
+/// Arguments of `ingest`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct IngestArgs {
+    #[command(flatten)]
+    pub(crate) ask: Ask,
+    /// The daemon's socket for reports (`reports.socket`), instead of the configured one.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["state", "api"])]
+    pub(crate) socket: Option<PathBuf>,
 }
 
 /// Arguments of `webhooks`.

@@ -1,6 +1,6 @@
 //! The command line's side of the control API.
 
-use std::{env, fmt, io, path::PathBuf};
+use std::{env, fmt, io, path::PathBuf, time::Duration};
 
 use reqwest::{
     Client, RequestBuilder, Response, Url,
@@ -17,6 +17,9 @@ use crate::{
     api::{problem::Problem, socket, stream::Listen},
     config::{self, ConfigError, Purpose, STATE_DIR},
 };
+
+/// How long a mail may take to be taken in.
+const MAIL_WAIT: Duration = Duration::from_mins(1);
 
 /// Environment variable of the key for a daemon on the network.
 const KEY: &str = "MAILHERALD_API_KEY";
@@ -97,6 +100,11 @@ impl Daemon {
             (None, Some(state_dir)) => Place::Socket(socket::path(state_dir)),
             (None, None) => Place::Socket(socket::path(&configured(global)?)),
         };
+        Self::at(place)
+    }
+
+    /// The daemon at that place. Nothing is sent yet.
+    pub(super) fn at(place: Place) -> Result<Self, Failure> {
         let client = match &place {
             Place::Socket(path) => Client::builder().unix_socket(path.clone()).no_proxy(),
             Place::Network(_) => Client::builder().default_headers(key()?),
@@ -143,6 +151,16 @@ impl Daemon {
         let bytes = serde_json::to_vec(body).map_err(DaemonError::Strange)?;
         let request = self.client.post(self.url(segments));
         self.answer(request.header("content-type", "application/json").body(bytes))
+    }
+
+    /// What comes of a mail. A daemon that hangs is given up: the mail server waits.
+    pub(super) fn post_mail<T: DeserializeOwned>(
+        &self,
+        segments: &[&str],
+        mail: Vec<u8>,
+    ) -> Result<T, DaemonError> {
+        let request = self.client.post(self.url(segments)).timeout(MAIL_WAIT);
+        self.answer(request.header("content-type", "message/rfc822").body(mail))
     }
 
     /// What happens from now on, or since `last`, as server-sent events.

@@ -54,7 +54,11 @@ pub const EXIT_CODES: &[(u8, &str)] = &[
     (SOFTWARE, "A bug in mailherald: please report it"),
     (CANNOT_CREATE, "A file or directory could not be made"),
     (IO, "Reading or writing failed; when it was the store: start again, nothing is lost"),
-    (TRY_AGAIN, "Not now: another process has the store, or deliveries wait for a retry"),
+    (
+        TRY_AGAIN,
+        "Not now: another process has the store, deliveries wait for a retry, or the daemon cannot \
+         take a report",
+    ),
     (PERMISSION, "No permission"),
     (CONFIG, "The configuration is wrong"),
 ];
@@ -117,6 +121,12 @@ pub enum Failure {
     /// The running daemon was asked, and gave no answer that can be used.
     #[error(transparent)]
     Daemon(#[from] DaemonError),
+    /// A mail was not taken in, and whoever has it is to keep it.
+    #[error("the mail is not taken in; bring it again later")]
+    NotTaken(#[source] Box<Self>),
+    /// A mail cannot be read from standard input.
+    #[error("read the mail from standard input")]
+    Mail(#[source] io::Error),
     /// A signal ended a replay before its time; nothing is lost.
     #[error("the replay was stopped")]
     ReplayStopped,
@@ -142,7 +152,8 @@ impl Failure {
             Self::Output(source) if source.kind() == ErrorKind::BrokenPipe => 0,
             Self::Flags(FlagsError::Kept(_) | FlagsError::Generate(_)) | Self::Output(_) => IO,
             Self::App(error) => of_app(error),
-            Self::DeliveriesWait | Self::ReplayStopped => TRY_AGAIN,
+            Self::DeliveriesWait | Self::ReplayStopped | Self::NotTaken(_) => TRY_AGAIN,
+            Self::Mail(_) => IO,
             Self::Daemon(error) => of_daemon(error),
             Self::Software(_) => SOFTWARE,
         }
@@ -206,6 +217,7 @@ impl Failure {
             Self::ReplayStopped => {
                 Some("start it again in the same way: it goes on where it was".to_owned())
             }
+            Self::NotTaken(failure) => failure.hint(),
             Self::App(error) => app_hint(error),
             Self::Daemon(DaemonError::Silent { source, .. }) if is_denied(source) => {
                 Some("ask as root or as the user that the daemon runs as: sudo".to_owned())
@@ -376,6 +388,7 @@ mod tests {
             (keep(ErrorKind::NotADirectory), 73),
             (Failure::DeliveriesWait, 75),
             (Failure::ReplayStopped, 75),
+            (Failure::NotTaken(Box::new(Failure::Mail(denied()))), 75),
             (Failure::App(AppError::Panic("writer")), 70),
             (Failure::App(AppError::Output(ErrorKind::BrokenPipe.into())), 0),
             (Failure::App(AppError::System { action: "a", source: denied() }), 77),

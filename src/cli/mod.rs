@@ -12,6 +12,7 @@ mod demo;
 mod doctor;
 mod failure;
 mod generate;
+mod ingest;
 mod keys;
 mod listen;
 mod logs;
@@ -62,6 +63,7 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Doctor => doctor::run(&global),
         Command::Webhooks(args) => webhooks::run(&args, &global),
         Command::Dead(args) => dead::run(&args, &global),
+        Command::Ingest(args) => ingest::run(&args, &global),
         Command::Keys(args) => keys::run(&args, &global),
         Command::Listen(args) => listen::run(&args, &global),
         Command::Sources(ask) => sources::run(&ask, &global),

@@ -31,6 +31,8 @@ pub struct Config {
     pub egress: Policy,
     /// Where the control API listens besides its socket; None for nowhere.
     pub api: Option<SocketAddr>,
+    /// What becomes of reports.
+    pub reports: Reports,
     /// Seals secrets before they are stored.
     pub sealing: Sealing,
     /// Who is told.
@@ -76,7 +78,22 @@ pub struct MilterSource {
     pub mode: u32,
     /// Group of a unix socket; None for what the system gives it.
     pub group: Option<String>,
+    /// Reports are taken out of the mail.
+    pub reports: bool,
+    /// Headers of earlier filters that count.
+    pub verdicts: Vec<String>,
 }
+
+/// Headers of filters whose words are known.
+pub const VERDICT_HEADERS: [&str; 7] = [
+    "X-Spam-Status",
+    "X-Spam-Flag",
+    "X-Spam-Score",
+    "X-Spam",
+    "X-Virus-Status",
+    "X-Rspamd-Action",
+    "X-Rspamd-Score",
+];
 
 /// Where a socket is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,6 +117,42 @@ impl fmt::Display for Listen {
             Self::Inet(address) => write!(f, "inet:{address}"),
         }
     }
+}
+
+/// `[reports]`: what becomes of reports that come back as mail.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Reports {
+    /// Servers whose `Authentication-Results` count, lower case.
+    pub authserv_ids: Vec<String>,
+    /// Which are told although their message is not known.
+    pub unmatched: Unmatched,
+    /// Others than trusted ones are not told.
+    pub trusted_only: bool,
+    /// A header that identifies messages, by its name among [`HeaderNames::metadata`].
+    pub id_header: Option<String>,
+    /// Where other users may bring reports.
+    pub socket: Option<ReportSocket>,
+}
+
+/// Which reports are told although their message is not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Unmatched {
+    /// Feedback reports.
+    #[default]
+    Complaints,
+    /// Late bounces as well.
+    All,
+    /// None.
+    None,
+}
+
+/// A unix socket that takes nothing but reports.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReportSocket {
+    /// Where.
+    pub path: PathBuf,
+    /// Its mode.
+    pub mode: u32,
 }
 
 /// Headers that senders use for their own purposes.

@@ -22,7 +22,8 @@ pub(crate) use check::read_secret_file;
 pub use check::{STATE_DIR, SecretFileError};
 pub use checked::{
     Config, FileSource, HeaderNames, JournaldSource, Kept, Listen, Mail, MilterSource, Mta,
-    Retention, Source, SourceKind, Start, StoreSettings, Unsaid, Webhook, WebhookId,
+    ReportSocket, Reports, Retention, Source, SourceKind, Start, StoreSettings, Unmatched, Unsaid,
+    VERDICT_HEADERS, Webhook, WebhookId,
 };
 pub use flags::{Flags, FlagsError, FromFlags, NewSecret};
 pub use load::{ConfigError, Loaded, Purpose, load};

@@ -160,6 +160,8 @@ section! {
     egress: RawEgress, Fallback::Means("its defaults");
     /// Where the control API listens besides its unix socket.
     api: RawApi, Fallback::Means("its defaults");
+    /// What becomes of complaints and late bounces, which come back as mail.
+    reports: RawReports, Fallback::Means("its defaults");
     /// Streams of messages that have a name.
     route: Vec<At<RawRoute>>, Fallback::Means("no stream has a name");
     /// Who is told.
@@ -209,6 +211,14 @@ section! {
     /// Group of that unix socket: one that Postfix's user is in. Not needed where the directory has the
     /// setgid bit.
     socket_group: String, Fallback::Means("that of the directory or of the program, as the system sets it");
+    /// The `milter` also takes the reports out of the mail: complaints and late bounces (`[reports]`).
+    /// Postfix then waits for one more answer for each message, and sends it the bodies of reports.
+    reports: bool, Fallback::Means("`false`");
+    /// Headers in which a spam or virus filter before the `milter` says what it found, of `X-Spam-Status`,
+    /// `X-Spam-Flag`, `X-Spam-Score`, `X-Spam`, `X-Virus-Status`, `X-Rspamd-Action` and `X-Rspamd-Score`.
+    /// Name only those that this filter removes from what comes in: anybody can write them. One that is
+    /// there twice never counts.
+    verdict_headers: Vec<At<String>>, Fallback::Means("none counts");
 }
 
 section! {
@@ -321,6 +331,33 @@ section! {
 }
 
 section! {
+    /// What becomes of reports that come back as mail: complaints (feedback reports, ARF) and late bounces
+    /// and delays (delivery status notifications). They come through a `milter` with `reports = true`, or
+    /// through `mailherald ingest`.
+    RawReports "[reports]", later []
+
+    /// Names under which a verifier on this host writes `Authentication-Results` (of opendkim: its
+    /// `AuthservID`, which is the name of the host if not set). It must stand before the milter, and remove
+    /// headers that pretend to be its own. Without such a name no report is `trusted`.
+    authserv_ids: Vec<At<String>>, Fallback::Is("[]");
+    /// Only reports that can be `trusted` give events.
+    trusted_only: bool, Fallback::Is("false");
+    /// Which reports give an event although no message of ours was found that they are about: the
+    /// `complaints` (their message may be older than what is kept), `all` or `none`. Late bounces of that
+    /// kind are mostly answers to mail that somebody sent under your name.
+    unmatched: String, Fallback::Is("\"complaints\"");
+    /// A header that identifies your messages; one of `mail.metadata_headers`. A report that returns it is
+    /// known by it where everything else is missing.
+    id_header: String, Fallback::Means("no header is looked at");
+    /// A unix socket of its own for `mailherald ingest`, where those may connect whom its mode lets: for
+    /// pipes that run as another user than the daemon. Reports from other users than root and the
+    /// daemon's own are never `trusted`.
+    socket: String, Fallback::Means("only the socket of the API in `state_dir`");
+    /// Mode of that socket, in octal. Its directory decides, too.
+    socket_mode: String, Fallback::Means("`0660`");
+}
+
+section! {
     /// A receiver of events.
     RawWebhook "[[webhook]]", later []
 
@@ -419,6 +456,8 @@ pub(super) const SECTIONS: &[&Section] = &[
     &RawStore::SECTION,
     &RawMail::SECTION,
     &RawEgress::SECTION,
+    &RawApi::SECTION,
+    &RawReports::SECTION,
     &RawRoute::SECTION,
     &RawWebhook::SECTION,
 ];

@@ -68,8 +68,19 @@ fn webhook_with(lines: &str) -> Webhook {
 
 #[test]
 fn the_smallest_configuration_gets_every_default() {
-    let Config { state_dir, sources, store, mail, egress, api, sealing, webhooks, concurrency } =
-        good(&format!("{SOURCE}{}", good_webhook())).config;
+    let Config {
+        state_dir,
+        sources,
+        store,
+        mail,
+        egress,
+        api,
+        reports,
+        sealing,
+        webhooks,
+        concurrency,
+    } = good(&format!("{SOURCE}{}", good_webhook())).config;
+    assert_eq!(reports, Reports::default());
     assert_eq!(state_dir, Path::new("/var/lib/mailherald"));
     assert_eq!(sources[0].name, "/");
     assert_eq!((sources[0].mta, sources[0].start), (Mta::Auto, Start::End));

@@ -140,6 +140,7 @@ pub(crate) fn message_data(message: &Message, queue_id: &str, class: Class) -> B
         route: message.route.clone(),
         helo: message.helo.clone(),
         given: message.given.clone(),
+        envelope_id: message.envelope_id.clone(),
         ..EventData::default()
     });
     let name = message.client_name.as_ref().filter(|name| *name != "unknown").cloned();

@@ -149,6 +149,7 @@ fn add(facts: Facts, message: &mut Message) {
     message.helo = facts.helo.filter(|_| message.origin != Origin::Local);
     message.subject = facts.subject.or(message.subject.take());
     message.lossy |= facts.lossy;
+    message.envelope_id = facts.envelope_id;
     if !knows_client {
         message.client_name = facts.client_name;
         message.client_address = facts.client_address;

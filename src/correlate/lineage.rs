@@ -49,6 +49,9 @@ pub struct Lineage {
     /// What the sender set for its own use. A restart forgets it as it does `route`.
     #[serde(skip)]
     pub given: Option<Box<Given>>,
+    /// What the sender gave as ENVID. A restart forgets it, too.
+    #[serde(skip)]
+    pub envelope_id: Option<SmolStr>,
 }
 
 /// What a message turned out to be, when another line told.
@@ -87,6 +90,7 @@ impl Lineage {
             route: message.route.clone(),
             service: message.service.clone(),
             given: message.given.clone(),
+            envelope_id: message.envelope_id.clone(),
         }
     }
 
@@ -102,6 +106,9 @@ impl Lineage {
         }
         if child.given.is_none() {
             child.given.clone_from(&self.given);
+        }
+        if child.envelope_id.is_none() {
+            child.envelope_id.clone_from(&self.envelope_id);
         }
     }
 

@@ -75,6 +75,9 @@ pub struct Message {
     pub helo: Option<SmolStr>,
     /// What the sender set for its own use.
     pub given: Option<Box<Given>>,
+    // Since the fourth:
+    /// What the sender gave as ENVID.
+    pub envelope_id: Option<SmolStr>,
     /// How the directory knows its Message-ID, if it does.
     #[serde(skip)]
     pub(crate) noted_as: Option<u64>,
@@ -197,6 +200,7 @@ impl KeptLine {
             identities: None,
             // Not kept: a line that is not whole is the last of its log, and hardly ever one that waits.
             partial: false,
+            offset: 0,
             record: &record,
         });
     }

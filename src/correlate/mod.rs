@@ -13,6 +13,7 @@
 //! * [`direction`] — outbound or inbound,
 //! * `route` — the stream that a message belongs to,
 //! * `known` — what a milter knows of a message beside the log,
+//! * `open` — messages that have not come to their end, for who asks,
 //! * `past` — messages that were under way when a source began,
 //! * `relayed` — refusals that another instance tells of,
 //! * `arrival`, `delivery`, `ending`, `refusal` — what each kind of line does to it.
@@ -34,6 +35,7 @@ mod known;
 pub mod lineage;
 pub mod message;
 mod messages;
+mod open;
 mod past;
 mod pipe;
 mod refusal;
@@ -56,6 +58,7 @@ use crate::{event::Event, limits, parse::Line};
 
 pub use direction::Direction;
 pub use message::Message;
+pub use open::{Open, Sought};
 
 use aside::{Aside, Asides};
 use known::Known;

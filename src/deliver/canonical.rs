@@ -11,7 +11,9 @@ use serde_json::{Map, Number, Value};
 use smol_str::SmolStr;
 
 use super::json;
-use crate::event::{BounceCategory, BounceType, Event, EventData, EventType, Notice, TimeQuality};
+use crate::event::{
+    BounceCategory, BounceType, Correlation, Event, EventData, EventType, Notice, TimeQuality,
+};
 
 /// Microseconds in a second.
 const SECOND: f64 = 1e6;
@@ -223,7 +225,9 @@ fn further(fields: &mut impl Fields, event: &Event) {
         fields.put("metadata", is_any.then(|| Metadata(&given.metadata)));
         fields.put("tag", given.tag.as_deref());
     }
+    fields.put("envelope_id", data.envelope_id.as_deref());
     tracking(fields, data);
+    reported(fields, data);
     fields.flag("lossy", data.lossy);
     fields.flag("incomplete", data.incomplete);
     fields.flag("partial", data.partial);
@@ -240,6 +244,51 @@ fn tracking(fields: &mut impl Fields, data: &EventData) {
     fields.put("email_client", hit.email_client.as_deref());
     fields.put("user_agent", hit.user_agent.as_deref());
     fields.flag("machine", hit.machine);
+}
+
+/// What a report that came by mail tells.
+fn reported(fields: &mut impl Fields, data: &EventData) {
+    let Some(reported) = data.reported.as_deref() else { return };
+    fields.flag("async", reported.complaint.is_none());
+    fields.put("trusted", Some(reported.trusted));
+    fields.put("correlation", Some(Found(reported.correlation)));
+    if let Some(complaint) = &reported.complaint {
+        fields.put("feedback_type", Some(complaint.feedback_type.as_str()));
+        fields.put("provider", complaint.provider.as_deref());
+        fields.put("original_mail_from", complaint.original_mail_from.as_deref());
+        fields.put("source_ip", complaint.source_ip.as_deref());
+        fields.put("arrival_date", complaint.arrival_date.as_deref());
+        fields.put("incidents", complaint.incidents);
+        fields.put("reported_domain", complaint.reported_domain.as_deref());
+        fields.put("reported_uri", complaint.reported_uri.as_deref());
+        fields.put("cfbl_feedback_id", complaint.cfbl_feedback_id.as_deref());
+    }
+    fields.put("reporting_mta", reported.reporting_mta.as_deref());
+    fields.put("report_message_id", reported.report_id.as_deref());
+}
+
+/// The `correlation` object.
+struct Found(Option<Correlation>);
+
+impl Found {
+    /// Method and confidence; `none` where no message was found.
+    fn words(&self) -> [(&'static str, &'static str); 2] {
+        let found = self.0.map(|found| (found.method.name(), found.confidence.name()));
+        let (method, confidence) = found.unwrap_or(("none", "none"));
+        [("method", method), ("confidence", confidence)]
+    }
+}
+
+impl Serialize for Found {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.words())
+    }
+}
+
+impl From<Found> for Value {
+    fn from(found: Found) -> Self {
+        json::object(found.words().map(|(name, word)| (name, word.into())))
+    }
 }
 
 /// Spam events carry both spellings of the verdict (webhooks.md C15).

@@ -82,6 +82,15 @@ impl<'a> Veil<'a> {
                 *text = self.address(text).into();
             }
         }
+        if let Some(complaint) = data.reported.as_mut().and_then(|it| it.complaint.as_mut()) {
+            for own in complaint.original_mail_from.iter_mut().filter(|text| !text.is_empty()) {
+                *own = self.address(own).into();
+            }
+            for text in [&mut complaint.reported_uri, &mut complaint.provider].into_iter().flatten()
+            {
+                *text = self.text(text).into();
+            }
+        }
         let url = data.hit.as_mut().map(|hit| &mut hit.url);
         let texts = [&mut data.response, &mut data.subject, &mut data.rules, &mut data.stage];
         for text in texts.into_iter().chain(url).flatten() {
@@ -180,7 +189,7 @@ mod tests {
     use super::*;
     use crate::{
         deliver::{canonical::tests::bounced, envelope::render},
-        event::Hit,
+        event::{Complaint, Hit, Reported},
         profile::Profile,
     };
 
@@ -311,6 +320,13 @@ mod tests {
         let url = Some("https://shop.test/?u=nouser@good.test".into());
         event.data.hit = Some(Box::new(Hit { url, ..Hit::default() }));
         event.data.evidence = Some("from=<bob@sender.test>, to=nouser".into());
+        let complaint = Complaint {
+            original_mail_from: Some("bob@sender.test".into()),
+            reported_uri: Some("mailto:bob@sender.test".into()),
+            ..Complaint::default()
+        };
+        event.data.reported =
+            Some(Box::new(Reported { complaint: Some(complaint), ..Reported::default() }));
         for privacy in [Privacy::Mask, Privacy::Hash(key())] {
             for &profile in Profile::ALL {
                 let body = render(&veiled(&event, &with(privacy.clone())), profile).unwrap().body;

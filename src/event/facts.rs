@@ -49,6 +49,8 @@ pub struct Facts {
     pub helo: Option<SmolStr>,
     /// Who authenticated.
     pub user: Option<SmolStr>,
+    /// What the client gave as ENVID.
+    pub envelope_id: Option<SmolStr>,
     /// Envelope recipients as the client gave them, in order, without brackets.
     pub recipients: Vec<SmolStr>,
     /// There were more.
@@ -70,7 +72,7 @@ impl Facts {
     #[must_use]
     pub fn weight(&self) -> usize {
         let texts = [&self.client_name, &self.client_address, &self.helo, &self.user];
-        let more = [&self.message_id, &self.subject, &self.given.tag];
+        let more = [&self.message_id, &self.subject, &self.given.tag, &self.envelope_id];
         let pairs = self.given.metadata.iter().chain(&self.headers);
         let single: usize = texts.into_iter().chain(more).flatten().map(SmolStr::len).sum();
         let pairs: usize = pairs.map(|(name, value)| PLACE + name.len() + value.len()).sum();

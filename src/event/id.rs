@@ -1,6 +1,6 @@
 //! Identity from content: the same line gives the same ids, live, archived or replayed.
 
-use std::fmt;
+use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -112,6 +112,37 @@ fn append(hash: &mut Sha256, parts: &[&[u8]]) {
     }
 }
 
+/// What is not the text of an id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("it is not `{0}_` and 26 letters and digits")]
+pub struct IdError(&'static str);
+
+impl FromStr for EventId {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        text.strip_prefix("evt_").and_then(of_base32).map(Self).ok_or(IdError("evt"))
+    }
+}
+
+impl FromStr for MessageUid {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        text.strip_prefix("msg_").and_then(of_base32).map(Self).ok_or(IdError("msg"))
+    }
+}
+
+/// What [`base32`] made that text of; None if it made it of nothing.
+fn of_base32(text: &str) -> Option<[u8; 16]> {
+    let mut number: u128 = 0;
+    for byte in text.bytes() {
+        let digit = ALPHABET.iter().position(|letter| *letter == byte)?;
+        number = number.checked_mul(32)? | digit as u128;
+    }
+    (text.len() == 26).then(|| number.to_be_bytes())
+}
+
 /// 128 bits in Crockford's base32, 26 characters: one big-endian number, the first character
 /// holding three bits.
 pub(crate) fn base32(bytes: [u8; 16]) -> String {
@@ -143,6 +174,19 @@ mod tests {
         assert_eq!(id.to_string(), "evt_7zzzzzzzzzzzzzzzzzzzzzzzzz");
         assert_eq!(id.to_uuid(), "ffffffff-ffff-8fff-bfff-ffffffffffff");
         assert_eq!(EventId::default().to_string(), format!("evt_{}", "0".repeat(26)));
+    }
+
+    #[test]
+    fn an_id_comes_back_from_its_text_and_from_no_other() {
+        for bytes in [[0; 16], [0xff; 16], *b"0123456789abcdef"] {
+            assert_eq!(EventId(bytes).to_string().parse(), Ok(EventId(bytes)));
+            assert_eq!(MessageUid(bytes).to_string().parse(), Ok(MessageUid(bytes)));
+        }
+        let too_large = format!("evt_8{}", "0".repeat(25));
+        for text in ["", "evt_", "msg_00000000000000000000000000", "evt_0", &too_large] {
+            assert_eq!(text.parse::<EventId>(), Err(IdError("evt")), "{text}");
+        }
+        assert!("evt_0000000000000000000000000i".parse::<EventId>().is_err());
     }
 
     #[test]

@@ -8,6 +8,7 @@ pub mod facts;
 pub mod id;
 pub mod kind;
 pub mod notice;
+pub mod report;
 pub mod route;
 pub mod text;
 
@@ -16,9 +17,10 @@ use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
 pub use facts::{Facts, Given};
-pub use id::{EventId, Identities, MessageUid};
+pub use id::{EventId, IdError, Identities, MessageUid};
 pub use kind::{EventType, Service};
 pub use notice::Notice;
+pub use report::{Complaint, Confidence, Correlation, Method, Reported};
 pub use route::{Route, RouteHeader};
 
 /// One fact about one recipient of one message. Immutable.
@@ -156,6 +158,23 @@ pub struct EventData {
     pub given: Option<Box<Given>>,
     /// The mail server may have charged the answer of another recipient of the message to this one.
     pub unreliable_rcpt: bool,
+    // Since the fifth stored form:
+    /// Where the line is with which the event came, if it is in a log: the one that gave it, or a later
+    /// one that it had waited for. Not rendered: the same event may be read from another file.
+    pub place: Option<LinePlace>,
+    /// What the sender gave as ENVID (RFC 3461), which reports repeat.
+    pub envelope_id: Option<SmolStr>,
+    /// What a report that came by mail says. Few events have one, and all have room for it.
+    pub reported: Option<Box<Reported>>,
+}
+
+/// Where a line is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinePlace {
+    /// Number of the generation of a log, as the store knows it.
+    pub log: u32,
+    /// Offset of its first byte in there, decompressed.
+    pub offset: u64,
 }
 
 /// A message was opened, or a link in it clicked.

@@ -90,11 +90,11 @@ fn parse_runs<'a>(
     for run in batch.lines.chunks(RUN_LINES) {
         let mut parsed = lock(free).pop().unwrap_or_else(|| Vec::with_capacity(RUN_LINES));
         let before = read;
-        for (line, partial) in lines(batch, run) {
+        for (line, span) in lines(batch, run) {
             let Some(record) = parser.parse_text(line) else { break };
             read += 1;
             let Some(note) = memory.note(&record, resolver, batch.anchor) else { continue };
-            parsed.push(Parsed { record, note, partial });
+            parsed.push(Parsed { record, note, span });
         }
         // Without a receiver, whoever took them is unwinding.
         if ahead.send(parsed).is_err() || read - before < run.len() {

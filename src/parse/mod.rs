@@ -3,6 +3,7 @@
 //! It counts what it saw and did not understand; it decides nothing. What must survive a restart
 //! ([`State`]) is committed by the writer together with the position of the lines.
 
+mod about;
 mod ahead;
 mod drift;
 mod gaps;
@@ -26,6 +27,7 @@ use crate::{
     source::{Batch, Fingerprint, LineSpan},
 };
 
+pub use about::{About, Hop, about};
 pub use occurrence::Occurrences;
 
 use drift::Drift;
@@ -45,6 +47,8 @@ pub struct Line<'a> {
     pub quality: TimeQuality,
     /// It is not whole ([`LineSpan::cut`]).
     pub partial: bool,
+    /// Offset of the line in its generation ([`LineSpan::offset`]).
+    pub offset: u64,
     /// What the ids of its events begin with, where it may give some: its host, the instance as
     /// [`LogRecord::process`] has it, and the line.
     pub identities: Option<&'a Identities>,
@@ -119,7 +123,7 @@ struct Memory {
 struct Parsed<'a> {
     record: LogRecord<'a>,
     note: Note,
-    partial: bool,
+    span: LineSpan,
 }
 
 /// The time of a record, and its number among identical lines.
@@ -162,10 +166,10 @@ impl Reader {
         let (parser, memory) = (&mut self.parser, &mut self.memory);
         let tools = ahead::Tools { parser, memory, resolver: &mut resolver };
         let read = ahead::read(tools, &mut self.spare, batch, &mut each);
-        for (bytes, partial) in lines(batch, batch.lines.get(read..).unwrap_or_default()) {
+        for (bytes, span) in lines(batch, batch.lines.get(read..).unwrap_or_default()) {
             let record = self.parser.parse(bytes);
             if let Some(note) = self.memory.note(&record, &mut resolver, batch.anchor) {
-                each(&Parsed { record, note, partial }.line());
+                each(&Parsed { record, note, span }.line());
             }
         }
         let Memory { state, counts, drift, .. } = &mut self.memory;
@@ -265,24 +269,28 @@ impl Whose {
 
 impl Parsed<'_> {
     fn line(&self) -> Line<'_> {
-        let Self { record, note, partial } = self;
+        let Self { record, note, span } = self;
         Line {
             bytes: record.line,
             occurrence: note.occurrence,
             at_us: note.at_us,
             quality: note.quality,
-            partial: *partial,
+            partial: span.cut,
+            offset: span.offset,
             identities: note.identities.as_ref(),
             record,
         }
     }
 }
 
-/// The bytes of some lines of a batch, and whether each is cut.
-fn lines<'a>(batch: &'a Batch, spans: &'a [LineSpan]) -> impl Iterator<Item = (&'a [u8], bool)> {
+/// The bytes of some lines of a batch, and where each is.
+fn lines<'a>(
+    batch: &'a Batch,
+    spans: &'a [LineSpan],
+) -> impl Iterator<Item = (&'a [u8], LineSpan)> {
     spans.iter().filter_map(|span| {
         let bytes = batch.bytes.get(span.start as usize..span.end as usize)?;
-        Some((bytes, span.cut))
+        Some((bytes, *span))
     })
 }
 

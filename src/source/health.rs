@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use tokio::sync::watch;
 
-use super::file::Tally;
+use super::{file::Tally, milter};
 
 /// Where a source tells how it is.
 pub type HealthSender = watch::Sender<Health>;
@@ -27,6 +27,8 @@ pub struct Health {
     pub refused: usize,
     /// What a source of files has done since it started; nothing of any other.
     pub tally: Tally,
+    /// What a milter has done since it started.
+    pub milter: milter::Tally,
 }
 
 impl Health {

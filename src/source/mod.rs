@@ -6,6 +6,7 @@
 //! * [`mod@file`]: log files that grow and rotate, followed for ever.
 //! * [`replay`]: log files that are read once, plain or compressed.
 //! * [`stdin`]: one stream.
+//! * [`recall`]: single lines of a log, once more.
 //! * [`journald`]: systemd's journal, followed for ever.
 //! * [`milter`]: what Postfix tells of a message while it takes it in. No lines: facts beside them.
 //!
@@ -21,6 +22,7 @@ pub mod journald;
 mod line_end;
 mod lines;
 pub mod milter;
+pub mod recall;
 pub mod replay;
 pub mod stdin;
 
@@ -112,6 +114,15 @@ pub struct HeadHash {
 /// same first line gets one derived from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Fingerprint(pub [u8; 16]);
+
+/// A generation of the logs of one source.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Generation {
+    /// Name of the source.
+    pub source: String,
+    /// Which of its generations.
+    pub fingerprint: Fingerprint,
+}
 
 impl Fingerprint {
     /// No generation. A tailed source marks with such a position that it has applied its `start`

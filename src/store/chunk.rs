@@ -2,8 +2,8 @@
 //! give its space back (sled frees no emptied leaves).
 //!
 //! ```text
-//! version: u8 = 5 | crc32 of the rest: u32 | bytes of the body: u32 | body as an LZ4 block
-//! version: u8 = 4 | crc32 of the rest: u32 | body
+//! version: u8 = 7 | crc32 of the rest: u32 | bytes of the body: u32 | body as an LZ4 block
+//! version: u8 = 6 | crc32 of the rest: u32 | body
 //! body = { length: u32 | event in postcard }*
 //! ```
 //!
@@ -16,31 +16,45 @@
 //! Numbers are big-endian. The key holds the sequence number of the first event; the others
 //! follow without gaps. The writer keeps the newest chunk open and puts it again under the same
 //! key, longer each time, until it is full.
+//!
+//! How many bytes of events a chunk takes is chosen for what mail logs are compressed to. sled
+//! stands no longer values, and strangers may write what cannot be compressed: such a chunk is cut.
 
 use std::borrow::Cow;
 
-use crate::{event::Event, limits::CHUNK_BYTES};
+use crate::{
+    event::Event,
+    limits::{CHUNK_BYTES, CHUNK_VALUE_BYTES},
+};
 
 use super::CodecError;
 
 /// The format that is written, and that of a body which does not get shorter.
-const VERSION: u8 = 5;
-const PLAIN_VERSION: u8 = 4;
+const VERSION: u8 = 7;
+const PLAIN_VERSION: u8 = 6;
 
 /// The formats before them, which are still read.
 const FIRST_VERSION: u8 = 1;
 const SECOND_VERSION: u8 = 2;
 const THIRD_VERSION: u8 = 3;
+const FOURTH_VERSION: u8 = 4;
+const FIFTH_VERSION: u8 = 5;
 
 /// Fields of an event that [`FIRST_VERSION`] did not have: `route`, `same_reason`, `hit`, `evidence`,
-/// `notice`, `partial`, `given`, `unreliable_rcpt`.
-const SINCE_FIRST: [u8; 8] = [0; 8];
+/// `notice`, `partial`, `given`, `unreliable_rcpt`, `place`, `envelope_id`, `reported`.
+const SINCE_FIRST: [u8; 11] = [0; 11];
 
-/// Of those, what [`SECOND_VERSION`] did not have: `partial`, `given`, `unreliable_rcpt`.
-const SINCE_SECOND: [u8; 3] = [0; 3];
+/// Of those, what [`SECOND_VERSION`] did not have: `partial`, `given`, `unreliable_rcpt`, `place`,
+/// `envelope_id`, `reported`.
+const SINCE_SECOND: [u8; 6] = [0; 6];
 
-/// Of those, what [`THIRD_VERSION`] did not have: `given`, `unreliable_rcpt`.
-const SINCE_THIRD: [u8; 2] = [0; 2];
+/// Of those, what [`THIRD_VERSION`] did not have: `given`, `unreliable_rcpt`, `place`, `envelope_id`,
+/// `reported`.
+const SINCE_THIRD: [u8; 5] = [0; 5];
+
+/// Of those, what [`FOURTH_VERSION`] and [`FIFTH_VERSION`], its compressed form, did not have:
+/// `place`, `envelope_id`, `reported`.
+const SINCE_FOURTH: [u8; 3] = [0; 3];
 
 /// Version byte and checksum.
 const HEADER_BYTES: usize = 5;
@@ -95,7 +109,7 @@ impl ChunkBuilder {
         self.body.extend_from_slice(&[0; LENGTH_BYTES]);
         super::codec::append(event, &mut self.body);
         let length = u32::try_from(self.body.len() - start - LENGTH_BYTES);
-        let is_full = self.value_bytes() > CHUNK_BYTES && !self.is_empty();
+        let is_full = self.packed_bytes() > CHUNK_BYTES && !self.is_empty();
         let place = self.body.get_mut(start..).and_then(<[u8]>::first_chunk_mut);
         let (Ok(length), Some(place), false) = (length, place, is_full) else {
             self.body.truncate(start);
@@ -106,27 +120,19 @@ impl ChunkBuilder {
         true
     }
 
-    /// The value to store under [`super::Key::chunk`] of [`ChunkBuilder::first_seq`].
+    /// The values to store, each under [`super::Key::chunk`] of the number beside it: one, or as
+    /// many as it takes for none to have more than [`CHUNK_VALUE_BYTES`]. An event that has more by
+    /// itself is one of them.
     #[must_use]
-    pub fn value(&self) -> Vec<u8> {
-        // Where the header comes last of all.
-        let mut value = vec![0; HEADER_BYTES];
-        let version = if append_compressed(&self.body, &mut value) {
-            VERSION
-        } else {
-            value.extend_from_slice(&self.body);
-            PLAIN_VERSION
-        };
-        if let Some((header, rest)) = value.split_first_chunk_mut::<HEADER_BYTES>() {
-            let [a, b, c, d] = crc32fast::hash(rest).to_be_bytes();
-            *header = [version, a, b, c, d];
-        }
-        value
+    pub fn values(&self) -> Vec<(u64, Vec<u8>)> {
+        let mut values = Vec::with_capacity(1);
+        append_values(self.first_seq, &self.body, &mut values);
+        values
     }
 
-    /// Bytes of [`ChunkBuilder::value`] at most.
+    /// Bytes of [`ChunkBuilder::values`] at most, but for those of a cut.
     #[must_use]
-    pub fn value_bytes(&self) -> usize {
+    pub fn packed_bytes(&self) -> usize {
         HEADER_BYTES + self.body.len()
     }
 
@@ -147,6 +153,50 @@ impl ChunkBuilder {
     pub fn is_empty(&self) -> bool {
         self.count == 0
     }
+}
+
+fn append_values(first_seq: u64, body: &[u8], values: &mut Vec<(u64, Vec<u8>)>) {
+    let value = value(body);
+    match (value.len() > CHUNK_VALUE_BYTES).then(|| halves(body)).flatten() {
+        Some((front_events, front, back)) => {
+            append_values(first_seq, front, values);
+            append_values(first_seq.saturating_add(front_events), back, values);
+        }
+        None => values.push((first_seq, value)),
+    }
+}
+
+/// The stored form of a body.
+fn value(body: &[u8]) -> Vec<u8> {
+    // Where the header comes last of all.
+    let mut value = vec![0; HEADER_BYTES];
+    let version = if append_compressed(body, &mut value) {
+        VERSION
+    } else {
+        value.extend_from_slice(body);
+        PLAIN_VERSION
+    };
+    if let Some((header, rest)) = value.split_first_chunk_mut::<HEADER_BYTES>() {
+        let [a, b, c, d] = crc32fast::hash(rest).to_be_bytes();
+        *header = [version, a, b, c, d];
+    }
+    value
+}
+
+/// Cuts a body behind the event that is in its middle, or before it where that is the last one: how
+/// many events are in front, and both parts. None when it is a single event.
+fn halves(body: &[u8]) -> Option<(u64, &[u8], &[u8])> {
+    let (mut front_events, mut cut, mut place) = (0, 0, 0);
+    while cut < body.len() / 2 {
+        let length = body.get(place..)?.first_chunk::<LENGTH_BYTES>()?;
+        place += LENGTH_BYTES + usize::try_from(u32::from_be_bytes(*length)).ok()?;
+        if place >= body.len() {
+            break;
+        }
+        (front_events, cut) = (front_events + 1, place);
+    }
+    let (front, back) = body.split_at_checked(cut)?;
+    (front_events > 0).then_some((front_events, front, back))
 }
 
 /// Appends the length of `body` and its LZ4 block. False, and nothing appended, when that is not
@@ -185,7 +235,7 @@ fn expanded(compressed: &[u8]) -> Option<Vec<u8>> {
 pub fn packed_bytes(value: &[u8]) -> Option<usize> {
     let (&version, rest) = value.split_first()?;
     let (_, rest) = rest.split_first_chunk::<4>()?;
-    if version == VERSION { expanded(rest).map(|body| body.len()) } else { Some(rest.len()) }
+    if is_compressed(version) { expanded(rest).map(|body| body.len()) } else { Some(rest.len()) }
 }
 
 /// The events of a chunk with their sequence numbers, in order.
@@ -212,7 +262,7 @@ fn events(value: &[u8]) -> Result<Vec<Event>, CodecError> {
         return Err(malformed);
     }
     let body = match found {
-        VERSION => Cow::Owned(expanded(rest).ok_or(malformed.clone())?),
+        version if is_compressed(version) => Cow::Owned(expanded(rest).ok_or(malformed.clone())?),
         _ => Cow::Borrowed(rest),
     };
     let mut body = &*body;
@@ -226,11 +276,16 @@ fn events(value: &[u8]) -> Result<Vec<Event>, CodecError> {
     if body.is_empty() { Ok(events) } else { Err(malformed) }
 }
 
+fn is_compressed(version: u8) -> bool {
+    matches!(version, VERSION | FIFTH_VERSION)
+}
+
 fn event(version: u8, packed: &[u8]) -> postcard::Result<Event> {
     match version {
         FIRST_VERSION => postcard::from_bytes(&[packed, &SINCE_FIRST].concat()),
         SECOND_VERSION => postcard::from_bytes(&[packed, &SINCE_SECOND].concat()),
         THIRD_VERSION => postcard::from_bytes(&[packed, &SINCE_THIRD].concat()),
+        FOURTH_VERSION | FIFTH_VERSION => postcard::from_bytes(&[packed, &SINCE_FOURTH].concat()),
         _ => postcard::from_bytes(packed),
     }
 }
@@ -241,7 +296,8 @@ mod tests {
 
     use super::*;
     use crate::event::{
-        EventData, EventId, EventType, Given, Hit, MessageUid, Notice, TimeQuality,
+        Complaint, EventData, EventId, EventType, Given, Hit, LinePlace, MessageUid, Notice,
+        Reported, TimeQuality,
     };
 
     fn event(number: u8, response_bytes: usize) -> Event {
@@ -259,12 +315,19 @@ mod tests {
         }
     }
 
+    /// The one value of a chunk that is not cut.
+    fn value(chunk: &ChunkBuilder) -> Vec<u8> {
+        let [(first_seq, value)] = <[_; 1]>::try_from(chunk.values()).unwrap();
+        assert_eq!(first_seq, chunk.first_seq());
+        value
+    }
+
     #[test]
     fn events_come_back_with_consecutive_sequence_numbers_at_every_length_of_the_chunk() {
         let mut chunk = ChunkBuilder::new(41);
         for number in 0..5 {
             assert!(chunk.push(&event(number, 20)));
-            let read = decode(41, &chunk.value()).unwrap();
+            let read = decode(41, &value(&chunk)).unwrap();
             assert_eq!(read.len(), usize::from(number) + 1);
             let (seq, last) = read.last().unwrap();
             assert_eq!((*seq, last), (41 + u64::from(number), &event(number, 20)));
@@ -280,10 +343,10 @@ mod tests {
             pushed += 1;
         }
         assert!(pushed > 5);
-        assert!(chunk.value().len() < chunk.value_bytes() / 2);
-        assert!(chunk.value_bytes() <= CHUNK_BYTES);
-        assert_eq!(packed_bytes(&chunk.value()), Some(chunk.value_bytes() - HEADER_BYTES));
-        assert_eq!(decode(0, &chunk.value()).unwrap().len(), pushed);
+        assert!(value(&chunk).len() < chunk.packed_bytes() / 2);
+        assert!(chunk.packed_bytes() <= CHUNK_BYTES);
+        assert_eq!(packed_bytes(&value(&chunk)), Some(chunk.packed_bytes() - HEADER_BYTES));
+        assert_eq!(decode(0, &value(&chunk)).unwrap().len(), pushed);
     }
 
     #[test]
@@ -291,14 +354,75 @@ mod tests {
         let mut chunk = ChunkBuilder::new(9);
         assert!(chunk.push(&event(1, CHUNK_BYTES * 2)));
         assert!(!chunk.push(&event(2, 1)));
-        assert_eq!(decode(9, &chunk.value()).unwrap(), vec![(9, event(1, CHUNK_BYTES * 2))]);
+        assert_eq!(decode(9, &value(&chunk)).unwrap(), vec![(9, event(1, CHUNK_BYTES * 2))]);
+    }
+
+    #[test]
+    fn a_chunk_that_cannot_be_compressed_is_cut_into_values_that_the_store_stands() {
+        let mut state = 1_u64;
+        let mut chunk = ChunkBuilder::new(100);
+        let random = |state: &mut u64, bytes: u64| {
+            let mut letter = |_| {
+                // Marsaglia, xorshift.
+                *state ^= *state << 13;
+                *state ^= *state >> 7;
+                *state ^= *state << 17;
+                char::from(b' ' + u8::try_from(*state % 95).unwrap())
+            };
+            (0..bytes).map(&mut letter).collect::<String>()
+        };
+        let mut pushed = Vec::new();
+        for bytes in [300, 6000, 20, 900, 700, 1, 2000, 400, 5000] {
+            let mut event = event(1, 0);
+            event.data.response = Some(random(&mut state, bytes).into());
+            assert!(chunk.push(&event));
+            pushed.push(event);
+        }
+        let values = chunk.values();
+        assert!(values.len() > 2);
+        let mut read = Vec::new();
+        for (first_seq, value) in values {
+            assert!(value.len() <= CHUNK_VALUE_BYTES, "{}", value.len());
+            read.extend(decode(first_seq, &value).unwrap());
+        }
+        assert_eq!(read, (100..).zip(pushed).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn events_longer_than_a_value_are_cut_off_from_their_neighbours() {
+        // Far more than is ever let into an event.
+        let long: String = (0..4000).map(|number| format!("{:x}", number * 7919)).collect();
+        for sizes in [[1, 2, 0], [0, 1, 2], [1, 0, 2]] {
+            let mut chunk = ChunkBuilder::new(5);
+            let sized = sizes.map(|size| match size {
+                0 => Event {
+                    data: Box::new(EventData {
+                        response: Some(long.as_str().into()),
+                        ..EventData::default()
+                    }),
+                    ..event(0, 0)
+                },
+                other => event(other, 1),
+            });
+            let mut values = Vec::new();
+            for event in &sized {
+                if !chunk.push(event) {
+                    values.extend(chunk.values());
+                    chunk = ChunkBuilder::new(chunk.next_seq());
+                    assert!(chunk.push(event));
+                }
+            }
+            values.extend(chunk.values());
+            let read = values.iter().flat_map(|(first, value)| decode(*first, value).unwrap());
+            assert_eq!(read.collect::<Vec<_>>(), (5..).zip(sized).collect::<Vec<_>>());
+        }
     }
 
     #[test]
     fn every_flipped_byte_and_every_cut_is_noticed() {
         let mut chunk = ChunkBuilder::new(7);
         assert!(chunk.push(&event(1, 5)) && chunk.push(&event(2, 5)));
-        let value = chunk.value();
+        let value = value(&chunk);
         for place in 0..value.len() {
             let mut damaged = value.clone();
             damaged[place] ^= 0x41;
@@ -308,7 +432,7 @@ mod tests {
         let mut newer = value;
         newer[0] = VERSION + 1;
         let error = std::error::Error::source(&decode(7, &newer).unwrap_err()).unwrap().to_string();
-        assert_eq!(error, "a stored event chunk has format 6, but this version reads format 5");
+        assert_eq!(error, "a stored event chunk has format 8, but this version reads format 7");
     }
 
     #[test]
@@ -323,7 +447,7 @@ mod tests {
         assert!(chunk.push(&event));
         let bytes: Vec<u8> = (0..=u8::MAX).collect();
         assert!(!append_compressed(&bytes, &mut vec![0; HEADER_BYTES]));
-        assert_eq!(decode(7, &chunk.value()).unwrap(), [(7, event)]);
+        assert_eq!(decode(7, &value(&chunk)).unwrap(), [(7, event)]);
     }
 
     #[test]
@@ -337,10 +461,20 @@ mod tests {
     #[test]
     fn events_of_earlier_formats_are_read_without_the_fields_that_came_later() {
         let packed = postcard::to_allocvec(&event(1, 5)).unwrap();
-        for (version, since) in [(1, &SINCE_FIRST[..]), (2, &SINCE_SECOND), (3, &SINCE_THIRD)] {
+        for (version, since) in [
+            (1, &SINCE_FIRST[..]),
+            (2, &SINCE_SECOND),
+            (3, &SINCE_THIRD),
+            (4, &SINCE_FOURTH),
+            (5, &SINCE_FOURTH),
+        ] {
             let earlier = packed.strip_suffix(since).unwrap();
             let length = u32::try_from(earlier.len()).unwrap().to_be_bytes();
-            let body = [&length, earlier, &length, earlier].concat();
+            let mut body = [&length, earlier, &length, earlier].concat();
+            if is_compressed(version) {
+                let plain = std::mem::take(&mut body);
+                assert!(append_compressed(&plain, &mut body));
+            }
             let value = [&[version], &crc32fast::hash(&body).to_be_bytes()[..], &body].concat();
             assert_eq!(decode(7, &value).unwrap(), vec![(7, event(1, 5)), (8, event(1, 5))]);
         }
@@ -358,11 +492,18 @@ mod tests {
             partial: true,
             given: Some(Box::new(Given { tag: Some("a".into()), ..Given::default() })),
             unreliable_rcpt: true,
+            place: Some(LinePlace { log: 300, offset: 1 << 40 }),
+            envelope_id: Some("batch-17".into()),
+            reported: Some(Box::new(Reported {
+                trusted: true,
+                complaint: Some(Complaint::default()),
+                ..Reported::default()
+            })),
             ..EventData::default()
         };
         let event = Event { data: Box::new(data), ..event(1, 1) };
         let mut chunk = ChunkBuilder::new(0);
         assert!(chunk.push(&event));
-        assert_eq!(decode(0, &chunk.value()).unwrap(), [(0, event)]);
+        assert_eq!(decode(0, &value(&chunk)).unwrap(), [(0, event)]);
     }
 }

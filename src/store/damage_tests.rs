@@ -53,7 +53,9 @@ pub(super) fn commit(n: u64) -> Commit {
     (0..EVENTS).for_each(|i| assert!(chunk.push(&event((n - 1) * EVENTS + i))));
     let mut commit = Commit::new();
     commit.put(Key::meta("last"), n.to_be_bytes().to_vec());
-    commit.put(Key::chunk(chunk.first_seq()), chunk.value());
+    for (first_seq, value) in chunk.values() {
+        commit.put(Key::chunk(first_seq), value);
+    }
     commit.put(Key::retry(HOOK, n, n), vec![1, 2, 3]);
     if let Some(old) = n.checked_sub(KEPT) {
         commit.remove(Key::retry(HOOK, old, old));

@@ -2,8 +2,7 @@
 
 use std::{
     io,
-    ops::Bound,
-    path::{Path, PathBuf},
+    ops::Deref,
     sync::atomic::{AtomicU64, Ordering},
 };
 
@@ -14,19 +13,17 @@ use super::{
     disk::Disk,
     lock::StateLock,
     marks::{self, Noted},
-    poison::Poison,
+    view::{Shared, StoreReader, View},
 };
-
-/// A key and its value, as bytes ([`super::key`] takes the key apart).
-pub type Entry = (Vec<u8>, Vec<u8>);
 
 /// The open store. Dropping it leaves everything that was committed on disk.
 #[derive(Debug)]
 pub struct Store {
-    pub(super) dir: PathBuf,
-    pub(super) db: sled::Db,
+    /// What it reads through.
+    pub(super) view: View,
+    /// What readers on other threads read through.
+    pub(super) shared: Shared,
     pub(super) disk: Box<dyn Disk>,
-    pub(super) poison: Poison,
     /// Number of the last commit.
     pub(super) commits: AtomicU64,
     /// Dropped last, after sled let go of its files. None where a parent process holds it.
@@ -58,67 +55,11 @@ impl Store {
         self.write(commit).map_err(|kind| StoreError::new("commit to", &self.dir, kind))
     }
 
-    /// The value under `key`.
-    ///
-    /// # Errors
-    ///
-    /// When the disk cannot be read or the store is poisoned.
-    pub fn get(&self, key: &Key) -> Result<Option<Vec<u8>>, StoreError> {
-        let value = self.readable()?.get(key.as_bytes()).map_err(|error| self.unread(error))?;
-        Ok(value.filter(|value| !value.is_empty()).map(|value| value.to_vec()))
-    }
-
-    /// Keys and values under `prefix`, in key order.
-    ///
-    /// # Errors
-    ///
-    /// When the store is poisoned; each entry fails when it cannot be read.
-    pub fn scan(
-        &self,
-        prefix: &Prefix,
-    ) -> Result<impl DoubleEndedIterator<Item = Result<Entry, StoreError>> + '_, StoreError> {
-        Ok(self.entries(self.readable()?.scan_prefix(prefix.as_bytes())))
-    }
-
-    /// Keys and values from `from` up to and without `to`, in key order.
-    ///
-    /// # Errors
-    ///
-    /// As [`Store::scan`].
-    pub fn scan_range(
-        &self,
-        from: &Key,
-        to: &Key,
-    ) -> Result<impl DoubleEndedIterator<Item = Result<Entry, StoreError>> + '_, StoreError> {
-        Ok(self.entries(self.readable()?.range(from.as_bytes()..to.as_bytes())))
-    }
-
-    /// Keys and values under `prefix` behind the key `last`, in key order.
-    ///
-    /// # Errors
-    ///
-    /// As [`Store::scan`].
-    pub fn scan_behind<'a>(
-        &'a self,
-        prefix: &'a Prefix,
-        last: &[u8],
-    ) -> Result<impl Iterator<Item = Result<Entry, StoreError>> + 'a, StoreError> {
-        let from = (Bound::Excluded(last.max(prefix.as_bytes())), Bound::Unbounded);
-        let behind = self.entries(self.readable()?.range::<&[u8], _>(from));
-        let is_inside = |entry: &Result<Entry, StoreError>| match entry {
-            Ok((key, _)) => key.starts_with(prefix.as_bytes()),
-            Err(_) => true,
-        };
-        Ok(behind.take_while(is_inside))
-    }
-
-    /// The last key under `prefix`, with its value.
-    ///
-    /// # Errors
-    ///
-    /// When the disk cannot be read or the store is poisoned.
-    pub fn last(&self, prefix: &Prefix) -> Result<Option<Entry>, StoreError> {
-        self.scan(prefix)?.next_back().transpose()
+    /// For a thread that only reads. It sees each commit whole, as soon as it is applied, and nothing
+    /// any more once this store is dropped.
+    #[must_use]
+    pub fn reader(&self) -> StoreReader {
+        self.shared.reader(&self.dir)
     }
 
     /// Bytes of the database's files.
@@ -134,12 +75,6 @@ impl Store {
     #[cfg(test)]
     pub(crate) fn key_count(&self) -> usize {
         self.db.len()
-    }
-
-    /// Something read here cannot be right. Closes the store for good, so that the next opening
-    /// looks through everything.
-    pub fn distrust(&self) {
-        self.poison.set();
     }
 
     /// Number of the last commit.
@@ -167,12 +102,6 @@ impl Store {
         };
         self.commits.store(number, Ordering::Release);
         Ok(())
-    }
-
-    /// The state directory.
-    #[must_use]
-    pub fn dir(&self) -> &Path {
-        &self.dir
     }
 
     /// Removes the tombstones that a crash left between two batches of one commit.
@@ -232,34 +161,21 @@ impl Store {
         self.disk.sync()?;
         Ok(())
     }
+}
 
-    fn readable(&self) -> Result<&sled::Tree, StoreError> {
-        self.poison.check().map_err(|kind| StoreError::new("read", &self.dir, kind))?;
-        Ok(&self.db)
-    }
+/// Whatever reads can be given the store.
+impl Deref for Store {
+    type Target = View;
 
-    fn entries(
-        &self,
-        entries: sled::Iter,
-    ) -> impl DoubleEndedIterator<Item = Result<Entry, StoreError>> + '_ {
-        entries.filter_map(|entry| match entry {
-            Ok((_, value)) if value.is_empty() => None,
-            Ok((key, value)) => Some(Ok((key.to_vec(), value.to_vec()))),
-            Err(error) => Some(Err(self.unread(error))),
-        })
-    }
-
-    pub(super) fn unread(&self, error: sled::Error) -> StoreError {
-        if !matches!(error, sled::Error::Io(_)) {
-            self.distrust();
-        }
-        StoreError::new("read", &self.dir, error)
+    fn deref(&self) -> &View {
+        &self.view
     }
 }
 
 /// An orderly end: the next opening may trust what it finds.
 impl Drop for Store {
     fn drop(&mut self) {
+        self.shared.close();
         if self.poison.check().is_err() || std::thread::panicking() {
             return;
         }

@@ -46,6 +46,9 @@ pub enum StoreErrorKind {
     /// Failures?", USENIX ATC 2020). End the process and start it again: opening reads the disk.
     #[error("an earlier commit failed; the process must be restarted")]
     Poisoned,
+    /// It was closed while somebody still wanted to read.
+    #[error("it is closed")]
+    Closed,
     /// The file system refused.
     #[error("the file system refused")]
     Io(

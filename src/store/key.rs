@@ -27,6 +27,9 @@ const PLACE: u8 = b'q';
 const ATTEMPTS: u8 = b'a';
 const RING: u8 = b'k';
 const API_KEY: u8 = b'u';
+const SEGMENT: u8 = b'g';
+const TERMS: u8 = b'i';
+const LOG: u8 = b'f';
 const AUDIT: u8 = b'y';
 
 /// A whole key.
@@ -167,6 +170,25 @@ impl Key {
     #[must_use]
     pub fn posting(hour: u32, first_seq: u64) -> Self {
         Self(Writer::table(POSTING).raw(&hour.to_be_bytes()).raw(&first_seq.to_be_bytes()).0)
+    }
+
+    /// The index segment whose first event is `first_seq`.
+    #[must_use]
+    pub fn segment(first_seq: u64) -> Self {
+        Self(Writer::table(SEGMENT).raw(&first_seq.to_be_bytes()).0)
+    }
+
+    /// The page of that segment's postings that begins with the posting `first`.
+    #[must_use]
+    pub fn terms(segment: u64, first: u64) -> Self {
+        let key = Writer::table(TERMS).raw(&segment.to_be_bytes());
+        Self(key.raw(&first.to_be_bytes()).0)
+    }
+
+    /// The log that the lines of events name by that number.
+    #[must_use]
+    pub fn log(number: u32) -> Self {
+        Self(Writer::table(LOG).raw(&number.to_be_bytes()).0)
     }
 
     /// When the chunk that begins with `first_seq` was begun.
@@ -344,6 +366,24 @@ impl Prefix {
         Self(Writer::table(REPLAY).raw(&self.0).0)
     }
 
+    /// Every index segment, oldest first.
+    #[must_use]
+    pub fn segments() -> Self {
+        Self(vec![SEGMENT])
+    }
+
+    /// Every page of postings of an index segment.
+    #[must_use]
+    pub fn terms(segment: u64) -> Self {
+        Self(Writer::table(TERMS).raw(&segment.to_be_bytes()).0)
+    }
+
+    /// Every log that lines of events are in, oldest first.
+    #[must_use]
+    pub fn logs() -> Self {
+        Self(vec![LOG])
+    }
+
     /// Every posting of one hour.
     #[must_use]
     pub fn postings(hour: u32) -> Self {
@@ -470,6 +510,27 @@ pub fn parse_posting(key: &[u8]) -> Option<(u32, u64)> {
     let mut fields = Fields::of(POSTING, key)?;
     let hour = fields.array().map(u32::from_be_bytes)?;
     Some((hour, fields.u64()?)).filter(|_| fields.done())
+}
+
+/// First sequence number of a [`Key::segment`].
+#[must_use]
+pub fn parse_segment(key: &[u8]) -> Option<u64> {
+    let mut fields = Fields::of(SEGMENT, key)?;
+    fields.u64().filter(|_| fields.done())
+}
+
+/// Segment and first posting of a [`Key::terms`].
+#[must_use]
+pub fn parse_terms(key: &[u8]) -> Option<(u64, u64)> {
+    let mut fields = Fields::of(TERMS, key)?;
+    Some((fields.u64()?, fields.u64()?)).filter(|_| fields.done())
+}
+
+/// Number of a [`Key::log`].
+#[must_use]
+pub fn parse_log(key: &[u8]) -> Option<u32> {
+    let mut fields = Fields::of(LOG, key)?;
+    fields.array().map(u32::from_be_bytes).filter(|_| fields.done())
 }
 
 /// First sequence number of a [`Key::age`].

@@ -34,7 +34,10 @@
 //! | `t` | age | first sequence number | when the chunk that begins there was begun |
 //! | `p` | replay | a key of `m`, `o`, `s`, `l`, `n` or `w` | the same of a replay that is not finished |
 //! | `y` | audit | number | who changed what |
-//! | `x` | posting | hour, part | lookup postings of one hour of log time |
+//! | `x` | posting | hour, part | which events of one hour of log time are stored |
+//! | `g` | segment | first sequence number | which events an index segment is of ([`index`]) |
+//! | `i` | terms | segment, first posting | which of them are about what |
+//! | `f` | log | number | the generation of a log that lines of events are in |
 //!
 //! Every value opens with a format version byte ([`codec`], [`chunk`]), so none is empty. An empty
 //! value is a tombstone and reads as absent.
@@ -64,8 +67,10 @@ mod commit;
 mod database;
 mod disk;
 mod error;
+pub mod index;
 pub mod key;
 mod lock;
+pub mod log;
 mod marks;
 mod open;
 mod poison;
@@ -73,6 +78,7 @@ mod rebuild;
 mod recover;
 mod space;
 mod verify;
+mod view;
 
 #[cfg(test)]
 mod crash_tests;
@@ -88,9 +94,10 @@ mod tests;
 pub use chunk::{ChunkBuilder, ChunkError};
 pub use codec::CodecError;
 pub use commit::Commit;
-pub use database::{Entry, Store};
+pub use database::Store;
 pub use error::{StoreError, StoreErrorKind};
 pub use key::{Key, Prefix};
 pub use rebuild::Sparse;
 pub use recover::{DAMAGED, Loss, PANIC_EXIT, Recovered, end_process_on_panic};
 pub use space::Space;
+pub use view::{Entry, StoreReader, View};

@@ -29,6 +29,7 @@ use super::{
     rebuild::remove_others,
     recover::BEGUN_ANEW,
     space::drop_ballast,
+    view::{Shared, View},
 };
 
 /// Directory of the first database in the state directory.
@@ -131,7 +132,9 @@ pub(super) fn open_locked(
     }
     let (disk, poison) = (disk(&database)?, Poison::default());
     let commits = AtomicU64::new(0);
-    let store = Store { dir: dir.to_owned(), db, disk, poison, commits, _lock: lock };
+    let view = View { dir: dir.to_owned(), db, poison };
+    let shared = Shared::new(&view);
+    let store = Store { view, shared, disk, commits, _lock: lock };
     let prepared = prepare(&store, current.is_some(), begin);
     if prepared.is_err() {
         // It was not opened, so it is not closed either.

@@ -104,7 +104,9 @@ impl Store {
         at(Step::Synced);
         marks::set_current(&dir, &new)?;
         at(Step::Pointed);
-        (self.db, self.disk) = (copy, disk);
+        (self.view.db, self.disk) = (copy, disk);
+        // Readers let the old one go before its files are removed.
+        self.shared.replace(&self.view);
         remove(&dir.join(&old))?;
         sync_directory(&dir)?;
         at(Step::Removed);

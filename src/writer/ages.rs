@@ -13,7 +13,7 @@ use super::{error::WriterError, stage::Stage};
 use crate::{
     clock::millis_of,
     config::Kept,
-    store::{Key, Prefix, Store, codec, key},
+    store::{Key, Prefix, Store, View, codec, key},
 };
 
 /// Version of the stored form.
@@ -45,6 +45,17 @@ struct Stored {
     at_ms: u64,
     /// Bytes of the chunks before it.
     bytes_before: u64,
+}
+
+/// A time at which the event was not stored yet, or just then, milliseconds since the epoch; as near as
+/// is known. `at_ms` is when it happened by the log: most are stored right then.
+pub(super) fn stored_after_ms(view: &View, seq: u64, at_ms: u64) -> Result<u64, WriterError> {
+    let upto = Key::age(seq.saturating_add(1));
+    let mark = view.scan_range(&Key::age(0), &upto)?.next_back().transpose()?;
+    let Some((_, value)) = mark else { return Ok(0) };
+    let Stored { at_ms: marked_ms, .. } = codec::decode("age", VERSION, &value)?;
+    let lifetime_ms = marked_ms..=marked_ms.saturating_add(millis_of(MARK_AGE));
+    Ok(if lifetime_ms.contains(&at_ms) { at_ms } else { marked_ms })
 }
 
 impl Ages {

@@ -47,19 +47,33 @@ impl Chunks {
     pub(super) fn stage(&mut self, stage: &mut Stage) -> bool {
         let changed = std::mem::take(&mut self.changed);
         if changed {
-            stage.put(Key::chunk(self.open.first_seq()), self.open.value());
+            let values = self.open.values();
+            if values.len() > 1 {
+                // It was cut, so it is not gone on with.
+                self.end(&values);
+            }
+            put(values, stage);
         }
         changed
     }
 
     fn begin(&mut self, stage: &mut Stage) {
-        if !self.open.is_empty() {
-            let value = self.open.value();
-            self.ages.add(value.len());
-            if std::mem::take(&mut self.changed) {
-                stage.put(Key::chunk(self.open.first_seq()), value);
-            }
+        let values = if self.open.is_empty() { Vec::new() } else { self.open.values() };
+        self.end(&values);
+        if std::mem::take(&mut self.changed) {
+            put(values, stage);
         }
+    }
+
+    /// The next event begins a chunk behind these values.
+    fn end(&mut self, values: &[(u64, Vec<u8>)]) {
+        values.iter().for_each(|(_, value)| self.ages.add(value.len()));
         self.open = ChunkBuilder::new(self.next_seq());
+    }
+}
+
+fn put(values: Vec<(u64, Vec<u8>)>, stage: &mut Stage) {
+    for (first_seq, value) in values {
+        stage.put(Key::chunk(first_seq), value);
     }
 }

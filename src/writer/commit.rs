@@ -7,8 +7,8 @@ use tokio::time::Instant;
 use super::{Mode, Writer, error::WriterError, events::EventLog, live, stage::Stage};
 use crate::store::Store;
 
-/// Commits in a row of which one says how far a replay has come, while lines wait.
-const COMMITS_TO_A_PLACE: u32 = 4;
+/// How often a replay stores how far it has come, while lines wait.
+const PLACE_EVERY: Duration = Duration::from_secs(1);
 
 impl Writer {
     /// Makes all that is staged durable, then releases it.
@@ -58,11 +58,10 @@ impl Writer {
     /// With every commit, but for the past: a replay asks of each event whether the store holds it,
     /// so what a crash makes it read again is known. Most messages have come and gone until the next
     /// time. It would be sent again if it was not kept, or is to be.
-    pub(super) fn is_place_due(&mut self) -> bool {
+    pub(super) fn is_place_due(&self) -> bool {
         let is_known_again = matches!(self.mode, Mode::Replay { resend: false, .. })
             && !self.retention.events.age.is_zero();
-        self.commits_without_place += 1;
-        !is_known_again || self.commits_without_place >= COMMITS_TO_A_PLACE
+        !is_known_again || Instant::now() >= self.place_at
     }
 
     /// What goes into this commit; None when there is nothing.
@@ -84,7 +83,7 @@ impl Writer {
 
     /// Where the input is, and what is open there: both or neither.
     fn stage_place(&mut self) {
-        self.commits_without_place = 0;
+        self.place_at = Instant::now() + PLACE_EVERY;
         let is_kept = self.mode.scope().is_some();
         live::stage(&mut self.intake.correlator, is_kept.then_some(&mut self.stage));
         self.intake.stage_states(&mut self.stage);

@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Claimed, Resume,
     backfill::Offered,
+    course::Course,
     error::WriterError,
     events::EventLog,
     expiry::Expiry,
@@ -297,6 +298,18 @@ impl Deliveries {
         self.endpoints.iter().map(standing).collect()
     }
 
+    /// How far each webhook is.
+    pub(super) fn courses(&self) -> Vec<Course> {
+        let course = |state: &State| Course {
+            webhook: state.id,
+            progress: state.progress.clone(),
+            claimed: state.claimed_retries.iter().map(|(_, seq)| *seq).collect(),
+            born_seq: state.born_seq,
+            is_disabled: state.endpoint.health().disabled.is_some(),
+        };
+        self.endpoints.iter().map(course).collect()
+    }
+
     /// Hands out up to `max` deliveries of one webhook.
     pub(super) fn claim(
         &mut self,
@@ -515,7 +528,7 @@ impl State {
 }
 
 /// A stored retry.
-fn waiting(value: &[u8]) -> Result<Waiting, CodecError> {
+pub(super) fn waiting(value: &[u8]) -> Result<Waiting, CodecError> {
     const WHAT: &str = "retry";
     if value.first() == Some(&FIRST_RETRY_VERSION) {
         return codec::decode(WHAT, FIRST_RETRY_VERSION, &[value, &[0]].concat());

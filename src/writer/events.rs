@@ -1,7 +1,7 @@
 //! The event log: every event has a sequence number and lies in a chunk of the store ([`Chunks`]).
 //!
-//! A new event is kept as it is; the commit packs it. The oldest chunks are deleted with all that
-//! leads to them.
+//! A new event is kept as it is; the commit packs it, and notes it in the index ([`Index`]). The
+//! oldest chunks are deleted with all that leads to them.
 
 use std::{
     collections::{BTreeSet, VecDeque},
@@ -13,6 +13,7 @@ use super::{
     chunks::Chunks,
     error::WriterError,
     gists::Gists,
+    index::Index,
     postings::{self, Postings},
     stage::Stage,
 };
@@ -44,6 +45,7 @@ pub(super) struct EventLog {
     recent: VecDeque<Arc<Event>>,
     gists: Gists,
     postings: Postings,
+    index: Index,
     /// The chunk that was last read from the store.
     read_chunk: Vec<(u64, Arc<Event>)>,
 }
@@ -57,14 +59,16 @@ impl EventLog {
         stage: &mut Stage,
     ) -> Result<Self, WriterError> {
         let first = store.scan(&Prefix::chunks())?.next().transpose()?;
-        let first_seq = first.and_then(|(key, _)| key::parse_chunk(&key));
+        let first_chunk = first.and_then(|(key, _)| key::parse_chunk(&key));
+        let first_seq = first_chunk.unwrap_or(next_seq);
         Ok(Self {
             next_seq,
-            first_seq: first_seq.unwrap_or(next_seq),
-            chunks: Chunks::new(next_seq, Ages::load(store, first_seq, now_ms, stage)?),
+            first_seq,
+            chunks: Chunks::new(next_seq, Ages::load(store, first_chunk, now_ms, stage)?),
             recent: VecDeque::new(),
             gists: Gists::new(next_seq),
             postings: Postings::default(),
+            index: Index::load(store, first_seq, next_seq)?,
             read_chunk: Vec::new(),
         })
     }
@@ -85,6 +89,7 @@ impl EventLog {
         for (seq, event) in (packed_seq..).zip(self.recent.range(packed..)) {
             self.chunks.push(event, now_ms, stage);
             self.postings.pack(event, seq, stage);
+            self.index.note(event, stage);
         }
         if self.chunks.stage(stage) {
             stage.put(Key::meta(NEXT_SEQ), codec::encode(VERSION, &self.next_seq));
@@ -146,6 +151,17 @@ impl EventLog {
         self.postings.forget(&hours, self.first_seq, store, stage)?;
         self.chunks.ages.forget(self.first_seq, stage);
         Ok(chunks.len() > CHUNKS_DELETED)
+    }
+
+    /// Brings the index a little nearer to what is stored: older events get into it, deleted ones
+    /// go. True when there is more to do.
+    pub(super) fn tend_index(
+        &mut self,
+        store: &Store,
+        stage: &mut Stage,
+    ) -> Result<bool, WriterError> {
+        let more = self.index.forget(self.first_seq, store, stage)?;
+        Ok(self.index.mend(self.first_seq, store, stage)? || more)
     }
 
     /// The sequence number of an event that the store holds already.

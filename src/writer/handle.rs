@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::{
     api_keys::{KeyAction, KeyOutcome},
     audit::AuditRow,
+    course::Course,
     history::{Page, Wanted},
     look::Look,
     manual::{Action, Cancelled, Cleared, DeadPage, Outcome, Replayed, Selector, Standing},
@@ -17,7 +18,8 @@ use super::{
 };
 use crate::{
     config::WebhookId,
-    event::{EventType, Notice},
+    correlate::{Open, Sought},
+    event::{Event, EventType, Notice},
     queue::delivery::{Claim, Finished},
     secret::{ApiKey, ApiKeys, KeyRing, RotationError, Secret, TokenDigest},
 };
@@ -38,6 +40,10 @@ pub(super) enum Command {
     Disable { webhook: WebhookId, answer: oneshot::Sender<bool> },
     /// What a person does with deliveries.
     Act { webhook: WebhookId, action: Action, answer: oneshot::Sender<Outcome> },
+    /// Messages that are open.
+    Open { sought: Sought, answer: oneshot::Sender<Vec<Open>> },
+    /// How far the webhooks are.
+    Courses { answer: oneshot::Sender<Vec<Course>> },
     /// Something is to be looked at.
     Look(Look),
     /// Keep a row of the audit log.
@@ -57,6 +63,8 @@ pub(super) enum Command {
     },
     /// Make a key of the API, or end one.
     ApiKey { action: KeyAction, answer: oneshot::Sender<KeyOutcome> },
+    /// Events of reports: those that are not stored yet are to be.
+    Report { events: Vec<Event>, answer: oneshot::Sender<Vec<(Event, bool)>> },
     /// Take in the batches that wait, commit, answer.
     Flush { input_ended: bool, answer: oneshot::Sender<()> },
     /// The replay is over: nothing of it is to be gone on with.
@@ -191,6 +199,22 @@ impl WriterHandle {
         self.ask(|answer| Command::Standings { answer }).await
     }
 
+    /// Open messages, a few at most.
+    ///
+    /// # Errors
+    /// [`Stopped`] when the writer has ended.
+    pub async fn open(&self, sought: Sought) -> Result<Vec<Open>, Stopped> {
+        self.ask(|answer| Command::Open { sought, answer }).await
+    }
+
+    /// How far the webhooks are, at this moment.
+    ///
+    /// # Errors
+    /// [`Stopped`] when the writer has ended.
+    pub async fn courses(&self) -> Result<Vec<Course>, Stopped> {
+        self.ask(|answer| Command::Courses { answer }).await
+    }
+
     /// Attempts that were made for a webhook, the newest first, at most 1000.
     ///
     /// # Errors
@@ -198,6 +222,18 @@ impl WriterHandle {
     pub async fn attempts(&self, webhook: WebhookId, wanted: Wanted) -> Result<Page, Stopped> {
         let wanted = Wanted { limit: wanted.limit.min(PAGE), ..wanted };
         self.ask(|answer| Command::Attempts { webhook, wanted, answer }).await
+    }
+
+    /// Has events of reports stored and sent, those that are not stored already. Says of each whether it
+    /// is new. Durable when it answers.
+    ///
+    /// # Errors
+    /// [`Stopped`] when the writer has ended, or when there is no room for them now.
+    pub async fn report(&self, events: Vec<Event>) -> Result<Vec<(Event, bool)>, Stopped> {
+        if events.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.ask(|answer| Command::Report { events, answer }).await
     }
 
     /// Sends the event with that sequence number to one webhook again, whatever its filters say, as

@@ -171,7 +171,7 @@ pub(super) fn newest_ms(value: &[u8]) -> Result<u64, WriterError> {
     Ok(records(value)?.last().map_or(0, Record::at_ms))
 }
 
-fn records(value: &[u8]) -> Result<Vec<Record>, CodecError> {
+pub(super) fn records(value: &[u8]) -> Result<Vec<Record>, CodecError> {
     match value.split_first() {
         Some((&FIRST_VERSION, _)) => codec::decode(WHAT, FIRST_VERSION, value),
         Some((&COMPRESSED_VERSION, compressed)) => {

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tokio::{sync::mpsc, time::Instant};
 
-use super::{Feed, Mode, silence::Silences, stage::Stage};
+use super::{Feed, Mode, logs::Logs, silence::Silences, stage::Stage};
 use crate::{
     correlate::Correlator,
-    event::{Event, EventType},
+    event::{Event, EventType, LinePlace},
     parse::{Counts, Reader},
     source::{Batch, milter::FactsReceiver},
 };
@@ -42,6 +42,8 @@ pub(super) struct Intake {
     /// yet.
     pub(super) alarms: Vec<(usize, EventType, u64)>,
     pub(super) silences: Silences,
+    /// Where the lines of events are.
+    logs: Logs,
 }
 
 impl Intake {
@@ -51,6 +53,7 @@ impl Intake {
         correlator: Correlator,
         batches: mpsc::Receiver<Batch>,
         mode: Mode,
+        logs: Logs,
     ) -> Self {
         let (heard, fresh) = (Instant::now(), Vec::new());
         let silences = Silences::new(&sources, heard);
@@ -68,6 +71,7 @@ impl Intake {
             heard_of: BTreeSet::new(),
             alarms: Vec::new(),
             silences,
+            logs,
         }
     }
 
@@ -102,7 +106,19 @@ impl Intake {
             if let Some(past) = self.pasts.remove(&batch.source) {
                 correlator.take_over(past);
             }
-            reader.read(batch, |line| correlator.step(line, told));
+            let generation = batch.position.fingerprint;
+            let log = match batch.journal {
+                None => self.logs.number(&source.name, generation, stage),
+                Some(_) => None,
+            };
+            reader.read(batch, |line| {
+                let before = told.len();
+                correlator.step(line, told);
+                let place = log.map(|log| LinePlace { log, offset: line.offset });
+                for event in told.iter_mut().skip(before) {
+                    event.data.place = place;
+                }
+            });
             let wanted = told.drain(..).filter(|event| reader.wants(event.at_us));
             self.fresh.extend(wanted.map(|event| (Some(batch.source), event)));
             let (gap, drift) = (reader.told_gap(), reader.told_drift());

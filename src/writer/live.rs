@@ -11,18 +11,22 @@ use crate::{
 };
 
 /// Version of the stored form of a message.
-const VERSION: u8 = 3;
+const VERSION: u8 = 4;
 
 /// The forms before it, which are still read: each ended before fields that came later. As many zero
 /// bytes say that they are not known.
 const FIRST_VERSION: u8 = 1;
 const SECOND_VERSION: u8 = 2;
+const THIRD_VERSION: u8 = 3;
 
-/// `service`, `route`, `helo`, `given`.
-const SINCE_FIRST: [u8; 4] = [0; 4];
+/// `service`, `route`, `helo`, `given`, `envelope_id`.
+const SINCE_FIRST: [u8; 5] = [0; 5];
 
-/// `helo`, `given`.
-const SINCE_SECOND: [u8; 2] = [0; 2];
+/// `helo`, `given`, `envelope_id`.
+const SINCE_SECOND: [u8; 3] = [0; 3];
+
+/// `envelope_id`.
+const SINCE_THIRD: [u8; 1] = [0; 1];
 
 /// Version of the stored form of a line put aside.
 const ASIDE_VERSION: u8 = 1;
@@ -121,6 +125,7 @@ impl Parts {
         let (version, missing): (_, &[u8]) = match self.value.first() {
             Some(&FIRST_VERSION) => (FIRST_VERSION, &SINCE_FIRST),
             Some(&SECOND_VERSION) => (SECOND_VERSION, &SINCE_SECOND),
+            Some(&THIRD_VERSION) => (THIRD_VERSION, &SINCE_THIRD),
             _ => return codec::decode(WHAT, VERSION, &self.value),
         };
         codec::decode(WHAT, version, &[&self.value[..], missing].concat())

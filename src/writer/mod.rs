@@ -16,6 +16,7 @@ mod audit;
 mod backfill;
 mod chunks;
 mod commit;
+mod course;
 mod deliveries;
 mod error;
 mod events;
@@ -24,10 +25,12 @@ mod figures;
 mod gists;
 mod handle;
 mod history;
+mod index;
 mod intake;
 mod keys;
 mod life;
 mod live;
+mod logs;
 mod look;
 mod manual;
 mod news;
@@ -35,7 +38,9 @@ mod notices;
 mod postings;
 mod pulse;
 mod replay_set;
+mod reports;
 mod room;
+pub mod rows;
 mod scope;
 mod silence;
 mod stage;
@@ -71,6 +76,7 @@ use crate::{
 
 pub use api_keys::KeyOutcome;
 pub use audit::{AuditPage, AuditRow};
+pub use course::{Course, Stored, Whereabouts};
 pub use error::WriterError;
 pub use figures::{Ends, Figures, StoreFigures, Vitals, WebhookFigures};
 pub use handle::{Access, Claimed, Resume, Stopped, WriterHandle};
@@ -88,6 +94,7 @@ use figures::EventCounts;
 use handle::Command;
 use intake::Intake;
 use life::Life;
+use logs::Logs;
 use news::Teller;
 use pulse::Pulse;
 use room::Room;
@@ -235,8 +242,8 @@ pub struct Writer {
     /// When something may have been kept for long enough.
     upkeep_at: Instant,
     stage: Stage,
-    /// Commits since one that said where the input is.
-    commits_without_place: u32,
+    /// When a commit should say again where the input is.
+    place_at: Instant,
     inbox: mpsc::Receiver<Command>,
     durable: watch::Sender<u64>,
     summary: Summary,
@@ -309,6 +316,7 @@ impl Writer {
             live::restore(&store, scope, &mut correlator)?;
         }
         let api_keys = api_keys::load(&store)?;
+        let logs = Logs::load(&store)?;
         let audit_log = AuditLog::load(&store)?;
         let events = EventLog::load(&store, next_seq, millis(now), &mut stage)?;
         let writer = Self {
@@ -322,7 +330,7 @@ impl Writer {
             pulse: None,
             teller: Teller::default(),
             commit_seconds: Histogram::default(),
-            intake: Intake::new(sources, readers, correlator, batches, mode),
+            intake: Intake::new(sources, readers, correlator, batches, mode, logs),
             events,
             deliveries,
             keys,
@@ -334,7 +342,7 @@ impl Writer {
             rebuild_asked_ms: millis(now),
             upkeep_at: Instant::now(),
             stage,
-            commits_without_place: 0,
+            place_at: Instant::now(),
             inbox,
             durable,
             summary: Summary::default(),
@@ -489,6 +497,10 @@ impl Writer {
                 answer.send(outcome).ok();
                 self.wake_senders();
             }
+            Command::Open { sought, answer } => {
+                drop(answer.send(self.intake.correlator.open(&sought)));
+            }
+            Command::Courses { answer } => drop(answer.send(self.deliveries.courses())),
             Command::Look(look) => self.look(look)?,
             Command::Audit { row, answer } => {
                 self.audit(&row)?;
@@ -531,6 +543,12 @@ impl Writer {
                     Err(outcome) => outcome,
                 };
                 answer.send(outcome).ok();
+            }
+            Command::Report { events, answer } => {
+                if let Some(told) = self.stage_reports(events)? {
+                    self.commit()?;
+                    answer.send(told).ok();
+                }
             }
             Command::Flush { input_ended, answer } => {
                 self.flush(input_ended)?;

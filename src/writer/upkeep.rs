@@ -94,6 +94,7 @@ impl Writer {
             self.stage.touch();
         }
         more |= self.events.forget(end.min(floor), &self.store, &mut self.stage)?;
+        more |= self.events.tend_index(&self.store, &mut self.stage)?;
         if self.mode == Mode::Live {
             let measure = Measure {
                 now_ms,

@@ -12,6 +12,7 @@ use mailherald_parsers::{
     Body, LogRecord, Parser, Reason, address, haraka, journal,
     milter::{Broken, Command, Observer, Session, Wanted},
     postfix::{self, Entry},
+    report::{self, Content},
     status,
     time::{Quality, Resolver, Stamp},
 };
@@ -21,7 +22,7 @@ use records::texts;
 pub(crate) type Check = (&'static str, fn(&[u8]));
 
 /// Every check.
-pub(crate) const ALL: [Check; 12] = [
+pub(crate) const ALL: [Check; 13] = [
     ("line", line),
     ("header", header),
     ("delivery", delivery),
@@ -34,6 +35,7 @@ pub(crate) const ALL: [Check; 12] = [
     ("time", time),
     ("journal", journal),
     ("milter", milter),
+    ("report", report),
 ];
 
 /// Any line: it becomes a record, always the same one, that borrows from nothing but the line.
@@ -276,6 +278,28 @@ pub(crate) fn milter(data: &[u8]) {
             rest.split_at(usize::try_from(u32::from_be_bytes(*length)).unwrap_or(0));
         assert!(matches!(reply, [b'O', ..] | [b'c' | b'a' | b's']), "{reply:?}");
         replies = rest;
+    }
+}
+
+/// Any mail: what it reports is bounded and always the same, and other line ends change nothing of what
+/// a server says.
+pub(crate) fn report(mail: &[u8]) {
+    let read = report::parse(mail);
+    assert_eq!(read, report::parse(mail), "one mail, one report");
+    let Some(report) = read else { return };
+    match &report.content {
+        Content::Delivery(delivery) => {
+            assert!(delivery.recipients.len() <= 1001);
+            let texts = delivery.recipients.iter().filter_map(|one| one.diagnostic.as_ref());
+            texts.for_each(|text| assert!(text.len() <= 4096, "{}", text.len()));
+        }
+        Content::Feedback(feedback) => {
+            assert!(feedback.recipients.len() <= 100 && feedback.uris.len() <= 100);
+        }
+        Content::Disposition => {}
+    }
+    for hop in report.returned.iter().flat_map(|returned| &returned.received) {
+        assert!(!hop.by.contains(char::is_whitespace) && !hop.id.contains(char::is_whitespace));
     }
 }
 

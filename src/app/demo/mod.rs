@@ -28,8 +28,8 @@ use super::{
 use crate::{
     clock,
     config::{
-        Config, FileSource, Mail, Mta, Selection, Source, SourceKind, Start, StoreSettings,
-        Transport, Webhook, WebhookId,
+        Config, FileSource, Mail, Mta, Reports, Selection, Source, SourceKind, Start,
+        StoreSettings, Transport, Webhook, WebhookId,
     },
     egress::Policy,
     limits,
@@ -192,6 +192,7 @@ fn config(dir: &Path, url: Url, secret: Secret) -> Result<Config, AppError> {
         mail: mail(),
         egress: Policy::default(),
         api: None,
+        reports: Reports::default(),
         sealing: Sealing::default(),
         webhooks: vec![Webhook {
             id: WebhookId::of_name("demo"),

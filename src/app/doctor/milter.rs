@@ -177,7 +177,7 @@ mod tests {
 
     fn milter() -> MilterSource {
         let listen = Listen::Unix("/var/spool/postfix/mailherald/milter.sock".into());
-        MilterSource { listen, mode: 0o660, group: None }
+        MilterSource { listen, mode: 0o660, ..MilterSource::default() }
     }
 
     fn judged(smtpd: &str, local: &str) -> Vec<(State, String)> {

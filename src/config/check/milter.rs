@@ -6,8 +6,8 @@ use std::{
 };
 
 use crate::config::{
-    checked::{HeaderNames, Listen, MilterSource, SourceKind},
-    problem::{Problems, Span},
+    checked::{HeaderNames, Listen, MilterSource, SourceKind, VERDICT_HEADERS},
+    problem::{Problems, Span, nearest},
     raw::{RawMail, RawSource},
     value::At,
 };
@@ -15,7 +15,7 @@ use crate::config::{
 /// Headers that may be named for metadata.
 const HEADERS: usize = 16;
 
-/// What is left out means.
+/// Of the socket, unless said otherwise.
 const MODE: u32 = 0o660;
 
 /// Checks what a milter has, and refuses what only a log has.
@@ -24,7 +24,6 @@ pub(super) fn source(raw: &RawSource, table: &Span, problems: &mut Problems<'_>)
         (raw.include.as_ref().map(|at| &at.span), "source.include"),
         (raw.start.as_ref().map(|at| &at.span), "source.start"),
         (raw.mta.as_ref().map(|at| &at.span), "source.mta"),
-        (raw.silence.as_ref().map(|at| &at.span), "source.silence"),
         (raw.silence.as_ref().map(|at| &at.span), "source.silence"),
     ];
     for (span, key) in no_log {
@@ -39,8 +38,10 @@ pub(super) fn source(raw: &RawSource, table: &Span, problems: &mut Problems<'_>)
     }
     let listen = raw.listen.as_ref().and_then(|at| listen(at, problems)).unwrap_or_default();
     SourceKind::Milter(MilterSource {
-        mode: mode(raw.socket_mode.as_ref(), problems),
+        mode: mode_of(raw.socket_mode.as_ref(), MODE, "source.socket_mode", problems),
         group: raw.socket_group.as_ref().map(|at| at.value.clone()),
+        reports: raw.reports.as_ref().is_some_and(|at| at.value),
+        verdicts: verdicts(raw.verdict_headers.as_ref(), problems),
         listen,
     })
 }
@@ -57,6 +58,31 @@ pub(super) fn refuse_socket(raw: &RawSource, problems: &mut Problems<'_>) {
             problems.error(&at.span, key, "is for kind = \"milter\" only");
         }
     }
+    let spans = [
+        (raw.reports.as_ref().map(|at| &at.span), "source.reports"),
+        (raw.verdict_headers.as_ref().map(|at| &at.span), "source.verdict_headers"),
+    ];
+    for (span, key) in spans {
+        if let Some(span) = span {
+            problems.error(span, key, "is for kind = \"milter\" only");
+        }
+    }
+}
+
+/// Headers of filters, of those whose words are known.
+fn verdicts(raw: Option<&At<Vec<At<String>>>>, problems: &mut Problems<'_>) -> Vec<String> {
+    const KEY: &str = "source.verdict_headers";
+    let mut names = Vec::new();
+    for at in raw.into_iter().flat_map(|list| &list.value) {
+        let known = VERDICT_HEADERS.iter().find(|name| name.eq_ignore_ascii_case(&at.value));
+        if known.is_none() {
+            let message = format!("{:?} is none of {}", at.value, VERDICT_HEADERS.join(", "));
+            let hint = nearest(&at.value, VERDICT_HEADERS);
+            problems.error(&at.span, KEY, message).did_you_mean(hint);
+        }
+        names.extend(known.map(|name| (*name).to_owned()));
+    }
+    names
 }
 
 fn listen(at: &At<String>, problems: &mut Problems<'_>) -> Option<Listen> {
@@ -79,15 +105,21 @@ fn address(place: &str) -> Option<SocketAddr> {
     local.or_else(|| place.parse().ok())
 }
 
-fn mode(raw: Option<&At<String>>, problems: &mut Problems<'_>) -> u32 {
-    let Some(At { span, value }) = raw else { return MODE };
+/// The mode of a socket.
+pub(super) fn mode_of(
+    raw: Option<&At<String>>,
+    fallback: u32,
+    key: &str,
+    problems: &mut Problems<'_>,
+) -> u32 {
+    let Some(At { span, value }) = raw else { return fallback };
     let mode = u32::from_str_radix(value, 8).ok().filter(|mode| *mode <= 0o777);
     if mode.is_none() {
         problems
-            .error(span, "source.socket_mode", format!("{value:?} is not a mode"))
+            .error(span, key, format!("{value:?} is not a mode"))
             .hint("three octal digits, as \"0660\"");
     }
-    mode.unwrap_or(MODE)
+    mode.unwrap_or(fallback)
 }
 
 /// The headers that senders use, by the names in `[mail]`.

@@ -14,6 +14,7 @@ mod milter;
 mod network;
 mod pem_file;
 mod policy;
+mod reports;
 mod route;
 mod sealing;
 mod secret_file;
@@ -56,6 +57,7 @@ pub(super) fn check(
     let may_ask = raw_mail.as_ref().is_none_or(mail::may_ask_postfix);
     let mut mail = mail::check(raw_mail, problems);
     mail.routes = route::check(raw.route, problems);
+    let reports = reports::check(raw.reports.map(|at| at.value), &mail.headers, problems);
     let maillog = || if may_ask { journal::maillog() } else { Maillog::Unknown };
     let api = api::check(raw.api.map(|api| api.value), problems);
     let egress = egress::check(raw.egress.map(|egress| egress.value), api, problems);
@@ -76,8 +78,18 @@ pub(super) fn check(
         Purpose::DryRun => Sealing::default(),
         _ => sealing::check(raw.seal_key_file, raw.former_seal_key_file, problems),
     };
-    let config =
-        Config { state_dir, sources, store, mail, egress, api, sealing, webhooks, concurrency };
+    let config = Config {
+        state_dir,
+        sources,
+        store,
+        mail,
+        egress,
+        api,
+        reports,
+        sealing,
+        webhooks,
+        concurrency,
+    };
     (!problems.any_error()).then_some(config)
 }
 

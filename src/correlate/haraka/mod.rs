@@ -223,6 +223,11 @@ impl Stories {
         }
     }
 
+    /// A transaction that has not come to its end.
+    pub(crate) fn open(&self, name: Name) -> Option<&Transaction> {
+        self.transactions.get_open(name)
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.connections.len() + self.transactions.len()
     }

@@ -51,6 +51,11 @@ impl<T: Story> Table<T> {
         self.places.get(&name).map(|place| &*place.story)
     }
 
+    /// As [`Table::get`], unless it has ended.
+    pub(crate) fn get_open(&self, name: Name) -> Option<&T> {
+        self.places.get(&name).filter(|place| !place.is_closed).map(|place| &*place.story)
+    }
+
     /// To be changed.
     pub(crate) fn get_mut(&mut self, name: Name) -> Option<&mut T> {
         let place = self.places.get_mut(&name)?;

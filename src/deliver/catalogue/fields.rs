@@ -17,9 +17,13 @@ enum Shape {
     Word(&'static [&'static str]),
     Whole,
     Number,
+    /// It is so, or is left out.
     Flag,
+    Truth,
     /// Numbers by these names.
     Numbers(&'static [&'static str]),
+    /// Words by these names.
+    Words(&'static [&'static str]),
     /// Texts by any name.
     Texts,
     Lines,
@@ -38,6 +42,11 @@ impl Field {
                 let each = names.iter().map(|name| ((*name).to_owned(), json!({"type": "number"})));
                 json!({"type": "object", "properties": each.collect::<serde_json::Map<_, _>>()})
             }
+            Shape::Words(names) => {
+                let each = names.iter().map(|name| ((*name).to_owned(), json!({"type": "string"})));
+                json!({"type": "object", "properties": each.collect::<serde_json::Map<_, _>>()})
+            }
+            Shape::Truth => json!({"type": "boolean"}),
             Shape::Texts => {
                 json!({"type": "object", "additionalProperties": {"type": "string"}})
             }
@@ -97,6 +106,25 @@ pub(super) const MAIL: &[Field] = &[
     field("route", Shape::Text, "The stream that the message belongs to."),
     field("metadata", Shape::Texts, "What the sender set for its own use."),
     field("tag", Shape::Text, "The sender's own mark."),
+    field("envelope_id", Shape::Text, "What the sender gave to know the message by (ENVID)."),
+    field("async", Shape::Flag, "It came back by mail after the message was delivered."),
+    field("trusted", Shape::Truth, "It was shown who wrote the report."),
+    field(
+        "correlation",
+        Shape::Words(&["method", "confidence"]),
+        "How the message of a report was found, and how sure that is.",
+    ),
+    field("feedback_type", Shape::Text, "Kind of a complaint: `abuse`, `fraud`, …"),
+    field("provider", Shape::Text, "Who passed a complaint on."),
+    field("original_mail_from", Shape::Text, "Envelope sender, as reported."),
+    field("source_ip", Shape::Text, "Where the message came from, as reported."),
+    field("arrival_date", Shape::Text, "When it came, as reported."),
+    field("incidents", Shape::Whole, "Complaints that the report stands for."),
+    field("reported_domain", Shape::Text, "The first domain that a complaint is about."),
+    field("reported_uri", Shape::Text, "The first link that a complaint is about."),
+    field("cfbl_feedback_id", Shape::Text, "What the sender gave to know it by (RFC 9477)."),
+    field("reporting_mta", Shape::Text, "The server that wrote the report."),
+    field("report_message_id", Shape::Text, "Message-ID of the report."),
     field("url", Shape::Text, "The link that was clicked."),
     field("country", Shape::Text, "Where the client is."),
     field("email_client", Shape::Text, "The mail program."),

@@ -58,7 +58,9 @@ impl Maker {
             EventType::OutboundQueued | EventType::InboundReceived => {
                 &[Self::Log, Self::Milter, Self::HarakaPlugin]
             }
-            EventType::OutboundBounced => &[Self::Log, Self::HarakaPlugin, Self::Report],
+            EventType::OutboundBounced | EventType::OutboundDeferred => {
+                &[Self::Log, Self::HarakaPlugin, Self::Report]
+            }
             EventType::OutboundComplaint => &[Self::Report],
             EventType::OutboundOpened | EventType::OutboundClicked => &[Self::Tracker],
             EventType::WebhookTest => &[Self::Person],
@@ -125,7 +127,7 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
     use super::*;
-    use crate::event::{EventData, Given, TimeQuality};
+    use crate::event::{EventData, Given, Reported, TimeQuality};
 
     /// As much of JSON Schema as these schemas use.
     fn fits(value: &Value, schema: &Value) -> bool {
@@ -176,6 +178,8 @@ mod tests {
             partial: true,
             unreliable_rcpt: true,
             route: Some("shop".into()),
+            envelope_id: Some("e".into()),
+            reported: Some(Box::new(Reported::default())),
             evidence: Some("line".into()),
             given: Some(Box::new(Given {
                 metadata: vec![("order".into(), "7".into())],

@@ -1,8 +1,8 @@
 //! An event of each type, as it may look.
 
 use crate::event::{
-    BounceCategory, BounceType, Event, EventData, EventId, EventType, Hit, MessageUid, Notice,
-    Service, TimeQuality,
+    BounceCategory, BounceType, Complaint, Confidence, Correlation, Event, EventData, EventId,
+    EventType, Hit, MessageUid, Method, Notice, Reported, Service, TimeQuality,
 };
 
 /// 2026-03-01T10:00:00.084512Z.
@@ -58,6 +58,7 @@ fn outbound(kind: EventType) -> EventData {
         },
         EventType::OutboundSpam => spam(data),
         EventType::OutboundVirus => virus(data),
+        EventType::OutboundComplaint => EventData { reported: Some(Box::new(complaint())), ..data },
         EventType::OutboundOpened => EventData { hit: Some(hit(None)), ..data },
         EventType::OutboundClicked => {
             EventData { hit: Some(hit(Some("https://sender.example/offer"))), ..data }
@@ -129,6 +130,26 @@ fn virus(data: EventData) -> EventData {
         engine: Some("clamav".into()),
         action: Some("rejected".into()),
         ..data
+    }
+}
+
+fn complaint() -> Reported {
+    Reported {
+        trusted: true,
+        correlation: Some(Correlation { method: Method::QueueId, confidence: Confidence::High }),
+        report_id: Some("20260301.2@fbl.example".into()),
+        reporting_mta: Some("fbl.example".into()),
+        complaint: Some(Complaint {
+            feedback_type: "abuse".into(),
+            provider: Some("fbl.example".into()),
+            original_mail_from: Some("bob@sender.example".into()),
+            source_ip: Some("192.0.2.25".into()),
+            arrival_date: Some("Sun, 01 Mar 2026 10:00:00 +0000".into()),
+            incidents: Some(1),
+            reported_domain: Some("sender.example".into()),
+            reported_uri: Some("https://sender.example/offer".into()),
+            cfbl_feedback_id: Some("news:7".into()),
+        }),
     }
 }
 

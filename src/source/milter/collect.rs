@@ -6,10 +6,13 @@ use std::sync::{
 };
 
 use mail_parser::MessageParser;
-use mailherald_parsers::milter::{Command, Connection, Macros, Observer};
+use mailherald_parsers::milter::{Command, Connection, Macros, Observer, Path};
 use smol_str::SmolStr;
 
-use super::FactsSender;
+use super::{
+    FactsSender, Milter, Tally,
+    capture::{Capture, Capturing},
+};
 use crate::{
     clock::SharedClock,
     config::{HeaderNames, Mail},
@@ -60,6 +63,28 @@ pub(super) struct Counts {
     pub(super) given: AtomicU64,
     /// Complete, and dropped: the writer was slow.
     pub(super) dropped: AtomicU64,
+    /// Connections that were refused.
+    pub(super) refused: AtomicU64,
+    /// Connections that broke off.
+    pub(super) broken: AtomicU64,
+    /// Reports that were handed on.
+    pub(super) reports: AtomicU64,
+    /// Reports that were left alone.
+    pub(super) reports_dropped: AtomicU64,
+}
+
+impl Counts {
+    pub(super) fn tally(&self) -> Tally {
+        let count = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        Tally {
+            given: count(&self.given),
+            dropped: count(&self.dropped),
+            refused: count(&self.refused),
+            broken: count(&self.broken),
+            reports: count(&self.reports),
+            reports_dropped: count(&self.reports_dropped),
+        }
+    }
 }
 
 /// Facts under construction.
@@ -69,6 +94,8 @@ pub(super) struct Collector {
     out: FactsSender,
     clock: SharedClock,
     counts: Arc<Counts>,
+    /// Where reports are wanted.
+    capturing: Option<Capturing>,
     /// Of the client: what the messages of the connection have in common.
     client: Facts,
     /// Of the message under way.
@@ -79,13 +106,23 @@ pub(super) struct Collector {
 
 impl Collector {
     pub(super) fn new(
-        wishes: Arc<Wishes>,
+        milter: &Milter,
         out: FactsSender,
         clock: SharedClock,
         counts: Arc<Counts>,
     ) -> Self {
-        let (client, message) = (Facts::default(), Facts::default());
-        Self { wishes, out, clock, counts, client, message, recipient_bytes: 0, headers: 0 }
+        let reports = milter.socket.reports.then(|| milter.captures.clone());
+        Self {
+            wishes: Arc::clone(&milter.wishes),
+            out,
+            clock,
+            counts,
+            capturing: reports.map(Capturing::new),
+            client: Facts::default(),
+            message: Facts::default(),
+            recipient_bytes: 0,
+            headers: 0,
+        }
     }
 
     fn connect(&mut self, client: &Connection<'_>) {
@@ -112,6 +149,13 @@ impl Collector {
         }
     }
 
+    /// MAIL, and what the client said with it (RFC 3461 §4.4).
+    fn sender(&mut self, path: &Path<'_>) {
+        let pairs = path.arguments.iter().filter_map(|argument| argument.split_at_checked(6));
+        let mut ids = pairs.filter(|(name, _)| name.eq_ignore_ascii_case(b"ENVID="));
+        self.message.envelope_id = ids.next().map(|(_, id)| kept(id, &mut self.message.lossy));
+    }
+
     fn recipient(&mut self, address: &[u8]) {
         let message = &mut self.message;
         let fits = message.recipients.len() < RECIPIENTS
@@ -126,6 +170,9 @@ impl Collector {
 
     /// Of headers that come twice, the first counts, as it does in what a person sees.
     fn header(&mut self, name: &[u8], value: &[u8]) {
+        if let Some(capturing) = &mut self.capturing {
+            capturing.header(name, value);
+        }
         self.headers += 1;
         let Ok(name) = std::str::from_utf8(name) else { return };
         if self.headers > HEADERS {
@@ -147,6 +194,16 @@ impl Collector {
         if let Some(known) = routing.find(|known| known.eq_ignore_ascii_case(name)) {
             message.headers.push((known.as_str().into(), given(value)));
         }
+    }
+
+    /// The body of a report is complete.
+    fn end_report(&mut self) {
+        let count = match self.capturing.as_mut().map(Capturing::end) {
+            Some(Capture::Given) => &self.counts.reports,
+            Some(Capture::Dropped) => &self.counts.reports_dropped,
+            Some(Capture::Nothing) | None => return,
+        };
+        count.fetch_add(1, Ordering::Relaxed);
     }
 
     /// The message is complete. One that never got a queue ID is another's: of a before-queue filter.
@@ -171,6 +228,9 @@ impl Collector {
     /// Begins a message, and gives the one before.
     fn begin(&mut self) -> Facts {
         (self.recipient_bytes, self.headers) = (0, 0);
+        if let Some(capturing) = &mut self.capturing {
+            capturing.begin();
+        }
         std::mem::take(&mut self.message)
     }
 }
@@ -183,22 +243,40 @@ impl Observer for Collector {
             Command::Helo(name) => {
                 self.client.helo = Some(kept(name, &mut self.client.lossy));
             }
+            Command::Mail(path) => self.sender(path),
             Command::Recipient(path) => self.recipient(path.bare()),
             Command::Header { name, value } => self.header(name, value),
-            Command::EndOfBody => self.end(),
+            Command::Body(piece) => {
+                if let Some(capturing) = &mut self.capturing {
+                    capturing.body(piece);
+                }
+            }
+            Command::EndOfBody => {
+                self.end_report();
+                self.end();
+            }
             Command::Abort => drop(self.begin()),
             Command::NextClient => {
                 self.client = Facts::default();
                 self.begin();
             }
             Command::Negotiate(_)
-            | Command::Mail(_)
             | Command::Data
             | Command::EndOfHeaders
-            | Command::Body(_)
             | Command::Unknown(_)
             | Command::Quit => {}
         }
+    }
+
+    /// Of mail that is no report nothing follows, so it is handed on now.
+    fn wants_body(&mut self) -> bool {
+        let is_of_user = self.message.user.is_some();
+        let wants = |capturing: &mut Capturing| capturing.wants_body(is_of_user);
+        let is_report = self.capturing.as_mut().is_some_and(wants);
+        if !is_report {
+            self.end();
+        }
+        is_report
     }
 }
 

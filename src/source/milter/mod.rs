@@ -12,11 +12,13 @@
 //!   does not answer costs its time-out for each message. So `probe` asks ourselves now and then, and
 //!   takes the socket away when there is no answer.
 //!
+//! * `capture` takes reports out of the mail, where that is wanted,
 //! * `collect` puts together what the commands say of a message, `handover` hands it on,
 //! * `door` is the socket, `serve` the connections through it, `probe` looks at both from outside.
 //!
 //! The protocol is [`mailherald_parsers::milter`]'s.
 
+mod capture;
 mod collect;
 mod door;
 mod handover;
@@ -33,6 +35,7 @@ use tokio_util::sync::CancellationToken;
 use super::HealthSender;
 use crate::{clock::SharedClock, config::MilterSource};
 
+pub use capture::{CaptureSender, Captured, captures};
 pub use collect::Wishes;
 pub use handover::{FactsReceiver, FactsSender, handover};
 pub use serve::Tally;
@@ -46,6 +49,8 @@ pub struct Milter {
     pub socket: MilterSource,
     /// What it looks for.
     pub wishes: Arc<Wishes>,
+    /// Where reports go, if it takes them.
+    pub captures: CaptureSender,
 }
 
 /// Listens in a thread of its own until `stop` is cancelled, and returns what it did. A place where

@@ -131,7 +131,7 @@ mod tests {
     fn place() -> (tempfile::TempDir, MilterSource) {
         let dir = tempfile::tempdir().unwrap();
         let listen = Listen::Unix(dir.path().join("milter.sock"));
-        (dir, MilterSource { listen, mode: 0o660, group: None })
+        (dir, MilterSource { listen, mode: 0o660, ..MilterSource::default() })
     }
 
     #[tokio::test(start_paused = true)]

@@ -2,10 +2,7 @@
 
 use std::{
     io,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
@@ -30,6 +27,9 @@ const RETRY: Duration = Duration::from_secs(5);
 /// After a connection could not be taken: of descriptors there may be none left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// Between two looks at what was done.
+const TELL_PAUSE: Duration = Duration::from_secs(1);
+
 /// Bytes of one read: all commands of a usual message.
 const READ_BYTES: usize = 8 * 1024;
 
@@ -50,6 +50,10 @@ pub struct Tally {
     pub refused: u64,
     /// Connections that were no mail server's, or broke off.
     pub broken: u64,
+    /// Reports that were handed on.
+    pub reports: u64,
+    /// Reports that were left alone, because there were too many.
+    pub reports_dropped: u64,
 }
 
 /// What all connections share.
@@ -58,9 +62,7 @@ struct Shared {
     out: FactsSender,
     clock: SharedClock,
     counts: Arc<Counts>,
-    broken: Arc<AtomicU64>,
     room: Arc<Semaphore>,
-    refused: u64,
 }
 
 /// Listens until `stop` is cancelled.
@@ -73,17 +75,19 @@ pub(super) async fn serve(
     stop: CancellationToken,
 ) -> Tally {
     let room = Arc::new(Semaphore::new(limits::MILTER_CONNECTIONS));
-    let (counts, broken) = (Arc::default(), Arc::default());
-    let mut shared = Shared { milter, out, clock, counts, broken, room, refused: 0 };
-    let work = shared.listen_again_and_again(&health, &doors);
+    let counts = Arc::<Counts>::default();
+    let shared = Shared { milter, out, clock, counts: Arc::clone(&counts), room };
+    let work = async {
+        tokio::join!(shared.listen_again_and_again(&health, &doors), tell(&counts, &health));
+    };
     // What is under way ends with the runtime: the mail of it passes.
     stop.run_until_cancelled(work).await;
     doors.close();
-    shared.tally()
+    counts.tally()
 }
 
 impl Shared {
-    async fn listen_again_and_again(&mut self, health: &HealthSender, doors: &Doors) {
+    async fn listen_again_and_again(&self, health: &HealthSender, doors: &Doors) {
         let mut last_trouble = None;
         loop {
             let trouble = match Door::open(&self.milter.socket).await {
@@ -106,7 +110,7 @@ impl Shared {
     }
 
     /// Takes connections until the door is shut from elsewhere.
-    async fn take_all(&mut self, door: Door, doors: &Doors) -> io::Error {
+    async fn take_all(&self, door: Door, doors: &Doors) -> io::Error {
         let is_shut = match doors.opened(&self.milter.socket.listen, &door) {
             Ok(is_shut) => is_shut,
             Err(error) => return error,
@@ -128,20 +132,20 @@ impl Shared {
     }
 
     /// Beyond the limit a connection is closed at once, and its mail passes.
-    fn take(&mut self, mut wire: Wire, is_inet: bool) {
+    fn take(&self, mut wire: Wire, is_inet: bool) {
         let Ok(place) = Arc::clone(&self.room).try_acquire_owned() else {
-            self.refused += 1;
+            self.counts.refused.fetch_add(1, Ordering::Relaxed);
             return;
         };
-        let wishes = Arc::clone(&self.milter.wishes);
+        let wanted = Wanted { answers_data: is_inet, may_want_body: self.milter.socket.reports };
         let (out, clock) = (self.out.clone(), Arc::clone(&self.clock));
-        let mut collector = Collector::new(wishes, out, clock, Arc::clone(&self.counts));
-        let wanted = Wanted { answers_data: is_inet, may_want_body: false };
-        let (broken, source) = (Arc::clone(&self.broken), self.milter.name.clone());
+        let counts = Arc::clone(&self.counts);
+        let mut collector = Collector::new(&self.milter, out, clock, Arc::clone(&counts));
+        let source = self.milter.name.clone();
         tokio::spawn(async move {
             let _place = place;
             if let Err(error) = converse(&mut wire, Session::new(wanted), &mut collector).await {
-                broken.fetch_add(1, Ordering::Relaxed);
+                counts.broken.fetch_add(1, Ordering::Relaxed);
                 tracing::debug!(source, %error, "a connection of a mail server broke off");
             }
         });
@@ -161,15 +165,17 @@ impl Shared {
             "the milter does not listen now; mail passes, and events know what the log knows"
         );
     }
+}
 
-    fn tally(&self) -> Tally {
-        let count = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        Tally {
-            given: count(&self.counts.given),
-            dropped: count(&self.counts.dropped),
-            refused: self.refused,
-            broken: count(&self.broken),
-        }
+/// Tells what was done, for ever.
+async fn tell(counts: &Counts, health: &HealthSender) {
+    loop {
+        sleep(TELL_PAUSE).await;
+        let tally = counts.tally();
+        health.send_if_modified(|health| {
+            let before = std::mem::replace(&mut health.milter, tally);
+            before != tally
+        });
     }
 }
 

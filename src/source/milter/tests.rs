@@ -39,10 +39,15 @@ fn wishes() -> Arc<Wishes> {
     Arc::new(Wishes { names, routing: vec!["x-mailherald-tag".into()] })
 }
 
+fn milter(socket: MilterSource) -> Milter {
+    Milter { name: "m".into(), socket, wishes: wishes(), captures: captures().0 }
+}
+
 /// What a connection with these bytes tells.
 fn told(stream: &[u8]) -> Vec<Facts> {
     let (out, mut facts) = handover();
-    let mut collector = Collector::new(wishes(), out, clock::system(), Arc::<Counts>::default());
+    let milter = milter(MilterSource::default());
+    let mut collector = Collector::new(&milter, out, clock::system(), Arc::<Counts>::default());
     let mut session = Session::new(Wanted::default());
     session.read(stream, &mut collector, &mut Vec::new()).unwrap();
     std::iter::from_fn(|| facts.take()).collect()
@@ -141,7 +146,7 @@ impl Running {
     }
 
     async fn start_with(socket: MilterSource, out: FactsSender, facts: FactsReceiver) -> Self {
-        let milter = Milter { name: "m".into(), socket, wishes: wishes() };
+        let milter = milter(socket);
         let (health, mut seen) = watch::channel(Health::default());
         let stop = CancellationToken::new();
         let thread =
@@ -157,7 +162,7 @@ impl Running {
 }
 
 fn unix(path: &Path) -> MilterSource {
-    MilterSource { listen: Listen::Unix(path.into()), mode: 0o600, group: None }
+    MilterSource { listen: Listen::Unix(path.into()), mode: 0o600, ..MilterSource::default() }
 }
 
 /// Sends a whole connection in one piece, and gives the codes of the answers.

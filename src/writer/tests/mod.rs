@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 mod bench;
+mod index;
 mod keys;
 mod model;
 mod pulse;

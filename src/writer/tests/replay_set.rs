@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, fs, path::Path, time::Duration};
 
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use tempfile::TempDir;
+use tokio::time::Instant;
 
 use super::{HOUR_S, Mode, REPLAY, bench::Bench, lines, values_under};
 use crate::{
@@ -102,7 +103,12 @@ fn row_28_a_replay_that_is_killed_and_stopped_at_random_gives_what_an_uninterrup
         for seed in 0..2 {
             let found = interrupted(&log, seed);
             for (id, event) in &expected {
-                assert_eq!(found.get(id), Some(event), "{name}, seed {seed}");
+                let mut found = found.get(id).cloned();
+                // With which line an event comes that waits is not the same after a restart.
+                if let Some(found) = &mut found {
+                    found.data.place = event.data.place;
+                }
+                assert_eq!(found.as_ref(), Some(event), "{name}, seed {seed}");
             }
             assert_eq!(found.len(), expected.len(), "{name}, seed {seed}: invented");
         }
@@ -115,7 +121,11 @@ fn a_replay_may_lag_behind_its_events_only_where_they_are_known_again() {
     let may_lag = |mode, kept| {
         let mut bench = Bench::open(dir.path(), mode);
         bench.writer.retention.events.age = kept;
-        [(); 4].map(|()| !bench.writer.is_place_due())
+        let now = Instant::now();
+        [now + Duration::from_mins(1), now].map(|place_at| {
+            bench.writer.place_at = place_at;
+            !bench.writer.is_place_due()
+        })
     };
     let resent = match mode(ID, false) {
         Mode::Replay { since_us, until_us, only, set, .. } => {
@@ -124,10 +134,10 @@ fn a_replay_may_lag_behind_its_events_only_where_they_are_known_again() {
         Mode::Live => Mode::Live,
     };
     let day = Duration::from_hours(24);
-    assert_eq!(may_lag(mode(ID, false), day), [true, true, true, false]);
-    assert_eq!(may_lag(mode(ID, false), Duration::ZERO), [false; 4], "nothing is kept");
-    assert_eq!(may_lag(resent, day), [false; 4], "all is sent again");
-    assert_eq!(may_lag(Mode::Live, day), [false; 4]);
+    assert_eq!(may_lag(mode(ID, false), day), [true, false]);
+    assert_eq!(may_lag(mode(ID, false), Duration::ZERO), [false; 2], "nothing is kept");
+    assert_eq!(may_lag(resent, day), [false; 2], "all is sent again");
+    assert_eq!(may_lag(Mode::Live, day), [false; 2]);
 }
 
 const OPEN: &str =

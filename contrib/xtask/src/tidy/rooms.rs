@@ -46,20 +46,26 @@ const ROOMS: &[(&str, &[&str])] = &[
             "telemetry",
         ],
     ),
+    ("search", &["config", "event", "limits", "queue", "source", "store"]),
+    ("report", &["clock", "config", "event", "limits", "search", "writer"]),
     // Edges.
     (
         "api",
         &[
             "clock",
             "config",
+            "correlate",
             "deliver",
             "event",
             "limits",
             "parse",
             "profile",
             "queue",
+            "report",
+            "search",
             "secret",
             "source",
+            "store",
             "telemetry",
             "writer",
         ],
@@ -74,7 +80,7 @@ const OUTSIDERS: &[(&str, &[&str])] = &[
     ("sled", &["store"]),
     ("reqwest", &["deliver", "cli"]),
     ("axum", &["api", "app", "cli"]),
-    ("mailherald_parsers", &["app", "cli", "correlate", "event", "parse", "source"]),
+    ("mailherald_parsers", &["app", "cli", "correlate", "event", "parse", "report", "source"]),
 ];
 
 /// Rooms that may build what changes the store: one thread writes.

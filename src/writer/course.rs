@@ -1,0 +1,118 @@
+//! Where the deliveries of a webhook are, as the writer alone knows it: a picture of the moment.
+
+use std::collections::BTreeSet;
+
+use super::rows::Retry;
+use crate::{
+    config::{Webhook, WebhookId},
+    event::Event,
+    queue::{
+        delivery::DeadLetter,
+        progress::Progress,
+        record::{Record, RecordEnd},
+        subscription::Decision,
+    },
+};
+
+/// How far a webhook is.
+#[derive(Debug, Clone)]
+pub struct Course {
+    /// Which one.
+    pub webhook: WebhookId,
+    pub(super) progress: Progress,
+    /// Events whose retry is being sent.
+    pub(super) claimed: BTreeSet<u64>,
+    pub(super) born_seq: u64,
+    pub(super) is_disabled: bool,
+}
+
+/// What is stored of one delivery.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Stored<'a> {
+    /// It failed and waits.
+    pub retry: Option<&'a Retry>,
+    /// It ended badly.
+    pub letter: Option<&'a DeadLetter>,
+    /// Its attempts that are on record.
+    pub attempts: &'a [Record],
+}
+
+/// Where one delivery is (webhooks.md §2.1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Whereabouts {
+    /// Not for this webhook, and why.
+    NotWanted(Decision),
+    /// It was stored before the webhook was there; a replay would offer it.
+    Older,
+    /// It will be sent.
+    Pending,
+    /// It failed, and will be sent again.
+    Waiting(Retry),
+    /// It will be sent once the webhook is enabled.
+    Held,
+    /// It is being sent.
+    InFlight,
+    /// The receiver has it.
+    Delivered,
+    /// It ended badly.
+    Ended(DeadLetter),
+    /// It had waited for too long, or behind too much.
+    Expired,
+    /// It is over, and no attempt is on record any more.
+    Settled,
+}
+
+impl Whereabouts {
+    /// One word, for people and programs.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::NotWanted(_) => "not_wanted",
+            Self::Older => "not_offered",
+            Self::Pending | Self::Waiting(_) => "pending",
+            Self::Held => "held",
+            Self::InFlight => "in_flight",
+            Self::Delivered => "delivered",
+            Self::Ended(letter) => letter.state.name(),
+            Self::Expired => "expired",
+            Self::Settled => "settled",
+        }
+    }
+
+    /// There is a delivery of the event for the webhook.
+    #[must_use]
+    pub fn is_delivery(&self) -> bool {
+        !matches!(self, Self::NotWanted(_) | Self::Older)
+    }
+}
+
+impl Course {
+    /// Where the delivery of an event to the webhook of this course is.
+    #[must_use]
+    pub fn whereabouts(
+        &self,
+        seq: u64,
+        event: &Event,
+        webhook: &Webhook,
+        stored: Stored<'_>,
+    ) -> Whereabouts {
+        let decision = webhook.subscription().decide(event);
+        let is_delivered = stored.attempts.iter().any(|it| it.end == RecordEnd::Delivered);
+        let is_pending = self.progress.is_pending(seq) && decision == Decision::Wanted;
+        match stored {
+            _ if self.progress.is_under_way(seq) || self.claimed.contains(&seq) => {
+                Whereabouts::InFlight
+            }
+            Stored { retry: Some(_), .. } if self.is_disabled => Whereabouts::Held,
+            Stored { retry: Some(retry), .. } => Whereabouts::Waiting(retry.clone()),
+            Stored { letter: Some(letter), .. } => Whereabouts::Ended(letter.clone()),
+            _ if is_pending && self.is_disabled => Whereabouts::Held,
+            _ if is_pending => Whereabouts::Pending,
+            _ if is_delivered => Whereabouts::Delivered,
+            Stored { attempts: [_, ..], .. } => Whereabouts::Expired,
+            _ if decision != Decision::Wanted => Whereabouts::NotWanted(decision),
+            _ if seq < self.born_seq => Whereabouts::Older,
+            _ => Whereabouts::Settled,
+        }
+    }
+}
