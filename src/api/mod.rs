@@ -15,6 +15,7 @@ mod caller;
 pub mod dead;
 pub mod deliveries;
 pub mod document;
+mod editor;
 pub mod event_types;
 pub mod events;
 mod extract;
@@ -34,7 +35,12 @@ pub mod rotation;
 pub mod socket;
 pub mod sources;
 pub mod stream;
+mod webhook;
+mod webhook_keys;
 pub mod webhooks;
+
+#[cfg(test)]
+mod tests;
 
 use std::{fmt::Debug, future::IntoFuture, sync::Arc, time::Duration};
 
@@ -46,19 +52,22 @@ use axum::{
     serve::{IncomingStream, Listener},
 };
 use jiff::Timestamp;
-use tokio::{net::UnixListener, sync::watch};
+use tokio::{
+    net::UnixListener,
+    sync::{Mutex, watch},
+};
 use tokio_util::sync::CancellationToken;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     clock::{SharedClock, millis},
-    config::Webhook,
+    config::{Grounds, Webhook},
     deliver::Client,
     limits, report,
     search::Search,
     source::Health,
-    writer::WriterHandle,
+    writer::{Webhooks, WriterHandle},
 };
 
 pub use guard::Guard;
@@ -73,11 +82,9 @@ const GRACE: Duration = Duration::from_secs(2);
 /// What the operations work with.
 #[derive(Debug, Clone)]
 pub struct Desk {
-    /// The webhooks, by index.
-    pub webhooks: Arc<[Arc<Webhook>]>,
     /// The sources by name, and how each is.
     pub sources: Arc<[(String, HealthReceiver)]>,
-    /// Knows the state of deliveries.
+    /// Knows the webhooks and the state of their deliveries.
     pub writer: WriterHandle,
     /// Makes requests that are asked for here.
     pub client: Client,
@@ -95,25 +102,32 @@ pub struct Desk {
     pub guard: Arc<Guard>,
     /// Ends what would go on for ever.
     pub stop: CancellationToken,
+    /// What webhooks that are made here are checked against. Who changes webhooks holds it.
+    pub grounds: Arc<Mutex<Grounds>>,
 }
 
 /// How a source is, always the newest.
 pub type HealthReceiver = watch::Receiver<Health>;
 
 impl Desk {
-    /// Index and webhook of that name or id.
-    fn webhook(&self, named: &str) -> Result<(usize, &Arc<Webhook>), Problem> {
-        let mut all = self.webhooks.iter().enumerate();
-        all.find(|(_, webhook)| webhook.name == named || webhook.id.to_string() == named)
-            .ok_or_else(|| Problem::unknown_webhook(named, &self.names()))
+    /// All webhooks, as they are now.
+    pub(crate) fn webhooks(&self) -> Webhooks {
+        self.writer.webhooks().now()
+    }
+
+    /// The webhook of that name or id.
+    fn webhook(&self, named: &str) -> Result<Arc<Webhook>, Problem> {
+        let webhooks = self.webhooks();
+        let is_it =
+            |webhook: &&Arc<Webhook>| webhook.name == named || webhook.id.to_string() == named;
+        webhooks.iter().find(is_it).cloned().ok_or_else(|| {
+            let known: Vec<_> = webhooks.iter().map(|webhook| webhook.name.as_str()).collect();
+            Problem::unknown_webhook(named, &known)
+        })
     }
 
     fn now_ms(&self) -> u64 {
         millis(self.clock.now())
-    }
-
-    fn names(&self) -> Vec<&str> {
-        self.webhooks.iter().map(|webhook| webhook.name.as_str()).collect()
     }
 }
 
@@ -168,8 +182,8 @@ where
 /// All operations, each with its description.
 fn operations() -> OpenApiRouter<Desk> {
     OpenApiRouter::with_openapi(document::head())
-        .routes(routes!(webhooks::list))
-        .routes(routes!(webhooks::show))
+        .routes(routes!(webhooks::list, webhooks::create))
+        .routes(routes!(webhooks::show, webhooks::put, webhooks::patch, webhooks::delete))
         .routes(routes!(webhooks::test))
         .routes(routes!(webhooks::verify))
         .routes(routes!(webhooks::enable))

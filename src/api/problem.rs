@@ -28,12 +28,36 @@ pub struct Problem {
     /// Seconds to wait before asking again; said in the header `Retry-After`.
     #[serde(skip)]
     pub(super) retry_after_s: Option<u64>,
+    /// What is wrong with the parts of what was given; left out when it is not about them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<FieldError>,
 }
+
+/// What is wrong, or odd, about a part of what was given.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct FieldError {
+    /// The part.
+    pub field: String,
+    /// What kind it is, for programs.
+    pub code: String,
+    /// What it is, for people.
+    pub message: String,
+}
+
+/// The egress policy is against it (webhooks.md §2.7).
+const EGRESS_DENIED: &str = "egress_denied";
 
 impl Problem {
     fn new(status: StatusCode, code: &str, title: &str, detail: impl Into<String>) -> Self {
         let (title, code) = (title.to_owned(), code.to_owned());
-        Self { title, status: status.as_u16(), code, detail: detail.into(), retry_after_s: None }
+        Self {
+            title,
+            status: status.as_u16(),
+            code,
+            detail: detail.into(),
+            retry_after_s: None,
+            errors: Vec::new(),
+        }
     }
 
     /// What was asked for does not exist.
@@ -101,6 +125,34 @@ impl Problem {
         Self::new(StatusCode::FORBIDDEN, "forbidden", "Forbidden", detail)
     }
 
+    /// Who asks owns a part of the mail only.
+    pub(super) fn not_owner() -> Self {
+        let detail =
+            "this key is for its own webhooks only: what is here tells of everybody's mail";
+        Self::new(StatusCode::FORBIDDEN, "not_owned", "Forbidden", detail)
+    }
+
+    /// The same of parts of what was given.
+    pub(super) fn not_owned(errors: Vec<FieldError>) -> Self {
+        let detail = words(&errors);
+        let problem = Self::new(StatusCode::FORBIDDEN, "not_owned", "Forbidden", detail);
+        Self { errors, ..problem }
+    }
+
+    /// Somebody else has that name.
+    pub(super) fn name_taken(error: FieldError) -> Self {
+        let problem = Self::conflict("name_taken", error.message.clone());
+        Self { errors: vec![error], ..problem }
+    }
+
+    /// Parts of what was given cannot be used.
+    pub(super) fn unusable(errors: Vec<FieldError>) -> Self {
+        let is_denied = errors.iter().any(|error| error.code == EGRESS_DENIED);
+        let code = if is_denied { EGRESS_DENIED } else { "invalid_request" };
+        let problem = Self::new(StatusCode::BAD_REQUEST, code, "Invalid request", words(&errors));
+        Self { errors, ..problem }
+    }
+
     /// What was given cannot be used; says why.
     pub(super) fn invalid(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "invalid_request", "Invalid request", detail)
@@ -144,6 +196,12 @@ impl Problem {
         let detail = "the daemon is stopping; ask again when it has started";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", "Unavailable", detail)
     }
+}
+
+/// All of them in a line.
+fn words(errors: &[FieldError]) -> String {
+    let one = |error: &FieldError| format!("{}: {}", error.field, error.message);
+    errors.iter().map(one).collect::<Vec<_>>().join("; ")
 }
 
 /// What any operation may answer instead.

@@ -61,9 +61,8 @@ pub(super) async fn render(
     let named = whom.profile.as_deref().map(profile).transpose()?;
     let webhook = whom.webhook.as_deref().map(|name| desk.webhook(name)).transpose()?;
     let (_, event) = desk.event(&id).await?;
-    let own = webhook.map(|(_, webhook)| webhook);
-    let profile = named.or(own.map(|it| it.profile)).unwrap_or(Profile::Standard);
-    let shown = match own {
+    let profile = named.or(webhook.as_ref().map(|it| it.profile)).unwrap_or(Profile::Standard);
+    let shown = match &webhook {
         Some(webhook) => privacy::veiled(&event, &webhook.selection),
         None => std::borrow::Cow::Borrowed(&event),
     };
@@ -85,12 +84,12 @@ pub(super) async fn replay(
     let (seq, event) = desk.event(&id).await?;
     let webhooks = match &whom.webhooks {
         Some(names) => {
-            let named = names.iter().map(|name| Ok(desk.webhook(name)?.1.clone()));
+            let named = names.iter().map(|name| desk.webhook(name));
             named.collect::<Result<Vec<_>, Problem>>()?
         }
         None => {
-            let all = desk.webhooks.iter();
-            all.filter(|webhook| webhook.subscription().wants(&event)).cloned().collect()
+            let all = desk.webhooks();
+            all.iter().filter(|webhook| webhook.subscription().wants(&event)).cloned().collect()
         }
     };
     let mut data = Vec::new();

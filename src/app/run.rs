@@ -5,7 +5,7 @@ use std::{io, sync::Arc};
 use jiff::Timestamp;
 use tokio::{
     runtime::Runtime,
-    sync::{mpsc, watch},
+    sync::{Mutex, mpsc, watch},
     task::{JoinHandle, JoinSet},
 };
 use tokio_util::sync::CancellationToken;
@@ -14,8 +14,9 @@ use super::{
     AppError, alerts, control, full_disk, lateness,
     opening::{self, open_store},
     pipeline::{Parts, Pipeline, whose},
-    privacy, reports, service,
+    reports, service,
     signals::Signals,
+    webhooks,
 };
 use crate::{
     api::{Desk, HealthReceiver},
@@ -122,13 +123,13 @@ impl Daemon {
         let sources = opening::sources(config, &store)?;
         let feeds = sources.iter().map(|source| feed(source, clock.now())).collect();
         let starts = source_starts(sources, &store)?;
-        let webhooks = privacy::webhooks(config)?;
+        let webhooks = webhooks::all(config, &store)?;
         let (knowing, facts) = handover();
         let (capturing, captured) = captures();
         let parts = Parts {
             store,
             mail: &config.mail,
-            webhooks: webhooks.clone(),
+            webhooks,
             sealing: &config.sealing,
             sources: feeds,
             clock: Arc::clone(&clock),
@@ -174,7 +175,6 @@ impl Daemon {
         runtime.spawn(reports::take_all(captured, reports.clone(), stop_sources.clone()));
         let (telling_begun, has_begun) = watch::channel(false);
         let desk = Desk {
-            webhooks: webhooks.into(),
             sources: health.clone().into(),
             writer: pipeline.writer(),
             client: pipeline.client(),
@@ -185,6 +185,7 @@ impl Daemon {
             has_begun,
             guard: Arc::default(),
             stop: stop_sources.clone(),
+            grounds: Arc::new(Mutex::new(webhooks::grounds(config))),
         };
         runtime.spawn(begin(health.clone(), pipeline.writer(), telling_begun));
         control::start(config, desk.clone(), runtime, stop_sources.clone());

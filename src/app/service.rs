@@ -34,7 +34,7 @@ pub(super) async fn tell(desk: Desk) {
 
 fn words(desk: &Desk, troubles: &[Reason]) -> String {
     if troubles.is_empty() {
-        let (sources, webhooks) = (desk.sources.len(), desk.webhooks.len());
+        let (sources, webhooks) = (desk.sources.len(), desk.webhooks().len());
         return format!("running: {sources} sources, {webhooks} webhooks");
     }
     let of = |reason: &Reason| match &reason.source {

@@ -189,6 +189,17 @@ impl Daemon {
         self.runtime.block_on(work)
     }
 
+    /// What comes of changing what is at that place.
+    pub(super) fn patch<T: DeserializeOwned>(
+        &self,
+        segments: &[&str],
+        body: &impl Serialize,
+    ) -> Result<T, DaemonError> {
+        let bytes = serde_json::to_vec(body).map_err(DaemonError::Strange)?;
+        let request = self.client.patch(self.url(segments));
+        self.answer(request.header("content-type", "application/json").body(bytes))
+    }
+
     fn url(&self, segments: &[&str]) -> Url {
         match &self.place {
             Place::Socket(_) => at(socket_url(), segments),

@@ -76,6 +76,10 @@ const OPEN_HINT: &str = "name the file of that key in seal_key_file, or in forme
      there is a new one; if the key is lost, give the webhook another secret in the configuration: \
      then the stored ones are not needed";
 
+/// What to do when a webhook that was made through the API does not open.
+const DEFINITION_HINT: &str = "name the file of that key in seal_key_file, or in \
+     former_seal_key_file if there is a new one";
+
 /// What to do when it is none for the profile.
 const UNFIT_HINT: &str = "give the webhook another secret in the configuration, one that its \
      profile takes";
@@ -245,7 +249,9 @@ fn of_app(error: &AppError) -> u8 {
         AppError::Output(error) if error.kind() == ErrorKind::BrokenPipe => 0,
         AppError::System { source, .. } => of_creating(source),
         AppError::Keys(KeysError::Seal(_)) | AppError::Output(_) | AppError::Stdin(_) => IO,
-        AppError::Keys(KeysError::Open { .. } | KeysError::Unfit { .. })
+        AppError::Keys(
+            KeysError::Open { .. } | KeysError::Unfit { .. } | KeysError::Definition { .. },
+        )
         | AppError::Source(_)
         | AppError::Journald(_)
         | AppError::Client(ClientError::Webhook { .. }) => CONFIG,
@@ -290,6 +296,7 @@ fn app_hint(error: &AppError) -> Option<String> {
     match error {
         AppError::Store(store) | AppError::Keys(KeysError::Store(store)) => store_hint(store),
         AppError::Keys(KeysError::Open { .. }) => Some(OPEN_HINT.to_owned()),
+        AppError::Keys(KeysError::Definition { .. }) => Some(DEFINITION_HINT.to_owned()),
         AppError::Keys(KeysError::Unfit { .. }) => Some(UNFIT_HINT.to_owned()),
         AppError::Writer(WriterError::Store(store)) => Some(format!(
             "nothing is lost; see to the disk under {} and start again",

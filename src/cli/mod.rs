@@ -22,6 +22,7 @@ mod rotate_secret;
 mod run;
 mod show;
 mod sources;
+mod webhook_edit;
 mod webhooks;
 
 use std::{ffi::OsString, io::Write, process::ExitCode};

@@ -373,6 +373,7 @@ mod tests {
             policy: policy::Policy::default(),
             transport: Transport::default(),
             selection: Selection::default(),
+            made: None,
         }
     }
 

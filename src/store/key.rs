@@ -31,6 +31,7 @@ const SEGMENT: u8 = b'g';
 const TERMS: u8 = b'i';
 const LOG: u8 = b'f';
 const AUDIT: u8 = b'y';
+const MADE: u8 = b'v';
 
 /// A whole key.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -119,6 +120,12 @@ impl Key {
     #[must_use]
     pub fn ring(webhook: WebhookId) -> Self {
         Self(Writer::table(RING).raw(&webhook.0).0)
+    }
+
+    /// A webhook that was made through the API.
+    #[must_use]
+    pub fn made(webhook: WebhookId) -> Self {
+        Self(Writer::table(MADE).raw(&webhook.0).0)
     }
 
     /// A key of the API, by its digest.
@@ -300,6 +307,18 @@ impl Prefix {
         Self(vec![RING])
     }
 
+    /// The webhooks that were made through the API.
+    #[must_use]
+    pub fn made() -> Self {
+        Self(vec![MADE])
+    }
+
+    /// What replays offered to one webhook.
+    #[must_use]
+    pub fn offered(webhook: WebhookId) -> Self {
+        Self(Writer::table(OFFERED).raw(&webhook.0).0)
+    }
+
     /// All keys of the API.
     #[must_use]
     pub fn api_keys() -> Self {
@@ -458,6 +477,13 @@ pub fn parse_cursor(key: &[u8]) -> Option<WebhookId> {
 #[must_use]
 pub fn parse_ring(key: &[u8]) -> Option<WebhookId> {
     let mut fields = Fields::of(RING, key)?;
+    fields.array().map(WebhookId).filter(|_| fields.done())
+}
+
+/// Webhook of a [`Key::made`].
+#[must_use]
+pub fn parse_made(key: &[u8]) -> Option<WebhookId> {
+    let mut fields = Fields::of(MADE, key)?;
     fields.array().map(WebhookId).filter(|_| fields.done())
 }
 
@@ -622,6 +648,7 @@ mod tests {
         assert_eq!(parse_dead(Key::dead(hook, 6).as_bytes()), Some((hook, 6)));
         assert_eq!(parse_cursor(Key::cursor(hook).as_bytes()), Some(hook));
         assert_eq!(parse_ring(Key::ring(hook).as_bytes()), Some(hook));
+        assert_eq!(parse_made(Key::made(hook).as_bytes()), Some(hook));
         assert_eq!(parse_api_key(Key::api_key([5; 32]).as_bytes()), Some([5; 32]));
         assert_eq!(parse_audit(Key::audit(9).as_bytes()), Some(9));
         assert_eq!(parse_chunk(Key::chunk(77).as_bytes()), Some(77));

@@ -25,6 +25,7 @@
 //! | `c` | cursor | webhook | below this sequence number all is done |
 //! | `h` | endpoint | webhook | whether it is disabled, held, failing or down |
 //! | `k` | ring | webhook | its secrets, sealed if there is a key for that |
+//! | `v` | made | webhook | what the API was told of it, sealed as its secrets are |
 //! | `u` | API key | SHA-256 of it | its name and role |
 //! | `q` | place | webhook, message, sequence number | a delivery that waits for another, or another for it |
 //! | `r` | retry | webhook, due, sequence number | a delivery that failed and waits |

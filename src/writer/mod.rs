@@ -32,6 +32,7 @@ mod life;
 mod live;
 mod logs;
 mod look;
+mod made;
 mod manual;
 mod news;
 mod notices;
@@ -40,6 +41,7 @@ mod pulse;
 mod replay_set;
 mod reports;
 mod room;
+mod roster;
 pub mod rows;
 mod scope;
 mod silence;
@@ -47,6 +49,7 @@ mod stage;
 mod steady;
 mod stories;
 mod sweep;
+mod turnover;
 mod upkeep;
 
 #[cfg(test)]
@@ -63,7 +66,7 @@ use tokio::{
 
 use crate::{
     clock::{SharedClock, millis},
-    config::{Retention, Webhook},
+    config::{Retention, Webhook, WebhookId},
     correlate::{Correlator, Direction, haraka::Reads},
     event::{Event, EventType, Notice},
     parse::{Counts, Reader, State, Whose},
@@ -82,10 +85,13 @@ pub use figures::{Ends, Figures, StoreFigures, Vitals, WebhookFigures};
 pub use handle::{Access, Claimed, Resume, Stopped, WriterHandle};
 pub use history::{Page, Place, Wanted};
 pub use keys::{Keys, KeysError};
+pub use made::made_webhooks;
 pub use manual::{Cancelled, Cleared, Dead, DeadPage, Replayed, Selector, Standing};
 pub use news::{AttemptNews, News, Since};
 pub use replay_set::{ReplaySet, replay_positions};
+pub use roster::{Roster, Webhooks, find};
 pub use stage::{journal_position, positions};
+pub use turnover::Change;
 
 use audit::AuditLog;
 use deliveries::Deliveries;
@@ -115,7 +121,7 @@ pub struct Setup {
     pub store: Store,
     /// The sources, by index.
     pub sources: Vec<Feed>,
-    /// The webhooks, by index.
+    /// The webhooks.
     pub webhooks: Vec<Arc<Webhook>>,
     /// The secrets of the webhooks.
     pub keys: Keys,
@@ -168,8 +174,8 @@ pub enum Mode {
         since_us: i64,
         /// Behind the latest.
         until_us: i64,
-        /// The only webhook that is told, by index.
-        only: Option<usize>,
+        /// The only webhook that is told.
+        only: Option<WebhookId>,
         /// Tell again what was told before.
         resend: bool,
         /// What names it when it is gone on with; None when it cannot be.
@@ -179,7 +185,7 @@ pub enum Mode {
 
 impl Mode {
     /// The only webhook that is told.
-    pub(crate) fn only(self) -> Option<usize> {
+    pub(crate) fn only(self) -> Option<WebhookId> {
         match self {
             Self::Live => None,
             Self::Replay { only, .. } => only,
@@ -233,6 +239,7 @@ pub struct Writer {
     deliveries: Deliveries,
     keys: Keys,
     api_keys: ApiKeys,
+    roster: Roster,
     retention: Retention,
     sweep: Sweep,
     room: Room,
@@ -289,6 +296,7 @@ impl Writer {
         let (commands, inbox) = mpsc::channel(COMMANDS_WAITING);
         let (durable, durable_seen) = watch::channel(next_seq);
         let (now, mut stage) = (clock.now(), Stage::new(mode.scope().unwrap_or_default()));
+        let roster = Roster::new(webhooks.as_slice().into());
         let mut deliveries =
             Deliveries::load(webhooks, &store, next_seq, mode.only(), millis(now))?;
         deliveries.settle_order(millis(now), &store, &mut stage)?;
@@ -335,6 +343,7 @@ impl Writer {
             deliveries,
             keys,
             api_keys: api_keys.clone(),
+            roster: roster.clone(),
             retention,
             sweep: Sweep::new(millis(now)),
             room: Room::new(min_free),
@@ -348,7 +357,7 @@ impl Writer {
             summary: Summary::default(),
         };
         let teller = writer.teller.clone();
-        Ok((writer, WriterHandle::new(commands, durable_seen, api_keys, teller)))
+        Ok((writer, WriterHandle::new(commands, durable_seen, api_keys, teller, roster)))
     }
 
     /// Adds what comes out there to what the log says.
@@ -478,17 +487,17 @@ impl Writer {
 
     fn command(&mut self, command: Command) -> Result<(), WriterError> {
         match command {
-            Command::Claim { endpoint, max, answer } => {
+            Command::Claim { webhook, max, answer } => {
                 let now_ms = self.steady.now(&*self.clock).ms;
                 let (events, store, stage) = (&mut self.events, &self.store, &mut self.stage);
                 let mut claimed =
-                    self.deliveries.claim(endpoint, max, now_ms, events, store, stage)?;
+                    self.deliveries.claim(webhook, max, now_ms, events, store, stage)?;
                 claimed.settled = self.stage.is_empty();
                 // A sender that went away does not want its claims; they are due at the next start.
                 drop(answer.send(claimed));
             }
-            Command::Finish { endpoint, finished } => self.finish(endpoint, finished)?,
-            Command::GiveBack { endpoint, claims } => self.deliveries.give_back(endpoint, &claims),
+            Command::Finish { webhook, finished } => self.finish(webhook, finished)?,
+            Command::GiveBack { webhook, claims } => self.deliveries.give_back(webhook, &claims),
             Command::Act { webhook, action, answer } => {
                 let now_ms = self.steady.now(&*self.clock).ms;
                 let (events, store, stage) = (&mut self.events, &self.store, &mut self.stage);
@@ -533,6 +542,11 @@ impl Writer {
                 }
                 answer.send(rotated).ok();
             }
+            Command::Change { changes, answer } => drop(answer.send(self.turn_over(changes)?)),
+            Command::LetGo { webhook } => {
+                self.commit()?;
+                self.deliveries.let_go(webhook);
+            }
             Command::ApiKey { action, answer } => {
                 let outcome = match api_keys::stage(action, &self.api_keys, &mut self.stage) {
                     Ok(known) => {
@@ -567,16 +581,16 @@ impl Writer {
         Ok(())
     }
 
-    fn finish(&mut self, endpoint: usize, finished: Vec<Finished>) -> Result<(), WriterError> {
+    fn finish(&mut self, webhook: WebhookId, finished: Vec<Finished>) -> Result<(), WriterError> {
         let now = self.steady.now(&*self.clock);
         for mut one in finished {
-            self.deliveries.count(endpoint, &one);
-            self.tell_attempt(endpoint, &one);
+            self.deliveries.count(webhook, &one);
+            self.tell_attempt(webhook, &one);
             if self.retention.attempts.is_zero() {
                 one.record = None;
             }
             let (store, stage) = (&self.store, &mut self.stage);
-            self.deliveries.finish(endpoint, one, now, store, stage)?;
+            self.deliveries.finish(webhook, one, now, store, stage)?;
         }
         Ok(())
     }

@@ -16,7 +16,7 @@ use super::{
     look::Look,
 };
 use crate::{
-    config::Webhook,
+    config::{Webhook, WebhookId},
     event::Event,
     limits::STREAM_BEHIND,
     queue::{delivery::Finished, record::Record},
@@ -87,12 +87,12 @@ impl Writer {
     }
 
     /// Tells of an attempt.
-    pub(super) fn tell_attempt(&self, endpoint: usize, finished: &Finished) {
+    pub(super) fn tell_attempt(&self, webhook: WebhookId, finished: &Finished) {
         if !self.teller.is_watched() {
             return;
         }
         let event = Arc::clone(&finished.claim.event);
-        if let Some(webhook) = self.deliveries.webhook(endpoint)
+        if let Some(webhook) = self.deliveries.webhook(webhook)
             && let Some(record) = Record::of(&mut finished.clone())
         {
             self.teller.tell(News::Attempt(Arc::new(AttemptNews { webhook, event, record })));

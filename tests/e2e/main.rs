@@ -32,6 +32,7 @@ mod store_faults;
 mod telemetry;
 mod traffic;
 mod troubles;
+mod webhooks;
 
 use std::{
     net::{SocketAddr, TcpListener},

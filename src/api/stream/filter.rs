@@ -40,7 +40,7 @@ impl Filter {
         };
         Ok(Self {
             types,
-            webhook: webhook.map(|(_, webhook)| Arc::clone(webhook)),
+            webhook,
             user: asked.user.clone(),
             domain: asked.domain.clone(),
             events,

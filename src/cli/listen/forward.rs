@@ -105,6 +105,7 @@ fn webhook(url: &Url, profile: Profile, secret: Secret) -> Webhook {
         profile,
         events: TypeSet::empty(),
         secret,
+        made: None,
         filter_users: None,
         filter_domains: None,
         timeout: profile.timeout(),

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use super::{Deliveries, State};
 use crate::{
-    config::Webhook,
+    config::{Webhook, WebhookId},
     queue::delivery::Finished,
     store::{Prefix, Store, key},
     writer::{
@@ -15,14 +15,14 @@ use crate::{
 };
 
 impl Deliveries {
-    /// The webhook with that index.
-    pub(in crate::writer) fn webhook(&self, endpoint: usize) -> Option<Arc<Webhook>> {
-        self.endpoints.get(endpoint).map(|state| Arc::clone(&state.webhook))
+    /// The webhook with that id.
+    pub(in crate::writer) fn webhook(&self, id: WebhookId) -> Option<Arc<Webhook>> {
+        self.endpoints.get(&id).map(|state| Arc::clone(&state.webhook))
     }
 
     /// Counts what came of an attempt.
-    pub(in crate::writer) fn count(&mut self, endpoint: usize, finished: &Finished) {
-        if let Some(state) = self.endpoints.get_mut(endpoint) {
+    pub(in crate::writer) fn count(&mut self, webhook: WebhookId, finished: &Finished) {
+        if let Some(state) = self.endpoints.get_mut(&webhook) {
             state.count(finished);
         }
     }
@@ -34,7 +34,7 @@ impl Deliveries {
         events: &mut EventLog,
         store: &Store,
     ) -> Result<Vec<WebhookFigures>, WriterError> {
-        let all = self.endpoints.iter();
+        let all = self.endpoints.values();
         all.map(|state| state.figures(self.durable_seq, now_ms, events, store)).collect()
     }
 }
