@@ -63,7 +63,12 @@ impl Office {
     fn open_in(dir: TempDir) -> Self {
         let route = Route { name: "news".into(), ..Route::default() };
         let state_dir = dir.path().to_owned();
-        let grounds = Grounds { egress: Policy::default(), routes: vec![route], state_dir };
+        let grounds = Grounds {
+            egress: Policy::default(),
+            routes: vec![route],
+            state_dir,
+            takes_reports: false,
+        };
         let (desk, writer) = start(dir.path(), &grounds);
         Self { desk, writer, dir }
     }
