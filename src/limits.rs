@@ -91,6 +91,40 @@ pub const API_CONNECTIONS: usize = 256;
 /// Body of a request to the control API.
 pub const API_BODY_BYTES: usize = 256 * 1024;
 
+/// Requests a second that one key, or one user of the machine, may make of the control API in the
+/// long run.
+pub const API_RATE: u32 = 100;
+/// And at once.
+pub const API_BURST: u32 = 200;
+/// Requests a second from one address that shows no key that is known: `/healthz`, `/readyz` and
+/// guesses.
+pub const API_STRANGER_RATE: u32 = 10;
+/// And at once.
+pub const API_STRANGER_BURST: u32 = 20;
+/// Callers whose rate is remembered; beyond it those are forgotten that have asked for nothing for
+/// the longest time.
+pub const API_CALLERS: usize = 1024;
+/// A connection to the TCP address of the control API over which nothing goes for so long is closed.
+pub const API_IDLE: Duration = Duration::from_mins(5);
+/// So is one whose other end does not read for so long what it asked for.
+pub const API_STALL: Duration = Duration::from_secs(30);
+
+/// Clients of `/v1/stream` at once.
+pub const STREAM_CLIENTS: usize = 32;
+/// Events and attempts that one of them may be behind; beyond it, it is dropped.
+pub const STREAM_BEHIND: usize = 1024;
+/// Stored events that a client which comes again is told at most.
+pub const STREAM_RESUMED: u64 = 10_000;
+
+/// Series of one metric.
+pub const METRIC_SERIES: usize = 10_000;
+
+/// Rows of the audit log that are kept.
+pub const AUDIT_ROWS: u64 = 10_000;
+
+/// Lines that `/v1/parse` takes at once.
+pub const PARSED_LINES: usize = 1000;
+
 /// Bytes read of a receiver's answer before the connection is closed.
 pub const ANSWER_READ_BYTES: usize = 64 * 1024;
 

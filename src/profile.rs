@@ -180,7 +180,10 @@ fn generic_name(kind: EventType) -> Option<&'static str> {
         | EventType::SourceStalled
         | EventType::SourceParseDrift
         | EventType::ClockSkew
-        | EventType::KeyExpiring => kind.name(),
+        | EventType::KeyExpiring
+        | EventType::EndpointCreated
+        | EventType::EndpointUpdated
+        | EventType::EndpointDeleted => kind.name(),
         EventType::OutboundDropped
         | EventType::OutboundSpam
         | EventType::OutboundVirus
@@ -225,7 +228,10 @@ fn lettermint_name(kind: EventType, bounce: Option<BounceType>) -> Option<&'stat
         | EventType::SourceStalled
         | EventType::SourceParseDrift
         | EventType::ClockSkew
-        | EventType::KeyExpiring => kind.name(),
+        | EventType::KeyExpiring
+        | EventType::EndpointCreated
+        | EventType::EndpointUpdated
+        | EventType::EndpointDeleted => kind.name(),
         EventType::InboundDelivered
         | EventType::InboundSpam
         | EventType::InboundBlocked

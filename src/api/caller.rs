@@ -4,7 +4,10 @@
 use std::{fmt, net::SocketAddr};
 
 use axum::{
-    extract::{ConnectInfo, Request, State, connect_info::Connected},
+    extract::{
+        ConnectInfo, RawPathParams, Request, State, connect_info::Connected,
+        rejection::RawPathParamsRejection,
+    },
     http::{HeaderMap, Method, header::AUTHORIZATION},
     middleware::Next,
     response::{IntoResponse, Response},
@@ -13,8 +16,11 @@ use axum::{
 use rustix::process::geteuid;
 use tokio::net::UnixListener;
 
-use super::{Desk, network::Network, problem::Problem};
-use crate::secret::{Known, Role, TokenDigest};
+use super::{Desk, audit::Asking, lines, network::Network, pace::Who, problem::Problem};
+use crate::{
+    config::Webhook,
+    secret::{ApiKey, Known, Owned, Role, TokenDigest},
+};
 
 /// The other end of a connection.
 #[derive(Clone, Copy)]
@@ -48,50 +54,135 @@ impl fmt::Debug for Peer {
 
 /// Who asks, and what it may do.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Caller {
+pub(super) struct Caller {
     /// As the log of changes names it.
-    name: String,
+    pub(super) name: String,
+    /// The key that it showed.
+    pub(super) key: Option<TokenDigest>,
     role: Role,
+    /// Whose events it may ask for.
+    pub(super) owned: Owned,
 }
 
-/// Lets those through who may ask that, and logs who changed what.
+/// Where a key may ask that does not own everything. What else there is tells of everybody's mail.
+const OPEN_TO_OWNERS: [&str; 2] = ["/v1/webhooks", "/v1/event-types"];
+
+/// Lets those through who may ask that, not too often, and keeps who changed what.
 pub(super) async fn check(
     State(desk): State<Desk>,
     ConnectInfo(peer): ConnectInfo<Peer>,
-    request: Request,
+    params: Result<RawPathParams, RawPathParamsRejection>,
+    mut request: Request,
     next: Next,
 ) -> Response {
-    let caller = match admit(&desk.writer.api_keys().known(), peer, request.headers()) {
+    let admitted = admit(&desk.writer.api_keys().known(), peer, request.headers());
+    let who = match &admitted {
+        Ok(Caller { key: Some(key), .. }) => Who::Key(*key),
+        _ => peer.who(),
+    };
+    if let Err(wait) = desk.guard.paces.admit(who) {
+        return Problem::too_often(wait).into_response();
+    }
+    let caller = match admitted {
         Ok(caller) => caller,
         Err(problem) => return problem.into_response(),
     };
-    if is_safe(request.method()) {
+    if let Err(problem) = caller.may_reach(request.uri().path(), params.as_ref().ok(), &desk) {
+        return problem.into_response();
+    }
+    request.extensions_mut().insert(caller.clone());
+    if changes_nothing(&request) {
         return next.run(request).await;
     }
     if caller.role != Role::Admin {
         return Problem::read_only().into_response();
     }
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let asking = Asking::of(&request, caller, peer);
     let response = next.run(request).await;
-    let (who, status) = (caller.name, response.status().as_u16());
-    tracing::info!(target: "mailherald::audit", who, from = ?peer, %method, path, status, "a change was asked for");
-    response
+    let row = asking.row(&response, desk.now_ms());
+    match desk.writer.audit(row).await {
+        Ok(()) => response,
+        Err(stopped) => Problem::from(stopped).into_response(),
+    }
 }
 
-fn is_safe(method: &Method) -> bool {
-    matches!(*method, Method::GET | Method::HEAD)
+/// Lets everybody through, not too often.
+pub(super) async fn pace(
+    State(desk): State<Desk>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    request: Request,
+    next: Next,
+) -> Response {
+    match desk.guard.paces.admit(peer.who()) {
+        Ok(()) => next.run(request).await,
+        Err(wait) => Problem::too_often(wait).into_response(),
+    }
+}
+
+impl Peer {
+    /// Who is counted when no key is shown.
+    fn who(self) -> Who {
+        match self {
+            Self::Process(uid) => Who::User(uid),
+            Self::Network(address) => Who::stranger(address.ip()),
+        }
+    }
+}
+
+impl Caller {
+    /// Somebody who may ask for everything.
+    fn of_host(uid: u32) -> Self {
+        Self { name: format!("user {uid}"), key: None, role: Role::Admin, owned: Owned::default() }
+    }
+
+    /// A key that does not own everything sees the webhooks that it could have made itself.
+    pub(super) fn sees(&self, webhook: &Webhook) -> bool {
+        let (users, domains) = (webhook.filter_users.as_deref(), webhook.filter_domains.as_deref());
+        self.owned.is_everything() || (webhook.made.is_some() && self.owned.covers(users, domains))
+    }
+
+    fn may_reach(
+        &self,
+        path: &str,
+        params: Option<&RawPathParams>,
+        desk: &Desk,
+    ) -> Result<(), Problem> {
+        if self.owned.is_everything() {
+            return Ok(());
+        }
+        let is_below = |open: &str| {
+            path.strip_prefix(open).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        if !OPEN_TO_OWNERS.into_iter().any(is_below) {
+            return Err(Problem::not_owner());
+        }
+        let mut named = params.into_iter().flatten().filter(|(name, _)| *name == "id");
+        let is_hidden = |name: &str| !desk.webhook(name).is_ok_and(|it| self.sees(&it));
+        match named.find(|(_, name)| is_hidden(name)) {
+            Some((_, name)) => Err(Problem::unknown_webhook(name, &[])),
+            None => Ok(()),
+        }
+    }
+}
+
+fn changes_nothing(request: &Request) -> bool {
+    matches!(*request.method(), Method::GET | Method::HEAD) || request.uri().path() == lines::PATH
 }
 
 fn admit(keys: &Known, peer: Peer, headers: &HeaderMap) -> Result<Caller, Problem> {
     if let Some(authorization) = headers.get(AUTHORIZATION) {
         let token = authorization.to_str().ok().and_then(bearer);
-        let key = token.and_then(|token| keys.get(&TokenDigest::of(token)));
-        let caller = key.map(|key| Caller { name: key.name.clone(), role: key.role });
+        let digest = token.map(TokenDigest::of);
+        let key = digest.and_then(|digest| Some((digest, keys.get(&digest)?)));
+        let caller = key.map(|(digest, key)| {
+            let ApiKey { name, role, owned, .. } = key.clone();
+            Caller { name, key: Some(digest), role, owned }
+        });
         return caller.ok_or_else(Problem::unknown_key);
     }
     match peer {
         Peer::Process(Some(uid)) if uid == 0 || uid == geteuid().as_raw() => {
-            Ok(Caller { name: format!("user {uid}"), role: Role::Admin })
+            Ok(Caller::of_host(uid))
         }
         Peer::Process(_) => Err(Problem::forbidden()),
         Peer::Network(_) => Err(Problem::without_key()),
@@ -111,13 +202,13 @@ mod tests {
     use std::{collections::BTreeMap, sync::Arc};
 
     use super::*;
-    use crate::secret::ApiKey;
 
     const NETWORK: Peer =
         Peer::Network(SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 4000));
 
     fn admitted(peer: Peer, authorization: Option<&str>) -> Result<(String, Role), String> {
-        let key = ApiKey { name: "graphs".into(), role: Role::Read, created_ms: 0 };
+        let owned = Owned::default();
+        let key = ApiKey { name: "graphs".into(), role: Role::Read, created_ms: 0, owned };
         let known: Known = Arc::new(BTreeMap::from([(TokenDigest::of("api_abc"), key)]));
         let mut headers = HeaderMap::new();
         if let Some(value) = authorization {

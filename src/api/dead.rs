@@ -1,5 +1,7 @@
 //! Dead letters: deliveries that ended badly. They are listed, sent again, or cleared away.
 
+use std::sync::Arc;
+
 use axum::{Json, extract::State};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -157,10 +159,10 @@ async fn clear(desk: &Desk, which: &Which, again: bool) -> Result<Json<Cleared>,
     Ok(Json(Cleared { count }))
 }
 
-fn meant<'a>(desk: &'a Desk, which: &Which) -> Result<(Vec<&'a Webhook>, Selector), Problem> {
+fn meant(desk: &Desk, which: &Which) -> Result<(Vec<Arc<Webhook>>, Selector), Problem> {
     let webhooks = match &which.webhook {
-        Some(name) => vec![&**desk.webhook(name)?.1],
-        None => desk.webhooks.iter().map(|webhook| &**webhook).collect(),
+        Some(name) => vec![desk.webhook(name)?],
+        None => desk.webhooks().to_vec(),
     };
     let state = which.state.as_deref().map(state).transpose()?;
     let (since_ms, until_ms) = (which.since.map(millis), which.until.map(millis));

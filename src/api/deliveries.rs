@@ -147,8 +147,8 @@ pub(super) async fn list(
 ) -> Result<Json<Deliveries>, Problem> {
     let limit = which.limit.unwrap_or(LIMIT).clamp(1, MOST);
     let webhooks = match &which.webhook {
-        Some(name) => vec![Arc::clone(desk.webhook(name)?.1)],
-        None => desk.webhooks.to_vec(),
+        Some(name) => vec![desk.webhook(name)?],
+        None => desk.webhooks().to_vec(),
     };
     let mut wanted = which.wanted()?;
     wanted.limit = (limit / webhooks.len().max(1)).max(1);
@@ -341,7 +341,7 @@ impl Desk {
                 "id: `{id}` is not that of an event, a dot and that of a webhook"
             ))
         })?;
-        let webhook = Arc::clone(self.webhook(webhook)?.1);
+        let webhook = self.webhook(webhook)?;
         Ok((self.event(event).await?, webhook))
     }
 

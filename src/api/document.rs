@@ -44,7 +44,7 @@ pub(super) fn served(document: &OpenApi) -> ([(HeaderName, &'static str); 1], St
 /// # Errors
 /// None that a test would not have met: it is made of constants.
 pub fn text() -> serde_json::Result<String> {
-    let mut text = super::operations().into_openapi().to_pretty_json()?;
+    let mut text = super::description().to_pretty_json()?;
     text.push('\n');
     Ok(text)
 }

@@ -285,7 +285,7 @@ impl Desk {
         found: Vec<(u64, event::Event)>,
         told: &lines::Lines,
     ) -> Result<Vec<Told>, Problem> {
-        let rows = self.deliveries(found.clone(), self.webhooks.to_vec()).await?;
+        let rows = self.deliveries(found.clone(), self.webhooks().to_vec()).await?;
         let mut rows = rows.into_iter().peekable();
         let line_of = |place: LinePlace| {
             let is_it =

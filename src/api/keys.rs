@@ -1,19 +1,20 @@
 //! Keys of the API: made, listed and revoked. The text of one is shown when it is made, and never
 //! again.
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{Extension, Json, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
     Desk,
     attempts::time_of_ms,
+    audit::Target,
     extract::{At, Body},
     problem::{Conflicts, Missing, Problem, Refusals, Unusable},
     rotation::Shown,
 };
 use crate::{
-    secret::{ApiKey, Role, Token, TokenDigest},
+    secret::{ApiKey, Owned, Role, Token, TokenDigest},
     writer::KeyOutcome,
 };
 
@@ -29,6 +30,10 @@ pub struct Key {
     pub name: String,
     /// `read` or `admin`.
     pub role: String,
+    /// Only webhooks for outbound events of these users; null for all.
+    pub owned_users: Option<Vec<String>>,
+    /// Only webhooks for inbound events of these domains; null for all.
+    pub owned_domains: Option<Vec<String>>,
     /// When it was made, RFC 3339 in UTC.
     pub created_at: String,
 }
@@ -49,6 +54,13 @@ pub struct NewKey {
     pub name: String,
     /// `read` (it sees everything) or `admin` (it changes everything, too).
     pub role: String,
+    /// It is for webhooks that are told of these users' outbound events only, and sees no others;
+    /// null for all users. A key for a part of the mail can ask for nothing else than webhooks.
+    #[serde(default)]
+    pub owned_users: Option<Vec<String>>,
+    /// The same of these domains' inbound events.
+    #[serde(default)]
+    pub owned_domains: Option<Vec<String>>,
 }
 
 /// A key that was made.
@@ -75,6 +87,8 @@ impl Key {
             id: digest.id(),
             name: key.name.clone(),
             role: key.role.name().to_owned(),
+            owned_users: key.owned.users.clone(),
+            owned_domains: key.owned.domains.clone(),
             created_at: time_of_ms(key.created_ms),
         }
     }
@@ -96,13 +110,20 @@ pub(super) async fn list(State(desk): State<Desk>) -> Json<Keys> {
 pub(super) async fn create(
     State(desk): State<Desk>,
     Body(new): Body<NewKey>,
-) -> Result<(StatusCode, Json<MadeKey>), Problem> {
-    let key = ApiKey { role: role(&new.role)?, name: name(new.name)?, created_ms: desk.now_ms() };
+) -> Result<(StatusCode, Extension<Target>, Json<MadeKey>), Problem> {
+    let owned = Owned {
+        users: owned(new.owned_users, "owned_users", str::to_owned)?,
+        domains: owned(new.owned_domains, "owned_domains", str::to_ascii_lowercase)?,
+    };
+    let (role, name) = (role(&new.role)?, name(new.name)?);
+    let key = ApiKey { role, name, created_ms: desk.now_ms(), owned };
     let token = Token::generate().map_err(|error| Problem::internal(error.to_string()))?;
     let digest = TokenDigest::of(token.reveal());
     let about = Key::of(&digest, &key);
     settled(desk.writer.create_key(digest, key).await?, &about.name)?;
-    Ok((StatusCode::CREATED, Json(MadeKey { about, key: Shown(token.reveal().to_owned()) })))
+    let target = Target(about.name.clone());
+    let made = MadeKey { about, key: Shown(token.reveal().to_owned()) };
+    Ok((StatusCode::CREATED, Extension(target), Json(made)))
 }
 
 /// Ends a key. Nobody is let in with it any more when this answers.
@@ -119,6 +140,19 @@ pub(super) async fn revoke(
         .ok_or_else(|| Problem::no_such_key(&id))?;
     settled(desk.writer.revoke_key(*digest).await?, &id)?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Who owns nothing would be told of nothing, which an empty filter does not mean.
+fn owned(
+    list: Option<Vec<String>>,
+    field: &str,
+    as_compared: impl Fn(&str) -> String,
+) -> Result<Option<Vec<String>>, Problem> {
+    let Some(list) = list else { return Ok(None) };
+    if list.is_empty() || list.iter().any(|name| name.trim().is_empty()) {
+        return Err(Problem::invalid(format!("{field}: names nobody; leave it out for all")));
+    }
+    Ok(Some(list.iter().map(|name| as_compared(name.trim())).collect()))
 }
 
 fn settled(outcome: KeyOutcome, name: &str) -> Result<(), Problem> {

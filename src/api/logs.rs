@@ -70,7 +70,7 @@ pub(super) async fn list(
     At(Named { id }): At<Named>,
     Asked(page): Asked<PageOf>,
 ) -> Result<Json<Logs>, Problem> {
-    let (_, webhook) = desk.webhook(&id)?;
+    let webhook = desk.webhook(&id)?;
     let before = page.cursor.as_deref().map(place).transpose()?;
     let limit = page.limit.unwrap_or(LIMIT).clamp(1, 1000);
     let found = desk.writer.attempts(webhook.id, Wanted { seq: None, before, limit }).await?;

@@ -10,24 +10,37 @@
 //! The command line (`cli`) is a client of this, and takes the types of the answers from here.
 
 pub mod attempts;
+pub mod audit;
 mod caller;
 pub mod dead;
 pub mod deliveries;
 pub mod document;
+mod editor;
 pub mod events;
 pub mod explain;
 mod extract;
+mod guard;
+pub mod health;
 pub mod keys;
+pub mod lines;
 pub mod logs;
 pub mod messages;
+mod metrics;
 pub mod network;
+mod pace;
 pub mod problem;
 pub mod reports;
 pub mod resend;
 pub mod rotation;
 pub mod socket;
 pub mod sources;
+pub mod stream;
+mod webhook;
+mod webhook_keys;
 pub mod webhooks;
+
+#[cfg(test)]
+mod tests;
 
 use std::{fmt::Debug, future::IntoFuture, sync::Arc, time::Duration};
 
@@ -38,19 +51,26 @@ use axum::{
     routing::{get, post},
     serve::{IncomingStream, Listener},
 };
-use tokio::{net::UnixListener, sync::watch};
+use jiff::Timestamp;
+use tokio::{
+    net::UnixListener,
+    sync::{Mutex, watch},
+};
 use tokio_util::sync::CancellationToken;
+use utoipa::openapi::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     clock::{SharedClock, millis},
-    config::Webhook,
+    config::{Grounds, Webhook},
     deliver::Client,
     limits, report,
     search::Search,
     source::Health,
-    writer::WriterHandle,
+    writer::{Webhooks, WriterHandle},
 };
+
+pub use guard::Guard;
 
 use caller::Peer;
 use network::Network;
@@ -62,13 +82,11 @@ const GRACE: Duration = Duration::from_secs(2);
 /// What the operations work with.
 #[derive(Debug, Clone)]
 pub struct Desk {
-    /// The webhooks, by index.
-    pub webhooks: Arc<[Arc<Webhook>]>,
     /// The sources by name, and how each is.
     pub sources: Arc<[(String, HealthReceiver)]>,
     /// Those of them that read log files: names and patterns.
     pub logs: Arc<[(String, Vec<String>)]>,
-    /// Knows the state of deliveries.
+    /// Knows the webhooks and the state of their deliveries.
     pub writer: WriterHandle,
     /// Makes requests that are asked for here.
     pub client: Client,
@@ -78,25 +96,40 @@ pub struct Desk {
     pub reports: report::Desk<Search>,
     /// Tells the time.
     pub clock: SharedClock,
+    /// When the daemon was started.
+    pub started: Timestamp,
+    /// True once all sources are open, and that is stored.
+    pub has_begun: watch::Receiver<bool>,
+    /// Bounds what is asked at once.
+    pub guard: Arc<Guard>,
+    /// Ends what would go on for ever.
+    pub stop: CancellationToken,
+    /// What webhooks that are made here are checked against. Who changes webhooks holds it.
+    pub grounds: Arc<Mutex<Grounds>>,
 }
 
 /// How a source is, always the newest.
 pub type HealthReceiver = watch::Receiver<Health>;
 
 impl Desk {
-    /// Index and webhook of that name or id.
-    fn webhook(&self, named: &str) -> Result<(usize, &Arc<Webhook>), Problem> {
-        let mut all = self.webhooks.iter().enumerate();
-        all.find(|(_, webhook)| webhook.name == named || webhook.id.to_string() == named)
-            .ok_or_else(|| Problem::unknown_webhook(named, &self.names()))
+    /// All webhooks, as they are now.
+    pub(crate) fn webhooks(&self) -> Webhooks {
+        self.writer.webhooks().now()
+    }
+
+    /// The webhook of that name or id.
+    fn webhook(&self, named: &str) -> Result<Arc<Webhook>, Problem> {
+        let webhooks = self.webhooks();
+        let is_it =
+            |webhook: &&Arc<Webhook>| webhook.name == named || webhook.id.to_string() == named;
+        webhooks.iter().find(is_it).cloned().ok_or_else(|| {
+            let known: Vec<_> = webhooks.iter().map(|webhook| webhook.name.as_str()).collect();
+            Problem::unknown_webhook(named, &known)
+        })
     }
 
     fn now_ms(&self) -> u64 {
         millis(self.clock.now())
-    }
-
-    fn names(&self) -> Vec<&str> {
-        self.webhooks.iter().map(|webhook| webhook.name.as_str()).collect()
     }
 }
 
@@ -151,8 +184,8 @@ where
 /// All operations, each with its description.
 fn operations() -> OpenApiRouter<Desk> {
     OpenApiRouter::with_openapi(document::head())
-        .routes(routes!(webhooks::list))
-        .routes(routes!(webhooks::show))
+        .routes(routes!(webhooks::list, webhooks::create))
+        .routes(routes!(webhooks::show, webhooks::put, webhooks::patch, webhooks::delete))
         .routes(routes!(webhooks::test))
         .routes(routes!(webhooks::verify))
         .routes(routes!(webhooks::enable))
@@ -175,17 +208,33 @@ fn operations() -> OpenApiRouter<Desk> {
         .routes(routes!(sources::list))
         .routes(routes!(keys::list, keys::create))
         .routes(routes!(keys::revoke))
+        .routes(routes!(lines::parse))
+        .routes(routes!(audit::list))
+        .routes(routes!(stream::listen))
+        .routes(routes!(metrics::metrics))
+}
+
+/// Those that anybody may ask for.
+fn operations_for_all() -> OpenApiRouter<Desk> {
+    OpenApiRouter::new().routes(routes!(health::health)).routes(routes!(health::ready))
+}
+
+/// The description of all.
+fn description() -> OpenApi {
+    operations().into_openapi().merge_from(operations_for_all().into_openapi())
 }
 
 fn router(desk: Desk) -> Router {
-    let (router, document) = operations().split_for_parts();
-    let document = document::served(&document);
-    let may_be_asked_by_all = Router::new().route("/openapi.json", get(async move || document));
-    router
+    let document = document::served(&description());
+    let for_all = Router::from(operations_for_all())
+        .route("/openapi.json", get(async move || document))
+        .method_not_allowed_fallback(async || Problem::method_not_allowed())
+        .layer(middleware::from_fn_with_state(desk.clone(), caller::pace));
+    Router::from(operations())
         .fallback(async || Problem::not_found())
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
         .layer(middleware::from_fn_with_state(desk.clone(), caller::check))
-        .merge(may_be_asked_by_all)
+        .merge(for_all)
         .layer(DefaultBodyLimit::max(limits::API_BODY_BYTES))
         .with_state(desk)
 }

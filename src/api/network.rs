@@ -1,5 +1,6 @@
 //! The TCP address of the API. So many connections at once and no more: what strangers open must not
-//! use up the file descriptors that logs are read with.
+//! use up the file descriptors that logs are read with. And no connection lasts for ever over which
+//! nothing goes.
 
 use std::{
     io,
@@ -14,9 +15,10 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
+    time::{Instant, Sleep, sleep},
 };
 
-use crate::limits::API_CONNECTIONS;
+use crate::limits::{API_CONNECTIONS, API_IDLE, API_STALL};
 
 /// A listener that takes no more connections than [`API_CONNECTIONS`] at once; others wait.
 #[derive(Debug)]
@@ -29,7 +31,58 @@ pub struct Network {
 #[derive(Debug)]
 pub struct Connection {
     stream: TcpStream,
+    /// Runs while nothing goes either way.
+    idle: Pin<Box<Sleep>>,
+    /// Runs while the other end does not read.
+    stalled: Pin<Box<Sleep>>,
+    is_stalled: bool,
     _place: OwnedSemaphorePermit,
+}
+
+impl Connection {
+    fn new(stream: TcpStream, place: OwnedSemaphorePermit) -> Self {
+        let (idle, stalled) = (Box::pin(sleep(API_IDLE)), Box::pin(sleep(API_STALL)));
+        Self { stream, idle, stalled, is_stalled: false, _place: place }
+    }
+
+    fn is_alive(&mut self) {
+        self.idle.as_mut().reset(Instant::now() + API_IDLE);
+        self.is_stalled = false;
+    }
+
+    /// What was read, or that it took too long.
+    fn after_read<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        polled: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if polled.is_ready() {
+            self.is_alive();
+        } else if self.idle.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        polled
+    }
+
+    /// What was written, or that it took too long.
+    fn after_write<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        polled: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if polled.is_ready() {
+            self.is_alive();
+            return polled;
+        }
+        if !self.is_stalled {
+            self.is_stalled = true;
+            self.stalled.as_mut().reset(Instant::now() + API_STALL);
+        }
+        if self.stalled.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        polled
+    }
 }
 
 impl Network {
@@ -52,7 +105,7 @@ impl Listener for Network {
             // It is never closed; without a place there is nothing to wait for.
             let Ok(place) = Arc::clone(&self.room).acquire_owned().await else { continue };
             let (stream, peer) = Listener::accept(&mut self.listener).await;
-            return (Connection { stream, _place: place }, peer);
+            return (Connection::new(stream, place), peer);
         }
     }
 
@@ -67,7 +120,8 @@ impl AsyncRead for Connection {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buf)
+        let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
+        self.after_read(cx, polled)
     }
 }
 
@@ -77,7 +131,8 @@ impl AsyncWrite for Connection {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
+        let polled = Pin::new(&mut self.stream).poll_write(cx, buf);
+        self.after_write(cx, polled)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -92,6 +147,13 @@ impl AsyncWrite for Connection {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::time::Duration;
+
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        time::timeout,
+    };
 
     use super::*;
 
@@ -109,6 +171,37 @@ mod tests {
         assert!(waits, "there is room for one only");
         drop(first);
         network.accept().await;
+    }
+
+    /// A connection and its client.
+    async fn connected() -> (Connection, TcpStream) {
+        let mut network = Network::listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let client = TcpStream::connect(network.local_addr().unwrap()).await.unwrap();
+        (network.accept().await.0, client)
+    }
+
+    #[tokio::test]
+    async fn a_connection_over_which_nothing_goes_ends_and_not_before_its_time() {
+        let (mut connection, mut client) = connected().await;
+        client.write_all(b"GET").await.unwrap();
+        let mut read = [0; 3];
+        connection.read_exact(&mut read).await.unwrap();
+        tokio::time::pause();
+        let asked = Instant::now();
+        let ended = connection.read(&mut read).await.unwrap_err();
+        assert_eq!(ended.kind(), io::ErrorKind::TimedOut);
+        assert!(asked.elapsed() + Duration::from_secs(1) >= API_IDLE, "{:?}", asked.elapsed());
+    }
+
+    #[tokio::test]
+    async fn a_client_that_does_not_read_is_waited_for_and_then_no_more() {
+        let (mut connection, _client) = connected().await;
+        let much = vec![7; 1 << 20];
+        // Until the buffers on the way are full.
+        while timeout(Duration::from_millis(50), connection.write_all(&much)).await.is_ok() {}
+        tokio::time::pause();
+        let ended = connection.write_all(&much).await.unwrap_err();
+        assert_eq!(ended.kind(), io::ErrorKind::TimedOut);
     }
 
     /// Is there no second connection yet?

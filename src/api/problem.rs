@@ -1,9 +1,11 @@
 //! Every refusal, in one shape: `application/problem+json` (RFC 9457), with a `code` for programs.
 
+use std::time::Duration;
+
 use axum::{
     http::{
         HeaderValue, StatusCode,
-        header::{CONTENT_TYPE, WWW_AUTHENTICATE},
+        header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
     },
     response::{IntoResponse, Response},
 };
@@ -23,12 +25,39 @@ pub struct Problem {
     pub code: String,
     /// What it is this time.
     pub detail: String,
+    /// Seconds to wait before asking again; said in the header `Retry-After`.
+    #[serde(skip)]
+    pub(super) retry_after_s: Option<u64>,
+    /// What is wrong with the parts of what was given; left out when it is not about them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<FieldError>,
 }
+
+/// What is wrong, or odd, about a part of what was given.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct FieldError {
+    /// The part.
+    pub field: String,
+    /// What kind it is, for programs.
+    pub code: String,
+    /// What it is, for people.
+    pub message: String,
+}
+
+/// The egress policy is against it (webhooks.md §2.7).
+const EGRESS_DENIED: &str = "egress_denied";
 
 impl Problem {
     fn new(status: StatusCode, code: &str, title: &str, detail: impl Into<String>) -> Self {
         let (title, code) = (title.to_owned(), code.to_owned());
-        Self { title, status: status.as_u16(), code, detail: detail.into() }
+        Self {
+            title,
+            status: status.as_u16(),
+            code,
+            detail: detail.into(),
+            retry_after_s: None,
+            errors: Vec::new(),
+        }
     }
 
     /// What was asked for does not exist.
@@ -96,6 +125,34 @@ impl Problem {
         Self::new(StatusCode::FORBIDDEN, "forbidden", "Forbidden", detail)
     }
 
+    /// Who asks owns a part of the mail only.
+    pub(super) fn not_owner() -> Self {
+        let detail =
+            "this key is for its own webhooks only: what is here tells of everybody's mail";
+        Self::new(StatusCode::FORBIDDEN, "not_owned", "Forbidden", detail)
+    }
+
+    /// The same of parts of what was given.
+    pub(super) fn not_owned(errors: Vec<FieldError>) -> Self {
+        let detail = words(&errors);
+        let problem = Self::new(StatusCode::FORBIDDEN, "not_owned", "Forbidden", detail);
+        Self { errors, ..problem }
+    }
+
+    /// Somebody else has that name.
+    pub(super) fn name_taken(error: FieldError) -> Self {
+        let problem = Self::conflict("name_taken", error.message.clone());
+        Self { errors: vec![error], ..problem }
+    }
+
+    /// Parts of what was given cannot be used.
+    pub(super) fn unusable(errors: Vec<FieldError>) -> Self {
+        let is_denied = errors.iter().any(|error| error.code == EGRESS_DENIED);
+        let code = if is_denied { EGRESS_DENIED } else { "invalid_request" };
+        let problem = Self::new(StatusCode::BAD_REQUEST, code, "Invalid request", words(&errors));
+        Self { errors, ..problem }
+    }
+
     /// What was given cannot be used; says why.
     pub(super) fn invalid(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "invalid_request", "Invalid request", detail)
@@ -109,6 +166,19 @@ impl Problem {
             }
             _ => Self::invalid(detail),
         }
+    }
+
+    /// Too many requests; ask again after that time.
+    pub(super) fn too_many(detail: &str, wait: Duration) -> Self {
+        let (status, title) = (StatusCode::TOO_MANY_REQUESTS, "Too many requests");
+        let problem = Self::new(status, "too_many_requests", title, detail);
+        let whole_seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        Self { retry_after_s: Some(whole_seconds), ..problem }
+    }
+
+    /// Who asks does so too often.
+    pub(super) fn too_often(wait: Duration) -> Self {
+        Self::too_many("too many requests at once; ask again a little later", wait)
     }
 
     /// It does not go with what is; says what to do.
@@ -128,6 +198,12 @@ impl Problem {
     }
 }
 
+/// All of them in a line.
+fn words(errors: &[FieldError]) -> String {
+    let one = |error: &FieldError| format!("{}: {}", error.field, error.message);
+    errors.iter().map(one).collect::<Vec<_>>().join("; ")
+}
+
 /// What any operation may answer instead.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "a description of answers, for the document")]
@@ -138,12 +214,26 @@ pub(super) enum Refusals {
     /// Who asks may not do that.
     #[response(status = 403, content_type = "application/problem+json")]
     Forbidden(Problem),
+    /// Who asks has asked too much; the header `Retry-After` says when to ask again.
+    #[response(status = 429, content_type = "application/problem+json",
+        headers(("Retry-After" = u64, description = "Seconds")))]
+    TooMany(Problem),
     /// The machine refuses what is needed.
     #[response(status = 500, content_type = "application/problem+json")]
     Internal(Problem),
     /// The daemon is ending.
     #[response(status = 503, content_type = "application/problem+json")]
     Stopping(Problem),
+}
+
+/// What an operation may answer instead that anybody may ask for.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "a description of answers, for the document")]
+pub(super) enum Limited {
+    /// Who asks has asked too much; the header `Retry-After` says when to ask again.
+    #[response(status = 429, content_type = "application/problem+json",
+        headers(("Retry-After" = u64, description = "Seconds")))]
+    TooMany(Problem),
 }
 
 /// What an operation on one thing may answer besides.
@@ -201,6 +291,9 @@ impl IntoResponse for Problem {
         if status == StatusCode::UNAUTHORIZED {
             // RFC 9110, section 11.6.1.
             response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if let Some(seconds) = self.retry_after_s {
+            response.headers_mut().insert(RETRY_AFTER, seconds.into());
         }
         response
     }

@@ -61,9 +61,8 @@ pub(super) async fn render(
     let named = whom.profile.as_deref().map(profile).transpose()?;
     let webhook = whom.webhook.as_deref().map(|name| desk.webhook(name)).transpose()?;
     let (_, event) = desk.event(&id).await?;
-    let own = webhook.map(|(_, webhook)| webhook);
-    let profile = named.or(own.map(|it| it.profile)).unwrap_or(Profile::Standard);
-    let shown = match own {
+    let profile = named.or(webhook.as_ref().map(|it| it.profile)).unwrap_or(Profile::Standard);
+    let shown = match &webhook {
         Some(webhook) => privacy::veiled(&event, &webhook.selection),
         None => std::borrow::Cow::Borrowed(&event),
     };
@@ -84,11 +83,11 @@ pub(super) async fn replay(
 ) -> Result<Json<Resent>, Problem> {
     let (seq, event) = desk.event(&id).await?;
     let webhooks = if let Some(names) = &whom.webhooks {
-        let those = names.iter().map(|name| Ok(desk.webhook(name)?.1.clone()));
+        let those = names.iter().map(|name| desk.webhook(name));
         those.collect::<Result<Vec<_>, Problem>>()?
     } else {
-        let all = desk.webhooks.iter();
-        all.filter(|webhook| webhook.subscription().wants(&event)).cloned().collect()
+        let all = desk.webhooks();
+        all.iter().filter(|webhook| webhook.subscription().wants(&event)).cloned().collect()
     };
     let mut data = Vec::new();
     for webhook in webhooks {

@@ -92,16 +92,16 @@ pub(super) async fn rotate(
     At(Named { id }): At<Named>,
     body: Bytes,
 ) -> Result<Json<Rotated>, Problem> {
-    let (_, webhook) = desk.webhook(&id)?;
+    let webhook = desk.webhook(&id)?;
     let asked = read(&body)?;
     let grace = grace(asked.grace_seconds)?;
-    let (new, made) = new_secret(asked.secret, webhook)?;
+    let (new, made) = new_secret(asked.secret, &webhook)?;
     let rotated = desk.writer.rotate(webhook.id, new, grace).await?;
-    let ring = rotated.ok_or_else(|| Problem::unknown_webhook(&id, &desk.names()))?;
+    let ring = rotated.ok_or_else(|| Problem::unknown_webhook(&id, &[]))?;
     let ring = ring.map_err(|error| refused(&error))?;
-    let (webhook, key) = (webhook.name.as_str(), ring.current().id());
-    tracing::info!(webhook, %key, grace_seconds = grace.as_secs(), "the secret was rotated");
-    Ok(Json(answer(desk.webhook(&id)?.1, &ring, made)))
+    let (name, key) = (webhook.name.as_str(), ring.current().id());
+    tracing::info!(webhook = name, %key, grace_seconds = grace.as_secs(), "the secret was rotated");
+    Ok(Json(answer(&webhook, &ring, made)))
 }
 
 fn read(body: &[u8]) -> Result<Rotate, Problem> {

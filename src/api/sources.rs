@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{Desk, problem::Refusals};
+use crate::source::Health;
 
 /// A source as it is now.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -48,6 +49,19 @@ pub struct Sources {
     pub data: Vec<Source>,
 }
 
+/// Every state.
+pub(super) const STATES: [&str; 4] = ["current", "behind", "waiting", "refused"];
+
+/// How a source is, one of [`STATES`].
+pub(super) fn state(health: &Health) -> &'static str {
+    match health {
+        _ if health.refused > 0 => "refused",
+        _ if health.is_waiting => "waiting",
+        _ if health.behind_since.is_some() => "behind",
+        _ => "current",
+    }
+}
+
 /// All sources, and how far they are behind.
 #[utoipa::path(get, path = "/v1/sources", operation_id = "list_sources", tag = "sources",
     responses((status = OK, body = Sources), Refusals))]
@@ -55,15 +69,9 @@ pub(super) async fn list(State(desk): State<Desk>) -> Json<Sources> {
     let now = desk.clock.now();
     let view = |(name, told): &(String, super::HealthReceiver)| {
         let health = *told.borrow();
-        let state = match health {
-            _ if health.refused > 0 => "refused",
-            _ if health.is_waiting => "waiting",
-            _ if health.behind_since.is_some() => "behind",
-            _ => "current",
-        };
         Source {
             name: name.clone(),
-            state: state.to_owned(),
+            state: state(&health).to_owned(),
             lag_bytes: health.lag_bytes,
             lag_seconds: health.lag_seconds(now),
             pinned_bytes: health.pinned_bytes,

@@ -1,83 +1,50 @@
-//! Webhooks: what they are, and whether they are heard.
+//! Webhooks: what they are, made, changed and deleted, and whether they are heard.
 
-use axum::{Json, extract::State};
+use axum::{
+    Json,
+    extract::{Extension, State},
+    http::StatusCode,
+};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
     Desk,
     attempts::Attempt,
+    caller::Caller,
+    editor::{Edited, Refusal},
     extract::{At, Body},
-    problem::{Missing, Problem, Refusals, Unusable},
-    rotation::FormerSecret,
+    problem::{Conflicts, FieldError, Missing, Problem, Refusals, Unusable},
+    rotation::Shown,
+    webhook_keys::{self, WebhookChanges, WebhookKeys},
 };
 use crate::{
-    config,
+    config::Draft,
     deliver::{self, Probe},
-    event::EventId,
-    queue::{
-        endpoint::{Circuit, Health},
-        subscription::Decision,
-    },
-    writer::{Resume, Standing},
+    writer::Resume,
 };
 
-/// A webhook as it is shown: without anything that is secret.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-pub struct Webhook {
-    /// `wh_` and 26 characters; stable.
-    pub id: String,
-    /// Unique.
-    pub name: String,
-    /// Where it is told.
-    pub url: String,
-    /// Its dialect.
-    pub profile: String,
-    /// What it is told of, by canonical names.
-    pub events: Vec<String>,
-    /// The last four characters of the secret that signs.
-    pub secret_hint: String,
-    /// Secrets before it that are still good.
-    pub former_secrets: Vec<FormerSecret>,
-    /// Only outbound events of these users; null for all.
-    pub filter_users: Option<Vec<String>>,
-    /// Only inbound events for these domains; null for all.
-    pub filter_domains: Option<Vec<String>>,
-    /// It is told of events.
-    pub active: bool,
-    /// Why it is not: `failing`, `gone` or `operator`.
-    pub disabled_reason: Option<String>,
-    /// What goes on: `ok`, `failing`, `held` (the receiver asked for it), `circuit_open` or
-    /// `disabled`.
-    pub state: String,
-    /// Attempts that failed since the last that did not.
-    pub failures: u64,
-    /// Events that it has not been asked about yet, of which it may not want all.
-    pub backlog: u64,
-    /// What became of the events that it was asked about since the daemon started; what did not
-    /// happen is left out.
-    pub decisions: Vec<Decided>,
-}
-
-/// Events that were told, or not, for one reason. Of events that were passed over many at once the
-/// latest gives the reason for all.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-pub struct Decided {
-    /// They are told.
-    pub is_told: bool,
-    /// Why, with the key of the configuration that decided.
-    pub reason: String,
-    /// How many.
-    pub count: u64,
-    /// The latest of them.
-    pub latest_event_id: String,
-}
+pub use super::webhook::{Decided, Settings, Webhook};
 
 /// All webhooks.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Webhooks {
-    /// In the order of the configuration.
+    /// Those of the configuration in its order, then those that were made through the API.
     pub data: Vec<Webhook>,
+}
+
+/// A webhook that was made or changed.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct EditedWebhook {
+    /// As it is now.
+    #[serde(flatten)]
+    pub webhook: Webhook,
+    /// Its secret, this once; left out when it was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<Shown>,
+    /// What is odd about it, and may not be what was meant.
+    pub warnings: Vec<FieldError>,
 }
 
 /// Which webhook is meant.
@@ -88,54 +55,118 @@ pub(super) struct Named {
     pub(super) id: String,
 }
 
-impl Webhook {
-    fn of(webhook: &config::Webhook, standing: &Standing, now_ms: u64) -> Self {
-        let health = &standing.health;
-        let state = match health {
-            Health { disabled: Some(_), .. } => "disabled",
-            Health { circuit: Circuit::Open { .. }, .. } => "circuit_open",
-            _ if health.held_until_ms > now_ms => "held",
-            Health { failing: Some(_), .. } => "failing",
-            _ => "ok",
-        };
-        Self {
-            id: webhook.id.to_string(),
-            name: webhook.name.clone(),
-            url: webhook.url.to_string(),
-            profile: webhook.profile.name().to_owned(),
-            events: webhook.events.types().map(|kind| kind.name().to_owned()).collect(),
-            secret_hint: webhook.ring().current().hint().to_owned(),
-            former_secrets: FormerSecret::all(&webhook.ring()),
-            filter_users: webhook.filter_users.clone(),
-            filter_domains: webhook.filter_domains.clone(),
-            active: health.disabled.is_none(),
-            disabled_reason: health.disabled.map(|disabled| disabled.reason.name().to_owned()),
-            state: state.to_owned(),
-            failures: health.failing.as_ref().map_or(0, |failing| failing.attempts),
-            backlog: standing.backlog,
-            decisions: standing.tally.made().map(Decided::from).collect(),
-        }
-    }
-}
-
-impl From<(Decision, u64, EventId)> for Decided {
-    fn from((decision, count, latest): (Decision, u64, EventId)) -> Self {
-        Self {
-            is_told: decision == Decision::Wanted,
-            reason: decision.reason().to_owned(),
-            count,
-            latest_event_id: latest.to_string(),
-        }
-    }
-}
-
-/// All webhooks, in the order of the configuration.
+/// All webhooks.
 #[utoipa::path(get, path = "/v1/webhooks", operation_id = "list_webhooks", tag = "webhooks",
     responses((status = OK, body = Webhooks), Refusals))]
-pub(super) async fn list(State(desk): State<Desk>) -> Result<Json<Webhooks>, Problem> {
+pub(super) async fn list(
+    State(desk): State<Desk>,
+    Extension(caller): Extension<Caller>,
+) -> Result<Json<Webhooks>, Problem> {
     let (standings, now_ms) = (desk.writer.standings().await?, desk.now_ms());
-    let both = desk.webhooks.iter().zip(&standings);
+    let webhooks = desk.webhooks();
+    let seen = webhooks.iter().filter(|webhook| caller.sees(webhook));
+    let both = seen.filter_map(|it| Some((it, standings.get(&it.id)?)));
     Ok(Json(Webhooks { data: both.map(|(it, how)| Webhook::of(it, how, now_ms)).collect() }))
+}
+
+/// Makes a webhook, which is told what happens from then on.
+///
+/// Its keys are those of a webhook of the configuration, but for those that name files or lead past
+/// the egress policy. A secret that is not given is made, and shown in this answer only.
+#[utoipa::path(post, path = "/v1/webhooks", operation_id = "create_webhook", tag = "webhooks",
+    request_body = WebhookKeys,
+    responses((status = CREATED, body = EditedWebhook), Unusable, Conflicts, Refusals))]
+pub(super) async fn create(
+    State(desk): State<Desk>,
+    Extension(caller): Extension<Caller>,
+    Body(keys): Body<Map<String, Value>>,
+) -> Result<(StatusCode, Json<EditedWebhook>), Problem> {
+    let (keys, is_enabled) = webhook_keys::taken(keys)?;
+    let mut draft = Draft::new(keys);
+    if draft.get("profile").is_none() {
+        // What the generic guide describes (webhooks.md §1.6).
+        draft.set("profile", "generic");
+    }
+    let enabled = is_enabled.unwrap_or(true);
+    let made = desk.create_webhook(draft, enabled, &caller.owned).await?;
+    Ok((StatusCode::CREATED, edited(&desk, made).await?))
+}
+
+/// Changes a webhook that was made through the API: what is given replaces what was, null takes it
+/// away.
+#[utoipa::path(put, path = "/v1/webhooks/{id}", operation_id = "put_webhook", tag = "webhooks", params(Named),
+    request_body = WebhookChanges,
+    responses((status = OK, body = EditedWebhook), Unusable, Missing, Conflicts, Refusals))]
+pub(super) async fn put(
+    desk: State<Desk>,
+    caller: Extension<Caller>,
+    named: At<Named>,
+    keys: Body<Map<String, Value>>,
+) -> Result<Json<EditedWebhook>, Problem> {
+    patch(desk, caller, named, keys).await
+}
+
+/// The same.
+#[utoipa::path(patch, path = "/v1/webhooks/{id}", operation_id = "patch_webhook", tag = "webhooks", params(Named),
+    request_body = WebhookChanges,
+    responses((status = OK, body = EditedWebhook), Unusable, Missing, Conflicts, Refusals))]
+pub(super) async fn patch(
+    State(desk): State<Desk>,
+    Extension(caller): Extension<Caller>,
+    At(Named { id }): At<Named>,
+    Body(keys): Body<Map<String, Value>>,
+) -> Result<Json<EditedWebhook>, Problem> {
+    let (keys, is_enabled) = webhook_keys::taken(keys)?;
+    let changed = desk.update_webhook(&id, keys, is_enabled, &caller.owned).await;
+    edited(&desk, changed.map_err(|refusal| refusal.about(&id))?).await
+}
+
+/// Deletes a webhook that was made through the API, and cancels what waits for it.
+#[utoipa::path(delete, path = "/v1/webhooks/{id}", operation_id = "delete_webhook", tag = "webhooks", params(Named),
+    responses((status = NO_CONTENT), Missing, Conflicts, Refusals))]
+pub(super) async fn delete(
+    State(desk): State<Desk>,
+    At(Named { id }): At<Named>,
+) -> Result<StatusCode, Problem> {
+    let deleted = desk.delete_webhook(&id).await;
+    deleted.map(|()| StatusCode::NO_CONTENT).map_err(|refusal| refusal.about(&id))
+}
+
+async fn edited(desk: &Desk, edited: Edited) -> Result<Json<EditedWebhook>, Problem> {
+    let Edited { webhook, secret, warnings } = edited;
+    let standings = desk.writer.standings().await?;
+    let standing = standings.get(&webhook.id).ok_or_else(Problem::stopping)?;
+    let webhook = Webhook::of(&webhook, standing, desk.now_ms());
+    Ok(Json(EditedWebhook { webhook, secret, warnings }))
+}
+
+impl Refusal {
+    /// As it is answered here, about the webhook of that name or id.
+    fn about(self, named: &str) -> Problem {
+        match self {
+            Self::Invalid(errors) => Problem::unusable(errors),
+            Self::NotOwned(error) => Problem::not_owned(vec![error]),
+            Self::NameTaken(error) => Problem::name_taken(error),
+            Self::TooMany => {
+                Problem::conflict("too_many_webhooks", "there are too many webhooks; delete some")
+            }
+            Self::OfFile { name } => Problem::conflict(
+                "webhook_of_file",
+                format!(
+                    "`{name}` is a webhook of the configuration file: change it there, then reload"
+                ),
+            ),
+            Self::Unknown => Problem::unknown_webhook(named, &[]),
+            Self::Internal(words) => Problem::internal(words),
+            Self::Stopping => Problem::stopping(),
+        }
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        refusal.about("")
+    }
 }
 
 /// One webhook.
@@ -149,10 +180,10 @@ pub(super) async fn show(
 }
 
 async fn shown(desk: &Desk, id: &str) -> Result<Json<Webhook>, Problem> {
-    let (index, webhook) = desk.webhook(id)?;
+    let webhook = desk.webhook(id)?;
     let standings = desk.writer.standings().await?;
-    let standing = standings.get(index).ok_or_else(Problem::stopping)?;
-    Ok(Json(Webhook::of(webhook, standing, desk.now_ms())))
+    let standing = standings.get(&webhook.id).ok_or_else(Problem::stopping)?;
+    Ok(Json(Webhook::of(&webhook, standing, desk.now_ms())))
 }
 
 /// What becomes of the events that waited for a disabled webhook.
@@ -183,7 +214,7 @@ pub(super) async fn enable(
             return Err(Problem::invalid(format!("resume: `{other}` is none of replay, drop")));
         }
     };
-    desk.writer.enable(desk.webhook(&id)?.1.id, resume).await?;
+    desk.writer.enable(desk.webhook(&id)?.id, resume).await?;
     shown(&desk, &id).await
 }
 
@@ -194,7 +225,7 @@ pub(super) async fn disable(
     State(desk): State<Desk>,
     At(Named { id }): At<Named>,
 ) -> Result<Json<Webhook>, Problem> {
-    desk.writer.disable(desk.webhook(&id)?.1.id).await?;
+    desk.writer.disable(desk.webhook(&id)?.id).await?;
     shown(&desk, &id).await
 }
 
@@ -205,8 +236,8 @@ pub(super) async fn test(
     State(desk): State<Desk>,
     At(Named { id }): At<Named>,
 ) -> Result<Json<Attempt>, Problem> {
-    let (_, webhook) = desk.webhook(&id)?;
-    let report = deliver::test(&desk.client, webhook, &*desk.clock).await;
+    let webhook = desk.webhook(&id)?;
+    let report = deliver::test(&desk.client, &webhook, &*desk.clock).await;
     Ok(Json((&report.record).into()))
 }
 
@@ -224,6 +255,6 @@ pub(super) async fn verify(
     State(desk): State<Desk>,
     At(Named { id }): At<Named>,
 ) -> Result<Json<Probes>, Problem> {
-    let (_, webhook) = desk.webhook(&id)?;
-    Ok(Json(Probes { data: deliver::probe(&desk.client, webhook, &*desk.clock).await }))
+    let webhook = desk.webhook(&id)?;
+    Ok(Json(Probes { data: deliver::probe(&desk.client, &webhook, &*desk.clock).await }))
 }

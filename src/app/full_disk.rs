@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{AppError, signals::Signals};
+use super::{AppError, service, signals::Signals};
 use crate::{config::Config, store::Space};
 
 /// Between two looks.
@@ -19,11 +19,13 @@ pub(super) async fn wait(config: &Config, error: &AppError) -> Result<bool, AppE
         %state_dir,
         "disk full: nothing is read or sent until there is room; the logs wait"
     );
+    service::status("disk full: nothing is read or sent until there is room");
     loop {
         tokio::select! {
             () = signals.next() => return Ok(false),
             () = tokio::time::sleep(LOOK_EVERY) => {}
         }
+        service::alive(LOOK_EVERY);
         let space = Space::of(&config.state_dir).map_err(AppError::system("look at the disk"))?;
         if space.free >= config.store.min_free.unwrap_or_else(|| space.min_free()) {
             tracing::warn!(health = "ok", free = space.free, "there is room again");

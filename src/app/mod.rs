@@ -20,12 +20,13 @@ mod full_disk;
 mod lateness;
 mod opening;
 mod pipeline;
-mod privacy;
 mod replay;
 mod replay_set;
 mod reports;
 mod run;
+mod service;
 mod signals;
+mod webhooks;
 
 pub use demo::{Demo, DemoSummary, demo};
 pub use doctor::{Finding, State, doctor};

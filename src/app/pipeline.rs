@@ -8,7 +8,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     AppError,
-    dispatch::{End, Http, Pace, Shared, Turnstile, serve},
+    dispatch::{Http, Pace, Shared, Turnstile, serve_all},
+    service,
 };
 use crate::{
     clock::SharedClock,
@@ -32,7 +33,8 @@ pub(super) struct Pipeline {
     handle: WriterHandle,
     client: Client,
     search: Search,
-    senders: JoinSet<End>,
+    /// One task for all; gives whether retries wait.
+    senders: JoinSet<bool>,
     stop_senders: CancellationToken,
     input_ended: CancellationToken,
     /// Cancelled when the writer has ended, for whatever reason.
@@ -62,7 +64,7 @@ pub(super) struct Parts<'a> {
 }
 
 impl Pipeline {
-    /// Starts the writer's thread and a sender for each webhook. The channel takes the batches of
+    /// Starts the writer's thread and the senders. The channel takes the batches of
     /// all sources.
     pub(super) fn start(
         parts: Parts<'_>,
@@ -95,7 +97,7 @@ impl Pipeline {
         let setup = Setup {
             store,
             sources,
-            webhooks: webhooks.clone(),
+            webhooks,
             keys,
             direction: direction(mail),
             zone: TimeZone::system(),
@@ -108,6 +110,9 @@ impl Pipeline {
         if let Some(facts) = facts {
             writer = writer.with_facts(facts);
         }
+        if mode == Mode::Live {
+            writer = writer.with_pulse(service::feed_watchdog);
+        }
         let writer_ended = CancellationToken::new();
         let writer = spawn_writer(writer, runtime, writer_ended.clone())?;
         let shared = Shared {
@@ -119,13 +124,7 @@ impl Pipeline {
             input_ended: CancellationToken::new(),
         };
         let mut senders = JoinSet::new();
-        for (index, webhook) in webhooks.into_iter().enumerate() {
-            if only.is_some_and(|only| only != index) {
-                continue;
-            }
-            shared.slots.join(index, webhook.concurrency);
-            senders.spawn_on(serve(index, webhook, shared.clone()), runtime.handle());
-        }
+        senders.spawn_on(serve_all(only, shared.clone()), runtime.handle());
         let (stop_senders, input_ended) = (shared.stop, shared.input_ended);
         let pipeline = Self {
             writer,
@@ -157,7 +156,7 @@ impl Pipeline {
         self.input_ended.cancel();
         let mut retries_wait = false;
         while let Some(end) = self.senders.join_next().await {
-            retries_wait |= matches!(end, Ok(End::Drained { retries_wait: true }));
+            retries_wait |= matches!(end, Ok(true));
         }
         retries_wait
     }

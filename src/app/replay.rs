@@ -18,14 +18,14 @@ use super::{
     AppError,
     opening::open_store,
     pipeline::{Parts, Pipeline, whose},
-    privacy,
     replay_set::{self, Resumed, SOURCE},
     run::runtime,
     signals::Signals,
+    webhooks,
 };
 use crate::{
     clock,
-    config::{Config, Mta},
+    config::{Config, Mta, Webhook, WebhookId},
     parse::first_stamp,
     source::{Batch, Position, replay as files},
     store::Store,
@@ -98,14 +98,15 @@ pub fn replay(
     replay: &Replay,
     progress: impl Fn(u64, u64) + Send + 'static,
 ) -> Result<Replayed, AppError> {
-    let only = replay.webhook.as_deref().map(|name| index_of(config, name)).transpose()?;
     let planned = plan(&replay.files, replay.anchor)?;
     let runtime = runtime()?;
     // Before the signals: it may wait for another process, and a signal may end that at once.
     let store = open_store(&config.state_dir, &*clock::system())?;
     let mut signals = runtime.block_on(async { Signals::install() })?;
-    let Resumed { set, positions } = replay_set::find(config, replay, &planned, &store)?;
-    let parts = parts(config, store, mode(replay, only, set), replay)?;
+    let webhooks = webhooks::all(config, &store)?;
+    let only = replay.webhook.as_deref().map(|name| id_of(&webhooks, name)).transpose()?;
+    let Resumed { set, positions } = replay_set::find(config, &webhooks, replay, &planned, &store)?;
+    let parts = parts(config, store, webhooks, mode(replay, only, set), replay);
     let (mut pipeline, batches) = Pipeline::start(parts, &runtime)?;
     let stop = CancellationToken::new();
     let is_resumed = set.is_some_and(|set| set.is_resumed);
@@ -161,14 +162,15 @@ async fn until_sent(
 fn parts<'a>(
     config: &'a Config,
     store: Store,
+    webhooks: Vec<Arc<Webhook>>,
     mode: Mode,
     replay: &Replay,
-) -> Result<Parts<'a>, AppError> {
+) -> Parts<'a> {
     let can_be_read_again = matches!(mode, Mode::Replay { set: Some(_), .. });
-    Ok(Parts {
+    Parts {
         store,
         mail: &config.mail,
-        webhooks: privacy::webhooks(config)?,
+        webhooks,
         sealing: &config.sealing,
         sources: vec![Feed {
             name: SOURCE.to_owned(),
@@ -184,10 +186,10 @@ fn parts<'a>(
         rate: replay.rate,
         concurrency: config.concurrency,
         facts: None,
-    })
+    }
 }
 
-fn mode(replay: &Replay, only: Option<usize>, set: Option<ReplaySet>) -> Mode {
+fn mode(replay: &Replay, only: Option<WebhookId>, set: Option<ReplaySet>) -> Mode {
     let bound = |time: Option<Timestamp>| time.map(Timestamp::as_microsecond);
     Mode::Replay {
         since_us: bound(replay.since).unwrap_or(i64::MIN),
@@ -198,12 +200,11 @@ fn mode(replay: &Replay, only: Option<usize>, set: Option<ReplaySet>) -> Mode {
     }
 }
 
-fn index_of(config: &Config, name: &str) -> Result<usize, AppError> {
-    config.webhooks.iter().position(|webhook| webhook.name == name).ok_or_else(|| {
-        AppError::UnknownWebhook {
-            name: name.to_owned(),
-            known: config.webhooks.iter().map(|webhook| webhook.name.clone()).collect(),
-        }
+fn id_of(webhooks: &[Arc<Webhook>], name: &str) -> Result<WebhookId, AppError> {
+    let found = webhooks.iter().find(|webhook| webhook.name == name);
+    found.map(|webhook| webhook.id).ok_or_else(|| AppError::UnknownWebhook {
+        name: name.to_owned(),
+        known: webhooks.iter().map(|webhook| webhook.name.clone()).collect(),
     })
 }
 

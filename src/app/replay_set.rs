@@ -1,5 +1,7 @@
 //! Which replay this is, and where it goes on if it was stopped before.
 
+use std::sync::Arc;
+
 use sha2::{Digest, Sha256};
 
 use super::{AppError, replay::Replay};
@@ -29,6 +31,7 @@ pub(super) struct Resumed {
 /// so that a replay of one cannot be.
 pub(super) fn find(
     config: &Config,
+    webhooks: &[Arc<Webhook>],
     replay: &Replay,
     planned: &[Planned],
     store: &Store,
@@ -36,7 +39,7 @@ pub(super) fn find(
     if planned.iter().any(|one| one.input == Input::Stdin) {
         return Ok(Resumed::default());
     }
-    let id = id(config, replay, planned);
+    let id = id(config, webhooks, replay, planned);
     let stored = replay_positions(store, id, SOURCE)?;
     let positions = stored.map(|stored| files::resume(planned, &stored)).transpose()?.flatten();
     let set = Some(ReplaySet { id, is_resumed: positions.is_some() });
@@ -46,7 +49,12 @@ pub(super) fn find(
 /// The same for the same logs, of which plain ones may have grown, and for all that decides what
 /// is told of them and to whom. As text, because all of that can be shown: a version that shows it
 /// otherwise begins anew, which costs no more than time.
-fn id(config: &Config, replay: &Replay, planned: &[Planned]) -> [u8; 16] {
+fn id(
+    config: &Config,
+    webhooks: &[Arc<Webhook>],
+    replay: &Replay,
+    planned: &[Planned],
+) -> [u8; 16] {
     let logs: Vec<_> = planned
         .iter()
         .map(|one| (one.fingerprint, (!one.may_grow).then_some(one.size_bytes)))
@@ -64,7 +72,7 @@ fn id(config: &Config, replay: &Replay, planned: &[Planned]) -> [u8; 16] {
         unsaid: _,
     } = &config.mail;
     let mail = (local_domains, mynetworks, submission_services, instances, routes);
-    let told: Vec<_> = config.webhooks.iter().map(filters).collect();
+    let told: Vec<_> = webhooks.iter().map(|webhook| filters(webhook)).collect();
     let text = format!("{logs:?} {options:?} {mail:?} {told:?}");
     let hash = Sha256::digest(text.as_bytes());
     hash.first_chunk().copied().unwrap_or_default()

@@ -5,7 +5,7 @@ use std::{io, sync::Arc};
 use jiff::Timestamp;
 use tokio::{
     runtime::Runtime,
-    sync::{mpsc, watch},
+    sync::{Mutex, mpsc, watch},
     task::{JoinHandle, JoinSet},
 };
 use tokio_util::sync::CancellationToken;
@@ -14,8 +14,9 @@ use super::{
     AppError, alerts, control, full_disk, lateness,
     opening::{self, open_store},
     pipeline::{Parts, Pipeline, whose},
-    privacy, reports,
+    reports, service,
     signals::Signals,
+    webhooks,
 };
 use crate::{
     api::{Desk, HealthReceiver},
@@ -30,7 +31,7 @@ use crate::{
         milter::{self, CaptureSender, FactsSender, Milter, Wishes, captures, handover},
     },
     store::{self, Store},
-    writer::{Feed, Mode, Summary, journal_position, positions},
+    writer::{Feed, Mode, Summary, WriterHandle, journal_position, positions},
 };
 
 /// Runs until SIGTERM or Ctrl-C, or until standard input ends when that is the only source.
@@ -72,19 +73,20 @@ fn start(config: &Config, runtime: &Runtime) -> Result<(Daemon, Signals), AppErr
     let store = open_store(&config.state_dir, &*clock::system())?;
     let signals = runtime.block_on(async { Signals::install() })?;
     let daemon = Daemon::start(config, store, runtime)?;
-    runtime.spawn(say_running(config, daemon.begun()));
+    runtime.spawn(say_running(config, daemon.desk.has_begun.clone()));
+    runtime.spawn(service::tell(daemon.desk.clone()));
     Ok((daemon, signals))
 }
 
 /// Says that it runs once that is true: what is logged from then on will be told, whatever happens.
 fn say_running(
     config: &Config,
-    begun: impl Future<Output = bool> + Send + 'static,
+    mut begun: watch::Receiver<bool>,
 ) -> impl Future<Output = ()> + Send + 'static {
     let (sources, webhooks) = (config.sources.len(), config.webhooks.len());
     let state_dir = config.state_dir.display().to_string();
     async move {
-        if begun.await {
+        if begun.wait_for(|has_begun| *has_begun).await.is_ok() {
             tracing::info!(sources, webhooks, state_dir, "mailherald is running");
         }
     }
@@ -106,8 +108,8 @@ pub(super) struct Daemon {
     sources_ended: CancellationToken,
     source_failed: CancellationToken,
     stop_sources: CancellationToken,
-    /// What the sources say of themselves.
-    health: Vec<(String, HealthReceiver)>,
+    /// What is told of all this.
+    desk: Desk,
 }
 
 impl Daemon {
@@ -121,13 +123,13 @@ impl Daemon {
         let sources = opening::sources(config, &store)?;
         let feeds = sources.iter().map(|source| feed(source, clock.now())).collect();
         let starts = source_starts(sources, &store)?;
-        let webhooks = privacy::webhooks(config)?;
+        let webhooks = webhooks::all(config, &store)?;
         let (knowing, facts) = handover();
         let (capturing, captured) = captures();
         let parts = Parts {
             store,
             mail: &config.mail,
-            webhooks: webhooks.clone(),
+            webhooks,
             sealing: &config.sealing,
             sources: feeds,
             clock: Arc::clone(&clock),
@@ -171,17 +173,23 @@ impl Daemon {
             Arc::clone(&clock),
         );
         runtime.spawn(reports::take_all(captured, reports.clone(), stop_sources.clone()));
+        let (telling_begun, has_begun) = watch::channel(false);
         let desk = Desk {
-            webhooks: webhooks.into(),
             sources: health.clone().into(),
             logs: log_files(config),
             writer: pipeline.writer(),
             client: pipeline.client(),
             reports,
             search: pipeline.search(),
+            started: clock.now(),
             clock: Arc::clone(&clock),
+            has_begun,
+            guard: Arc::default(),
+            stop: stop_sources.clone(),
+            grounds: Arc::new(Mutex::new(webhooks::grounds(config))),
         };
-        control::start(config, desk, runtime, stop_sources.clone());
+        runtime.spawn(begin(health.clone(), pipeline.writer(), telling_begun));
+        control::start(config, desk.clone(), runtime, stop_sources.clone());
         let (sources_ended, source_failed) = (CancellationToken::new(), CancellationToken::new());
         let (ended, failed) = (sources_ended.clone(), source_failed.clone());
         let stop = stop_sources.clone();
@@ -194,20 +202,7 @@ impl Daemon {
             }
             result
         });
-        Ok(Self { pipeline, sources, sources_ended, source_failed, stop_sources, health })
-    }
-
-    /// Waits until each source has begun, and until that is stored. False when it never will be.
-    fn begun(&self) -> impl Future<Output = bool> + Send + 'static {
-        let (sources, writer) = (self.health.clone(), self.pipeline.writer());
-        async move {
-            for (_, mut source) in sources {
-                if source.wait_for(|health| health.has_begun).await.is_err() {
-                    return false;
-                }
-            }
-            writer.flush().await.is_ok()
-        }
+        Ok(Self { pipeline, sources, sources_ended, source_failed, stop_sources, desk })
     }
 
     /// Runs until a signal, until the writer or a source fails, or until every source has come to
@@ -225,6 +220,7 @@ impl Daemon {
         }
         if is_told_to_stop {
             tracing::info!("stopping");
+            service::stopping();
         }
         let _second = signals.exit_on_next();
         (is_told_to_stop, self.stop().await)
@@ -248,6 +244,23 @@ fn log_files(config: &Config) -> Arc<[(String, Vec<String>)]> {
         _ => None,
     };
     config.sources.iter().filter_map(patterns).collect()
+}
+
+/// Waits until each source has begun, and until that is stored; tells it then. Never does if that
+/// never is.
+async fn begin(
+    sources: Vec<(String, HealthReceiver)>,
+    writer: WriterHandle,
+    begun: watch::Sender<bool>,
+) {
+    for (_, mut source) in sources {
+        if source.wait_for(|health| health.has_begun).await.is_err() {
+            return;
+        }
+    }
+    if writer.flush().await.is_ok() {
+        begun.send_replace(true);
+    }
 }
 
 /// The thread or the task of one source.

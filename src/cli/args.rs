@@ -126,6 +126,11 @@ pub(crate) enum Command {
     Keys(KeysArgs),
     /// Show how far the running daemon is behind its logs.
     Sources(Ask),
+    /// Show what happens while it does, one line an event.
+    ///
+    /// Asks the running daemon. With --forward-to each event is sent to a receiver under development, as
+    /// a webhook would be: rendered and signed as a profile does it, once, whatever is configured.
+    Listen(ListenArgs),
     /// Print the completions for a shell.
     Completions(CompletionsArgs),
     /// Print the manual page.
@@ -268,13 +273,7 @@ pub(crate) struct KeysArgs {
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum KeysCommand {
     /// Make a key, and show it this once.
-    Create {
-        /// What it is for.
-        name: String,
-        /// It may change everything. Otherwise it may only see everything.
-        #[arg(long)]
-        admin: bool,
-    },
+    Create(CreateKeyArgs),
     /// List all keys.
     List,
     /// End a key: nobody is let in with it any more.
@@ -294,6 +293,26 @@ pub(crate) struct IngestArgs {
     pub(crate) socket: Option<PathBuf>,
 }
 
+/// Arguments of `keys create`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct CreateKeyArgs {
+    /// What it is for.
+    pub(crate) name: String,
+
+    /// It may change everything. Otherwise it may only see everything.
+    #[arg(long)]
+    pub(crate) admin: bool,
+
+    /// For webhooks that are told of this user's outbound events only; may be given several times. A
+    /// key for a part of the mail sees its own webhooks and nothing else.
+    #[arg(long = "owned-user", value_name = "USER")]
+    pub(crate) owned_users: Vec<String>,
+
+    /// The same of this domain's inbound events.
+    #[arg(long = "owned-domain", value_name = "DOMAIN")]
+    pub(crate) owned_domains: Vec<String>,
+}
+
 /// Arguments of `webhooks`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct WebhooksArgs {
@@ -310,6 +329,17 @@ pub(crate) enum WebhooksCommand {
     List,
     /// Show one webhook.
     Show {
+        /// Its name or id.
+        name: String,
+    },
+    /// Make a webhook, which is told what happens from then on.
+    ///
+    /// Its secret is made and shown this once, unless one is given.
+    Create(CreateWebhookArgs),
+    /// Change a webhook that was made here or through the API. What is left out stays.
+    Update(UpdateWebhookArgs),
+    /// Delete a webhook that was made here or through the API. What waits for it is not sent.
+    Delete {
         /// Its name or id.
         name: String,
     },
@@ -354,6 +384,71 @@ pub(crate) enum WebhooksCommand {
     /// The secret before it stays good for a while, so that no event is lost while the receiver
     /// learns the new one.
     RotateSecret(RotateSecretArgs),
+}
+
+/// Arguments of `webhooks create`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct CreateWebhookArgs {
+    /// Where events are sent.
+    pub(crate) url: String,
+
+    /// Event types by their canonical or the profile's own names; `*`, `outbound.*` and `inbound.*`
+    /// are wildcards.
+    #[arg(long, value_name = "TYPE", value_delimiter = ',', required = true)]
+    pub(crate) events: Vec<String>,
+
+    /// Make it disabled: what comes for it waits.
+    #[arg(long)]
+    pub(crate) disabled: bool,
+
+    #[command(flatten)]
+    pub(crate) keys: WebhookKeyArgs,
+}
+
+/// Arguments of `webhooks update`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct UpdateWebhookArgs {
+    /// Its name or id.
+    pub(crate) webhook: String,
+
+    /// Where events are sent.
+    #[arg(long)]
+    pub(crate) url: Option<String>,
+
+    /// Event types, instead of those before.
+    #[arg(long, value_name = "TYPE", value_delimiter = ',')]
+    pub(crate) events: Vec<String>,
+
+    #[command(flatten)]
+    pub(crate) keys: WebhookKeyArgs,
+}
+
+/// What a webhook may be given besides its URL and event types.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct WebhookKeyArgs {
+    /// What it is called; a new one after its host if left out.
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+
+    /// How the receiver wants to be spoken to; `generic` for a new one if left out.
+    #[arg(long, value_name = "PROFILE", value_parser = PROFILE_NAMES)]
+    pub(crate) profile: Option<String>,
+
+    /// A file with its secret.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) secret_file: Option<PathBuf>,
+
+    /// Any other key of a `[[webhook]]`, as in `timeout=10s` or `filter_users='["ann"]'`; null takes
+    /// it away. May be given several times.
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = key_and_value)]
+    pub(crate) set: Vec<(String, serde_json::Value)>,
+}
+
+/// A value is JSON, or else a text.
+fn key_and_value(text: &str) -> Result<(String, serde_json::Value), &'static str> {
+    let (key, value) = text.split_once('=').ok_or("write it like timeout=10s")?;
+    let value = serde_json::from_str(value).unwrap_or_else(|_| value.into());
+    Ok((key.to_owned(), value))
 }
 
 /// Arguments of `webhooks rotate-secret`.
@@ -573,6 +668,38 @@ pub(crate) struct DeadWhich {
     /// That ended before then.
     #[arg(long, value_name = "TIME", group = "meant")]
     pub(crate) until: Option<Timestamp>,
+}
+
+/// Arguments of `listen`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ListenArgs {
+    #[command(flatten)]
+    pub(crate) ask: Ask,
+    /// Send each event to this URL, and show the answer.
+    #[arg(long, value_name = "URL")]
+    pub(crate) forward_to: Option<Url>,
+    /// How that receiver wants to be spoken to.
+    #[arg(long, value_name = "PROFILE", requires = "forward_to", value_parser = PROFILE_NAMES)]
+    #[arg(default_value = "standard")]
+    pub(crate) profile: String,
+    /// The file that holds its secret; one is made and shown without it.
+    #[arg(long, value_name = "FILE", requires = "forward_to")]
+    pub(crate) secret_file: Option<PathBuf>,
+    /// Only events of this type; may be repeated, and be a wildcard as in `outbound.*`.
+    #[arg(long = "type", value_name = "TYPE")]
+    pub(crate) types: Vec<String>,
+    /// Only what this webhook is told of, by name or id.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) webhook: Option<String>,
+    /// Only of messages that this user submitted.
+    #[arg(long, value_name = "USER")]
+    pub(crate) user: Option<String>,
+    /// Only of messages to this domain.
+    #[arg(long, value_name = "DOMAIN")]
+    pub(crate) domain: Option<String>,
+    /// Attempts to deliver, too.
+    #[arg(long, conflicts_with = "forward_to")]
+    pub(crate) attempts: bool,
 }
 
 /// Arguments of `completions`.

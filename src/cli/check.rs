@@ -7,7 +7,9 @@ use std::{
 
 use super::{Failure, args::Global};
 use crate::{
-    config::{self, ConfigError, Loaded, Problem, Purpose, Severity, Source, SourceKind, postconf},
+    config::{
+        self, Code, ConfigError, Loaded, Problem, Purpose, Severity, Source, SourceKind, postconf,
+    },
     source::journald,
 };
 
@@ -35,6 +37,7 @@ fn journal_doubts(source: &Source) -> Vec<Problem> {
         key: format!("source {:?}", source.name),
         message: doubt.to_string(),
         hint: Some(doubt.hint().to_owned()),
+        code: Code::default(),
     };
     doubts.map(warning).collect()
 }

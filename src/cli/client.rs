@@ -14,7 +14,7 @@ use super::{
     args::{Ask, Global},
 };
 use crate::{
-    api::{problem::Problem, socket},
+    api::{problem::Problem, socket, stream::Listen},
     config::{self, ConfigError, Purpose, STATE_DIR},
 };
 
@@ -67,6 +67,9 @@ pub enum DaemonError {
     /// It speaks of what this version does not know.
     #[error("the daemon's answer is not understood: it may be of another version")]
     Strange(#[source] serde_json::Error),
+    /// It says more without an end than this version understands.
+    #[error("the daemon's answer has no end: it may be of another version")]
+    Endless,
     /// The environment gives a key that cannot be one.
     #[error("{KEY} holds what cannot be a key")]
     Key,
@@ -76,6 +79,17 @@ pub enum DaemonError {
     /// The runtime could not be made.
     #[error("start the runtime")]
     Runtime(#[source] std::io::Error),
+}
+
+impl DaemonError {
+    /// The same question may be answered a little later.
+    pub(super) fn may_pass(&self) -> bool {
+        match self {
+            Self::Silent { .. } => true,
+            Self::Refused(problem) => matches!(problem.status, 429 | 500..),
+            _ => false,
+        }
+    }
 }
 
 impl Daemon {
@@ -147,6 +161,43 @@ impl Daemon {
     ) -> Result<T, DaemonError> {
         let request = self.client.post(self.url(segments)).timeout(MAIL_WAIT);
         self.answer(request.header("content-type", "message/rfc822").body(mail))
+    }
+
+    /// What happens from now on, or since `last`, as server-sent events.
+    pub(super) async fn listen(
+        &self,
+        asked: &Listen,
+        last: Option<&str>,
+    ) -> Result<Response, DaemonError> {
+        let silent = |source| DaemonError::Silent { place: self.place.clone(), source };
+        let mut request = self.client.get(self.url(&["stream"])).query(asked);
+        if let Some(last) = last {
+            request = request.header("last-event-id", last);
+        }
+        let response = request.send().await.map_err(silent)?;
+        if response.status().is_success() {
+            return Ok(response);
+        }
+        // It is a refusal, and never what was asked for.
+        understood::<serde_json::Value>(response, silent)
+            .await
+            .and_then(|_| Err(DaemonError::Endless))
+    }
+
+    /// Waits for what a command does here and there.
+    pub(super) fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
+        self.runtime.block_on(work)
+    }
+
+    /// What comes of changing what is at that place.
+    pub(super) fn patch<T: DeserializeOwned>(
+        &self,
+        segments: &[&str],
+        body: &impl Serialize,
+    ) -> Result<T, DaemonError> {
+        let bytes = serde_json::to_vec(body).map_err(DaemonError::Strange)?;
+        let request = self.client.patch(self.url(segments));
+        self.answer(request.header("content-type", "application/json").body(bytes))
     }
 
     fn url(&self, segments: &[&str]) -> Url {

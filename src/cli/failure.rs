@@ -14,6 +14,7 @@ use crate::{
     app::AppError,
     config::{ConfigError, FlagsError, Problem, SecretFileError},
     deliver::ClientError,
+    secret::SecretError,
     source::{journald::Doubt, replay::ReplayError},
     store::{StoreError, StoreErrorKind},
     writer::{KeysError, WriterError},
@@ -80,6 +81,10 @@ const OPEN_HINT: &str = "name the file of that key in seal_key_file, or in forme
      there is a new one; if the key is lost, give the webhook another secret in the configuration: \
      then the stored ones are not needed";
 
+/// What to do when a webhook that was made through the API does not open.
+const DEFINITION_HINT: &str = "name the file of that key in seal_key_file, or in \
+     former_seal_key_file if there is a new one";
+
 /// What to do when it is none for the profile.
 const UNFIT_HINT: &str = "give the webhook another secret in the configuration, one that its \
      profile takes";
@@ -110,6 +115,9 @@ pub enum Failure {
     /// A secret file that was given cannot be used.
     #[error("the secret file {0}")]
     SecretFile(SecretFileError),
+    /// A secret cannot be made, or is none for the profile.
+    #[error("the secret")]
+    Secret(#[source] SecretError),
     /// A result cannot be written. A closed pipe is not a failure: the reader has enough.
     #[error("write the result")]
     Output(#[source] io::Error),
@@ -153,7 +161,7 @@ impl Failure {
             | Self::SecretFile(SecretFileError::Read { source, .. }) => of_reading(source),
             Self::Flags(FlagsError::Path { .. }) => USAGE,
             Self::Flags(FlagsError::Keep { source, .. }) => of_creating(source),
-            Self::SecretFile(_) => DATA,
+            Self::SecretFile(_) | Self::Secret(_) => DATA,
             Self::Output(source) if source.kind() == ErrorKind::BrokenPipe => 0,
             Self::Flags(FlagsError::Kept(_) | FlagsError::Generate(_)) | Self::Output(_) => IO,
             Self::App(error) => of_app(error),
@@ -251,7 +259,9 @@ fn of_app(error: &AppError) -> u8 {
         AppError::Output(error) if error.kind() == ErrorKind::BrokenPipe => 0,
         AppError::System { source, .. } => of_creating(source),
         AppError::Keys(KeysError::Seal(_)) | AppError::Output(_) | AppError::Stdin(_) => IO,
-        AppError::Keys(KeysError::Open { .. } | KeysError::Unfit { .. })
+        AppError::Keys(
+            KeysError::Open { .. } | KeysError::Unfit { .. } | KeysError::Definition { .. },
+        )
         | AppError::Source(_)
         | AppError::Journald(_)
         | AppError::Client(ClientError::Webhook { .. }) => CONFIG,
@@ -271,7 +281,7 @@ fn of_daemon(error: &DaemonError) -> u8 {
             _ => SOFTWARE,
         },
         DaemonError::Key => USAGE,
-        DaemonError::Strange(_) | DaemonError::Setup(_) => SOFTWARE,
+        DaemonError::Strange(_) | DaemonError::Endless | DaemonError::Setup(_) => SOFTWARE,
         DaemonError::Runtime(error) => of_creating(error),
     }
 }
@@ -296,6 +306,7 @@ fn app_hint(error: &AppError) -> Option<String> {
     match error {
         AppError::Store(store) | AppError::Keys(KeysError::Store(store)) => store_hint(store),
         AppError::Keys(KeysError::Open { .. }) => Some(OPEN_HINT.to_owned()),
+        AppError::Keys(KeysError::Definition { .. }) => Some(DEFINITION_HINT.to_owned()),
         AppError::Keys(KeysError::Unfit { .. }) => Some(UNFIT_HINT.to_owned()),
         AppError::Writer(WriterError::Store(store)) => Some(format!(
             "nothing is lost; see to the disk under {} and start again",

@@ -2,7 +2,7 @@
 
 use super::{
     Failure,
-    args::{Global, KeysArgs, KeysCommand},
+    args::{CreateKeyArgs, Global, KeysArgs, KeysCommand},
     client::Daemon,
     show::{self, Table},
 };
@@ -12,7 +12,7 @@ use crate::api::keys::{Key, Keys, MadeKey, NewKey};
 pub(super) fn run(args: &KeysArgs, global: &Global) -> Result<(), Failure> {
     let daemon = Daemon::find(&args.ask, global)?;
     match &args.command {
-        KeysCommand::Create { name, admin } => create(&daemon, name, *admin, global),
+        KeysCommand::Create(args) => create(&daemon, args, global),
         KeysCommand::List => list(&daemon, global),
         KeysCommand::Revoke { name } => {
             daemon.remove(&["keys", name])?;
@@ -22,9 +22,15 @@ pub(super) fn run(args: &KeysArgs, global: &Global) -> Result<(), Failure> {
     }
 }
 
-fn create(daemon: &Daemon, name: &str, admin: bool, global: &Global) -> Result<(), Failure> {
-    let role = if admin { "admin" } else { "read" }.to_owned();
-    let made: MadeKey = daemon.post(&["keys"], &NewKey { name: name.to_owned(), role })?;
+fn create(daemon: &Daemon, args: &CreateKeyArgs, global: &Global) -> Result<(), Failure> {
+    let some = |list: &Vec<String>| (!list.is_empty()).then(|| list.clone());
+    let new = NewKey {
+        name: args.name.clone(),
+        role: if args.admin { "admin" } else { "read" }.to_owned(),
+        owned_users: some(&args.owned_users),
+        owned_domains: some(&args.owned_domains),
+    };
+    let made: MadeKey = daemon.post(&["keys"], &new)?;
     let mut table = Table::plain();
     for (label, value) in [
         ("key", format!("{} (shown this once)", made.key.0)),
@@ -38,9 +44,20 @@ fn create(daemon: &Daemon, name: &str, admin: bool, global: &Global) -> Result<(
 
 fn list(daemon: &Daemon, global: &Global) -> Result<(), Failure> {
     let keys: Keys = daemon.get(&["keys"])?;
-    let mut table = Table::new(["NAME", "ID", "ROLE", "CREATED"]);
-    for Key { id, name, role, created_at } in &keys.data {
-        table.row([name.clone(), id.clone(), role.clone(), created_at.clone()]);
+    let mut table = Table::new(["NAME", "ID", "ROLE", "FOR", "CREATED"]);
+    for key in &keys.data {
+        let Key { id, name, role, created_at, .. } = key;
+        table.row([name.clone(), id.clone(), role.clone(), owned(key), created_at.clone()]);
     }
     show::all(&keys.data, global, &table)
+}
+
+/// What of the mail it is for.
+fn owned(key: &Key) -> String {
+    let lists = [("users", &key.owned_users), ("domains", &key.owned_domains)];
+    let one = |(what, list): (&str, &Option<Vec<String>>)| {
+        list.as_ref().map(|list| format!("{what} {}", list.join(", ")))
+    };
+    let owned: Vec<_> = lists.into_iter().filter_map(one).collect();
+    if owned.is_empty() { "all".to_owned() } else { owned.join("; ") }
 }

@@ -15,18 +15,17 @@ mod events;
 mod explain;
 mod failure;
 mod generate;
-mod haraka_json;
 mod ingest;
 mod keys;
+mod listen;
 mod logs;
 mod parse;
-mod record_json;
-mod remark_json;
 mod replay;
 mod rotate_secret;
 mod run;
 mod show;
 mod sources;
+mod webhook_edit;
 mod webhooks;
 
 use std::{ffi::OsString, io::Write, process::ExitCode};
@@ -73,6 +72,7 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Dead(args) => dead::run(&args, &global),
         Command::Ingest(args) => ingest::run(&args, &global),
         Command::Keys(args) => keys::run(&args, &global),
+        Command::Listen(args) => listen::run(&args, &global),
         Command::Sources(ask) => sources::run(&ask, &global),
         Command::Completions(args) => generate::completions(args.shell),
         Command::Man => generate::man(),

@@ -5,18 +5,11 @@ use std::{
     ops::ControlFlow,
 };
 
-use mailherald_parsers::{Body, Parser};
-use serde_json::{Value, json};
-
-use super::{
-    Failure,
-    args::ParseArgs,
-    record_json::{reason_name, record_json},
-};
+use super::{Failure, args::ParseArgs};
 use crate::{
     app::{self, AppError},
     clock,
-    parse::Counts,
+    parse::{Counts, json::Lines},
     source::{Batch, replay},
 };
 
@@ -43,11 +36,11 @@ struct Printer {
 
 impl Printer {
     fn add_file(&mut self, planned: &replay::Planned, out: &mut impl Write) -> Result<(), Failure> {
-        let mut parser = Parser::new();
+        let mut lines = Lines::default();
         let mut written = Ok(());
         let now = clock::system().now();
         let _whole = replay::read(planned, 0, None, now, &mut |batch, _| {
-            written = self.add_batch(&mut parser, &batch, out);
+            written = self.add_batch(&mut lines, &batch, out);
             if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         })
         .map_err(AppError::from)?;
@@ -56,32 +49,16 @@ impl Printer {
 
     fn add_batch(
         &mut self,
-        parser: &mut Parser,
+        lines: &mut Lines,
         batch: &Batch,
         out: &mut impl Write,
     ) -> io::Result<()> {
         for span in &batch.lines {
             let range = span.start as usize..span.end as usize;
             let line = batch.bytes.get(range).unwrap_or_default();
-            writeln!(out, "{}", self.object(parser, line, span.cut))?;
+            writeln!(out, "{}", lines.object(line, span.cut, &mut self.counts))?;
         }
         Ok(())
-    }
-
-    fn object(&mut self, parser: &mut Parser, line: &[u8], cut: bool) -> Value {
-        let record = parser.parse(line);
-        self.counts.add(&record.body);
-        let mut object = match record.body {
-            Body::Unrecognised(reason) => {
-                let text = String::from_utf8_lossy(line);
-                json!({ "unrecognised": reason_name(reason), "line": text })
-            }
-            _ => record_json(&record),
-        };
-        if let (true, Value::Object(fields)) = (cut, &mut object) {
-            fields.insert("cut".to_owned(), true.into());
-        }
-        object
     }
 
     fn summary(&self) -> String {

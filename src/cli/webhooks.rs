@@ -6,6 +6,7 @@ use super::{
     client::Daemon,
     logs, rotate_secret,
     show::{self, Table},
+    webhook_edit,
 };
 use crate::{
     api::{
@@ -23,6 +24,13 @@ pub(super) fn run(args: &WebhooksArgs, global: &Global) -> Result<(), Failure> {
         WebhooksCommand::Show { name } => {
             let webhook: Webhook = daemon.get(&["webhooks", name])?;
             show::one(&webhook, global, &details(&webhook))
+        }
+        WebhooksCommand::Create(args) => webhook_edit::create(&daemon, args, global),
+        WebhooksCommand::Update(args) => webhook_edit::update(&daemon, args, global),
+        WebhooksCommand::Delete { name } => {
+            daemon.remove(&["webhooks", name])?;
+            show::note(&format!("{name} is deleted"));
+            Ok(())
         }
         WebhooksCommand::Enable { name, drop } => {
             let resume = if *drop { "drop" } else { "replay" };
@@ -66,7 +74,7 @@ fn state(webhook: &Webhook) -> String {
     }
 }
 
-fn details(webhook: &Webhook) -> Table {
+pub(super) fn details(webhook: &Webhook) -> Table {
     let all = |list: &Option<Vec<String>>| {
         list.as_ref().map_or_else(|| "all".to_owned(), |list| list.join(", "))
     };

@@ -4,16 +4,17 @@ use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
 use ipnet::IpNet;
 use jiff::Timestamp;
+use rand::{TryRng, rngs::SysRng};
 use sha2::{Digest, Sha256};
 use url::Url;
 
-use super::{selection::Selection, transport::Transport};
+use super::{draft::Made, selection::Selection, transport::Transport};
 use crate::{
     egress::{Policy, UrlRules},
     event::{Route, id::base32},
     profile::Profile,
     queue::{filter::TypeSet, policy, subscription::Subscription},
-    secret::{KeyRing, KeySet, Sealing, Secret},
+    secret::{KeyRing, KeySet, Sealing, Secret, SecretError},
 };
 
 /// Everything that was configured, defaults filled in.
@@ -357,6 +358,8 @@ pub struct Webhook {
     pub transport: Transport,
     /// Which of the events it wants, and what of them it is shown.
     pub selection: Selection,
+    /// What was asked for, if it was made at run time; None for one of the configuration.
+    pub made: Option<Made>,
 }
 
 impl Webhook {
@@ -372,7 +375,7 @@ impl Webhook {
         self.transport.keys.ring().unwrap_or_else(|| KeyRing::new(self.secret.clone()))
     }
 
-    /// What decides whether it is told of an event.
+    /// What decides of which events it is told.
     #[must_use]
     pub fn subscription(&self) -> Subscription<'_> {
         Subscription {
@@ -392,7 +395,8 @@ impl Webhook {
     }
 }
 
-/// Identity of a webhook in the store: for one from the file, the hash of its name.
+/// Identity of a webhook in the store: for one from the file, the hash of its name, for one that was
+/// made at run time random bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct WebhookId(pub [u8; 16]);
 
@@ -403,6 +407,18 @@ impl fmt::Display for WebhookId {
 }
 
 impl WebhookId {
+    /// A new identity, of 122 random bits: a UUID of version 4 (RFC 9562, section 5.4).
+    ///
+    /// # Errors
+    /// The system has no random bytes.
+    pub fn generate() -> Result<Self, SecretError> {
+        let mut bytes = [0; 16];
+        SysRng.try_fill_bytes(&mut bytes).map_err(|_| SecretError::NoRandomness)?;
+        bytes[6] = (bytes[6] & 0x0f) | 0x40;
+        bytes[8] = (bytes[8] & 0x3f) | 0x80;
+        Ok(Self(bytes))
+    }
+
     /// The identity of the file webhook of that name.
     #[must_use]
     pub fn of_name(name: &str) -> Self {

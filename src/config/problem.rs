@@ -36,6 +36,48 @@ pub struct Problem {
     pub message: String,
     /// How to mend it, when that can be said.
     pub hint: Option<String>,
+    /// What kind it is, for programs that asked for it.
+    #[serde(skip)]
+    pub code: Code,
+}
+
+/// What kind a problem is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Code {
+    /// Not what it has to be.
+    #[default]
+    Invalid,
+    /// Not there.
+    Missing,
+    /// Nobody knows that key.
+    Unknown,
+    /// Not for whoever asks.
+    NotAllowed,
+    /// The egress policy is against it.
+    EgressDenied,
+    /// Nothing protects what is sent.
+    PlainHttp,
+    /// It will never come.
+    NeverTold,
+    /// Receivers have to verify signatures in another way.
+    SignatureChanges,
+}
+
+impl Code {
+    /// One word, for programs.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Invalid => "invalid",
+            Self::Missing => "missing",
+            Self::Unknown => "unknown_field",
+            Self::NotAllowed => "not_allowed",
+            Self::EgressDenied => "egress_denied",
+            Self::PlainHttp => "plain_http",
+            Self::NeverTold => "never_told",
+            Self::SignatureChanges => "signature_changes",
+        }
+    }
 }
 
 impl fmt::Display for Problem {
@@ -119,7 +161,8 @@ impl<'t> Problems<'t> {
         message: String,
     ) -> &mut Problem {
         let (line, column) = place(self.text, span.start).unzip();
-        let problem = Problem { severity, line, column, key, message, hint: None };
+        let code = Code::default();
+        let problem = Problem { severity, line, column, key, message, hint: None, code };
         self.found.push_mut(problem)
     }
 }

@@ -12,7 +12,7 @@ use toml::{
 };
 
 use super::{
-    problem::{Problems, nearest},
+    problem::{Code, Problems, nearest},
     value::{At, Bytes, Pairs, Value, read_at, table},
 };
 
@@ -69,7 +69,9 @@ impl Section {
             problems.error(&key.span(), path, "not in this version").hint("remove it");
         } else {
             let known = self.keys.iter().map(|key| key.name);
-            problems.error(&key.span(), path, "unknown key").did_you_mean(nearest(name, known));
+            let problem = problems.error(&key.span(), path, "unknown key");
+            problem.code = Code::Unknown;
+            problem.did_you_mean(nearest(name, known));
         }
     }
 }
@@ -461,6 +463,19 @@ pub(super) const SECTIONS: &[&Section] = &[
     &RawRoute::SECTION,
     &RawWebhook::SECTION,
 ];
+
+impl RawWebhook {
+    /// Reads one webhook whose keys are the whole text.
+    pub(super) fn from_text(text: &str, problems: &mut Problems<'_>) -> Self {
+        match DeTable::parse(text) {
+            Ok(table) => Self::from_table(table.into_inner(), problems),
+            Err(error) => {
+                problems.error(&(0..0), "", error.message());
+                Self::empty()
+            }
+        }
+    }
+}
 
 /// Reads a whole text, going on after each mistake as far as the syntax allows.
 pub(super) fn read(text: &str, problems: &mut Problems<'_>) -> RawConfig {

@@ -151,6 +151,14 @@ impl Correlator {
         Self { evidence, ..self }
     }
 
+    /// From the next line on, `outbound.sending` is given if `sending`, and events carry the line that
+    /// gave them if `evidence`: who is told has changed.
+    pub fn tell_of(&mut self, sending: bool, evidence: bool) {
+        (self.sending, self.evidence) = (sending, evidence);
+        self.haraka.teller.evidence = evidence;
+        self.systems.iter_mut().for_each(|system| system.evidence = evidence);
+    }
+
     /// Takes one line in and pushes the events that are due now.
     pub fn step(&mut self, line: &Line<'_>, events: &mut Vec<Event>) {
         let entry = match &line.record.body {

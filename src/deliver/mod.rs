@@ -26,7 +26,7 @@ mod promises;
 #[cfg(test)]
 mod tests;
 
-pub use attempt::{AttemptReport, attempt, test};
+pub use attempt::{AttemptReport, attempt, forward, test};
 pub use client::{Client, ClientError};
 pub use probe::{Probe, Verdict, probe};
 pub use skew::SkewNews;

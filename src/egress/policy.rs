@@ -87,6 +87,21 @@ fn hint(class: AddressClass) -> &'static str {
     }
 }
 
+impl Denied {
+    /// Where it leads is the reason, not how it is written.
+    #[must_use]
+    pub fn is_of_policy(&self) -> bool {
+        match self {
+            Self::Scheme | Self::Userinfo | Self::Fragment | Self::HttpsRequired(_) => false,
+            Self::HttpsOnly
+            | Self::Port(_)
+            | Self::Network { .. }
+            | Self::Never { .. }
+            | Self::Own(_) => true,
+        }
+    }
+}
+
 impl Policy {
     /// Judges one address, on its way into a connection to `port`; None is any port.
     /// `names_loopback`: it is the target of a webhook that may reach this machine, and says so in

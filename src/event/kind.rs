@@ -130,6 +130,12 @@ event_types! {
     ClockSkew = "clock_skew", Operational, false;
     /// A secret that was replaced is soon no longer good.
     KeyExpiring = "key.expiring", Operational, false;
+    /// There is a new webhook: it was made through the API, or a reload found it in the configuration.
+    EndpointCreated = "endpoint.created", Operational, false;
+    /// A webhook was changed in one of these ways.
+    EndpointUpdated = "endpoint.updated", Operational, false;
+    /// A webhook was deleted, or is not in the configuration any more.
+    EndpointDeleted = "endpoint.deleted", Operational, false;
 }
 
 impl EventType {

@@ -8,6 +8,7 @@ mod ahead;
 mod drift;
 mod gaps;
 mod identity;
+pub mod json;
 mod occurrence;
 
 use std::collections::HashMap;

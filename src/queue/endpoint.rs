@@ -218,6 +218,17 @@ impl Endpoint {
         Self { health, pace: Pace::new(policy.rate), is_changed: false }
     }
 
+    /// Goes on by another policy. One that `is_elsewhere` now has none of the failures of the place
+    /// before; whether it is disabled is another matter.
+    pub fn follow(&mut self, policy: &Policy, is_elsewhere: bool, now_ms: u64) {
+        let mut health = std::mem::take(&mut self.health);
+        if is_elsewhere {
+            health = Health { disabled: health.disabled, ..Health::default() };
+        }
+        let is_changed = self.is_changed || is_elsewhere;
+        *self = Self { is_changed, ..Self::new(Some(health), policy, now_ms) };
+    }
+
     /// What is to be stored, if it changed since this was last asked.
     pub fn changed(&mut self) -> Option<&Health> {
         std::mem::take(&mut self.is_changed).then_some(&self.health)

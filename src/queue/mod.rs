@@ -2,6 +2,7 @@
 //! means. Pure policy: no IO, no clock, no store.
 
 pub mod attempt;
+pub mod class;
 pub mod delivery;
 pub mod endpoint;
 pub mod filter;

@@ -45,8 +45,21 @@ impl Slots {
     /// An endpoint that wants up to `limit` slots at once.
     pub fn join(&mut self, endpoint: usize, limit: usize) {
         self.lanes.entry(endpoint).or_default().limit = limit;
-        // Everybody's share is another one now.
+        self.share_anew();
+    }
+
+    /// Everybody's share is another one now.
+    fn share_anew(&mut self) {
         self.kept = self.lanes.values().map(|lane| self.kept_for(lane)).sum();
+    }
+
+    /// An endpoint is gone: nobody waits for it any more, and its slots are free.
+    pub fn leave(&mut self, endpoint: usize) {
+        if let Some(lane) = self.lanes.remove(&endpoint) {
+            self.free += lane.held;
+        }
+        self.waiting.remove(&endpoint);
+        self.share_anew();
     }
 
     /// An endpoint wants one more slot.
@@ -188,6 +201,20 @@ mod tests {
         for endpoint in 0..3 {
             assert!(served.iter().filter(|it| **it == endpoint).count() >= 2, "{served:?}");
         }
+    }
+
+    #[test]
+    fn who_leaves_gives_back_what_he_held_and_his_share() {
+        let mut slots = slots(4, &[4, 4]);
+        (0..2).for_each(|endpoint| (0..3).for_each(|_| slots.want(endpoint)));
+        assert_eq!(grants(&mut slots).len(), 4);
+        slots.leave(1);
+        assert_eq!(grants(&mut slots), [0], "all that it waited for");
+        slots.want(0);
+        assert_eq!(grants(&mut slots), [0]);
+        slots.release(1, 5);
+        slots.want(0);
+        assert!(grants(&mut slots).is_empty(), "none is given twice");
     }
 
     #[test]

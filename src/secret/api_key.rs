@@ -24,7 +24,7 @@ const ID_BYTES: usize = 10;
 pub struct Token(String);
 
 /// SHA-256 of a [`Token`].
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TokenDigest(pub [u8; 32]);
 
 /// What a key allows.
@@ -46,6 +46,36 @@ pub struct ApiKey {
     pub role: Role,
     /// When it was made, milliseconds since the epoch.
     pub created_ms: u64,
+    // Since the second stored form (`writer::api_keys`):
+    /// Whose events it is for.
+    pub owned: Owned,
+}
+
+/// Whose events somebody may ask for (webhooks.md C19).
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Owned {
+    /// Outbound events of these users only; None for all.
+    pub users: Option<Vec<String>>,
+    /// Inbound events for these domains only, lower case; None for all.
+    pub domains: Option<Vec<String>>,
+}
+
+impl Owned {
+    /// There is nothing that it may not ask for.
+    #[must_use]
+    pub fn is_everything(&self) -> bool {
+        self.users.is_none() && self.domains.is_none()
+    }
+
+    /// Who gets events of these users and for these domains gets nothing else. None stands for all.
+    #[must_use]
+    pub fn covers(&self, users: Option<&[String]>, domains: Option<&[String]>) -> bool {
+        let within = |own: &Option<Vec<String>>, asked: Option<&[String]>| {
+            own.as_ref()
+                .is_none_or(|own| asked.is_some_and(|it| it.iter().all(|one| own.contains(one))))
+        };
+        within(&self.users, users) && within(&self.domains, domains)
+    }
 }
 
 /// All keys, as they are at this moment: a clone sees the same ones.
@@ -154,6 +184,17 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
     use super::*;
+
+    #[test]
+    fn c19_what_a_key_does_not_own_it_does_not_cover() {
+        let list = |names: &[&str]| Some(names.iter().map(|name| (*name).to_owned()).collect());
+        let owned: Owned = Owned { users: list(&["ann", "bob"]), domains: None };
+        let covers = |users: &Option<Vec<String>>| owned.covers(users.as_deref(), None);
+        assert!(covers(&list(&["ann"])) && covers(&list(&["bob", "ann"])));
+        assert!(!covers(&list(&["ann", "eve"])) && !covers(&None));
+        assert!(Owned::default().covers(None, None) && Owned::default().is_everything());
+        assert!(!owned.is_everything());
+    }
 
     #[test]
     fn a_key_has_256_bits_and_no_debug_shows_it() {

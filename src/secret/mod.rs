@@ -27,7 +27,7 @@ mod seal;
 mod sealing;
 mod text;
 
-pub use api_key::{ApiKey, ApiKeys, Known, Role, Token, TokenDigest};
+pub use api_key::{ApiKey, ApiKeys, Known, Owned, Role, Token, TokenDigest};
 pub use hidden::Hidden;
 pub use keys::{FormerKey, KeyId, KeySet};
 pub use live::LiveKeys;

@@ -11,8 +11,9 @@ use thiserror::Error;
 use super::{
     keys::{FormerKey, KeyId, KeySet, LIVE_KEYS},
     seal::SealError,
-    text::Secret,
+    text::{Secret, SecretError},
 };
+use crate::profile::Profile;
 
 /// How long a former secret stays good unless said otherwise.
 pub const GRACE: Duration = Duration::from_hours(24);
@@ -125,6 +126,16 @@ impl KeyRing {
         Ok(ring)
     }
 
+    /// Forgets former secrets that are none for this profile: they cannot sign for it.
+    ///
+    /// # Errors
+    /// The secret that signs is none.
+    pub fn fit(&mut self, profile: Profile) -> Result<(), SecretError> {
+        Secret::parse(self.current.reveal_once(), profile)?;
+        self.former.retain(|key| Secret::parse(key.secret.reveal_once(), profile).is_ok());
+        Ok(())
+    }
+
     /// Forgets what has expired. False when nothing has.
     pub fn prune(&mut self, now: Timestamp) -> bool {
         let before = self.former.len();
@@ -152,7 +163,6 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
     use super::*;
-    use crate::profile::Profile;
 
     const HOUR: Duration = Duration::from_hours(1);
 

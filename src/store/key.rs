@@ -30,6 +30,8 @@ const API_KEY: u8 = b'u';
 const SEGMENT: u8 = b'g';
 const TERMS: u8 = b'i';
 const LOG: u8 = b'f';
+const AUDIT: u8 = b'y';
+const MADE: u8 = b'v';
 
 /// A whole key.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -120,10 +122,22 @@ impl Key {
         Self(Writer::table(RING).raw(&webhook.0).0)
     }
 
+    /// A webhook that was made through the API.
+    #[must_use]
+    pub fn made(webhook: WebhookId) -> Self {
+        Self(Writer::table(MADE).raw(&webhook.0).0)
+    }
+
     /// A key of the API, by its digest.
     #[must_use]
     pub fn api_key(digest: [u8; 32]) -> Self {
         Self(Writer::table(API_KEY).raw(&digest).0)
+    }
+
+    /// A row of the audit log.
+    #[must_use]
+    pub fn audit(number: u64) -> Self {
+        Self(Writer::table(AUDIT).raw(&number.to_be_bytes()).0)
     }
 
     /// A delivery that waits until `due_ms`, milliseconds since the epoch.
@@ -293,10 +307,28 @@ impl Prefix {
         Self(vec![RING])
     }
 
+    /// The webhooks that were made through the API.
+    #[must_use]
+    pub fn made() -> Self {
+        Self(vec![MADE])
+    }
+
+    /// What replays offered to one webhook.
+    #[must_use]
+    pub fn offered(webhook: WebhookId) -> Self {
+        Self(Writer::table(OFFERED).raw(&webhook.0).0)
+    }
+
     /// All keys of the API.
     #[must_use]
     pub fn api_keys() -> Self {
         Self(vec![API_KEY])
+    }
+
+    /// The audit log.
+    #[must_use]
+    pub fn audit() -> Self {
+        Self(Writer::table(AUDIT).0)
     }
 
     /// What waits for one webhook, the earliest due first.
@@ -454,11 +486,25 @@ pub fn parse_ring(key: &[u8]) -> Option<WebhookId> {
     fields.array().map(WebhookId).filter(|_| fields.done())
 }
 
+/// Webhook of a [`Key::made`].
+#[must_use]
+pub fn parse_made(key: &[u8]) -> Option<WebhookId> {
+    let mut fields = Fields::of(MADE, key)?;
+    fields.array().map(WebhookId).filter(|_| fields.done())
+}
+
 /// Digest of a [`Key::api_key`].
 #[must_use]
 pub fn parse_api_key(key: &[u8]) -> Option<[u8; 32]> {
     let mut fields = Fields::of(API_KEY, key)?;
     fields.array().filter(|_| fields.done())
+}
+
+/// Number of a [`Key::audit`].
+#[must_use]
+pub fn parse_audit(key: &[u8]) -> Option<u64> {
+    let mut fields = Fields::of(AUDIT, key)?;
+    fields.u64().filter(|_| fields.done())
 }
 
 /// Webhook, due time in milliseconds since the epoch, and sequence number of a [`Key::retry`].
@@ -608,7 +654,9 @@ mod tests {
         assert_eq!(parse_dead(Key::dead(hook, 6).as_bytes()), Some((hook, 6)));
         assert_eq!(parse_cursor(Key::cursor(hook).as_bytes()), Some(hook));
         assert_eq!(parse_ring(Key::ring(hook).as_bytes()), Some(hook));
+        assert_eq!(parse_made(Key::made(hook).as_bytes()), Some(hook));
         assert_eq!(parse_api_key(Key::api_key([5; 32]).as_bytes()), Some([5; 32]));
+        assert_eq!(parse_audit(Key::audit(9).as_bytes()), Some(9));
         assert_eq!(parse_chunk(Key::chunk(77).as_bytes()), Some(77));
         assert_eq!(parse_aside(Key::aside(78).as_bytes()), Some(78));
         assert_eq!(parse_haraka(Key::haraka("C.1", 7).as_bytes()), Some(("C.1", 7)));

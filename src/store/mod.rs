@@ -25,6 +25,7 @@
 //! | `c` | cursor | webhook | below this sequence number all is done |
 //! | `h` | endpoint | webhook | whether it is disabled, held, failing or down |
 //! | `k` | ring | webhook | its secrets, sealed if there is a key for that |
+//! | `v` | made | webhook | what the API was told of it, sealed as its secrets are |
 //! | `u` | API key | SHA-256 of it | its name and role |
 //! | `q` | place | webhook, message, sequence number | a delivery that waits for another, or another for it |
 //! | `r` | retry | webhook, due, sequence number | a delivery that failed and waits |
@@ -33,6 +34,7 @@
 //! | `b` | offered | webhook, page | bitmap: older events that a replay offered to it |
 //! | `t` | age | first sequence number | when the chunk that begins there was begun |
 //! | `p` | replay | a key of `m`, `o`, `s`, `l`, `n` or `w` | the same of a replay that is not finished |
+//! | `y` | audit | number | who changed what |
 //! | `x` | posting | hour, part | which events of one hour of log time are stored |
 //! | `g` | segment | first sequence number | which events an index segment is of ([`index`]) |
 //! | `i` | terms | segment, first posting | which of them are about what |

@@ -108,6 +108,12 @@ impl Ages {
         self.bytes += chunk_bytes as u64;
     }
 
+    /// When an event was stored at the earliest: within [`MARK_AGE`] before it was.
+    pub(super) fn stored_since_ms(&self, seq: u64) -> Option<u64> {
+        let behind = self.marks.partition_point(|mark| mark.first_seq <= seq);
+        self.marks.get(behind.checked_sub(1)?).map(|mark| mark.stored.at_ms)
+    }
+
     /// Below this sequence number everything is older than `kept` allows, or more. `next_seq` is
     /// the number that the next event gets.
     pub(super) fn end_of(&self, kept: Kept, now_ms: u64, next_seq: u64) -> u64 {

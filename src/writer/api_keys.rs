@@ -6,11 +6,13 @@ use std::collections::BTreeMap;
 use super::{error::WriterError, stage::Stage};
 use crate::{
     secret::{ApiKey, ApiKeys, TokenDigest},
-    store::{Key, Prefix, Store, codec, key::parse_api_key},
+    store::{CodecError, Key, Prefix, Store, codec, key::parse_api_key},
 };
 
 /// Version of the stored form.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+/// The first form, which is still read, ended before `owned`.
+const FIRST_VERSION: u8 = 1;
 /// Keys at most: more are a mistake.
 const MOST: usize = 1000;
 
@@ -40,10 +42,19 @@ pub(super) fn load(store: &Store) -> Result<ApiKeys, WriterError> {
     for entry in store.scan(&Prefix::api_keys())? {
         let (key, value) = entry?;
         if let Some(digest) = parse_api_key(&key) {
-            known.insert(TokenDigest(digest), codec::decode("API key", VERSION, &value)?);
+            known.insert(TokenDigest(digest), api_key(&value)?);
         }
     }
     Ok(ApiKeys::new(known))
+}
+
+fn api_key(value: &[u8]) -> Result<ApiKey, CodecError> {
+    const WHAT: &str = "API key";
+    if value.first() == Some(&FIRST_VERSION) {
+        // It owns everything: neither of the two lists is there.
+        return codec::decode(WHAT, FIRST_VERSION, &[value, &[0, 0]].concat());
+    }
+    codec::decode(WHAT, VERSION, value)
 }
 
 /// Stages `action` and gives what the keys are once that is durable; or why nothing is done.
@@ -68,4 +79,21 @@ pub(super) fn stage(
         }
     }
     Ok(known)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use crate::secret::{Owned, Role};
+
+    #[test]
+    fn a_key_of_the_first_form_owns_everything() {
+        let owned = Owned::default();
+        let key = ApiKey { name: "graphs".into(), role: Role::Read, created_ms: 7, owned };
+        let first = codec::encode(FIRST_VERSION, &("graphs", Role::Read, 7_u64));
+        assert_eq!(api_key(&first).unwrap(), key);
+        assert_eq!(api_key(&codec::encode(VERSION, &key)).unwrap(), key);
+    }
 }

@@ -19,9 +19,9 @@ impl Writer {
     /// As [`Writer::commit`]; with the place where the input is, or without it.
     pub(super) fn commit_staged(&mut self, with_place: bool) -> Result<(), WriterError> {
         let Some(staged) = self.staged(with_place) else { return Ok(()) };
-        let now_ms = self.now_ms();
+        let (now_ms, begun) = (self.now_ms(), Instant::now());
         write(staged, now_ms, &mut self.events, &self.store)?;
-        self.release();
+        self.release(begun.elapsed());
         Ok(())
     }
 
@@ -33,10 +33,13 @@ impl Writer {
         }
         let with_place = self.is_place_due();
         let Some(staged) = self.staged(with_place) else { return Ok(()) };
-        let now_ms = self.now_ms();
+        let (now_ms, begun) = (self.now_ms(), Instant::now());
         let Self { events, store, intake, stage, .. } = self;
         let written = thread::scope(|scope| {
-            let writing = scope.spawn(|| write(staged, now_ms, events, store));
+            let writing = scope.spawn(|| {
+                write(staged, now_ms, events, store)?;
+                Ok::<_, WriterError>(begun.elapsed())
+            });
             while !writing.is_finished()
                 && !stage.is_full()
                 && let Some(batch) = intake.next()
@@ -45,8 +48,8 @@ impl Writer {
             }
             writing.join()
         });
-        written.unwrap_or_else(|panicked| panic::resume_unwind(panicked))?;
-        self.release();
+        let took = written.unwrap_or_else(|panicked| panic::resume_unwind(panicked))?;
+        self.release(took);
         self.stage_events()
     }
 
@@ -86,11 +89,13 @@ impl Writer {
         self.intake.stage_states(&mut self.stage);
     }
 
-    /// All that was staged is durable: events may be handed out.
-    fn release(&mut self) {
+    /// All that was staged is durable, which took so long: events may be handed out.
+    fn release(&mut self, took: Duration) {
+        self.commit_seconds.note(took);
         let durable = self.events.committed();
         self.deliveries.committed(durable);
-        self.durable.send_replace(durable);
+        let before = self.durable.send_replace(durable);
+        self.tell_events(&(before..durable));
         self.look_for_room();
     }
 }

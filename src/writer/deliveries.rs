@@ -5,12 +5,14 @@
 //! pending delivery costs nothing, and a dead receiver costs one key for each event it missed.
 
 mod claim;
+mod figures;
 mod finish;
 mod manual;
 mod order;
+mod turnover;
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -26,6 +28,7 @@ use super::{
     error::WriterError,
     events::EventLog,
     expiry::Expiry,
+    figures::Ends,
     history::History,
     manual::{Action, Outcome, Standing},
     notices::Notices,
@@ -63,13 +66,13 @@ const LOOKED_AT: usize = 2048;
 /// The state of all webhooks.
 #[derive(Debug)]
 pub(super) struct Deliveries {
-    endpoints: Vec<State>,
+    endpoints: BTreeMap<WebhookId, State>,
     durable_seq: u64,
     /// Below it every webhook was done one commit ago, and now: events below the first one are no
     /// longer in anybody's hands.
     floors: [u64; 2],
     /// The only webhook that new events are for, if there is one.
-    only: Option<usize>,
+    only: Option<WebhookId>,
     /// What is to be told of all this.
     pub(super) notices: Notices,
 }
@@ -103,6 +106,8 @@ struct State {
     expiry: Expiry,
     /// What became of fresh events, since the start.
     tally: Tally,
+    /// What came of attempts and deliveries, since the start.
+    ends: Ends,
     history: History,
     /// Events below it are not sent any more.
     expired_seq: u64,
@@ -117,6 +122,8 @@ struct State {
     probe: Option<u64>,
     /// What was handed out before must not be begun now: the senders look at this.
     is_shut: Arc<AtomicBool>,
+    /// Nothing is handed out any more: it is not among the webhooks now.
+    is_retired: bool,
 }
 
 impl Deliveries {
@@ -125,13 +132,13 @@ impl Deliveries {
         webhooks: Vec<Arc<Webhook>>,
         store: &Store,
         next_seq: u64,
-        only: Option<usize>,
+        only: Option<WebhookId>,
         now_ms: u64,
     ) -> Result<Self, WriterError> {
         let endpoints = webhooks
             .into_iter()
-            .map(|webhook| State::load(webhook, store, next_seq, now_ms))
-            .collect::<Result<Vec<_>, _>>()?;
+            .map(|webhook| Ok((webhook.id, State::load(webhook, store, next_seq, now_ms)?)))
+            .collect::<Result<_, WriterError>>()?;
         let mut deliveries = Self {
             endpoints,
             durable_seq: next_seq,
@@ -150,7 +157,7 @@ impl Deliveries {
         store: &Store,
         stage: &mut Stage,
     ) -> Result<(), WriterError> {
-        let mut unordered = self.endpoints.iter_mut().filter(|own| own.order.is_none());
+        let mut unordered = self.endpoints.values_mut().filter(|own| own.order.is_none());
         unordered.try_for_each(|own| own.dissolve_order(now_ms, store, stage))
     }
 
@@ -162,7 +169,7 @@ impl Deliveries {
         store: &Store,
         stage: &mut Stage,
     ) -> Result<(), WriterError> {
-        match of(&mut self.endpoints, webhook) {
+        match self.endpoints.get_mut(&webhook) {
             Some(own) => own.mend_order(uid, seq, now_ms, store, stage),
             None => Ok(()),
         }
@@ -170,11 +177,11 @@ impl Deliveries {
 
     /// All endpoints were left alone for a while: what waits for them goes out slowly at first.
     pub(super) fn start_slowly(&mut self, now_ms: u64) {
-        self.endpoints.iter_mut().for_each(|state| state.endpoint.start_slowly(now_ms));
+        self.endpoints.values_mut().for_each(|state| state.endpoint.start_slowly(now_ms));
     }
 
     fn low(&self) -> u64 {
-        let lows = self.endpoints.iter().map(|state| state.progress.low());
+        let lows = self.endpoints.values().map(|state| state.progress.low());
         lows.min().unwrap_or(self.durable_seq)
     }
 
@@ -199,7 +206,7 @@ impl Deliveries {
         store: &Store,
     ) -> Result<bool, WriterError> {
         let mut more = false;
-        for state in &mut self.endpoints {
+        for state in self.endpoints.values_mut() {
             state.expired_seq = events.end_of(state.backlog(kept), now_ms);
             more |= state.expire(state.expired_seq.min(self.durable_seq), events, store)?;
             if let Some(count) = state.expiry.announce(&state.webhook.name, now_ms) {
@@ -211,14 +218,13 @@ impl Deliveries {
 
     /// Deliveries that were given up because they had waited for too long.
     pub(super) fn expired(&self) -> u64 {
-        self.endpoints.iter().map(|state| state.expiry.total()).sum()
+        self.endpoints.values().map(|state| state.expiry.total()).sum()
     }
 
     /// Events below this sequence number are not sent to that webhook any more; None if there is no
     /// such webhook.
     pub(super) fn expired_seq(&self, webhook: WebhookId) -> Option<u64> {
-        let state = self.endpoints.iter().find(|state| state.id == webhook);
-        state.map(|state| state.expired_seq)
+        self.endpoints.get(&webhook).map(|state| state.expired_seq)
     }
 
     /// A waiting retry was given up whose event is too old. False when a sender has it: then it
@@ -229,7 +235,7 @@ impl Deliveries {
         events: &mut EventLog,
         store: &Store,
     ) -> Result<bool, WriterError> {
-        let Some(state) = of(&mut self.endpoints, webhook) else { return Ok(true) };
+        let Some(state) = self.endpoints.get_mut(&webhook) else { return Ok(true) };
         let is_free = !state.claimed_retries.contains(&(due_ms, seq));
         if is_free {
             state.expiry.count_of(events.get(seq, store)?.as_deref());
@@ -250,8 +256,8 @@ impl Deliveries {
         stage: &mut Stage,
     ) -> Result<u64, WriterError> {
         let mut offers = 0;
-        for (index, state) in self.endpoints.iter_mut().enumerate() {
-            let is_meant = self.only.is_none_or(|only| only == index);
+        for (id, state) in &mut self.endpoints {
+            let is_meant = self.only.is_none_or(|only| only == *id);
             if !is_meant || !state.subscription().wants(event) {
                 continue;
             }
@@ -271,27 +277,27 @@ impl Deliveries {
 
     /// Dead letters were removed: they are counted anew.
     pub(super) fn recount_dead(&mut self) {
-        self.endpoints.iter_mut().for_each(|state| state.dead = None);
+        self.endpoints.values_mut().for_each(|state| state.dead = None);
     }
 
     /// Any webhook that wants events of this type?
     pub(super) fn wants(&self, kind: EventType) -> bool {
-        self.endpoints.iter().any(|state| state.webhook.events.contains(kind))
+        self.endpoints.values().any(|state| state.webhook.events.contains(kind))
     }
 
     /// Is any webhook to be shown the lines behind events?
     pub(super) fn want_evidence(&self) -> bool {
-        self.endpoints.iter().any(|state| state.webhook.selection.evidence)
+        self.endpoints.values().any(|state| state.webhook.selection.evidence)
     }
 
     /// How each webhook is.
-    pub(super) fn standings(&self) -> Vec<Standing> {
+    pub(super) fn standings(&self) -> BTreeMap<WebhookId, Standing> {
         let standing = |state: &State| Standing {
             health: state.endpoint.health().clone(),
             backlog: self.durable_seq.saturating_sub(state.progress.next()),
             tally: state.tally.clone(),
         };
-        self.endpoints.iter().map(standing).collect()
+        self.endpoints.iter().map(|(id, state)| (*id, standing(state))).collect()
     }
 
     /// How far each webhook is.
@@ -303,13 +309,13 @@ impl Deliveries {
             born_seq: state.born_seq,
             is_disabled: state.endpoint.health().disabled.is_some(),
         };
-        self.endpoints.iter().map(course).collect()
+        self.endpoints.values().map(course).collect()
     }
 
     /// Hands out up to `max` deliveries of one webhook.
     pub(super) fn claim(
         &mut self,
-        endpoint: usize,
+        webhook: WebhookId,
         max: usize,
         now_ms: u64,
         events: &mut EventLog,
@@ -317,26 +323,27 @@ impl Deliveries {
         stage: &mut Stage,
     ) -> Result<Claimed, WriterError> {
         let durable_seq = self.durable_seq;
-        let Some(own) = self.endpoints.get_mut(endpoint) else { return Ok(Claimed::default()) };
+        let own = self.endpoints.get_mut(&webhook).filter(|own| !own.is_retired);
+        let Some(own) = own else { return Ok(Claimed::default()) };
         own.claim(max, &mut Desk { events, store, stage, durable_seq, now_ms })
     }
 
     /// Notes what became of a claimed delivery.
     pub(super) fn finish(
         &mut self,
-        endpoint: usize,
+        webhook: WebhookId,
         finished: Finished,
         now: Moment,
         store: &Store,
         stage: &mut Stage,
     ) -> Result<(), WriterError> {
-        let Some(own) = self.endpoints.get_mut(endpoint) else { return Ok(()) };
+        let Some(own) = self.endpoints.get_mut(&webhook) else { return Ok(()) };
         own.finish(finished, now, self.durable_seq, store, stage, &mut self.notices)
     }
 
     /// These were claimed and not tried.
-    pub(super) fn give_back(&mut self, endpoint: usize, claims: &[Claim]) {
-        if let Some(own) = self.endpoints.get_mut(endpoint) {
+    pub(super) fn give_back(&mut self, webhook: WebhookId, claims: &[Claim]) {
+        if let Some(own) = self.endpoints.get_mut(&webhook) {
             own.give_back(claims);
         }
     }
@@ -344,7 +351,7 @@ impl Deliveries {
     /// Sends nothing to a webhook from now on; what comes waits. False if that was so before, or
     /// there is no such webhook.
     pub(super) fn disable(&mut self, webhook: WebhookId, now_ms: u64, stage: &mut Stage) -> bool {
-        let Some(own) = of(&mut self.endpoints, webhook) else { return false };
+        let Some(own) = self.endpoints.get_mut(&webhook) else { return false };
         let is_new = own.endpoint.disable(DisabledReason::Operator, now_ms);
         if is_new {
             own.is_shut.store(true, Ordering::Release);
@@ -364,7 +371,7 @@ impl Deliveries {
         stage: &mut Stage,
     ) -> Result<bool, WriterError> {
         let durable_seq = self.durable_seq;
-        let Some(own) = of(&mut self.endpoints, webhook) else { return Ok(false) };
+        let Some(own) = self.endpoints.get_mut(&webhook) else { return Ok(false) };
         if !own.endpoint.enable(now_ms) {
             return Ok(false);
         }
@@ -387,7 +394,7 @@ impl Deliveries {
         stage: &mut Stage,
     ) -> Result<Outcome, WriterError> {
         let durable_seq = self.durable_seq;
-        let Some(own) = of(&mut self.endpoints, webhook) else {
+        let Some(own) = self.endpoints.get_mut(&webhook) else {
             return Ok(Outcome::nothing(action));
         };
         own.act(action, &mut Desk { events, store, stage, durable_seq, now_ms })
@@ -395,8 +402,8 @@ impl Deliveries {
 
     /// Puts the cursors that moved into the next commit; events up to `next_seq` are in it.
     pub(super) fn stage(&mut self, next_seq: u64, stage: &mut Stage) {
-        for (index, state) in self.endpoints.iter_mut().enumerate() {
-            if self.only.is_some_and(|only| only != index) && self.durable_seq < next_seq {
+        for (id, state) in &mut self.endpoints {
+            if self.only.is_some_and(|only| only != *id) && self.durable_seq < next_seq {
                 state.progress.skip(self.durable_seq, next_seq);
                 state.changed = true;
             }
@@ -417,7 +424,7 @@ impl Deliveries {
         self.durable_seq = durable_seq;
         let [_, before] = self.floors;
         self.floors = [before, self.low()];
-        for state in &mut self.endpoints {
+        for state in self.endpoints.values_mut() {
             if let Some(order) = &mut state.order {
                 order.committed();
             }
@@ -458,11 +465,13 @@ impl State {
             may_be_misplaced: true,
             expiry: Expiry::default(),
             tally: Tally::default(),
+            ends: Ends::default(),
             expired_seq: 0,
             discarded_told_ms: None,
             dead: None,
             probe: None,
             is_shut: Arc::default(),
+            is_retired: false,
         })
     }
 
@@ -529,8 +538,4 @@ pub(super) fn waiting(value: &[u8]) -> Result<Waiting, CodecError> {
         return codec::decode(WHAT, FIRST_RETRY_VERSION, &[value, &[0]].concat());
     }
     codec::decode(WHAT, RETRY_VERSION, value)
-}
-
-fn of(endpoints: &mut [State], webhook: WebhookId) -> Option<&mut State> {
-    endpoints.iter_mut().find(|state| state.id == webhook)
 }

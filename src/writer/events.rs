@@ -209,6 +209,26 @@ impl EventLog {
         Ok(self.in_read_chunk(seq))
     }
 
+    /// When an event was stored, milliseconds since the epoch: as the log has it, but for what was
+    /// history when it was read. Of that it may be an hour more. None when it was deleted.
+    pub(super) fn stored_ms(
+        &mut self,
+        seq: u64,
+        store: &Store,
+    ) -> Result<Option<u64>, WriterError> {
+        let Some(event) = self.get(seq, store)? else { return Ok(None) };
+        let since_ms = self.chunks.ages.stored_since_ms(seq).unwrap_or(0);
+        let at_ms = u64::try_from(event.at_us / 1000).unwrap_or(0);
+        Ok(Some(at_ms.max(since_ms)))
+    }
+
+    /// Durable events from that one on, of those that are in memory.
+    pub(super) fn newest(&self, from: u64) -> impl Iterator<Item = (u64, &Arc<Event>)> {
+        let first = self.next_seq - self.recent.len() as u64;
+        let passed = usize::try_from(from.saturating_sub(first)).unwrap_or(usize::MAX);
+        (first..).zip(&self.recent).skip(passed)
+    }
+
     fn in_read_chunk(&self, wanted: u64) -> Option<Arc<Event>> {
         let place = self.read_chunk.binary_search_by_key(&wanted, |(seq, _)| *seq).ok()?;
         self.read_chunk.get(place).map(|(_, event)| Arc::clone(event))

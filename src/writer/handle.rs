@@ -1,6 +1,7 @@
 //! What the others ask of the writer, and what it answers.
 
 use std::{
+    collections::BTreeMap,
     sync::{Arc, atomic::AtomicBool},
     time::Duration,
 };
@@ -8,13 +9,18 @@ use std::{
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
+    KeysError, Roster,
     api_keys::{KeyAction, KeyOutcome},
+    audit::AuditRow,
     course::Course,
     history::{Page, Wanted},
+    look::Look,
     manual::{Action, Cancelled, Cleared, DeadPage, Outcome, Replayed, Selector, Standing},
+    news::Teller,
+    turnover::Change,
 };
 use crate::{
-    config::WebhookId,
+    config::{Webhook, WebhookId},
     correlate::{Open, Sought},
     event::{Event, EventType, Notice},
     queue::delivery::{Claim, Finished},
@@ -28,11 +34,11 @@ const PAGE: usize = 1000;
 #[derive(Debug)]
 pub(super) enum Command {
     /// Deliveries to make for one webhook.
-    Claim { endpoint: usize, max: usize, answer: oneshot::Sender<Claimed> },
+    Claim { webhook: WebhookId, max: usize, answer: oneshot::Sender<Claimed> },
     /// What became of some.
-    Finish { endpoint: usize, finished: Vec<Finished> },
+    Finish { webhook: WebhookId, finished: Vec<Finished> },
     /// Claims that were not tried.
-    GiveBack { endpoint: usize, claims: Vec<Claim> },
+    GiveBack { webhook: WebhookId, claims: Vec<Claim> },
     /// Send nothing to a webhook.
     Disable { webhook: WebhookId, answer: oneshot::Sender<bool> },
     /// What a person does with deliveries.
@@ -41,8 +47,12 @@ pub(super) enum Command {
     Open { sought: Sought, answer: oneshot::Sender<Vec<Open>> },
     /// How far the webhooks are.
     Courses { answer: oneshot::Sender<Vec<Course>> },
+    /// Something is to be looked at.
+    Look(Look),
+    /// Keep a row of the audit log.
+    Audit { row: AuditRow, answer: oneshot::Sender<()> },
     /// How the webhooks are.
-    Standings { answer: oneshot::Sender<Vec<Standing>> },
+    Standings { answer: oneshot::Sender<BTreeMap<WebhookId, Standing>> },
     /// Read attempts.
     Attempts { webhook: WebhookId, wanted: Wanted, answer: oneshot::Sender<Page> },
     /// Send to it again.
@@ -54,6 +64,10 @@ pub(super) enum Command {
         grace: Duration,
         answer: oneshot::Sender<Option<Result<KeyRing, RotationError>>>,
     },
+    /// Make, change, retire or delete webhooks.
+    Change { changes: Vec<Change>, answer: oneshot::Sender<Result<(), KeysError>> },
+    /// Nothing is under way for a retired webhook.
+    LetGo { webhook: WebhookId },
     /// Make a key of the API, or end one.
     ApiKey { action: KeyAction, answer: oneshot::Sender<KeyOutcome> },
     /// Events of reports: those that are not stored yet are to be.
@@ -95,6 +109,8 @@ pub enum Access {
 /// Deliveries to make, and when to ask again.
 #[derive(Debug, Default)]
 pub struct Claimed {
+    /// Whom they are for, as it is now; None when there is no such webhook any more.
+    pub webhook: Option<Arc<Webhook>>,
     /// At most as many as asked for.
     pub claims: Vec<Claim>,
     /// When it was asked, on the scale of `next_due_ms`.
@@ -120,6 +136,8 @@ pub struct WriterHandle {
     /// Sequence number below which events are durable.
     durable: watch::Receiver<u64>,
     api_keys: ApiKeys,
+    pub(super) teller: Teller,
+    webhooks: Roster,
 }
 
 /// The writer has ended; nothing can be claimed or finished any more.
@@ -132,16 +150,18 @@ impl WriterHandle {
         commands: mpsc::Sender<Command>,
         durable: watch::Receiver<u64>,
         api_keys: ApiKeys,
+        teller: Teller,
+        webhooks: Roster,
     ) -> Self {
-        Self { commands, durable, api_keys }
+        Self { commands, durable, api_keys, teller, webhooks }
     }
 
-    /// Claims up to `max` deliveries for the webhook with index `endpoint`.
+    /// Claims up to `max` deliveries for a webhook.
     ///
     /// # Errors
     /// [`Stopped`] when the writer has ended.
-    pub async fn claim(&self, endpoint: usize, max: usize) -> Result<Claimed, Stopped> {
-        self.ask(|answer| Command::Claim { endpoint, max, answer }).await
+    pub async fn claim(&self, webhook: WebhookId, max: usize) -> Result<Claimed, Stopped> {
+        self.ask(|answer| Command::Claim { webhook, max, answer }).await
     }
 
     /// Reports what became of claimed deliveries: they wake the writer once.
@@ -150,18 +170,18 @@ impl WriterHandle {
     /// [`Stopped`] when the writer has ended.
     pub async fn finish_all(
         &self,
-        endpoint: usize,
+        webhook: WebhookId,
         finished: Vec<Finished>,
     ) -> Result<(), Stopped> {
-        self.commands.send(Command::Finish { endpoint, finished }).await.map_err(|_| Stopped)
+        self.commands.send(Command::Finish { webhook, finished }).await.map_err(|_| Stopped)
     }
 
     /// Gives claims back that were not tried.
     ///
     /// # Errors
     /// [`Stopped`] when the writer has ended.
-    pub async fn give_back(&self, endpoint: usize, claims: Vec<Claim>) -> Result<(), Stopped> {
-        self.commands.send(Command::GiveBack { endpoint, claims }).await.map_err(|_| Stopped)
+    pub async fn give_back(&self, webhook: WebhookId, claims: Vec<Claim>) -> Result<(), Stopped> {
+        self.commands.send(Command::GiveBack { webhook, claims }).await.map_err(|_| Stopped)
     }
 
     /// Sends nothing to a webhook until it is enabled; what comes waits. False if that was so
@@ -182,11 +202,11 @@ impl WriterHandle {
         self.ask(|answer| Command::Enable { webhook, resume, answer }).await
     }
 
-    /// How the webhooks are, by index.
+    /// How the webhooks are.
     ///
     /// # Errors
     /// [`Stopped`] when the writer has ended.
-    pub async fn standings(&self) -> Result<Vec<Standing>, Stopped> {
+    pub async fn standings(&self) -> Result<BTreeMap<WebhookId, Standing>, Stopped> {
         self.ask(|answer| Command::Standings { answer }).await
     }
 
@@ -349,7 +369,28 @@ impl WriterHandle {
         self.ask(|answer| Command::ApiKey { action, answer }).await
     }
 
-    async fn ask<T>(
+    /// The webhooks.
+    #[must_use]
+    pub fn webhooks(&self) -> &Roster {
+        &self.webhooks
+    }
+
+    /// Changes the webhooks: all of it, or nothing, and why. Durable, and known to the senders, when
+    /// it answers.
+    ///
+    /// # Errors
+    /// [`Stopped`] when the writer has ended.
+    pub async fn change(&self, changes: Vec<Change>) -> Result<Result<(), KeysError>, Stopped> {
+        self.ask(|answer| Command::Change { changes, answer }).await
+    }
+
+    /// Nothing is under way any more for a webhook that was retired.
+    pub async fn let_go(&self, webhook: WebhookId) {
+        // Without a writer there is nobody left who holds it.
+        drop(self.commands.send(Command::LetGo { webhook }).await);
+    }
+
+    pub(super) async fn ask<T>(
         &self,
         command: impl FnOnce(oneshot::Sender<T>) -> Command,
     ) -> Result<T, Stopped> {

@@ -13,6 +13,10 @@ use crate::{
     source::{Batch, milter::FactsReceiver},
 };
 
+/// An event without a place in the log of events yet, and the source whose line gave it; None for
+/// one that came of silence.
+pub(super) type Fresh = (Option<usize>, Event);
+
 /// The sources, and what became of their lines so far.
 #[derive(Debug)]
 pub(super) struct Intake {
@@ -31,7 +35,7 @@ pub(super) struct Intake {
     /// When the last batch came in.
     pub(super) heard: Instant,
     /// Events without a place in the log of events yet. Kept to reuse its memory.
-    pub(super) fresh: Vec<Event>,
+    pub(super) fresh: Vec<Fresh>,
     /// Sources that were heard since their state was last staged, by index.
     heard_of: BTreeSet<usize>,
     /// What is wrong with the lines of a source, by its index, and with how many of them; not told
@@ -115,7 +119,8 @@ impl Intake {
                     event.data.place = place;
                 }
             });
-            self.fresh.extend(told.drain(..).filter(|event| reader.wants(event.at_us)));
+            let wanted = told.drain(..).filter(|event| reader.wants(event.at_us));
+            self.fresh.extend(wanted.map(|event| (Some(batch.source), event)));
             let (gap, drift) = (reader.told_gap(), reader.told_drift());
             let alarms = [(EventType::SourceGap, gap), (EventType::SourceParseDrift, drift)];
             let told = |(kind, lines): (_, Option<u64>)| Some((batch.source, kind, lines?));
@@ -142,11 +147,19 @@ impl Intake {
         }
     }
 
-    /// Keeps of the fresh events what a source wants. Whose message waited is not known any more:
-    /// what one of them wants is kept.
-    pub(super) fn keep_wanted(&mut self) {
-        let readers = &self.readers;
-        self.fresh.retain(|event| readers.iter().any(|reader| reader.wants(event.at_us)));
+    /// Takes in what the correlator lets go of without a line. Whose message waited is not known any
+    /// more: what one of the sources wants is kept.
+    pub(super) fn release(&mut self, release: impl FnOnce(&mut Correlator, &mut Vec<Event>)) {
+        release(&mut self.correlator, &mut self.told);
+        let (readers, only) = (&self.readers, (self.readers.len() == 1).then_some(0));
+        let wants = |event: &Event| readers.iter().any(|reader| reader.wants(event.at_us));
+        self.fresh.extend(self.told.drain(..).filter(wants).map(|event| (only, event)));
+    }
+
+    /// Lines by source and outcome.
+    pub(super) fn counts_by_source(&self) -> impl Iterator<Item = (&str, Counts)> {
+        let readers = self.sources.iter().zip(&self.readers);
+        readers.map(|(feed, reader)| (feed.name.as_str(), reader.counts()))
     }
 
     /// Open messages, a few at most.

@@ -6,15 +6,11 @@
 
 mod stored;
 
-use std::{
-    collections::{BTreeMap, HashSet},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::stage::Stage;
+use super::{Webhooks, made, stage::Stage};
 use crate::{
     config::{Webhook, WebhookId},
     secret::{KeyId, KeyRing, RotationError, SealError, Sealing, Secret, SecretError},
@@ -30,9 +26,9 @@ const TOLD_BEFORE: SignedDuration = SignedDuration::from_hours(1);
 #[derive(Debug, Default)]
 pub struct Keys {
     sealing: Sealing,
-    webhooks: Vec<Arc<Webhook>>,
+    webhooks: Webhooks,
     /// What a start has changed and no commit holds yet.
-    unstored: BTreeMap<WebhookId, Vec<u8>>,
+    unstored: Vec<(Key, Vec<u8>)>,
     /// Former secrets whose end was told.
     told: HashSet<(WebhookId, KeyId)>,
 }
@@ -74,6 +70,14 @@ pub enum KeysError {
         /// Why.
         source: SecretError,
     },
+    /// What a webhook is that was made through the API does not open.
+    #[error("open what is stored of webhook {id}")]
+    Definition {
+        /// Its id.
+        id: WebhookId,
+        /// Why.
+        source: SealError,
+    },
     /// One cannot be sealed.
     #[error("seal the secrets")]
     Seal(#[source] SealError),
@@ -90,7 +94,7 @@ impl Keys {
         sealing: Sealing,
         now: Timestamp,
     ) -> Result<Self, KeysError> {
-        let mut keys = Self { sealing, webhooks: webhooks.to_vec(), ..Self::default() };
+        let mut keys = Self { sealing, webhooks: webhooks.into(), ..Self::default() };
         for entry in store.scan(&Prefix::rings())? {
             let (key, value) = entry?;
             let owner = parse_ring(&key);
@@ -102,14 +106,18 @@ impl Keys {
             let stored = store.get(&Key::ring(webhook.id))?;
             let stored = stored.map(|bytes| StoredRing::decode(&bytes)).transpose()?;
             keys.take_up(webhook, stored.as_ref(), now)?;
+            if let Some(made) = &webhook.made {
+                let anew = made::sealed_anew(webhook.id, made, store, &keys.sealing)?;
+                keys.unstored.extend(anew);
+            }
         }
         Ok(keys)
     }
 
     /// Stages what the start has changed.
     pub(super) fn begin(&mut self, stage: &mut Stage) {
-        for (id, bytes) in std::mem::take(&mut self.unstored) {
-            stage.put(Key::ring(id), bytes);
+        for (key, bytes) in std::mem::take(&mut self.unstored) {
+            stage.put(key, bytes);
         }
     }
 
@@ -131,6 +139,46 @@ impl Keys {
         Some(staged)
     }
 
+    /// Gives a webhook that is to be put its secrets: those that it has already, if it is not new, with
+    /// its configured secret as the one that signs, if that is another one than before. Gives what the
+    /// store is to hold of them.
+    ///
+    /// # Errors
+    /// The secret that signs is none for its profile, or does not open.
+    pub(super) fn ring_for(
+        &self,
+        webhook: &Webhook,
+        store: &Store,
+        now: Timestamp,
+    ) -> Result<Vec<u8>, KeysError> {
+        let mut ring = match self.webhook(webhook.id) {
+            Some(before) => before.ring(),
+            None => match store.get(&Key::ring(webhook.id))? {
+                Some(bytes) => StoredRing::decode(&bytes)?.open(webhook, &self.sealing, now)?,
+                None => KeyRing::new(webhook.secret.clone()),
+            },
+        };
+        if ring.follow(&webhook.secret, now) {
+            say_followed(webhook, &ring);
+        }
+        ring.prune(now);
+        ring.fit(webhook.profile)
+            .map_err(|source| KeysError::Unfit { webhook: webhook.name.clone(), source })?;
+        let stored = StoredRing::of(&ring, &self.sealing, webhook.id).map_err(KeysError::Seal)?;
+        webhook.transport.keys.set(ring);
+        Ok(stored.encode())
+    }
+
+    /// From now on these are the webhooks.
+    pub(super) fn set_webhooks(&mut self, webhooks: Webhooks) {
+        self.webhooks = webhooks;
+    }
+
+    /// What is stored is sealed with it.
+    pub(super) fn sealing(&self) -> &Sealing {
+        &self.sealing
+    }
+
     /// From now on the webhook's requests are signed with this ring.
     pub(super) fn release(&self, id: WebhookId, ring: KeyRing) {
         if let Some(webhook) = self.webhook(id) {
@@ -140,7 +188,7 @@ impl Keys {
 
     /// Stages rings without what has expired.
     pub(super) fn forget_expired(&self, now: Timestamp, stage: &mut Stage) {
-        for webhook in &self.webhooks {
+        for webhook in self.webhooks.iter() {
             let mut ring = webhook.ring();
             // Without random bytes to seal with it stays until there are some.
             if ring.prune(now)
@@ -156,7 +204,7 @@ impl Keys {
     /// what is sent to them.
     pub(super) fn expiring(&mut self, now: Timestamp) -> Vec<Expiring> {
         let mut expiring = Vec::new();
-        for webhook in &self.webhooks {
+        for webhook in self.webhooks.iter() {
             for former in webhook.ring().former() {
                 let (key, left) = (former.secret.id(), former.valid_until.duration_since(now));
                 if left <= TOLD_BEFORE && self.told.insert((webhook.id, key)) {
@@ -188,7 +236,7 @@ impl Keys {
         ring.prune(now);
         if !stored.is_some_and(|stored| stored.is_of(&ring, &self.sealing)) {
             let anew = StoredRing::of(&ring, &self.sealing, webhook.id).map_err(KeysError::Seal)?;
-            self.unstored.insert(webhook.id, anew.encode());
+            self.unstored.push((Key::ring(webhook.id), anew.encode()));
         }
         webhook.transport.keys.set(ring);
         Ok(())
@@ -198,7 +246,7 @@ impl Keys {
     /// present key. What does not is left for whoever has its key.
     fn seal_anew(&mut self, id: WebhookId, stored: StoredRing) -> Result<(), KeysError> {
         if let Some(anew) = stored.sealed_anew(id, &self.sealing).map_err(KeysError::Seal)? {
-            self.unstored.insert(id, anew.encode());
+            self.unstored.push((Key::ring(id), anew.encode()));
         }
         Ok(())
     }

@@ -12,6 +12,7 @@
 
 mod ages;
 mod api_keys;
+mod audit;
 mod backfill;
 mod chunks;
 mod commit;
@@ -20,6 +21,7 @@ mod deliveries;
 mod error;
 mod events;
 mod expiry;
+mod figures;
 mod gists;
 mod handle;
 mod history;
@@ -29,12 +31,17 @@ mod keys;
 mod life;
 mod live;
 mod logs;
+mod look;
+mod made;
 mod manual;
+mod news;
 mod notices;
 mod postings;
+mod pulse;
 mod replay_set;
 mod reports;
 mod room;
+mod roster;
 pub mod rows;
 mod scope;
 mod silence;
@@ -42,6 +49,7 @@ mod stage;
 mod steady;
 mod stories;
 mod sweep;
+mod turnover;
 mod upkeep;
 
 #[cfg(test)]
@@ -58,7 +66,7 @@ use tokio::{
 
 use crate::{
     clock::{SharedClock, millis},
-    config::{Retention, Webhook},
+    config::{Retention, Webhook, WebhookId},
     correlate::{Correlator, Direction, haraka::Reads},
     event::{Event, EventType, Notice},
     parse::{Counts, Reader, State, Whose},
@@ -66,24 +74,35 @@ use crate::{
     secret::ApiKeys,
     source::{Batch, milter::FactsReceiver},
     store::Store,
+    telemetry::Histogram,
 };
 
 pub use api_keys::KeyOutcome;
+pub use audit::{AuditPage, AuditRow};
 pub use course::{Course, Stored, Whereabouts};
 pub use error::WriterError;
+pub use figures::{Ends, Figures, StoreFigures, Vitals, WebhookFigures};
 pub use handle::{Access, Claimed, Resume, Stopped, WriterHandle};
 pub use history::{Page, Place, Wanted};
 pub use keys::{Keys, KeysError};
+pub use made::made_webhooks;
 pub use manual::{Cancelled, Cleared, Dead, DeadPage, Replayed, Selector, Standing};
+pub use news::{AttemptNews, News, Since};
 pub use replay_set::{ReplaySet, replay_positions};
+pub use roster::{Roster, Webhooks, find};
 pub use stage::{journal_position, positions};
+pub use turnover::Change;
 
+use audit::AuditLog;
 use deliveries::Deliveries;
 use events::EventLog;
+use figures::EventCounts;
 use handle::Command;
 use intake::Intake;
 use life::Life;
 use logs::Logs;
+use news::Teller;
+use pulse::Pulse;
 use room::Room;
 use scope::Scope;
 use stage::Stage;
@@ -102,7 +121,7 @@ pub struct Setup {
     pub store: Store,
     /// The sources, by index.
     pub sources: Vec<Feed>,
-    /// The webhooks, by index.
+    /// The webhooks.
     pub webhooks: Vec<Arc<Webhook>>,
     /// The secrets of the webhooks.
     pub keys: Keys,
@@ -155,8 +174,8 @@ pub enum Mode {
         since_us: i64,
         /// Behind the latest.
         until_us: i64,
-        /// The only webhook that is told, by index.
-        only: Option<usize>,
+        /// The only webhook that is told.
+        only: Option<WebhookId>,
         /// Tell again what was told before.
         resend: bool,
         /// What names it when it is gone on with; None when it cannot be.
@@ -166,7 +185,7 @@ pub enum Mode {
 
 impl Mode {
     /// The only webhook that is told.
-    pub(crate) fn only(self) -> Option<usize> {
+    pub(crate) fn only(self) -> Option<WebhookId> {
         match self {
             Self::Live => None,
             Self::Replay { only, .. } => only,
@@ -220,6 +239,7 @@ pub struct Writer {
     deliveries: Deliveries,
     keys: Keys,
     api_keys: ApiKeys,
+    roster: Roster,
     retention: Retention,
     sweep: Sweep,
     room: Room,
@@ -234,6 +254,12 @@ pub struct Writer {
     inbox: mpsc::Receiver<Command>,
     durable: watch::Sender<u64>,
     summary: Summary,
+    /// Says that it works.
+    pulse: Option<Pulse>,
+    audit_log: AuditLog,
+    event_counts: EventCounts,
+    teller: Teller,
+    commit_seconds: Histogram,
 }
 
 /// What woke the writer.
@@ -270,6 +296,7 @@ impl Writer {
         let (commands, inbox) = mpsc::channel(COMMANDS_WAITING);
         let (durable, durable_seen) = watch::channel(next_seq);
         let (now, mut stage) = (clock.now(), Stage::new(mode.scope().unwrap_or_default()));
+        let roster = Roster::new(webhooks.as_slice().into());
         let mut deliveries =
             Deliveries::load(webhooks, &store, next_seq, mode.only(), millis(now))?;
         deliveries.settle_order(millis(now), &store, &mut stage)?;
@@ -298,6 +325,7 @@ impl Writer {
         }
         let api_keys = api_keys::load(&store)?;
         let logs = Logs::load(&store)?;
+        let audit_log = AuditLog::load(&store)?;
         let events = EventLog::load(&store, next_seq, millis(now), &mut stage)?;
         let writer = Self {
             store,
@@ -305,11 +333,17 @@ impl Writer {
             started_us: now.as_microsecond(),
             steady: Steady::new(&*clock),
             clock,
+            event_counts: EventCounts::new(sources.len()),
+            audit_log,
+            pulse: None,
+            teller: Teller::default(),
+            commit_seconds: Histogram::default(),
             intake: Intake::new(sources, readers, correlator, batches, mode, logs),
             events,
             deliveries,
             keys,
             api_keys: api_keys.clone(),
+            roster: roster.clone(),
             retention,
             sweep: Sweep::new(millis(now)),
             room: Room::new(min_free),
@@ -322,13 +356,21 @@ impl Writer {
             durable,
             summary: Summary::default(),
         };
-        Ok((writer, WriterHandle::new(commands, durable_seen, api_keys)))
+        let teller = writer.teller.clone();
+        Ok((writer, WriterHandle::new(commands, durable_seen, api_keys, teller, roster)))
     }
 
     /// Adds what comes out there to what the log says.
     #[must_use]
     pub fn with_facts(mut self, facts: FactsReceiver) -> Self {
         self.intake.facts = Some(facts);
+        self
+    }
+
+    /// Calls `tell` every few seconds while it works.
+    #[must_use]
+    pub fn with_pulse(mut self, tell: impl Fn() + Send + 'static) -> Self {
+        self.pulse = Some(Pulse::new(tell));
         self
     }
 
@@ -354,6 +396,9 @@ impl Writer {
         self.begin()?;
         let mut sources_open = true;
         loop {
+            if let Some(pulse) = &mut self.pulse {
+                pulse.beat();
+            }
             match self.wait(sources_open).await {
                 Woken::Command(Some(Command::Stop) | None) => break,
                 Woken::Command(Some(command)) => self.command(command)?,
@@ -415,8 +460,7 @@ impl Writer {
         &mut self,
         release: impl FnOnce(&mut Correlator, &mut Vec<Event>),
     ) -> Result<(), WriterError> {
-        release(&mut self.intake.correlator, &mut self.intake.fresh);
-        self.intake.keep_wanted();
+        self.intake.release(release);
         self.stage.touch();
         self.stage_events()
     }
@@ -443,17 +487,17 @@ impl Writer {
 
     fn command(&mut self, command: Command) -> Result<(), WriterError> {
         match command {
-            Command::Claim { endpoint, max, answer } => {
+            Command::Claim { webhook, max, answer } => {
                 let now_ms = self.steady.now(&*self.clock).ms;
                 let (events, store, stage) = (&mut self.events, &self.store, &mut self.stage);
                 let mut claimed =
-                    self.deliveries.claim(endpoint, max, now_ms, events, store, stage)?;
+                    self.deliveries.claim(webhook, max, now_ms, events, store, stage)?;
                 claimed.settled = self.stage.is_empty();
                 // A sender that went away does not want its claims; they are due at the next start.
                 drop(answer.send(claimed));
             }
-            Command::Finish { endpoint, finished } => self.finish(endpoint, finished)?,
-            Command::GiveBack { endpoint, claims } => self.deliveries.give_back(endpoint, &claims),
+            Command::Finish { webhook, finished } => self.finish(webhook, finished)?,
+            Command::GiveBack { webhook, claims } => self.deliveries.give_back(webhook, &claims),
             Command::Act { webhook, action, answer } => {
                 let now_ms = self.steady.now(&*self.clock).ms;
                 let (events, store, stage) = (&mut self.events, &self.store, &mut self.stage);
@@ -464,6 +508,11 @@ impl Writer {
             }
             Command::Open { sought, answer } => drop(answer.send(self.intake.open(&sought))),
             Command::Courses { answer } => drop(answer.send(self.deliveries.courses())),
+            Command::Look(look) => self.look(look)?,
+            Command::Audit { row, answer } => {
+                self.audit(&row)?;
+                answer.send(()).ok();
+            }
             Command::Standings { answer } => drop(answer.send(self.deliveries.standings())),
             Command::Attempts { webhook, wanted, answer } => {
                 answer.send(history::read(webhook, wanted, &self.store)?).ok();
@@ -490,6 +539,11 @@ impl Writer {
                     self.keys.release(webhook, ring.clone());
                 }
                 answer.send(rotated).ok();
+            }
+            Command::Change { changes, answer } => drop(answer.send(self.turn_over(changes)?)),
+            Command::LetGo { webhook } => {
+                self.commit()?;
+                self.deliveries.let_go(webhook);
             }
             Command::ApiKey { action, answer } => {
                 let outcome = match api_keys::stage(action, &self.api_keys, &mut self.stage) {
@@ -525,14 +579,16 @@ impl Writer {
         Ok(())
     }
 
-    fn finish(&mut self, endpoint: usize, finished: Vec<Finished>) -> Result<(), WriterError> {
+    fn finish(&mut self, webhook: WebhookId, finished: Vec<Finished>) -> Result<(), WriterError> {
         let now = self.steady.now(&*self.clock);
         for mut one in finished {
+            self.deliveries.count(webhook, &one);
+            self.tell_attempt(webhook, &one);
             if self.retention.attempts.is_zero() {
                 one.record = None;
             }
             let (store, stage) = (&self.store, &mut self.stage);
-            self.deliveries.finish(endpoint, one, now, store, stage)?;
+            self.deliveries.finish(webhook, one, now, store, stage)?;
         }
         Ok(())
     }
@@ -550,11 +606,12 @@ impl Writer {
     /// Gives fresh events their place, those that are new to the store.
     fn stage_events(&mut self) -> Result<(), WriterError> {
         let mut fresh = std::mem::take(&mut self.intake.fresh);
-        for event in fresh.drain(..) {
+        for (source, event) in fresh.drain(..) {
             if self.is_history(&event)? {
                 continue;
             }
             self.summary.events += 1;
+            self.event_counts.count(source, event.kind);
             self.stage.touch();
             self.events.append(event);
         }
@@ -613,6 +670,7 @@ impl Writer {
                 let event =
                     notices::event(kind, notice, now.as_microsecond(), self.events.next_seq());
                 self.stage.touch();
+                self.event_counts.count(None, kind);
                 self.events.append(event);
             }
         }

@@ -3,8 +3,8 @@
 //! nobody goes on with. Some keys at a time, so that nobody waits for it.
 
 use super::{
-    deliveries, deliveries::Deliveries, error::WriterError, events::EventLog, history, replay_set,
-    stage::Stage,
+    audit, deliveries, deliveries::Deliveries, error::WriterError, events::EventLog, history,
+    replay_set, stage::Stage,
 };
 use crate::{
     clock::millis_of,
@@ -44,6 +44,7 @@ enum Table {
     Offered,
     Positions,
     SourceStates,
+    Audit,
     Replay,
 }
 
@@ -112,6 +113,7 @@ impl Table {
             Self::Offered => Prefix::all_offered(),
             Self::Positions => Prefix::all_positions(),
             Self::SourceStates => Prefix::source_states(),
+            Self::Audit => Prefix::audit(),
             Self::Replay => Prefix::replay(),
         }
     }
@@ -124,7 +126,8 @@ impl Table {
             Self::Attempts => Some(Self::Offered),
             Self::Offered => Some(Self::Positions),
             Self::Positions => Some(Self::SourceStates),
-            Self::SourceStates => Some(Self::Replay),
+            Self::SourceStates => Some(Self::Audit),
+            Self::Audit => Some(Self::Replay),
             Self::Replay => None,
         }
     }
@@ -172,6 +175,7 @@ impl Table {
                 }
                 _ => false,
             },
+            Self::Audit => is_older(audit::row(value)?.at_ms, audit::KEPT, measure.now_ms),
             Self::Replay => match replay_set::marked_at_ms(store)? {
                 Some(at_ms) => {
                     replay_set::is_mark(key)

@@ -13,8 +13,10 @@ mod bad_input;
 mod control;
 mod faults;
 mod full_disk;
+mod http;
 mod journal;
 mod journald;
+mod listen;
 mod lives;
 mod logrotate;
 mod lost_store;
@@ -26,9 +28,12 @@ mod rotation;
 mod run;
 mod search;
 mod selection;
+mod service;
 mod store_faults;
+mod telemetry;
 mod traffic;
 mod troubles;
+mod webhooks;
 
 use std::{
     net::{SocketAddr, TcpListener},

@@ -191,7 +191,7 @@ fn sealed_secrets_are_not_in_the_store_and_need_their_key_until_they_are_sealed_
     until("all events", || receiver.accepted() == 3);
 }
 
-fn is_below(dir: &Path, what: &[u8]) -> bool {
+pub(crate) fn is_below(dir: &Path, what: &[u8]) -> bool {
     fs::read_dir(dir).unwrap().any(|entry| {
         let path = entry.unwrap().path();
         if path.is_dir() {

@@ -1,5 +1,5 @@
 //! What the tests with real programs (Postfix, Haraka, logrotate, systemd's journal, receivers in Node, Python
-//! and PHP) need of the machine, and how it gets there.
+//! and PHP, Prometheus' promtool) need of the machine, and how it gets there.
 //!
 //! Debian packages are installed only when they are missing and we are root. A freshly installed
 //! Postfix must not begin to run: it is configured as "No configuration", and `policy-rc.d`
@@ -18,7 +18,7 @@ use anyhow::{Context, Result, bail};
 use crate::{receivers, run};
 
 /// A program, and the Debian package that has it.
-const PROGRAMS: [(&str, &str); 13] = [
+const PROGRAMS: [(&str, &str); 14] = [
     ("postfix", "postfix"),
     ("ip", "iproute2"),
     ("unshare", "util-linux"),
@@ -32,6 +32,7 @@ const PROGRAMS: [(&str, &str); 13] = [
     ("gzip", "gzip"),
     ("setpriv", "util-linux"),
     ("miltertest", "miltertest"),
+    ("promtool", "prometheus"),
 ];
 
 /// Writes journal files; it is not on the search path.

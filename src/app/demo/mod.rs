@@ -209,6 +209,7 @@ fn config(dir: &Path, url: Url, secret: Secret) -> Result<Config, AppError> {
             policy: policy::Policy::default(),
             transport: Transport::default(),
             selection: Selection::default(),
+            made: None,
         }],
         concurrency: limits::ATTEMPTS_AT_ONCE,
     })

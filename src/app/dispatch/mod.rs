@@ -1,9 +1,10 @@
-//! Keeps one webhook supplied: claims what is due, lets attempts run side by side, reports what
-//! became of them.
+//! Keeps each webhook supplied: claims what is due, lets attempts run side by side, reports what
+//! became of them. [`serve_all`] has a sender for each webhook that there is.
 //!
 //! Which delivery is due, whether its endpoint may be asked and what a result means is `queue`'s and
 //! the writer's; how a POST is made is `deliver`'s. Here is only the loop between them.
 
+mod all;
 mod pace;
 mod report;
 mod transport;
@@ -21,7 +22,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
@@ -31,9 +32,10 @@ use super::{
 use crate::{
     config::Webhook,
     queue::delivery::{Claim, Finished},
-    writer::{Access, Claimed, Stopped, WriterHandle},
+    writer::{Access, Claimed, Stopped, Webhooks, WriterHandle},
 };
 
+pub(super) use all::serve_all;
 pub(super) use pace::Pace;
 use report::{Ended, report};
 pub(super) use transport::{Http, Transport};
@@ -66,20 +68,25 @@ pub(super) struct Shared {
 pub(super) enum End {
     /// It was told to stop.
     Stopped,
+    /// There is no such webhook any more.
+    Gone,
     /// All was sent, but for deliveries that wait for a retry, if `retries_wait`.
     Drained { retries_wait: bool },
 }
 
-/// Serves the webhook with index `endpoint` until stopped or drained, and waits for the attempts
-/// under way.
-pub(super) async fn serve(endpoint: usize, webhook: Arc<Webhook>, shared: Shared) -> End {
+/// Serves a webhook until stopped or drained, or until it is gone, and waits for the attempts under
+/// way. `place` is its number among those that share slots.
+async fn serve(place: usize, webhook: Arc<Webhook>, shared: Shared) -> End {
+    shared.slots.join(place, webhook.concurrency);
     let attempts = TaskTracker::new();
     let finished = Arc::new(Notify::new());
     let (results, ended) = mpsc::channel(webhook.concurrency.max(1));
     let told = Arc::clone(&finished);
-    attempts.spawn(report(endpoint, shared.writer.clone(), ended, move || told.notify_one()));
+    attempts.spawn(report(webhook.id, shared.writer.clone(), ended, move || told.notify_one()));
+    let slots = Arc::clone(&shared.slots);
     let sender = Sender {
-        endpoint,
+        changes: shared.writer.webhooks().changes(),
+        place,
         free: Arc::new(Semaphore::new(webhook.concurrency)),
         webhook,
         shared,
@@ -94,12 +101,16 @@ pub(super) async fn serve(endpoint: usize, webhook: Arc<Webhook>, shared: Shared
     let end = sender.run().await.unwrap_or(End::Stopped);
     attempts.close();
     attempts.wait().await;
+    slots.leave(place);
     end
 }
 
 struct Sender {
-    endpoint: usize,
+    place: usize,
+    /// As it was when something was last claimed for it.
     webhook: Arc<Webhook>,
+    /// Tells when it may be another one.
+    changes: watch::Receiver<Webhooks>,
     shared: Shared,
     free: Arc<Semaphore>,
     attempts: TaskTracker,
@@ -120,10 +131,11 @@ impl Sender {
         let mut durable = self.shared.writer.durable();
         while !self.shared.stop.is_cancelled() {
             durable.mark_unchanged();
+            self.changes.mark_unchanged();
             // Asked before the claim: what ended or was read in between may not be in the answer.
             let input_open = !self.shared.input_ended.is_cancelled();
             let is_last = !input_open && self.is_idle();
-            let answer = self.claim().await?;
+            let Some(answer) = self.claim().await? else { return Ok(End::Gone) };
             if self.claimed.is_empty() && !answer.more {
                 if is_last && answer.settled && answer.access != Access::Paced {
                     let retries_wait =
@@ -140,17 +152,30 @@ impl Sender {
         Ok(End::Stopped)
     }
 
-    async fn claim(&mut self) -> Result<Claimed, Stopped> {
+    /// What is due; None when the webhook is gone.
+    async fn claim(&mut self) -> Result<Option<Claimed>, Stopped> {
         let max = if self.is_careful {
             self.free.available_permits()
         } else {
             self.webhook.concurrency.saturating_mul(CLAIM_AHEAD)
         };
-        let mut answer = self.shared.writer.claim(self.endpoint, max).await?;
+        let mut answer = self.shared.writer.claim(self.webhook.id, max).await?;
+        let Some(webhook) = answer.webhook.take() else { return Ok(None) };
+        self.turn_into(webhook);
         self.claimed.extend(answer.claims.drain(..));
         self.is_careful = answer.is_careful;
         self.is_shut = Arc::clone(&answer.is_shut);
-        Ok(answer)
+        Ok(Some(answer))
+    }
+
+    /// From now on the webhook is as it is here. Attempts that were begun before keep the slots that
+    /// they have.
+    fn turn_into(&mut self, webhook: Arc<Webhook>) {
+        if webhook.concurrency != self.webhook.concurrency {
+            self.shared.slots.join(self.place, webhook.concurrency);
+            self.free = Arc::new(Semaphore::new(webhook.concurrency));
+        }
+        self.webhook = webhook;
     }
 
     /// No attempt is under way, and the writer knows the results of all.
@@ -160,8 +185,8 @@ impl Sender {
 
     /// Waits for new events, a due retry, the end of an attempt, or the end of all.
     async fn wait(
-        &self,
-        durable: &mut tokio::sync::watch::Receiver<u64>,
+        &mut self,
+        durable: &mut watch::Receiver<u64>,
         answer: &Claimed,
         input_open: bool,
     ) {
@@ -176,27 +201,34 @@ impl Sender {
             },
             () = tokio::time::sleep(sleep), if !is_full => {}
             () = self.finished.notified() => {}
+            // With all slots taken, that may help as well: there may be more of them now.
+            _ = self.changes.changed() => {}
             () = self.shared.stop.cancelled() => {}
             () = self.shared.input_ended.cancelled(), if input_open => {}
         }
     }
 
     /// Starts an attempt for each claim; false when it is time to stop. Gives them back when the
-    /// endpoint may not be asked any more.
+    /// endpoint may not be asked any more, or may be another one.
     async fn start_all(&mut self) -> Result<bool, Stopped> {
+        let mut changes = self.changes.clone();
         while let Some(claim) = self.claimed.pop_front() {
             let slots = tokio::select! {
                 biased;
                 () = self.shared.stop.cancelled() => return Ok(false),
-                slots = self.slots() => slots,
+                _ = changes.changed() => None,
+                slots = self.slots() => Some(slots),
             };
-            if self.is_shut.load(Ordering::Acquire) && !claim.is_probe {
-                self.claimed.push_front(claim);
-                let claims = self.claimed.drain(..).collect();
-                self.shared.writer.give_back(self.endpoint, claims).await?;
-                return Ok(true);
+            let may_begin = claim.is_probe || !self.is_shut.load(Ordering::Acquire);
+            match slots {
+                Some(slots) if may_begin => self.start(claim, slots),
+                _ => {
+                    self.claimed.push_front(claim);
+                    let claims = self.claimed.drain(..).collect();
+                    self.shared.writer.give_back(self.webhook.id, claims).await?;
+                    return Ok(true);
+                }
             }
-            self.start(claim, slots);
         }
         Ok(true)
     }
@@ -208,7 +240,7 @@ impl Sender {
         }
         // Never closed.
         let own = Arc::clone(&self.free).acquire_owned().await.ok();
-        (own, self.shared.slots.enter(self.endpoint).await)
+        (own, self.shared.slots.enter(self.place).await)
     }
 
     fn start(&self, claim: Claim, slots: (Option<OwnedSemaphorePermit>, Slot)) {

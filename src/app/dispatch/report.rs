@@ -6,7 +6,7 @@ use tokio::{
     task::yield_now,
 };
 
-use crate::{queue::delivery::Finished, writer::WriterHandle};
+use crate::{config::WebhookId, queue::delivery::Finished, writer::WriterHandle};
 
 /// Results that are taken to the writer at once.
 const TOGETHER: usize = 256;
@@ -19,7 +19,7 @@ pub(super) struct Ended {
 
 /// Reports what comes, until nothing can come any more; `told` after each time.
 pub(super) async fn report(
-    endpoint: usize,
+    webhook: WebhookId,
     writer: WriterHandle,
     mut results: mpsc::Receiver<Ended>,
     told: impl Fn() + Send,
@@ -36,7 +36,7 @@ pub(super) async fn report(
         let (finished, slots): (Vec<_>, Vec<_>) =
             together.drain(..).map(|result| (result.finished, result.slot)).unzip();
         // Without a writer the results are lost, and the deliveries due again at the next start.
-        drop(writer.finish_all(endpoint, finished).await);
+        drop(writer.finish_all(webhook, finished).await);
         drop(slots);
         told();
     }

@@ -39,6 +39,14 @@ impl Turnstile {
         self.state().slots.join(endpoint, limit);
     }
 
+    /// An endpoint is gone, and all its attempts have ended.
+    pub(super) fn leave(self: &Arc<Self>, endpoint: usize) {
+        let mut state = self.state();
+        state.waiting.remove(&endpoint);
+        state.slots.leave(endpoint);
+        self.let_in(&mut state);
+    }
+
     /// Waits for a slot.
     ///
     /// # Cancel safety

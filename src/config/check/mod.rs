@@ -22,7 +22,7 @@ mod selection;
 mod source;
 mod store;
 mod transport;
-mod webhook;
+pub(super) mod webhook;
 
 use std::{collections::HashMap, ops::RangeInclusive, path::PathBuf};
 

@@ -10,7 +10,11 @@ use crate::{
 };
 
 /// Checks its keys. What is left out keeps its default.
-pub(super) fn check(raw: &mut RawWebhook, problems: &mut Problems<'_>) -> Transport {
+pub(super) fn check(
+    raw: &mut RawWebhook,
+    origin: Origin,
+    problems: &mut Problems<'_>,
+) -> Transport {
     let extra = raw.extra_headers.take();
     let names = ["x-webhook-attempt", "idempotency-key"];
     let [attempt_header, idempotency_key] =
@@ -21,7 +25,7 @@ pub(super) fn check(raw: &mut RawWebhook, problems: &mut Problems<'_>) -> Transp
     let standard = headers::chosen(signatures.as_ref(), key, ["standard"], problems);
     Transport {
         headers: headers::custom(raw.headers.take(), problems),
-        connection: connection(raw, problems),
+        connection: connection(raw, origin, problems),
         standard_signature: standard.map(|[standard]| standard),
         attempt_header,
         idempotency_key,
@@ -29,7 +33,7 @@ pub(super) fn check(raw: &mut RawWebhook, problems: &mut Problems<'_>) -> Transp
     }
 }
 
-fn connection(raw: &mut RawWebhook, problems: &mut Problems<'_>) -> Connection {
+fn connection(raw: &mut RawWebhook, origin: Origin, problems: &mut Problems<'_>) -> Connection {
     let ca = raw.ca_file.take();
     let ca = ca.and_then(|file| pem_file::certificates(&file, "webhook.ca_file", problems));
     let skip = raw.insecure_skip_verify.take().filter(|skip| skip.value);
@@ -39,7 +43,7 @@ fn connection(raw: &mut RawWebhook, problems: &mut Problems<'_>) -> Connection {
             .hint("whoever is on the way can read and answer; name its authority in ca_file");
     }
     Connection {
-        origin: Origin::File,
+        origin,
         ca: ca.map(Hidden::from),
         identity: identity(raw.client_cert.take(), raw.client_key.take(), problems),
         proxy: raw.proxy.take().and_then(|proxy| self::proxy(&proxy, problems)),

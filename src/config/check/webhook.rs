@@ -4,12 +4,12 @@ use std::{ops::RangeInclusive, time::Duration};
 
 use url::Url;
 
-use super::{Names, choice, mail::domains, policy, secret_file, selection, transport};
+use super::{Names, choice, is_name, mail::domains, policy, secret_file, selection, transport};
 use crate::{
     config::{
         PROFILE_NAMES,
         checked::{Webhook, WebhookId},
-        problem::{Problems, Span},
+        problem::{Code, Problems, Span},
         raw::RawWebhook,
         value::At,
     },
@@ -40,28 +40,44 @@ pub(super) fn check(
             .warn(&(0..0), "webhook", "nobody is told about the events")
             .hint("add a [[webhook]] with name, url and secret_file");
     }
+    let setting = Setting { egress, routes, origin: Origin::File, judges_url: true };
     let mut names = Names::default();
-    raw.into_iter().filter_map(|at| webhook(at, &mut names, egress, routes, problems)).collect()
+    for name in raw.iter().filter_map(|at| at.value.name.as_ref()) {
+        names.take_unshaped(&name.value, &name.span, "webhook.name", problems);
+    }
+    raw.into_iter().filter_map(|at| webhook(at, &setting, problems)).collect()
 }
 
-fn webhook(
+/// What decides about a webhook besides its own keys.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::config) struct Setting<'a> {
+    /// Where it may be sent.
+    pub(in crate::config) egress: &'a Policy,
+    /// The streams that there are.
+    pub(in crate::config) routes: &'a [Route],
+    /// Who makes it.
+    pub(in crate::config) origin: Origin,
+    /// Its URL is held against the policy; if not, each attempt is.
+    pub(in crate::config) judges_url: bool,
+}
+
+/// Checks one, but for whether another one has its name.
+pub(in crate::config) fn webhook(
     at: At<RawWebhook>,
-    names: &mut Names,
-    egress: &Policy,
-    routes: &[Route],
+    setting: &Setting<'_>,
     problems: &mut Problems<'_>,
 ) -> Option<Webhook> {
     let At { span: table, value: mut raw } = at;
-    let transport = transport::check(&mut raw, problems);
-    let selection = selection::check(&mut raw, routes, problems);
+    let transport = transport::check(&mut raw, setting.origin, problems);
+    let selection = selection::check(&mut raw, setting.routes, problems);
     let policy = policy::check(&raw, problems);
     let profile = profile(raw.profile.as_ref(), problems);
     let name = required(raw.name, "webhook.name", &table, problems);
     if let Some(name) = &name {
-        names.take(name, "webhook.name", problems);
+        is_name(name, "webhook.name", problems);
     }
     let url = required(raw.url, "webhook.url", &table, problems);
-    let url = url.and_then(|url| self::url(&url, profile, egress, problems));
+    let url = url.and_then(|url| self::url(&url, profile, setting, problems));
     let secret = secret(raw.secret, raw.secret_file, &table, profile, problems);
     let events = events(raw.events, profile, problems);
     let schedule = schedule(raw.schedule, profile, problems);
@@ -88,6 +104,7 @@ fn webhook(
         policy,
         transport,
         selection,
+        made: None,
     })
 }
 
@@ -98,7 +115,7 @@ fn required(
     problems: &mut Problems<'_>,
 ) -> Option<At<String>> {
     if raw.is_none() {
-        problems.error(table, key, "is missing");
+        problems.error(table, key, "is missing").code = Code::Missing;
     }
     raw
 }
@@ -111,7 +128,7 @@ fn profile(raw: Option<&At<String>>, problems: &mut Problems<'_>) -> Profile {
 fn url(
     raw: &At<String>,
     profile: Profile,
-    egress: &Policy,
+    setting: &Setting<'_>,
     problems: &mut Problems<'_>,
 ) -> Option<Url> {
     let At { span, value } = raw;
@@ -124,9 +141,12 @@ fn url(
             return None;
         }
     };
-    let rules = UrlRules { profile, origin: Origin::File };
-    if let Err(error) = egress.check_url(&parsed, rules) {
-        problems.error(span, "webhook.url", format!("is refused: {error}"));
+    let rules = UrlRules { profile, origin: setting.origin };
+    if let Some(denied) =
+        setting.egress.check_url(&parsed, rules).err().filter(|_| setting.judges_url)
+    {
+        let problem = problems.error(span, "webhook.url", format!("is refused: {denied}"));
+        problem.code = if denied.is_of_policy() { Code::EgressDenied } else { Code::Invalid };
         return None;
     }
     Some(parsed)

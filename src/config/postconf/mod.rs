@@ -19,7 +19,7 @@ pub use ask::AskError;
 
 use super::{
     checked::{Mail, Mta, Source},
-    problem::{Problem, Severity},
+    problem::{Code, Problem, Severity},
 };
 use crate::limits;
 
@@ -173,7 +173,8 @@ impl AskError {
 
 fn note(key: &str, message: String, hint: &str) -> Problem {
     let (key, hint) = (key.to_owned(), Some(hint.to_owned()));
-    Problem { severity: Severity::Note, line: None, column: None, key, message, hint }
+    let code = Code::default();
+    Problem { severity: Severity::Note, line: None, column: None, key, message, hint, code }
 }
 
 fn shown<T: Display>(values: &[T]) -> String {

@@ -43,6 +43,7 @@ impl State {
     ) -> Result<Claimed, WriterError> {
         let mut claimed = Claimed {
             now_ms: desk.now_ms,
+            webhook: Some(Arc::clone(&self.webhook)),
             is_shut: Arc::clone(&self.is_shut),
             ..Claimed::default()
         };

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use super::{State, VERSION};
 use crate::{
     queue::{
+        class::Class,
         delivery::{Claim, DeadLetter, EndState, Fate, Finished, Waiting},
         endpoint::{BACKLOG, Change, Signal},
         record::Record,
@@ -59,6 +60,26 @@ impl State {
         }
         stage.touch();
         Ok(())
+    }
+
+    /// Counts what came of an attempt.
+    pub(super) fn count(&mut self, finished: &Finished) {
+        if let Some(attempt) = &finished.record {
+            self.ends.note(Class::of(attempt), attempt.elapsed_us);
+        }
+        match &finished.fate {
+            Fate::Delivered => self.ends.delivered += 1,
+            Fate::Retry { .. } => {}
+            Fate::Ended(letter) => self.count_end(letter.state),
+        }
+    }
+
+    /// A delivery ended badly.
+    pub(super) fn count_end(&mut self, state: EndState) {
+        let ended = EndState::ALL.iter().position(|known| *known == state);
+        if let Some(count) = ended.and_then(|place| self.ends.ended.get_mut(place)) {
+            *count += 1;
+        }
     }
 
     /// Of those that were refused for good, the first of each hour is told.

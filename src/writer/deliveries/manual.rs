@@ -100,6 +100,7 @@ impl State {
             return Ok(Cancelled::NotPending);
         }
         self.next_turn(uid, seq, now_ms, store, stage)?;
+        self.count_end(EndState::Cancelled);
         let Waiting { attempts, last_error, .. } = waiting.unwrap_or_else(Waiting::fresh);
         let letter =
             DeadLetter { state: EndState::Cancelled, attempts, last_error, ended_ms: now_ms };

@@ -74,6 +74,8 @@ impl Clock for TestClock {
 pub(super) struct Bench {
     pub(super) writer: Writer,
     pub(super) clock: Arc<TestClock>,
+    /// Of its webhooks, in the order in which they were given.
+    ids: Vec<WebhookId>,
     /// To the writer, as from a source.
     pub(super) batches: mpsc::Sender<Batch>,
     /// Bytes and lines of the log taken in so far.
@@ -126,6 +128,7 @@ impl Bench {
         let (offset, line_count) = stored.first().map_or((0, 0), |at| (at.offset, at.line_count));
         let clock = Arc::new(TestClock::new());
         let webhooks: Vec<_> = webhooks.into_iter().map(Arc::new).collect();
+        let ids = webhooks.iter().map(|webhook| webhook.id).collect();
         let keys = Keys::load(&store, &webhooks, Sealing::default(), clock.now()).unwrap();
         let setup = Setup {
             store,
@@ -150,7 +153,7 @@ impl Bench {
         // The log lies in the future of the clock, and in the past of the writer.
         writer.started_us = i64::MAX;
         writer.begin().unwrap();
-        Self { writer, clock, batches, offset, line_count }
+        Self { writer, clock, ids, batches, offset, line_count }
     }
 
     /// Lets go of all that is over, as the writer does while there is nothing else to do.
@@ -207,7 +210,7 @@ impl Bench {
         }
     }
 
-    fn batch(&mut self, text: &str, is_past: bool) -> Batch {
+    pub(super) fn batch(&mut self, text: &str, is_past: bool) -> Batch {
         let batch = batch_of(text.lines());
         self.offset += text.len() as u64;
         self.line_count += batch.position.line_count;
@@ -226,7 +229,7 @@ impl Bench {
 
     pub(super) fn claim_for(&mut self, endpoint: usize, max: usize) -> Claimed {
         let (answer, mut claimed) = oneshot::channel();
-        self.writer.command(Command::Claim { endpoint, max, answer }).unwrap();
+        self.writer.command(Command::Claim { webhook: self.ids[endpoint], max, answer }).unwrap();
         claimed.try_recv().unwrap()
     }
 
@@ -246,7 +249,8 @@ impl Bench {
     pub(super) fn finish_as(&mut self, endpoint: usize, claim: &Claim, fate: Fate, signal: Signal) {
         let sighting = Sighting { signal, hold: Duration::ZERO, gone: false, moved: false };
         let finished = Finished { claim: claim.clone(), fate, sighting, record: None };
-        self.writer.command(Command::Finish { endpoint, finished: vec![finished] }).unwrap();
+        let webhook = self.ids[endpoint];
+        self.writer.command(Command::Finish { webhook, finished: vec![finished] }).unwrap();
     }
 
     /// Stages the position of a log that was last seen then.
@@ -284,6 +288,7 @@ pub(in crate::writer) fn webhook(name: &str) -> Webhook {
         policy: Policy::default(),
         transport: Transport::default(),
         selection: Selection::default(),
+        made: None,
     }
 }
 

@@ -5,6 +5,7 @@ mod bench;
 mod index;
 mod keys;
 mod model;
+mod pulse;
 mod replay_set;
 mod retention;
 mod stored_form;
@@ -25,6 +26,7 @@ use super::{Command, Mode, Room};
 use crate::{
     app::AppError,
     cli::Failure,
+    config::WebhookId,
     event::EventType,
     store::{
         Prefix, Store,
@@ -337,8 +339,9 @@ fn row_30_what_comes_to_an_end_without_room_is_left_in_the_log() {
 /// Nothing for either webhook.
 const NOBODY: [Vec<u64>; 2] = [vec![], vec![]];
 
-fn replay_to(only: usize, resend: bool) -> Mode {
-    Mode::Replay { since_us: i64::MIN, until_us: i64::MAX, only: Some(only), resend, set: None }
+fn replay_to(only: &str, resend: bool) -> Mode {
+    let only = Some(WebhookId::of_name(only));
+    Mode::Replay { since_us: i64::MIN, until_us: i64::MAX, only, resend, set: None }
 }
 
 /// Sequence numbers that a replay of `log` in `mode` hands out to each of two webhooks.
@@ -367,16 +370,16 @@ fn a_replay_offers_a_younger_webhook_what_the_others_had_before_and_only_once() 
     bench.claim(9).claims.iter().for_each(|claim| bench.finish(claim, delivered()));
     bench.writer.commit().unwrap();
     drop(bench);
-    assert_eq!(replayed(&dir, replay_to(1, false), &lines(0, 3)), [vec![], vec![0, 1, 2]]);
-    assert_eq!(replayed(&dir, replay_to(1, false), &lines(0, 3)), NOBODY);
+    assert_eq!(replayed(&dir, replay_to("new", false), &lines(0, 3)), [vec![], vec![0, 1, 2]]);
+    assert_eq!(replayed(&dir, replay_to("new", false), &lines(0, 3)), NOBODY);
     assert_eq!(replayed(&dir, REPLAY, &lines(0, 3)), NOBODY);
-    assert_eq!(replayed(&dir, replay_to(0, true), &lines(0, 3)), [vec![0, 1, 2], vec![]]);
+    assert_eq!(replayed(&dir, replay_to("old", true), &lines(0, 3)), [vec![0, 1, 2], vec![]]);
 }
 
 #[test]
 fn what_is_replayed_to_one_webhook_is_passed_over_by_the_others_for_good() {
     let dir = TempDir::new().unwrap();
-    assert_eq!(replayed(&dir, replay_to(1, false), &lines(0, 2)), [vec![], vec![0, 1]]);
+    assert_eq!(replayed(&dir, replay_to("new", false), &lines(0, 2)), [vec![], vec![0, 1]]);
     assert_eq!(replayed(&dir, Mode::Live, &lines(9, 1)), [vec![2], vec![2]]);
 }
 

@@ -42,7 +42,7 @@ fn write(dir: &Path) {
     bench.writer.commit().unwrap();
     drop(bench);
     // A younger webhook is told by a replay of two events that it missed.
-    let mut bench = Bench::open_with(dir, replay_to(1, false), &["test", "new"]);
+    let mut bench = Bench::open_with(dir, replay_to("new", false), &["test", "new"]);
     bench.ingest(&lines(0, 2));
     bench.writer.commit().unwrap();
     drop(bench);

@@ -21,7 +21,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("event", &["limits"]),
     ("egress", &["profile"]),
     ("config", &["egress", "event", "limits", "profile", "queue", "secret"]),
-    ("telemetry", &["config"]),
+    ("telemetry", &["config", "limits"]),
     // The line, from left to right.
     ("source", &["clock", "config", "event", "limits"]),
     ("parse", &["event", "limits", "source"]),
@@ -66,6 +66,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "secret",
             "source",
             "store",
+            "telemetry",
             "writer",
         ],
     ),

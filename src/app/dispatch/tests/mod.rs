@@ -8,4 +8,5 @@ mod model;
 mod operational;
 mod order;
 mod schedule;
+mod turnover;
 mod world;

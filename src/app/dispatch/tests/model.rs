@@ -1,5 +1,5 @@
-//! Random answers, crashes, steps of the clock, disabling and enabling, against what must hold
-//! whatever happens: nothing is lost, nothing is both dead and delivered, nothing is early.
+//! Random answers, crashes, steps of the clock, disabling and enabling, changes of the webhook, its
+//! leaving and coming back, against what must hold whatever happens: nothing is lost, nothing is both dead and delivered, nothing is early.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -21,7 +21,7 @@ use crate::{
     profile::Profile,
     queue::policy,
     store::{Prefix, Store, key},
-    writer::Resume,
+    writer::{Change, Resume},
 };
 
 /// A receiver that answers at random, but takes again what it has taken once. It becomes well when
@@ -96,7 +96,7 @@ impl Trial {
 
     async fn step(&mut self) {
         let id = self.hook.id;
-        match self.random.random_range(0..24) {
+        match self.random.random_range(0..29) {
             0..6 => {
                 let (count, messages) =
                     (self.random.random_range(1..40), self.random.random_range(1..9));
@@ -117,6 +117,8 @@ impl Trial {
             }
             19 => drop(self.world().handle.disable(id).await.unwrap()),
             20..22 => drop(self.world().handle.enable(id, Resume::Replay).await.unwrap()),
+            24..26 => self.world().handle.change(vec![Change::Retire(id)]).await.unwrap().unwrap(),
+            26..29 => self.turn_over().await,
             22 => self.clock.step(-self.random.random_range(0..4_000_000)),
             _ if self.random.random_bool(0.3) => {
                 self.clock.step(self.random.random_range(0..4_000_000));
@@ -126,11 +128,23 @@ impl Trial {
         }
     }
 
+    /// The webhook is another one from now on, and there if it was not.
+    async fn turn_over(&mut self) {
+        self.hook.concurrency = self.random.random_range(1..9);
+        let is_ordered = self.random.random_bool(0.5);
+        self.hook.policy.ordering =
+            if is_ordered { policy::Ordering::Message } else { policy::Ordering::None };
+        let webhook = Arc::new(self.hook.clone());
+        let put = Change::Put { webhook, is_enabled: None };
+        self.world().handle.change(vec![put]).await.unwrap().unwrap();
+    }
+
     /// The receiver is well, and all that is left arrives. Then store and receiver are held against
     /// each other.
     async fn end(mut self) {
         self.moody.is_well.store(true, Ordering::SeqCst);
         let id = self.hook.id;
+        self.turn_over().await;
         self.world().handle.enable(id, Resume::Replay).await.unwrap();
         pass(Duration::from_hours(8)).await;
         let events = self.world().line_count();

@@ -19,7 +19,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::super::{End, Shared, Transport, Turnstile, serve};
+use super::super::{Shared, Transport, Turnstile, serve_all};
 use crate::{
     clock::Clock,
     config::{Retention, Webhook, WebhookId},
@@ -238,6 +238,7 @@ pub(super) fn webhook(name: &str, profile: Profile) -> Webhook {
         concurrency: 16,
         transport: crate::config::Transport::default(),
         selection: crate::config::Selection::default(),
+        made: None,
         policy: Policy { jitter: false, ..Policy::default() },
     }
 }
@@ -258,7 +259,8 @@ pub(super) struct World {
     batches: mpsc::Sender<Batch>,
     stop: CancellationToken,
     input_ended: CancellationToken,
-    senders: Vec<JoinHandle<End>>,
+    /// Gives whether retries wait.
+    senders: JoinHandle<bool>,
     writer: JoinHandle<Result<Summary, WriterError>>,
     offset: u64,
     line_count: u64,
@@ -295,7 +297,7 @@ impl World {
                 silence: Some(SILENCE),
                 whose: crate::parse::Whose::default(),
             }],
-            webhooks: webhooks.clone(),
+            webhooks,
             keys: Keys::default(),
             direction: Direction::default(),
             zone: TimeZone::UTC,
@@ -315,11 +317,7 @@ impl World {
             stop: CancellationToken::new(),
             input_ended: CancellationToken::new(),
         };
-        let mut senders = Vec::new();
-        for (index, webhook) in webhooks.into_iter().enumerate() {
-            shared.slots.join(index, webhook.concurrency);
-            senders.push(tokio::spawn(serve(index, webhook, shared.clone())));
-        }
+        let senders = tokio::spawn(serve_all(None, shared.clone()));
         let (stop, input_ended) = (shared.stop, shared.input_ended);
         Self { handle, batches, stop, input_ended, senders, writer, offset, line_count }
     }
@@ -357,10 +355,7 @@ impl World {
     /// Ends in order once nothing is left to send but what waits; says whether something does.
     pub(super) async fn drain(mut self) -> bool {
         self.input_ended.cancel();
-        let mut retries_wait = false;
-        for sender in self.senders.drain(..) {
-            retries_wait |= matches!(sender.await.unwrap(), End::Drained { retries_wait: true });
-        }
+        let retries_wait = (&mut self.senders).await.unwrap();
         self.end().await;
         retries_wait
     }
@@ -368,9 +363,7 @@ impl World {
     /// Ends in order, whatever waits.
     pub(super) async fn stop(mut self) {
         self.stop.cancel();
-        for sender in self.senders.drain(..) {
-            sender.await.unwrap();
-        }
+        (&mut self.senders).await.unwrap();
         self.end().await;
     }
 
@@ -383,10 +376,8 @@ impl World {
     pub(super) async fn crash(self) {
         self.writer.abort();
         self.writer.await.ok();
-        for sender in self.senders {
-            sender.abort();
-            sender.await.ok();
-        }
+        self.senders.abort();
+        self.senders.await.ok();
     }
 }
 

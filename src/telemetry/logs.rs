@@ -1,7 +1,7 @@
-//! What the daemon says about itself: structured logs on standard error.
+//! Structured logs on standard error.
 //!
 //! `MAILHERALD_LOG` chooses in detail (`info,mailherald::deliver=debug`); without it `-v` and `-q`
-//! do. Metrics are not here yet.
+//! do.
 
 use std::io::{self, IsTerminal};
 

@@ -8,7 +8,7 @@ use mailherald_parsers::{
     haraka_plugin,
 };
 
-use super::record_json::Fields;
+use super::record::Fields;
 
 /// The record, with `kind` telling what the line is.
 pub(super) fn haraka_fields(record: &Record<'_>, fields: &mut Fields) {

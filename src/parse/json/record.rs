@@ -18,8 +18,8 @@ use mailherald_parsers::{
 use serde_json::{Map, Value};
 
 use super::{
-    haraka_json::{haraka_fields, haraka_plugin_fields},
-    remark_json::remark_fields,
+    haraka::{haraka_fields, haraka_plugin_fields},
+    remark::remark_fields,
 };
 
 /// The record, with `kind` telling what the line is.

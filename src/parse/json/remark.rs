@@ -5,7 +5,7 @@ use mailherald_parsers::postfix::{
     Refused, RefusedReason,
 };
 
-use super::record_json::Fields;
+use super::record::Fields;
 
 pub(super) fn remark_fields(entry: &Entry<'_>, fields: &mut Fields) {
     match entry {
@@ -138,7 +138,7 @@ mod tests {
     use mailherald_parsers::Parser;
     use serde_json::{Value, json};
 
-    use super::super::record_json::record_json;
+    use super::super::record::record_json;
 
     /// What is printed for a line of `postfix/smtpd`, without what stands for the tag.
     fn printed(text: &str) -> Value {

@@ -8,30 +8,14 @@ use std::{
     fs::{self, File},
     io::{self, Write},
     path::Path,
-    sync::Arc,
 };
 
-use super::AppError;
-use crate::config::{Config, HashKey, Privacy, Webhook};
+use super::selection::HashKey;
 
 const FILE: &str = "privacy.key";
 
-/// The configured webhooks, ready to be served.
-pub(super) fn webhooks(config: &Config) -> Result<Vec<Arc<Webhook>>, AppError> {
-    let mut webhooks = config.webhooks.clone();
-    let asks = |webhook: &Webhook| matches!(webhook.selection.privacy, Privacy::Hash(_));
-    if webhooks.iter().any(asks) {
-        let failed = AppError::system("keep the key that addresses are hashed with");
-        let key = kept_key(&config.state_dir).map_err(failed)?;
-        for webhook in webhooks.iter_mut().filter(|webhook| asks(webhook)) {
-            webhook.selection.privacy = Privacy::Hash(key.clone());
-        }
-    }
-    Ok(webhooks.into_iter().map(Arc::new).collect())
-}
-
 /// The key of this state directory; made first, when there is none.
-fn kept_key(state_dir: &Path) -> io::Result<HashKey> {
+pub(crate) fn kept(state_dir: &Path) -> io::Result<HashKey> {
     match fs::read(state_dir.join(FILE)) {
         Ok(bytes) => {
             let whole = bytes.try_into().map_err(|_| io::ErrorKind::InvalidData)?;
@@ -66,11 +50,11 @@ mod tests {
     #[test]
     fn a_key_is_made_once_for_its_owner_only_and_a_damaged_one_is_not_replaced() {
         let dir = TempDir::new().unwrap();
-        let made = kept_key(dir.path()).unwrap();
-        assert!(kept_key(dir.path()).unwrap() == made);
+        let made = kept(dir.path()).unwrap();
+        assert!(kept(dir.path()).unwrap() == made);
         let path = dir.path().join(FILE);
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         fs::write(&path, "short").unwrap();
-        assert_eq!(kept_key(dir.path()).unwrap_err().kind(), io::ErrorKind::InvalidData);
+        assert_eq!(kept(dir.path()).unwrap_err().kind(), io::ErrorKind::InvalidData);
     }
 }

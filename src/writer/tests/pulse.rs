@@ -1,0 +1,62 @@
+//! The writer says that it works while it does, and not while it hangs.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
+    thread,
+};
+
+use tempfile::TempDir;
+use tokio::{runtime, sync::mpsc};
+
+use super::{Bench, Mode, TestDisk, Wait, lines, open_on};
+
+fn until(is_so: impl Fn() -> bool) {
+    while !is_so() {
+        thread::yield_now();
+    }
+}
+
+/// With a timer instead of its own rounds the count would go on: the time of this runtime passes as
+/// fast as the machine can.
+#[test]
+fn while_a_sync_hangs_the_writer_does_not_say_that_it_works() {
+    let dir = TempDir::new().unwrap();
+    let disk = Arc::new(TestDisk::default());
+    let mut bench = Bench::open_on(open_on(dir.path(), &disk), Mode::Live, &["test"], None);
+    let (commands, inbox) = mpsc::channel(1);
+    bench.writer.inbox = inbox;
+    let beats = Arc::new(AtomicU32::new(0));
+    let (beating, told) = (Arc::clone(&beats), move || beats.load(Ordering::SeqCst));
+    bench.writer = bench.writer.with_pulse(move || {
+        beating.fetch_add(1, Ordering::SeqCst);
+    });
+    let (hangs, may_go_on) = (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
+    let (hanging, waiting) = (Arc::clone(&hangs), Arc::clone(&may_go_on));
+    let hang: Wait = Box::new(move || {
+        hanging.store(true, Ordering::SeqCst);
+        until(|| waiting.load(Ordering::SeqCst));
+    });
+    thread::scope(|scope| {
+        let batches = bench.batches.clone();
+        let batch = bench.batch(&lines(0, 3), false);
+        let writer = scope.spawn(move || {
+            let mut runtime = runtime::Builder::new_current_thread();
+            let runtime = runtime.enable_time().start_paused(true).build().unwrap();
+            runtime.block_on(bench.writer.work()).unwrap();
+        });
+        until(|| told() > 3);
+        *disk.waits.lock().unwrap() = Some(hang);
+        batches.try_send(batch).unwrap();
+        until(|| hangs.load(Ordering::SeqCst));
+        let before = told();
+        (0..10_000).for_each(|_| thread::yield_now());
+        assert_eq!(told(), before);
+        may_go_on.store(true, Ordering::SeqCst);
+        until(|| told() > before + 3);
+        drop(commands);
+        writer.join().unwrap();
+    });
+}
