@@ -16,7 +16,10 @@ use axum::{
 use rustix::process::geteuid;
 use tokio::net::UnixListener;
 
-use super::{Desk, audit::Asking, lines, network::Network, pace::Who, problem::Problem, reports};
+use super::{
+    Desk, audit::Asking, jetemail, lettermint, lines, network::Network, pace::Who,
+    problem::Problem, reports,
+};
 use crate::{
     config::Webhook,
     secret::{ApiKey, Known, Owned, Role, TokenDigest},
@@ -65,7 +68,8 @@ pub(super) struct Caller {
 }
 
 /// Where a key may ask that does not own everything. What else there is tells of everybody's mail.
-const OPEN_TO_OWNERS: [&str; 2] = ["/v1/webhooks", "/v1/event-types"];
+const OPEN_TO_OWNERS: [&str; 4] =
+    ["/v1/webhooks", "/v1/event-types", jetemail::PATH, lettermint::PATH];
 
 /// Lets those through who may ask that, not too often, and keeps who changed what.
 pub(super) async fn check(
@@ -171,7 +175,8 @@ impl Peer {
 }
 
 fn changes_nothing(request: &Request) -> bool {
-    matches!(*request.method(), Method::GET | Method::HEAD) || request.uri().path() == lines::PATH
+    matches!(*request.method(), Method::GET | Method::HEAD)
+        || [lines::PATH, jetemail::QUERY_PATH].contains(&request.uri().path())
 }
 
 fn admit(keys: &Known, peer: Peer, headers: &HeaderMap) -> Result<Caller, Problem> {

@@ -150,28 +150,9 @@ pub(super) async fn list(
         Some(name) => vec![desk.webhook(name)?],
         None => desk.webhooks().to_vec(),
     };
-    let mut wanted = which.wanted()?;
-    wanted.limit = (limit / webhooks.len().max(1)).max(1);
-    let mut answer = Deliveries::default();
-    let mut looked_at = 0;
-    loop {
-        let page = desk.search.find(wanted.clone()).await?;
-        looked_at += page.events.len().max(1);
-        wanted.before = page.next;
-        let rows = desk.deliveries(page.events, webhooks.clone()).await?;
-        let is_wanted = |row: &Delivery| which.state.as_ref().is_none_or(|it| *it == row.state);
-        answer.data.extend(rows.into_iter().filter(|row| row.is_one() && is_wanted(row)));
-        // A page has all deliveries of its last event.
-        if page.next.is_none()
-            || answer.data.len() + webhooks.len() > limit
-            || looked_at > LOOKED_AT
-        {
-            break;
-        }
-        wanted.limit = ((limit - answer.data.len()) / webhooks.len().max(1)).max(1);
-    }
-    answer.next_cursor = wanted.before.map(|before| before.to_string());
-    Ok(Json(answer))
+    let wanted = Wanted { limit, ..which.wanted()? };
+    let is_wanted = |row: &Delivery| which.state.as_ref().is_none_or(|it| *it == row.state);
+    Ok(Json(desk.find_deliveries(wanted, &webhooks, is_wanted).await?))
 }
 
 /// One delivery.
@@ -223,7 +204,7 @@ pub(super) async fn cancel(
 }
 
 impl Which {
-    fn wanted(&self) -> Result<Wanted, Problem> {
+    pub(super) fn wanted(&self) -> Result<Wanted, Problem> {
         let which = events::Which {
             kind: self.kind.clone(),
             uid: self.uid.clone(),
@@ -332,6 +313,36 @@ impl Desk {
             Ok(events.iter().flat_map(of_all).collect())
         };
         Ok(self.search.read(read).await?)
+    }
+
+    /// Deliveries of some events to some webhooks, a page of them: those that are wanted.
+    pub(super) async fn find_deliveries(
+        &self,
+        mut wanted: Wanted,
+        webhooks: &[Arc<Webhook>],
+        is_wanted: impl Fn(&Delivery) -> bool,
+    ) -> Result<Deliveries, Problem> {
+        let limit = wanted.limit;
+        wanted.limit = (limit / webhooks.len().max(1)).max(1);
+        let mut answer = Deliveries::default();
+        let mut looked_at = 0;
+        loop {
+            let page = self.search.find(wanted.clone()).await?;
+            looked_at += page.events.len().max(1);
+            wanted.before = page.next;
+            let rows = self.deliveries(page.events, webhooks.to_vec()).await?;
+            answer.data.extend(rows.into_iter().filter(|row| row.is_one() && is_wanted(row)));
+            // A page has all deliveries of its last event.
+            if page.next.is_none()
+                || answer.data.len() + webhooks.len() > limit
+                || looked_at > LOOKED_AT
+            {
+                break;
+            }
+            wanted.limit = ((limit - answer.data.len()) / webhooks.len().max(1)).max(1);
+        }
+        answer.next_cursor = wanted.before.map(|before| before.to_string());
+        Ok(answer)
     }
 
     /// Event and webhook of the delivery with that id.

@@ -38,6 +38,14 @@ pub(super) fn head() -> OpenApi {
     document
 }
 
+/// What the operations of a mount are added to, whose refusals have a shape of their own.
+pub(super) fn with_refusal<T: ToSchema>() -> OpenApi {
+    let mut document = OpenApi::default();
+    let components = document.components.get_or_insert_default();
+    components.schemas.insert(T::name().into_owned(), T::schema());
+    document
+}
+
 /// The description in the shape of an answer.
 pub(super) fn served(document: &OpenApi) -> ([(HeaderName, &'static str); 1], String) {
     // Constants always have a JSON form.

@@ -4,20 +4,26 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::pace::Paces;
+use super::{lettermint::Trials, pace::Paces};
 use crate::limits::STREAM_CLIENTS;
 
 /// The bounds on what is asked at once.
 #[derive(Debug)]
 pub struct Guard {
     pub(super) paces: Paces,
+    /// Tests that were asked for lately.
+    pub(super) trials: Trials,
     /// Places for those who listen.
     places: Arc<Semaphore>,
 }
 
 impl Default for Guard {
     fn default() -> Self {
-        Self { paces: Paces::default(), places: Arc::new(Semaphore::new(STREAM_CLIENTS)) }
+        Self {
+            paces: Paces::default(),
+            trials: Trials::default(),
+            places: Arc::new(Semaphore::new(STREAM_CLIENTS)),
+        }
     }
 }
 

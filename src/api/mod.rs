@@ -4,7 +4,8 @@
 //! * [`socket`], [`network`] — where it listens;
 //! * `caller` — who may ask: root and the user that the daemon runs as, or anybody with a key;
 //! * [`problem`] — every refusal, in one shape (RFC 9457);
-//! * [`webhooks`], … — one file for each kind of thing, its answers and its operations.
+//! * [`webhooks`], … — one file for each kind of thing, its answers and its operations;
+//! * `jetemail`, `lettermint` — the same webhooks as the clients of these providers ask for them.
 //!
 //! State is the writer's, which is asked through its handle; how a webhook is told is `deliver`'s.
 //! The command line (`cli`) is a client of this, and takes the types of the answers from here.
@@ -22,11 +23,14 @@ pub mod explain;
 mod extract;
 mod guard;
 pub mod health;
+mod jetemail;
 pub mod keys;
+mod lettermint;
 pub mod lines;
 pub mod logs;
 pub mod messages;
 mod metrics;
+mod mounts;
 pub mod network;
 mod pace;
 pub mod problem;
@@ -122,12 +126,14 @@ impl Desk {
         self.writer.webhooks().now()
     }
 
-    /// The webhook of that name or id.
+    /// The webhook of that name or id, in either of its forms.
     fn webhook(&self, named: &str) -> Result<Arc<Webhook>, Problem> {
         let webhooks = self.webhooks();
-        let is_it =
-            |webhook: &&Arc<Webhook>| webhook.name == named || webhook.id.to_string() == named;
-        webhooks.iter().find(is_it).cloned().ok_or_else(|| {
+        // No name stands before an id: another webhook may be named like it.
+        let by_id = |it: &&Arc<Webhook>| it.id.to_string() == named || it.id.to_uuid() == named;
+        let by_name = |it: &&Arc<Webhook>| it.name == named;
+        let found = webhooks.iter().find(by_id).or_else(|| webhooks.iter().find(by_name));
+        found.cloned().ok_or_else(|| {
             let known: Vec<_> = webhooks.iter().map(|webhook| webhook.name.as_str()).collect();
             Problem::unknown_webhook(named, &known)
         })
@@ -219,6 +225,8 @@ fn operations() -> OpenApiRouter<Desk> {
         .routes(routes!(audit::list))
         .routes(routes!(stream::listen))
         .routes(routes!(metrics::metrics))
+        .merge(jetemail::operations())
+        .merge(lettermint::operations())
 }
 
 /// Those that anybody may ask for.
@@ -242,6 +250,7 @@ fn router(desk: Desk) -> Router {
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
         .layer(middleware::from_fn_with_state(desk.clone(), caller::check))
         .merge(for_all)
+        .layer(middleware::from_fn(mounts::speak))
         .layer(DefaultBodyLimit::max(limits::API_BODY_BYTES))
         .with_state(desk)
 }

@@ -289,6 +289,8 @@ impl IntoResponse for Problem {
         if let Some(seconds) = self.retry_after_s {
             response.headers_mut().insert(RETRY_AFTER, seconds.into());
         }
+        // For those who say it in another shape.
+        response.extensions_mut().insert(self);
         response
     }
 }

@@ -17,7 +17,12 @@ use super::{
     problem::{Missing, Problem, Refusals, Unusable},
 };
 use crate::{
-    deliver::{envelope, privacy},
+    config::Webhook,
+    deliver::{
+        envelope::{self, Rendered},
+        privacy,
+    },
+    event::Event,
     profile::Profile,
 };
 
@@ -62,15 +67,24 @@ pub(super) async fn render(
     let webhook = whom.webhook.as_deref().map(|name| desk.webhook(name)).transpose()?;
     let (_, event) = desk.event(&id).await?;
     let profile = named.or(webhook.as_ref().map(|it| it.profile)).unwrap_or(Profile::Standard);
-    let shown = match &webhook {
-        Some(webhook) => privacy::veiled(&event, &webhook.selection),
-        None => std::borrow::Cow::Borrowed(&event),
-    };
-    let rendered = envelope::render(&shown, profile).ok_or_else(|| {
+    let rendered = rendered(&event, profile, webhook.as_deref()).ok_or_else(|| {
         let (kind, profile) = (event.kind.name(), profile.name());
         Problem::invalid(format!("profile: `{profile}` has no word for `{kind}`"))
     })?;
     Ok(([(CONTENT_TYPE, "application/json")], rendered.body).into_response())
+}
+
+/// An event as the profile says it, with what the webhook is not to see left out.
+pub(super) fn rendered(
+    event: &Event,
+    profile: Profile,
+    webhook: Option<&Webhook>,
+) -> Option<Rendered> {
+    let shown = match webhook {
+        Some(webhook) => privacy::veiled(event, &webhook.selection),
+        None => std::borrow::Cow::Borrowed(event),
+    };
+    envelope::render(&shown, profile)
 }
 
 /// Sends an event again, as new deliveries of the same event with the same id.

@@ -143,7 +143,7 @@ fn new_secret(
     Ok((made, Some(shown)))
 }
 
-fn refused(error: &RotationError) -> Problem {
+pub(super) fn refused(error: &RotationError) -> Problem {
     match error {
         RotationError::TooMany { .. } => Problem::conflict(
             "too_many_secrets",

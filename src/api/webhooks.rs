@@ -144,7 +144,7 @@ async fn edited(desk: &Desk, edited: Edited) -> Result<Json<EditedWebhook>, Prob
 
 impl Refusal {
     /// As it is answered here, about the webhook of that name or id.
-    fn about(self, named: &str) -> Problem {
+    pub(super) fn about(self, named: &str) -> Problem {
         match self {
             Self::Invalid(errors) => Problem::unusable(errors),
             Self::NotOwned(error) => Problem::not_owned(vec![error]),

@@ -11,7 +11,10 @@ use url::Url;
 use super::{draft::Made, selection::Selection, transport::Transport};
 use crate::{
     egress::{Policy, UrlRules},
-    event::{Route, id::base32},
+    event::{
+        Route,
+        id::{self, base32},
+    },
     profile::Profile,
     queue::{filter::TypeSet, policy, subscription::Subscription},
     secret::{KeyRing, KeySet, Sealing, Secret, SecretError},
@@ -433,6 +436,12 @@ impl WebhookId {
         bytes[6] = (bytes[6] & 0x0f) | 0x40;
         bytes[8] = (bytes[8] & 0x3f) | 0x80;
         Ok(Self(bytes))
+    }
+
+    /// The same as the APIs of JetEmail and Lettermint print it: a UUID (RFC 9562, section 5.8).
+    #[must_use]
+    pub fn to_uuid(self) -> String {
+        id::uuid(self.0)
     }
 
     /// The identity of the file webhook of that name.

@@ -6,6 +6,7 @@
     reason = "tests"
 )]
 
+mod jetemail;
 mod owners;
 mod webhooks;
 
