@@ -507,7 +507,11 @@ impl Writer {
                 self.wake_senders();
             }
             Command::Open { sought, answer } => drop(answer.send(self.intake.open(&sought))),
-            Command::Courses { answer } => drop(answer.send(self.deliveries.courses())),
+            Command::Courses { answer } => {
+                // What they say is over is on record for whoever looks there next.
+                self.commit()?;
+                answer.send(self.deliveries.courses()).ok();
+            }
             Command::Look(look) => self.look(look)?,
             Command::Audit { row, answer } => {
                 self.audit(&row)?;

@@ -20,6 +20,7 @@ mod listen;
 mod lives;
 mod logrotate;
 mod lost_store;
+mod mounts;
 mod postconf;
 mod program;
 mod receiver;

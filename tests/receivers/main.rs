@@ -15,6 +15,7 @@
 
 mod herald;
 mod recorder;
+mod sdk;
 mod servers;
 
 use std::{collections::BTreeSet, env, path::Path};

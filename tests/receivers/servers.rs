@@ -116,7 +116,7 @@ fn port(line: &str) -> Option<u16> {
     inner.map_or(line, |(port, _)| port).parse().ok()
 }
 
-fn command(program: &str) -> Command {
+pub(crate) fn command(program: &str) -> Command {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("contrib/receivers").join(program);
     let mut command = match program.split('/').next() {
         Some("node") => Command::new("node"),

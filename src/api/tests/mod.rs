@@ -7,6 +7,7 @@
 )]
 
 mod jetemail;
+mod lettermint;
 mod owners;
 mod webhooks;
 
