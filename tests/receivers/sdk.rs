@@ -85,7 +85,7 @@ impl Daemon {
 /// A message of the stream, delivered.
 fn mail(dir: &Path, queue_id: &str) {
     let lines = format!(
-        "2026-03-02T10:00:00.000000+00:00 mx postfix/smtpd[9]: {queue_id}: client=app.lab.test[192.0.2.5]\n\
+        "2026-03-02T10:00:00.000000+00:00 mx postfix/smtpd[9]: {queue_id}: client=app.lab.test[192.0.2.5], sasl_method=PLAIN, sasl_username=ann\n\
          2026-03-02T10:00:00.100000+00:00 mx postfix/cleanup[9]: {queue_id}: message-id=<{queue_id}@news.test>\n\
          2026-03-02T10:00:00.200000+00:00 mx postfix/qmgr[9]: {queue_id}: from=<ann@news.test>, size=370, nrcpt=1 (queue active)\n\
          2026-03-02T10:00:01.000000+00:00 mx postfix/smtp[9]: {queue_id}: to=<bob@far.test>, relay=mx.far.test[192.0.2.1]:25, delay=1, delays=0/0/0/1, dsn=2.0.0, status=sent (250 2.0.0 Ok)\n\
