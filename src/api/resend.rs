@@ -82,15 +82,11 @@ pub(super) async fn replay(
     Body(whom): Body<ToWhom>,
 ) -> Result<Json<Resent>, Problem> {
     let (seq, event) = desk.event(&id).await?;
-    let webhooks = match &whom.webhooks {
-        Some(names) => {
-            let named = names.iter().map(|name| desk.webhook(name));
-            named.collect::<Result<Vec<_>, Problem>>()?
-        }
-        None => {
-            let all = desk.webhooks();
-            all.iter().filter(|webhook| webhook.subscription().wants(&event)).cloned().collect()
-        }
+    let webhooks = if let Some(names) = &whom.webhooks {
+        names.iter().map(|name| desk.webhook(name)).collect::<Result<Vec<_>, Problem>>()?
+    } else {
+        let all = desk.webhooks();
+        all.iter().filter(|webhook| webhook.subscription().wants(&event)).cloned().collect()
     };
     let mut data = Vec::new();
     for webhook in webhooks {
