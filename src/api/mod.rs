@@ -16,7 +16,9 @@ pub mod dead;
 pub mod deliveries;
 pub mod document;
 mod editor;
+pub mod event_types;
 pub mod events;
+pub mod explain;
 mod extract;
 mod guard;
 pub mod health;
@@ -85,6 +87,8 @@ const GRACE: Duration = Duration::from_secs(2);
 pub struct Desk {
     /// The sources by name, and how each is.
     pub sources: Arc<[(String, HealthReceiver)]>,
+    /// Those of them that read log files: names and patterns.
+    pub logs: Arc<[(String, Vec<String>)]>,
     /// Knows the webhooks and the state of their deliveries.
     pub writer: WriterHandle,
     /// Makes requests that are asked for here.
@@ -201,6 +205,7 @@ fn operations() -> OpenApiRouter<Desk> {
         .routes(routes!(resend::render))
         .routes(routes!(resend::replay))
         .routes(routes!(messages::show))
+        .routes(routes!(explain::explain))
         .routes(routes!(deliveries::list))
         .routes(routes!(deliveries::show))
         .routes(routes!(deliveries::retry))
@@ -209,6 +214,7 @@ fn operations() -> OpenApiRouter<Desk> {
         .routes(routes!(keys::list, keys::create))
         .routes(routes!(keys::revoke))
         .routes(routes!(reload::reload))
+        .routes(routes!(event_types::list))
         .routes(routes!(lines::parse))
         .routes(routes!(audit::list))
         .routes(routes!(stream::listen))

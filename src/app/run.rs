@@ -198,6 +198,7 @@ impl Daemon {
         let (telling_begun, has_begun) = watch::channel(false);
         let desk = Desk {
             sources: health.clone().into(),
+            logs: log_files(config),
             writer: pipeline.writer(),
             client: pipeline.client(),
             reports,
@@ -265,6 +266,15 @@ async fn begin(
     if writer.flush().await.is_ok() {
         begun.send_replace(true);
     }
+}
+
+/// The sources that read log files: names and patterns.
+fn log_files(config: &Config) -> Arc<[(String, Vec<String>)]> {
+    let patterns = |source: &Source| match &source.kind {
+        SourceKind::File(file) => Some((source.name.clone(), file.include.clone())),
+        _ => None,
+    };
+    config.sources.iter().filter_map(patterns).collect()
 }
 
 /// The thread or the task of one source.

@@ -391,6 +391,12 @@ impl Prefix {
         Self(vec![SEGMENT])
     }
 
+    /// Every page of postings of all index segments.
+    #[must_use]
+    pub fn all_terms() -> Self {
+        Self(vec![TERMS])
+    }
+
     /// Every page of postings of an index segment.
     #[must_use]
     pub fn terms(segment: u64) -> Self {

@@ -502,9 +502,7 @@ impl Writer {
             Command::Act { webhook, action, answer } => {
                 drop(answer.send(self.act(webhook, action)?));
             }
-            Command::Open { sought, answer } => {
-                drop(answer.send(self.intake.correlator.open(&sought)));
-            }
+            Command::Open { sought, answer } => drop(answer.send(self.intake.open(&sought))),
             Command::Courses { answer } => drop(answer.send(self.deliveries.courses())),
             Command::Look(look) => self.look(look)?,
             Command::Audit { row, answer } => {

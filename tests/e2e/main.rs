@@ -27,6 +27,7 @@ mod reload;
 mod replay;
 mod rotation;
 mod run;
+mod search;
 mod selection;
 mod service;
 mod store_faults;

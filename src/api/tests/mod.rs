@@ -63,7 +63,12 @@ impl Office {
     fn open_in(dir: TempDir) -> Self {
         let route = Route { name: "news".into(), ..Route::default() };
         let state_dir = dir.path().to_owned();
-        let grounds = Grounds { egress: Policy::default(), routes: vec![route], state_dir };
+        let grounds = Grounds {
+            egress: Policy::default(),
+            routes: vec![route],
+            state_dir,
+            takes_reports: false,
+        };
         let (desk, writer) = start(dir.path(), &grounds);
         Self { desk, writer, dir }
     }
@@ -157,6 +162,7 @@ fn start(dir: &Path, grounds: &Grounds) -> (Desk, Working) {
     let reports = report::Desk::new(Reports::default(), search.clone(), writer, Arc::clone(&clock));
     let desk = Desk {
         sources: Vec::new().into(),
+        logs: Vec::new().into(),
         writer: handle,
         client: Client::new(grounds.egress.clone()).unwrap(),
         search,
