@@ -17,6 +17,7 @@ pub mod deliveries;
 pub mod document;
 mod editor;
 pub mod events;
+pub mod explain;
 mod extract;
 mod guard;
 pub mod health;
@@ -28,6 +29,7 @@ mod metrics;
 pub mod network;
 mod pace;
 pub mod problem;
+pub mod reload;
 pub mod reports;
 pub mod resend;
 pub mod rotation;
@@ -74,6 +76,7 @@ pub use guard::Guard;
 use caller::Peer;
 use network::Network;
 use problem::Problem;
+use reload::Reloads;
 
 /// How long answers under way may take once it is time to end.
 const GRACE: Duration = Duration::from_secs(2);
@@ -83,6 +86,8 @@ const GRACE: Duration = Duration::from_secs(2);
 pub struct Desk {
     /// The sources by name, and how each is.
     pub sources: Arc<[(String, HealthReceiver)]>,
+    /// Those of them that read log files: names and patterns.
+    pub logs: Arc<[(String, Vec<String>)]>,
     /// Knows the webhooks and the state of their deliveries.
     pub writer: WriterHandle,
     /// Makes requests that are asked for here.
@@ -93,6 +98,10 @@ pub struct Desk {
     pub reports: report::Desk<Search>,
     /// Tells the time.
     pub clock: SharedClock,
+    /// What webhooks that are made here are checked against. Who changes webhooks holds it.
+    pub grounds: Arc<Mutex<Grounds>>,
+    /// Asks for the configuration to be read again; None when there is no file.
+    pub reloads: Option<Reloads>,
     /// When the daemon was started.
     pub started: Timestamp,
     /// True once all sources are open, and that is stored.
@@ -101,8 +110,6 @@ pub struct Desk {
     pub guard: Arc<Guard>,
     /// Ends what would go on for ever.
     pub stop: CancellationToken,
-    /// What webhooks that are made here are checked against. Who changes webhooks holds it.
-    pub grounds: Arc<Mutex<Grounds>>,
 }
 
 /// How a source is, always the newest.
@@ -197,6 +204,7 @@ fn operations() -> OpenApiRouter<Desk> {
         .routes(routes!(resend::render))
         .routes(routes!(resend::replay))
         .routes(routes!(messages::show))
+        .routes(routes!(explain::explain))
         .routes(routes!(deliveries::list))
         .routes(routes!(deliveries::show))
         .routes(routes!(deliveries::retry))
@@ -204,6 +212,7 @@ fn operations() -> OpenApiRouter<Desk> {
         .routes(routes!(sources::list))
         .routes(routes!(keys::list, keys::create))
         .routes(routes!(keys::revoke))
+        .routes(routes!(reload::reload))
         .routes(routes!(lines::parse))
         .routes(routes!(audit::list))
         .routes(routes!(stream::listen))

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use super::{Webhooks, Writer, error::WriterError, keys::KeysError, made, roster::find};
 use crate::{
     config::{Webhook, WebhookId},
-    egress::Origin,
     event::{EventType, Notice},
     limits::REMOVES_PER_COMMIT,
     store::{Key, Prefix},
@@ -179,7 +178,7 @@ impl Writer {
 
 /// In the place of the one with its id; else behind those that were made as it was.
 fn enter(webhook: Arc<Webhook>, webhooks: &mut Vec<Arc<Webhook>>) {
-    let of_api = |webhook: &Webhook| webhook.transport.connection.origin == Origin::Api;
+    let of_api = |webhook: &Webhook| webhook.made.is_some();
     if let Some(place) = webhooks.iter_mut().find(|other| other.id == webhook.id) {
         *place = webhook;
         return;

@@ -20,6 +20,7 @@ use std::{
 
 use tempfile::TempDir;
 
+pub(super) use bench::webhook;
 use bench::{Bench, HOUR_S, claims_of, dead, delivered, line, retry_at};
 
 use super::{Command, Mode, Room};
