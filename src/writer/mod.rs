@@ -557,12 +557,7 @@ impl Writer {
                 };
                 answer.send(outcome).ok();
             }
-            Command::Report { events, answer } => {
-                if let Some(told) = self.stage_reports(events)? {
-                    self.commit()?;
-                    answer.send(told).ok();
-                }
-            }
+            Command::Report { events, answer } => self.report(events, answer)?,
             Command::Flush { input_ended, answer } => {
                 self.flush(input_ended)?;
                 answer.send(()).ok();
