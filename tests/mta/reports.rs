@@ -201,8 +201,9 @@ impl Filters {
         let spam = dir.path().join("spam.sock");
         spam_milter::serve(&spam);
         let opendkim = OpenDkim::start(dir.path());
-        let before = [spam, opendkim::socket(dir.path())].map(|path| format!("unix:{path:?}, "));
-        let before = before.concat().replace('"', "");
+        let before =
+            [spam, opendkim::socket(dir.path())].map(|path| format!("unix:{}, ", path.display()));
+        let before = before.concat();
         assert!(lines.contains("smtpd_milters =\n"), "the shipped lines begin a list so");
         let lines = lines.replacen("smtpd_milters =\n", &format!("smtpd_milters = {before}\n"), 1);
         let world = World::in_directory(dir, &lines);
