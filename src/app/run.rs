@@ -27,7 +27,6 @@ use crate::{
     clock::{self, SharedClock},
     config::{Config, Source, SourceKind, Start},
     parse::Whose,
-    report,
     source::{
         self, Batch, Health,
         file::{FileTail, Tally},
@@ -188,12 +187,7 @@ impl Daemon {
             health.push((name, told));
         }
         runtime.spawn(alerts::of_clock(pipeline.client(), pipeline.writer()));
-        let reports = report::Desk::new(
-            config.reports.clone(),
-            pipeline.search(),
-            pipeline.writer(),
-            Arc::clone(&clock),
-        );
+        let reports = reports::desk(config, &pipeline, Arc::clone(&clock));
         runtime.spawn(reports::take_all(captured, reports.clone(), stop_sources.clone()));
         let (telling_begun, has_begun) = watch::channel(false);
         let desk = Desk {

@@ -529,12 +529,7 @@ impl Writer {
                 self.deliveries.let_go(webhook);
             }
             Command::ApiKey { action, answer } => drop(answer.send(self.change_key(action)?)),
-            Command::Report { events, answer } => {
-                if let Some(told) = self.stage_reports(events)? {
-                    self.commit()?;
-                    answer.send(told).ok();
-                }
-            }
+            Command::Report { events, answer } => self.report(events, answer)?,
             Command::Flush { input_ended, answer } => {
                 self.flush(input_ended)?;
                 answer.send(()).ok();
