@@ -12,6 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::{
     Desk,
     attempts::Attempt,
+    audit::Target,
     caller::Caller,
     editor::{Edited, Refusal},
     extract::{At, Body},
@@ -80,7 +81,7 @@ pub(super) async fn create(
     State(desk): State<Desk>,
     Extension(caller): Extension<Caller>,
     Body(keys): Body<Map<String, Value>>,
-) -> Result<(StatusCode, Json<EditedWebhook>), Problem> {
+) -> Result<(StatusCode, Extension<Target>, Json<EditedWebhook>), Problem> {
     let (keys, is_enabled) = webhook_keys::taken(keys)?;
     let mut draft = Draft::new(keys);
     if draft.get("profile").is_none() {
@@ -89,7 +90,8 @@ pub(super) async fn create(
     }
     let enabled = is_enabled.unwrap_or(true);
     let made = desk.create_webhook(draft, enabled, &caller.owned).await?;
-    Ok((StatusCode::CREATED, edited(&desk, made).await?))
+    let target = Extension(Target(made.webhook.id.to_string()));
+    Ok((StatusCode::CREATED, target, edited(&desk, made).await?))
 }
 
 /// Changes a webhook that was made through the API: what is given replaces what was, null takes it

@@ -283,16 +283,6 @@ pub(crate) enum KeysCommand {
     },
 }
 
-/// Arguments of `ingest`.
-#[derive(Debug, Clone, Args)]
-pub(crate) struct IngestArgs {
-    #[command(flatten)]
-    pub(crate) ask: Ask,
-    /// The daemon's socket for reports (`reports.socket`), instead of the configured one.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["state", "api"])]
-    pub(crate) socket: Option<PathBuf>,
-}
-
 /// Arguments of `keys create`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct CreateKeyArgs {
@@ -311,6 +301,16 @@ pub(crate) struct CreateKeyArgs {
     /// The same of this domain's inbound events.
     #[arg(long = "owned-domain", value_name = "DOMAIN")]
     pub(crate) owned_domains: Vec<String>,
+}
+
+/// Arguments of `ingest`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct IngestArgs {
+    #[command(flatten)]
+    pub(crate) ask: Ask,
+    /// The daemon's socket for reports (`reports.socket`), instead of the configured one.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["state", "api"])]
+    pub(crate) socket: Option<PathBuf>,
 }
 
 /// Arguments of `webhooks`.

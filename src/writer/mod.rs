@@ -357,7 +357,7 @@ impl Writer {
             summary: Summary::default(),
         };
         let teller = writer.teller.clone();
-        Ok((writer, WriterHandle::new(commands, durable_seen, api_keys, teller, roster)))
+        Ok((writer, WriterHandle::new(commands, durable_seen, api_keys, roster, teller)))
     }
 
     /// Adds what comes out there to what the log says.
@@ -541,6 +541,7 @@ impl Writer {
                 answer.send(rotated).ok();
             }
             Command::Change { changes, answer } => drop(answer.send(self.turn_over(changes)?)),
+            Command::ClassBy { direction } => self.intake.correlator.class_by(direction),
             Command::LetGo { webhook } => {
                 self.commit()?;
                 self.deliveries.let_go(webhook);

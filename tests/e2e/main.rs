@@ -23,6 +23,7 @@ mod lost_store;
 mod postconf;
 mod program;
 mod receiver;
+mod reload;
 mod replay;
 mod rotation;
 mod run;

@@ -7,6 +7,7 @@ mod keys;
 mod model;
 mod pulse;
 mod replay_set;
+mod reports;
 mod retention;
 mod stored_form;
 
