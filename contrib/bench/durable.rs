@@ -20,7 +20,7 @@ use anyhow::{Context, Result, bail};
 use jiff::tz::TimeZone;
 use mailherald::{
     clock,
-    config::{Kept, Mail, Retention},
+    config::{Kept, Mail, Retention, Webhook, WebhookId},
     correlate::Direction,
     parse::Whose,
     queue::{
@@ -81,11 +81,13 @@ fn replay_into(file: &str, dir: &Path, retention: Retention) -> Result<()> {
     let runtime = runtime::Builder::new_multi_thread().worker_threads(1).enable_time().build()?;
     let _context = runtime.enter();
     let (batches, inbox) = mpsc::channel(WAITING);
-    let (writer, handle) = Writer::new(setup(dir, retention)?, inbox).context("begin to write")?;
+    let webhook = Arc::new(webhook::webhook("http://127.0.0.1:9/")?);
+    let (writer, handle) = Writer::new(setup(dir, retention, Arc::clone(&webhook))?, inbox)
+        .context("begin to write")?;
     let tokio = runtime.handle().clone();
     let writing = thread::spawn(move || writer.run(&tokio));
     let (all_read, is_all_read) = watch::channel(false);
-    let receiving = runtime.spawn(receive(handle.clone(), is_all_read));
+    let receiving = runtime.spawn(receive(handle.clone(), webhook.id, is_all_read));
     read(file, &batches)?;
     drop(batches);
     let delivered = runtime.block_on(async {
@@ -104,7 +106,7 @@ fn replay_into(file: &str, dir: &Path, retention: Retention) -> Result<()> {
     Ok(())
 }
 
-fn setup(dir: &Path, retention: Retention) -> Result<Setup> {
+fn setup(dir: &Path, retention: Retention, webhook: Arc<Webhook>) -> Result<Setup> {
     let mail = Mail::default();
     Ok(Setup {
         store: Store::open(dir).context("open the store")?,
@@ -115,7 +117,7 @@ fn setup(dir: &Path, retention: Retention) -> Result<Setup> {
             silence: None,
             whose: Whose::Postfix,
         }],
-        webhooks: vec![Arc::new(webhook::webhook("http://127.0.0.1:9/")?)],
+        webhooks: vec![webhook],
         keys: Keys::default(),
         direction: Direction { mynetworks: mail.mynetworks, ..Direction::default() },
         zone: TimeZone::system(),
@@ -147,12 +149,16 @@ fn read(file: &str, batches: &mpsc::Sender<Batch>) -> Result<()> {
 }
 
 /// Says yes to every delivery until all is read and there are no more. How many those were.
-async fn receive(writer: WriterHandle, mut is_all_read: watch::Receiver<bool>) -> Result<u64> {
+async fn receive(
+    writer: WriterHandle,
+    webhook: WebhookId,
+    mut is_all_read: watch::Receiver<bool>,
+) -> Result<u64> {
     let mut durable = writer.durable();
     let mut delivered = 0;
     loop {
         let was_last = *is_all_read.borrow_and_update();
-        let claimed = writer.claim(0, CLAIMED).await.context("claim")?;
+        let claimed = writer.claim(webhook, CLAIMED).await.context("claim")?;
         let is_idle = claimed.claims.is_empty() && !claimed.more;
         let taken = |claim| {
             let sighting =
@@ -162,7 +168,7 @@ async fn receive(writer: WriterHandle, mut is_all_read: watch::Receiver<bool>) -
         // As the senders do, which report what came of many attempts at once.
         let finished: Vec<_> = claimed.claims.into_iter().map(taken).collect();
         delivered += finished.len() as u64;
-        writer.finish_all(0, finished).await.context("finish")?;
+        writer.finish_all(webhook, finished).await.context("finish")?;
         if !is_idle {
             continue;
         }

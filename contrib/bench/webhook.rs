@@ -20,6 +20,7 @@ pub(crate) fn webhook(url: &str) -> Result<Webhook> {
         profile,
         events,
         secret: Secret::generate().context("a secret")?,
+        made: None,
         filter_users: None,
         filter_domains: None,
         timeout: profile.timeout(),

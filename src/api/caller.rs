@@ -123,20 +123,11 @@ pub(super) async fn pace(
     }
 }
 
-impl Peer {
-    /// Who is counted when no key is shown.
-    fn who(self) -> Who {
-        match self {
-            Self::Process(uid) => Who::User(uid),
-            Self::Network(address) => Who::stranger(address.ip()),
-        }
-    }
-}
-
 impl Caller {
     /// Somebody who may ask for everything.
     fn of_host(uid: u32) -> Self {
-        Self { name: format!("user {uid}"), key: None, role: Role::Admin, owned: Owned::default() }
+        let (name, owned) = (format!("user {uid}"), Owned::default());
+        Self { name, key: None, role: Role::Admin, owned }
     }
 
     /// A key that does not own everything sees the webhooks that it could have made itself.
@@ -165,6 +156,16 @@ impl Caller {
         match named.find(|(_, name)| is_hidden(name)) {
             Some((_, name)) => Err(Problem::unknown_webhook(name, &[])),
             None => Ok(()),
+        }
+    }
+}
+
+impl Peer {
+    /// Who is counted when no key is shown.
+    fn who(self) -> Who {
+        match self {
+            Self::Process(uid) => Who::User(uid),
+            Self::Network(address) => Who::stranger(address.ip()),
         }
     }
 }

@@ -185,7 +185,7 @@ fn checked(
     narrow(&mut made.draft, owned)?;
     let (webhook, odd) = made.draft.check(id, grounds).map_err(|wrong| {
         let is_error = |problem: &&config::Problem| problem.severity == Severity::Error;
-        Refusal::Invalid(wrong.iter().filter(is_error).map(FieldError::from).collect())
+        Refusal::Invalid(wrong.iter().filter(is_error).map(of_key).collect())
     })?;
     if !owned.is_everything() && webhook.events.of_service(Service::Operational) != TypeSet::empty()
     {
@@ -199,7 +199,7 @@ fn checked(
         return Err(Refusal::NameTaken(taken));
     }
     let webhook = Arc::new(Webhook { made: Some(made), ..webhook });
-    Ok((webhook, odd.iter().map(FieldError::from).collect()))
+    Ok((webhook, odd.iter().map(of_key).collect()))
 }
 
 /// Whoever owns a part of the mail asks for that, or for less (webhooks.md C19, M11).
@@ -248,10 +248,8 @@ fn error(field: &str, code: Code, message: impl Into<String>) -> FieldError {
     FieldError { field: field.to_owned(), code: code.name().to_owned(), message: message.into() }
 }
 
-impl From<&config::Problem> for FieldError {
-    fn from(problem: &config::Problem) -> Self {
-        let field = problem.key.strip_prefix("webhook.").unwrap_or(&problem.key);
-        let hint = problem.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
-        error(field, problem.code, format!("{}{hint}", problem.message))
-    }
+/// The field is the key of the request.
+fn of_key(problem: &config::Problem) -> FieldError {
+    let field = problem.key.strip_prefix("webhook.").unwrap_or(&problem.key).to_owned();
+    FieldError { field, ..FieldError::from(problem) }
 }

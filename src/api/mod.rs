@@ -18,6 +18,7 @@ pub mod document;
 mod editor;
 pub mod event_types;
 pub mod events;
+pub mod explain;
 mod extract;
 mod guard;
 pub mod health;
@@ -29,6 +30,7 @@ mod metrics;
 pub mod network;
 mod pace;
 pub mod problem;
+pub mod reload;
 pub mod reports;
 pub mod resend;
 pub mod rotation;
@@ -75,6 +77,7 @@ pub use guard::Guard;
 use caller::Peer;
 use network::Network;
 use problem::Problem;
+use reload::Reloads;
 
 /// How long answers under way may take once it is time to end.
 const GRACE: Duration = Duration::from_secs(2);
@@ -84,6 +87,8 @@ const GRACE: Duration = Duration::from_secs(2);
 pub struct Desk {
     /// The sources by name, and how each is.
     pub sources: Arc<[(String, HealthReceiver)]>,
+    /// Those of them that read log files: names and patterns.
+    pub logs: Arc<[(String, Vec<String>)]>,
     /// Knows the webhooks and the state of their deliveries.
     pub writer: WriterHandle,
     /// Makes requests that are asked for here.
@@ -94,6 +99,10 @@ pub struct Desk {
     pub reports: report::Desk<Search>,
     /// Tells the time.
     pub clock: SharedClock,
+    /// What webhooks that are made here are checked against. Who changes webhooks holds it.
+    pub grounds: Arc<Mutex<Grounds>>,
+    /// Asks for the configuration to be read again; None when there is no file.
+    pub reloads: Option<Reloads>,
     /// When the daemon was started.
     pub started: Timestamp,
     /// True once all sources are open, and that is stored.
@@ -102,8 +111,6 @@ pub struct Desk {
     pub guard: Arc<Guard>,
     /// Ends what would go on for ever.
     pub stop: CancellationToken,
-    /// What webhooks that are made here are checked against. Who changes webhooks holds it.
-    pub grounds: Arc<Mutex<Grounds>>,
 }
 
 /// How a source is, always the newest.
@@ -198,6 +205,7 @@ fn operations() -> OpenApiRouter<Desk> {
         .routes(routes!(resend::render))
         .routes(routes!(resend::replay))
         .routes(routes!(messages::show))
+        .routes(routes!(explain::explain))
         .routes(routes!(deliveries::list))
         .routes(routes!(deliveries::show))
         .routes(routes!(deliveries::retry))
@@ -205,6 +213,7 @@ fn operations() -> OpenApiRouter<Desk> {
         .routes(routes!(sources::list))
         .routes(routes!(keys::list, keys::create))
         .routes(routes!(keys::revoke))
+        .routes(routes!(reload::reload))
         .routes(routes!(event_types::list))
         .routes(routes!(lines::parse))
         .routes(routes!(audit::list))

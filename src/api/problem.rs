@@ -25,12 +25,12 @@ pub struct Problem {
     pub code: String,
     /// What it is this time.
     pub detail: String,
-    /// Seconds to wait before asking again; said in the header `Retry-After`.
-    #[serde(skip)]
-    pub(super) retry_after_s: Option<u64>,
     /// What is wrong with the parts of what was given; left out when it is not about them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldError>,
+    /// Seconds to wait before asking again; said in the header `Retry-After`.
+    #[serde(skip)]
+    pub(super) retry_after_s: Option<u64>,
 }
 
 /// What is wrong, or odd, about a part of what was given.
@@ -50,14 +50,8 @@ const EGRESS_DENIED: &str = "egress_denied";
 impl Problem {
     fn new(status: StatusCode, code: &str, title: &str, detail: impl Into<String>) -> Self {
         let (title, code) = (title.to_owned(), code.to_owned());
-        Self {
-            title,
-            status: status.as_u16(),
-            code,
-            detail: detail.into(),
-            retry_after_s: None,
-            errors: Vec::new(),
-        }
+        let (status, detail) = (status.as_u16(), detail.into());
+        Self { title, status, code, detail, errors: Vec::new(), retry_after_s: None }
     }
 
     /// What was asked for does not exist.

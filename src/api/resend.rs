@@ -82,15 +82,12 @@ pub(super) async fn replay(
     Body(whom): Body<ToWhom>,
 ) -> Result<Json<Resent>, Problem> {
     let (seq, event) = desk.event(&id).await?;
-    let webhooks = match &whom.webhooks {
-        Some(names) => {
-            let named = names.iter().map(|name| desk.webhook(name));
-            named.collect::<Result<Vec<_>, Problem>>()?
-        }
-        None => {
-            let all = desk.webhooks();
-            all.iter().filter(|webhook| webhook.subscription().wants(&event)).cloned().collect()
-        }
+    let webhooks = if let Some(names) = &whom.webhooks {
+        let those = names.iter().map(|name| desk.webhook(name));
+        those.collect::<Result<Vec<_>, Problem>>()?
+    } else {
+        let all = desk.webhooks();
+        all.iter().filter(|webhook| webhook.subscription().wants(&event)).cloned().collect()
     };
     let mut data = Vec::new();
     for webhook in webhooks {

@@ -35,6 +35,22 @@ pub struct Source {
     /// Bytes of half lines that were lost so: the least that was.
     #[serde(default, skip_serializing_if = "is_none")]
     pub bytes_lost: u64,
+    /// Messages that a milter told of and whose facts were dropped, because they were not taken in time:
+    /// their events know what the log knows.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub facts_dropped: u64,
+    /// Connections that a milter refused, because there were too many: their mail passed.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub connections_refused: u64,
+    /// Connections to a milter that broke off, or were no mail server's.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub connections_broken: u64,
+    /// Reports that a milter took out of the mail.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub reports: u64,
+    /// Reports that it left alone, because there were too many at once.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub reports_dropped: u64,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
@@ -79,6 +95,11 @@ pub(super) async fn list(State(desk): State<Desk>) -> Json<Sources> {
             duplicate_files: health.tally.duplicate_files,
             truncations_without_copy: health.tally.truncations_without_copy,
             bytes_lost: health.tally.bytes_lost,
+            facts_dropped: health.milter.dropped,
+            connections_refused: health.milter.refused,
+            connections_broken: health.milter.broken,
+            reports: health.milter.reports,
+            reports_dropped: health.milter.reports_dropped,
         }
     };
     Json(Sources { data: desk.sources.iter().map(view).collect() })

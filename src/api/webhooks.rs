@@ -90,8 +90,8 @@ pub(super) async fn create(
     }
     let enabled = is_enabled.unwrap_or(true);
     let made = desk.create_webhook(draft, enabled, &caller.owned).await?;
-    let made = edited(&desk, made).await?;
-    Ok((StatusCode::CREATED, Extension(Target(made.webhook.name.clone())), made))
+    let target = Extension(Target(made.webhook.id.to_string()));
+    Ok((StatusCode::CREATED, target, edited(&desk, made).await?))
 }
 
 /// Changes a webhook that was made through the API: what is given replaces what was, null takes it

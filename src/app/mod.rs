@@ -2,6 +2,7 @@
 //! order. Only here the whole line from source to endpoint is known.
 //!
 //! * `run` — the daemon: `source` → writer → senders, until a signal;
+//! * `reload` — another configuration for the running daemon;
 //! * `replay` — history into the same store and queue, until all is sent;
 //! * `dry_run` — history to standard output, without store and network;
 //! * `demo` — the whole way on this machine;
@@ -20,6 +21,7 @@ mod full_disk;
 mod lateness;
 mod opening;
 mod pipeline;
+mod reload;
 mod replay;
 mod replay_set;
 mod reports;
@@ -33,5 +35,6 @@ pub use doctor::{Finding, State, doctor};
 pub use dry_run::{DryRun, DrySummary, dry_run};
 pub use error::AppError;
 pub use opening::{TRY_STORE, try_store};
+pub use reload::Loader;
 pub use replay::{Ended, Replay, Replayed, plan as replay_plan, replay};
 pub use run::run;

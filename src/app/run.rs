@@ -1,11 +1,14 @@
 //! The daemon: everything that was configured, until a signal.
 
-use std::{io, sync::Arc};
+use std::{
+    io,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use jiff::Timestamp;
 use tokio::{
     runtime::Runtime,
-    sync::{Mutex, mpsc, watch},
+    sync::{self, mpsc, watch},
     task::{JoinHandle, JoinSet},
 };
 use tokio_util::sync::CancellationToken;
@@ -14,12 +17,13 @@ use super::{
     AppError, alerts, control, full_disk, lateness,
     opening::{self, open_store},
     pipeline::{Parts, Pipeline, whose},
+    reload::{Asked, Latest, Loader, Reloader},
     reports, service,
     signals::Signals,
     webhooks,
 };
 use crate::{
-    api::{Desk, HealthReceiver},
+    api::{Desk, HealthReceiver, reload::Reloads},
     clock::{self, SharedClock},
     config::{Config, Source, SourceKind, Start},
     parse::Whose,
@@ -38,19 +42,21 @@ use crate::{
 ///
 /// # Errors
 /// When something cannot be started, or the store or a source fails under way.
-pub fn run(config: &Config) -> Result<Summary, AppError> {
+pub fn run(config: Config, loader: Option<&Loader>) -> Result<Summary, AppError> {
+    let latest = Latest::new(Mutex::new(Arc::new(config)));
     let runtime = runtime()?;
     // sled works in threads of its own, whose panics nobody else would hear of.
     store::end_process_on_panic();
     loop {
-        let (is_told_to_stop, ended) = match start(config, &runtime) {
+        let config = Arc::clone(&latest.lock().unwrap_or_else(PoisonError::into_inner));
+        let (is_told_to_stop, ended) = match start(&config, loader, &latest, &runtime) {
             Ok((daemon, signals)) => runtime.block_on(daemon.until(signals)),
             Err(error) => (false, Err(error)),
         };
         let may_wait = !is_told_to_stop && config.sources.iter().all(can_be_read_again);
         match ended {
             Err(error) if error.is_disk_full() && may_wait => {
-                if !runtime.block_on(full_disk::wait(config, &error))? {
+                if !runtime.block_on(full_disk::wait(&config, &error))? {
                     return Err(error);
                 }
             }
@@ -68,11 +74,26 @@ fn can_be_read_again(source: &Source) -> bool {
     matches!(source.kind, SourceKind::File(_) | SourceKind::Milter(_))
 }
 
-fn start(config: &Config, runtime: &Runtime) -> Result<(Daemon, Signals), AppError> {
+fn start(
+    config: &Arc<Config>,
+    loader: Option<&Loader>,
+    latest: &Latest,
+    runtime: &Runtime,
+) -> Result<(Daemon, Signals), AppError> {
     // Before the signals: it may wait for another process, and a signal may end that at once.
     let store = open_store(&config.state_dir, &*clock::system())?;
     let signals = runtime.block_on(async { Signals::install() })?;
-    let daemon = Daemon::start(config, store, runtime)?;
+    let (asked, reloads) = runtime.block_on(async { Asked::listen() })?;
+    let daemon = Daemon::start(config, store, loader.map(|_| reloads), runtime)?;
+    let reloader = Reloader {
+        loader: loader.cloned(),
+        started: Arc::clone(config),
+        egress: config.egress.clone(),
+        mail: config.mail.clone(),
+        latest: Arc::clone(latest),
+        desk: daemon.desk.clone(),
+    };
+    runtime.spawn(reloader.run(asked, daemon.stop_sources.clone()));
     runtime.spawn(say_running(config, daemon.desk.has_begun.clone()));
     runtime.spawn(service::tell(daemon.desk.clone()));
     Ok((daemon, signals))
@@ -117,6 +138,7 @@ impl Daemon {
     pub(super) fn start(
         config: &Config,
         store: Store,
+        reloads: Option<Reloads>,
         runtime: &Runtime,
     ) -> Result<Self, AppError> {
         let clock = clock::system();
@@ -176,16 +198,18 @@ impl Daemon {
         let (telling_begun, has_begun) = watch::channel(false);
         let desk = Desk {
             sources: health.clone().into(),
+            logs: log_files(config),
             writer: pipeline.writer(),
             client: pipeline.client(),
             reports,
             search: pipeline.search(),
             started: clock.now(),
             clock: Arc::clone(&clock),
+            grounds: Arc::new(sync::Mutex::new(webhooks::grounds(config))),
+            reloads,
             has_begun,
             guard: Arc::default(),
             stop: stop_sources.clone(),
-            grounds: Arc::new(Mutex::new(webhooks::grounds(config))),
         };
         runtime.spawn(begin(health.clone(), pipeline.writer(), telling_begun));
         control::start(config, desk.clone(), runtime, stop_sources.clone());
@@ -251,6 +275,15 @@ async fn begin(
     if writer.flush().await.is_ok() {
         begun.send_replace(true);
     }
+}
+
+/// The sources that read log files: names and patterns.
+fn log_files(config: &Config) -> Arc<[(String, Vec<String>)]> {
+    let patterns = |source: &Source| match &source.kind {
+        SourceKind::File(file) => Some((source.name.clone(), file.include.clone())),
+        _ => None,
+    };
+    config.sources.iter().filter_map(patterns).collect()
 }
 
 /// The thread or the task of one source.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::AppError;
 use crate::{
-    config::{Config, Grounds, Privacy, Webhook, kept_hash_key},
+    config::{Config, Grounds, Privacy, Source, SourceKind, Webhook, kept_hash_key},
     store::Store,
     writer::made_webhooks,
 };
@@ -48,7 +48,12 @@ pub(super) fn grounds(config: &Config) -> Grounds {
         egress: config.egress.clone(),
         routes: config.mail.routes.clone(),
         state_dir: config.state_dir.clone(),
+        takes_reports: config.reports.socket.is_some() || config.sources.iter().any(takes_reports),
     }
+}
+
+fn takes_reports(source: &Source) -> bool {
+    matches!(&source.kind, SourceKind::Milter(milter) if milter.reports)
 }
 
 /// The file may name a webhook as one is named that was made before.

@@ -105,6 +105,15 @@ pub(crate) enum Command {
     Doctor,
     /// Ask the running daemon about webhooks.
     Webhooks(WebhooksArgs),
+    /// Tell the story of a message: its lines, its way, its events, who was told and who was not.
+    ///
+    /// By queue ID, Message-ID, uid (msg_…), event id (evt_…), or recipient: then of the latest few
+    /// messages. Lines are read where they are now, in rotated and compressed logs too.
+    Explain(ExplainArgs),
+    /// List events, show one, or send one again.
+    Events(EventsArgs),
+    /// List deliveries, show one with every attempt, send one again, or call one off.
+    Deliveries(DeliveriesArgs),
     /// List deliveries that ended badly, send them again, or clear them away.
     Dead(DeadArgs),
     /// Take in a complaint or a late bounce that came as mail, from standard input.
@@ -274,16 +283,6 @@ pub(crate) enum KeysCommand {
     },
 }
 
-/// Arguments of `ingest`.
-#[derive(Debug, Clone, Args)]
-pub(crate) struct IngestArgs {
-    #[command(flatten)]
-    pub(crate) ask: Ask,
-    /// The daemon's socket for reports (`reports.socket`), instead of the configured one.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["state", "api"])]
-    pub(crate) socket: Option<PathBuf>,
-}
-
 /// Arguments of `keys create`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct CreateKeyArgs {
@@ -302,6 +301,16 @@ pub(crate) struct CreateKeyArgs {
     /// The same of this domain's inbound events.
     #[arg(long = "owned-domain", value_name = "DOMAIN")]
     pub(crate) owned_domains: Vec<String>,
+}
+
+/// Arguments of `ingest`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct IngestArgs {
+    #[command(flatten)]
+    pub(crate) ask: Ask,
+    /// The daemon's socket for reports (`reports.socket`), instead of the configured one.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["state", "api"])]
+    pub(crate) socket: Option<PathBuf>,
 }
 
 /// Arguments of `webhooks`.
@@ -461,6 +470,147 @@ pub(crate) struct RotateSecretArgs {
 /// A length of time, as the configuration writes it.
 fn span(text: &str) -> Result<Duration, &'static str> {
     parse_duration(text).ok_or("write it like 30m, 24h or 7d")
+}
+
+/// Arguments of `explain`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ExplainArgs {
+    #[command(flatten)]
+    pub(crate) ask: Ask,
+    /// Queue ID, Message-ID, uid, event id or recipient.
+    pub(crate) query: String,
+}
+
+/// Arguments of `events`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct EventsArgs {
+    #[command(flatten)]
+    pub(crate) ask: Ask,
+    #[command(subcommand)]
+    pub(crate) command: EventsCommand,
+}
+
+/// What is done with events.
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum EventsCommand {
+    /// List events, the latest stored first.
+    List(EventsWhich),
+    /// Show one event.
+    Show {
+        /// Its id, as in `evt_…`.
+        id: String,
+    },
+    /// Send an event again, as new deliveries with the same event id.
+    Replay {
+        /// Its id, as in `evt_…`.
+        id: String,
+        /// Only to this webhook, by name or id, whatever its filters say; may be given several
+        /// times. Without it, to all that want the event.
+        #[arg(long, value_name = "NAME")]
+        webhook: Vec<String>,
+    },
+}
+
+/// Which events.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct EventsWhich {
+    /// Of these types: names and wildcards, with commas between them.
+    #[arg(long = "type", value_name = "TYPES")]
+    pub(crate) kind: Option<String>,
+    /// Of the message with this uid.
+    #[arg(long, value_name = "UID")]
+    pub(crate) uid: Option<String>,
+    /// Of this queue ID.
+    #[arg(long, value_name = "ID")]
+    pub(crate) queue_id: Option<String>,
+    /// Of messages with this Message-ID, in angle brackets or without.
+    #[arg(long, value_name = "ID")]
+    pub(crate) message_id: Option<String>,
+    /// From this envelope sender.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) from: Option<String>,
+    /// For this recipient, before or after alias expansion.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) to: Option<String>,
+    /// Of messages that this user submitted.
+    #[arg(long, value_name = "USER")]
+    pub(crate) user: Option<String>,
+    /// For recipients in this domain.
+    #[arg(long, value_name = "DOMAIN")]
+    pub(crate) domain: Option<String>,
+    /// That happened then or later, as in 2026-03-01T00:00:00Z.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<Timestamp>,
+    /// That happened before then.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) until: Option<Timestamp>,
+    /// How many at most.
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub(crate) limit: usize,
+}
+
+/// Arguments of `deliveries`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct DeliveriesArgs {
+    #[command(flatten)]
+    pub(crate) ask: Ask,
+    #[command(subcommand)]
+    pub(crate) command: DeliveriesCommand,
+}
+
+/// What is done with deliveries.
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum DeliveriesCommand {
+    /// List deliveries by their events, the latest stored first.
+    List(DeliveriesWhich),
+    /// Show one delivery with every attempt.
+    Show {
+        /// Its id, as a list shows it.
+        id: String,
+    },
+    /// Send its event to its webhook again, from the first attempt on.
+    Retry {
+        /// Its id.
+        id: String,
+    },
+    /// Call a delivery off that waits.
+    Cancel {
+        /// Its id.
+        id: String,
+    },
+}
+
+/// Which deliveries.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct DeliveriesWhich {
+    /// To this webhook, by name or id.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) webhook: Option<String>,
+    /// In this state: pending, held, `in_flight`, delivered, dead, discarded, blocked, cancelled,
+    /// expired or settled.
+    #[arg(long, value_name = "STATE")]
+    pub(crate) in_state: Option<String>,
+    /// Of events of these types, as for a list of events.
+    #[arg(long = "type", value_name = "TYPES")]
+    pub(crate) kind: Option<String>,
+    /// Of the event with this id.
+    #[arg(long, value_name = "ID")]
+    pub(crate) event: Option<String>,
+    /// Of events of the message with this uid.
+    #[arg(long, value_name = "UID")]
+    pub(crate) uid: Option<String>,
+    /// Of events for this recipient.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) to: Option<String>,
+    /// Of events that happened then or later, as in 2026-03-01T00:00:00Z.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<Timestamp>,
+    /// Of events that happened before then.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) until: Option<Timestamp>,
+    /// How many at most.
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub(crate) limit: usize,
 }
 
 /// Arguments of `dead`.

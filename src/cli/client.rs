@@ -153,6 +153,17 @@ impl Daemon {
         self.answer(request.header("content-type", "application/json").body(bytes))
     }
 
+    /// What comes of changing what is at that place.
+    pub(super) fn patch<T: DeserializeOwned>(
+        &self,
+        segments: &[&str],
+        body: &impl Serialize,
+    ) -> Result<T, DaemonError> {
+        let bytes = serde_json::to_vec(body).map_err(DaemonError::Strange)?;
+        let request = self.client.patch(self.url(segments));
+        self.answer(request.header("content-type", "application/json").body(bytes))
+    }
+
     /// What comes of a mail. A daemon that hangs is given up: the mail server waits.
     pub(super) fn post_mail<T: DeserializeOwned>(
         &self,
@@ -187,17 +198,6 @@ impl Daemon {
     /// Waits for what a command does here and there.
     pub(super) fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
         self.runtime.block_on(work)
-    }
-
-    /// What comes of changing what is at that place.
-    pub(super) fn patch<T: DeserializeOwned>(
-        &self,
-        segments: &[&str],
-        body: &impl Serialize,
-    ) -> Result<T, DaemonError> {
-        let bytes = serde_json::to_vec(body).map_err(DaemonError::Strange)?;
-        let request = self.client.patch(self.url(segments));
-        self.answer(request.header("content-type", "application/json").body(bytes))
     }
 
     fn url(&self, segments: &[&str]) -> Url {

@@ -49,7 +49,7 @@ pub const EXIT_CODES: &[(u8, &str)] = &[
     (FOUND, "check, doctor, webhooks test, webhooks verify: ran well, and found errors"),
     (USAGE, "Wrong arguments"),
     (DATA, "The data of an input is unusable"),
-    (NO_INPUT, "An input does not exist"),
+    (NO_INPUT, "An input does not exist, or nothing is known about what was asked for"),
     (UNAVAILABLE, "The daemon that is asked does not run"),
     (SOFTWARE, "A bug in mailherald: please report it"),
     (CANNOT_CREATE, "A file or directory could not be made"),
@@ -70,6 +70,11 @@ const SILENT_HINT: &str = "is it running, with this configuration? systemctl sta
 /// What to do when a daemon on the network lets nobody in.
 const KEY_HINT: &str = "make a key on its host with `mailherald keys create NAME`, and set \
      MAILHERALD_API_KEY to it";
+
+/// What to do when nobody knows a message.
+const UNKNOWN_HINT: &str = "it was kept for long enough, or its lines were never read: see what is \
+     there with `mailherald events list --to ADDRESS`, how far the logs are read with \
+     `mailherald sources`, and fill in what is missing with `mailherald replay FILE…`";
 
 /// What to do when a stored secret does not open.
 const OPEN_HINT: &str = "name the file of that key in seal_key_file, or in former_seal_key_file if \
@@ -125,6 +130,9 @@ pub enum Failure {
     /// The running daemon was asked, and gave no answer that can be used.
     #[error(transparent)]
     Daemon(#[from] DaemonError),
+    /// What was asked for is in no event that is stored, and in no message under way.
+    #[error("nothing is known about `{0}`")]
+    Unknown(String),
     /// A mail was not taken in, and whoever has it is to keep it.
     #[error("the mail is not taken in; bring it again later")]
     NotTaken(#[source] Box<Self>),
@@ -145,6 +153,7 @@ impl Failure {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::ProblemsFound => FOUND,
+            Self::Unknown(_) => NO_INPUT,
             Self::Config(ConfigError::Invalid { .. }) | Self::Flags(FlagsError::Invalid(_)) => {
                 CONFIG
             }
@@ -222,6 +231,7 @@ impl Failure {
                 Some("start it again in the same way: it goes on where it was".to_owned())
             }
             Self::NotTaken(failure) => failure.hint(),
+            Self::Unknown(_) => Some(UNKNOWN_HINT.to_owned()),
             Self::App(error) => app_hint(error),
             Self::Daemon(DaemonError::Silent { source, .. }) if is_denied(source) => {
                 Some("ask as root or as the user that the daemon runs as: sudo".to_owned())
@@ -383,6 +393,7 @@ mod tests {
         let denied = || ErrorKind::PermissionDenied.into();
         let cases = [
             (Failure::ProblemsFound, 1),
+            (Failure::Unknown("x".into()), 66),
             (Failure::Config(invalid), 78),
             (Failure::Config(ConfigError::Read { path: "c".into(), source: denied() }), 77),
             (input(ErrorKind::NotFound), 66),

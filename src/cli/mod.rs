@@ -8,8 +8,11 @@ pub mod args;
 mod check;
 mod client;
 mod dead;
+mod deliveries;
 mod demo;
 mod doctor;
+mod events;
+mod explain;
 mod failure;
 mod generate;
 mod ingest;
@@ -63,6 +66,9 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Check => check::run(&global),
         Command::Doctor => doctor::run(&global),
         Command::Webhooks(args) => webhooks::run(&args, &global),
+        Command::Explain(args) => explain::run(&args, &global),
+        Command::Events(args) => events::run(&args, &global),
+        Command::Deliveries(args) => deliveries::run(&args, &global),
         Command::Dead(args) => dead::run(&args, &global),
         Command::Ingest(args) => ingest::run(&args, &global),
         Command::Keys(args) => keys::run(&args, &global),

@@ -3,6 +3,7 @@
 use std::{
     io::{self, Write},
     path::Path,
+    sync::Arc,
 };
 
 use super::{
@@ -10,7 +11,7 @@ use super::{
     args::{Global, RunArgs},
 };
 use crate::{
-    app,
+    app::{self, Loader},
     config::{self, Config, Flags, Mail, NewSecret, Problem, Purpose, Source, postconf},
 };
 
@@ -18,8 +19,19 @@ use crate::{
 pub(super) fn run(args: &RunArgs, global: &Global) -> Result<(), Failure> {
     let mut config = config(args, global)?;
     ask_postfix(&mut config.mail, &config.sources);
-    app::run(&config)?;
+    let loader = args.webhook.is_none().then(|| loader(global));
+    app::run(config, loader.as_ref())?;
     Ok(())
+}
+
+/// Reads the file again as it was read at the start, for a reload.
+fn loader(global: &Global) -> Loader {
+    let path = global.config_path().to_owned();
+    Arc::new(move || {
+        let mut loaded = config::load(&path, Purpose::Daemon)?;
+        ask_postfix(&mut loaded.config.mail, &loaded.config.sources);
+        Ok(loaded)
+    })
 }
 
 /// The configuration that the flags spell out, or the one in the file. Says what is odd about it,

@@ -52,6 +52,17 @@ pub(super) fn all(
     print(&mut out, values, global.json, table).map_err(Failure::Output)
 }
 
+/// Prints one thing in words of its own.
+pub(super) fn text(value: &impl Serialize, global: &Global, words: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    let printed = if global.json {
+        serde_json::to_writer(&mut out, value).map_err(io::Error::from).and_then(|()| writeln!(out))
+    } else {
+        out.write_all(words.as_bytes())
+    };
+    printed.and_then(|()| out.flush()).map_err(Failure::Output)
+}
+
 /// Says something beside the answer, on standard error.
 pub(super) fn note(text: &str) {
     // There is nobody left to tell when standard error is closed.

@@ -31,6 +31,11 @@ fn notes(source: &Source) -> String {
         (source.lines_truncated, "lines cut"),
         (source.duplicate_files, "duplicate files"),
         (source.truncations_without_copy, "truncations without a copy"),
+        (source.facts_dropped, "facts dropped"),
+        (source.connections_refused, "connections refused"),
+        (source.connections_broken, "connections broken off"),
+        (source.reports, "reports taken"),
+        (source.reports_dropped, "reports dropped"),
     ];
     let said = counts.iter().filter(|(count, _)| *count > 0);
     said.map(|(count, what)| format!("{what}: {count}")).collect::<Vec<_>>().join(", ")

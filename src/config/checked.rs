@@ -375,6 +375,22 @@ impl Webhook {
         self.transport.keys.ring().unwrap_or_else(|| KeyRing::new(self.secret.clone()))
     }
 
+    /// Says the same, whatever has become of its secret since.
+    #[must_use]
+    pub fn is_as(&self, other: &Self) -> bool {
+        let Self { id, name, url, profile, events, secret, filter_users, filter_domains, .. } =
+            self;
+        let Self { timeout, schedule, concurrency, policy, transport, selection, made, .. } = self;
+        let keys = other.transport.keys.clone();
+        (*id, name, url, *profile, *events, secret)
+            == (other.id, &other.name, &other.url, other.profile, other.events, &other.secret)
+            && (filter_users, filter_domains) == (&other.filter_users, &other.filter_domains)
+            && (*timeout, schedule, *concurrency)
+                == (other.timeout, &other.schedule, other.concurrency)
+            && (policy, selection, made) == (&other.policy, &other.selection, &other.made)
+            && Transport { keys, ..transport.clone() } == other.transport
+    }
+
     /// What decides of which events it is told.
     #[must_use]
     pub fn subscription(&self) -> Subscription<'_> {

@@ -28,9 +28,8 @@ use crate::{
 /// Keys that only the file has: they name files of this host, or lead past the egress policy.
 const ONLY_OF_FILE: [&str; 6] =
     ["secret_file", "ca_file", "client_cert", "client_key", "proxy", "insecure_skip_verify"];
-/// Types that no source tells of in this version: there is no tracking, and no reader of reports.
-const NEVER_TOLD: [EventType; 3] =
-    [EventType::OutboundOpened, EventType::OutboundClicked, EventType::OutboundComplaint];
+/// Types that no source tells of in this version: there is no tracking.
+const NEVER_TOLD: [EventType; 2] = [EventType::OutboundOpened, EventType::OutboundClicked];
 
 /// A key that a draft may have.
 #[derive(Debug, Clone)]
@@ -77,6 +76,8 @@ pub struct Grounds {
     pub routes: Vec<Route>,
     /// Where the key lies that addresses are hashed with.
     pub state_dir: PathBuf,
+    /// A milter takes reports out of the mail, or pipes may bring them.
+    pub takes_reports: bool,
 }
 
 impl Draft {
@@ -137,7 +138,7 @@ impl Draft {
         let mut problems = Problems::new("");
         let webhook = self.read(id, grounds, true, &mut problems);
         if let Some(webhook) = &webhook {
-            warn(webhook, self, &mut problems);
+            warn(webhook, self, grounds, &mut problems);
         }
         let is_wrong = problems.any_error();
         let found = without_echoes(problems.into_sorted());
@@ -252,7 +253,7 @@ fn check_name(name: &str, problems: &mut Problems<'_>) {
     }
 }
 
-fn warn(webhook: &Webhook, draft: &Draft, problems: &mut Problems<'_>) {
+fn warn(webhook: &Webhook, draft: &Draft, grounds: &Grounds, problems: &mut Problems<'_>) {
     if webhook.url.scheme() == "http" {
         let words = "http: whoever is on the way can read the events; https is safer";
         problems.warn(&(0..0), "webhook.url", words).code = Code::PlainHttp;
@@ -262,6 +263,14 @@ fn warn(webhook: &Webhook, draft: &Draft, problems: &mut Problems<'_>) {
         let mut types = named.types().peekable();
         if types.peek().is_some() && types.all(|kind| NEVER_TOLD.contains(&kind)) {
             let words = format!("no source tells of `{name}`: it will not come");
+            problems.warn(&(0..0), "webhook.events", words).code = Code::NeverTold;
+        }
+        let is_complaint = named.types().eq([EventType::OutboundComplaint]);
+        if is_complaint && !grounds.takes_reports {
+            let words = format!(
+                "`{name}` comes where a milter has `reports = true`, or a pipe brings reports to \
+                 `mailherald ingest`"
+            );
             problems.warn(&(0..0), "webhook.events", words).code = Code::NeverTold;
         }
     }

@@ -14,8 +14,9 @@ use smol_str::{SmolStr, StrExt};
 use super::{
     Correlator, Step,
     emit::bounded,
+    finding::Finding,
     lineage::message_key,
-    message::{Message, Origin},
+    message::{Class, Message, Origin},
     system::Map,
 };
 use crate::{event::Facts, limits};
@@ -107,7 +108,12 @@ impl Step<'_> {
         let Some(mut facts) = facts else { return Vec::new() };
         let recipients = recipients(&mut facts, message);
         let headers = std::mem::take(&mut facts.headers);
+        let (verdict, stays_here) = (facts.verdict.take(), facts.stays_here);
         add(facts, message);
+        if let Some(verdict) = verdict.filter(|_| message.finding.is_none()) {
+            message.finding = Some(Box::new(Finding::of_headers(verdict, self.kept_line())));
+        }
+        settle_class(message, stays_here);
         if message.route.is_none() {
             message.route = self.route_with(message, message.sender.as_deref(), &headers);
         }
@@ -156,6 +162,18 @@ fn add(facts: Facts, message: &mut Message) {
     }
     if !facts.given.is_empty() {
         message.given = Some(Box::new(facts.given));
+    }
+}
+
+/// Of a message whose client nobody knows, where it goes tells what it is (events.md §4, the last rule).
+fn settle_class(message: &mut Message, stays_here: Option<bool>) {
+    let is_open = message.class.is_none()
+        && message.client_address.is_none()
+        && message.user.is_none()
+        && !message.submitted
+        && !matches!(message.origin, Origin::Local | Origin::Internal | Origin::Child);
+    if let Some(stays_here) = stays_here.filter(|_| is_open) {
+        message.class = Some(if stays_here { Class::Inbound } else { Class::Outbound });
     }
 }
 

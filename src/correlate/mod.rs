@@ -151,6 +151,11 @@ impl Correlator {
         Self { evidence, ..self }
     }
 
+    /// From now on messages are classed by this; one whose class is decided keeps it.
+    pub fn class_by(&mut self, direction: Direction) {
+        self.direction = direction;
+    }
+
     /// From the next line on, `outbound.sending` is given if `sending`, and events carry the line that
     /// gave them if `evidence`: who is told has changed.
     pub fn tell_of(&mut self, sending: bool, evidence: bool) {

@@ -33,7 +33,7 @@ pub struct Client(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    policy: Arc<Policy>,
+    policy: Mutex<Arc<Policy>>,
     lookups: Arc<Lookups>,
     ways: Mutex<HashMap<Connection, Way>>,
     skew: Mutex<Skew>,
@@ -77,12 +77,26 @@ impl Client {
     /// The same with another source of addresses.
     pub(super) fn with_lookup(policy: Policy, lookup: Arc<dyn Lookup>) -> Self {
         Self(Arc::new(Shared {
-            policy: Arc::new(policy),
+            policy: Mutex::new(Arc::new(policy)),
             lookups: Arc::new(Lookups::new(lookup)),
             ways: Mutex::default(),
             skew: Mutex::default(),
             skew_news: watch::Sender::new(None),
         }))
+    }
+
+    /// Goes where this policy lets it from now on. Connections that the one before let be made are
+    /// used no more.
+    pub fn set_policy(&self, policy: Policy) {
+        let mut current = self.0.policy.lock().unwrap_or_else(PoisonError::into_inner);
+        if **current != policy {
+            *current = Arc::new(policy);
+            self.ways().clear();
+        }
+    }
+
+    fn policy(&self) -> Arc<Policy> {
+        Arc::clone(&self.0.policy.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Makes ready for the attempts of `webhook`, and warns where they are not safe.
@@ -132,7 +146,7 @@ impl Client {
     /// # Errors
     /// It is not allowed.
     pub(super) fn check(&self, webhook: &Webhook) -> Result<(), Denied> {
-        self.0.policy.check_url(&webhook.url, webhook.url_rules())
+        self.policy().check_url(&webhook.url, webhook.url_rules())
     }
 
     /// The HTTP client that connects in this way.
@@ -158,7 +172,7 @@ impl Client {
     }
 
     fn resolver(&self, connection: &Connection) -> Resolver {
-        let guard = Guard { policy: Arc::clone(&self.0.policy), origin: connection.origin };
+        let guard = Guard { policy: self.policy(), origin: connection.origin };
         let guard = connection.proxy.is_none().then_some(guard);
         Resolver { lookups: Arc::clone(&self.0.lookups), guard }
     }

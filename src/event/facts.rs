@@ -34,8 +34,19 @@ impl Given {
     }
 }
 
+/// What a filter wrote into the headers of a message: something was found.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct HeaderVerdict {
+    /// A virus; else spam.
+    pub is_virus: bool,
+    /// Points.
+    pub score: Option<f64>,
+    /// Rules that matched, or the name of the virus.
+    pub rules: Option<SmolStr>,
+}
+
 /// Facts about one message that was complete. Text is bounded, as in an event.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Facts {
     /// What the log calls the message.
     pub queue_id: SmolStr,
@@ -61,6 +72,10 @@ pub struct Facts {
     pub subject: Option<SmolStr>,
     /// What the sender set for its own use.
     pub given: Given,
+    /// What an earlier filter found.
+    pub verdict: Option<HeaderVerdict>,
+    /// The mail server will put it into mailboxes here, or pass all or some of it on.
+    pub stays_here: Option<bool>,
     /// Headers that routes ask for: names in lower case, and values.
     pub headers: Vec<(SmolStr, SmolStr)>,
     /// Some of it was not UTF-8.

@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
-pub use facts::{Facts, Given};
+pub use facts::{Facts, Given, HeaderVerdict};
 pub use id::{EventId, IdError, Identities, MessageUid};
 pub use kind::{EventType, Service};
 pub use notice::Notice;

@@ -5,13 +5,16 @@ use crate::{
     store::{Key, StoreError, View, chunk, key},
 };
 
+/// First sequence number of a chunk, and its events with theirs.
+type Chunk = (u64, Vec<(u64, Event)>);
+
 /// Reads chunks, so many and no more.
 pub(super) struct Chunks<'a> {
     view: &'a View,
     /// Chunks that may still be read.
     left: usize,
     /// The one that was read last: its first sequence number, and its events.
-    last: Option<(u64, Vec<(u64, Event)>)>,
+    last: Option<Chunk>,
 }
 
 impl<'a> Chunks<'a> {
@@ -27,20 +30,17 @@ impl<'a> Chunks<'a> {
     /// The events of the chunk that has the event `seq`, or, where that is deleted or damaged, of the
     /// one before it; and the first sequence number that belongs to the chunk. None when there is
     /// nothing left, or nothing may be read any more.
-    pub(super) fn holder(
-        &mut self,
-        seq: u64,
-    ) -> Result<Option<(u64, &[(u64, Event)])>, StoreError> {
-        let holds = |(first, events): &(u64, Vec<(u64, Event)>)| {
+    pub(super) fn holder(&mut self, seq: u64) -> Result<Option<&Chunk>, StoreError> {
+        let holds = |(first, events): &Chunk| {
             *first <= seq && events.last().is_some_and(|(last, _)| seq <= *last)
         };
         if !self.last.as_ref().is_some_and(holds) {
             self.last = self.read(seq)?;
         }
-        Ok(self.last.as_ref().map(|(first, events)| (*first, events.as_slice())))
+        Ok(self.last.as_ref())
     }
 
-    fn read(&mut self, seq: u64) -> Result<Option<(u64, Vec<(u64, Event)>)>, StoreError> {
+    fn read(&mut self, seq: u64) -> Result<Option<Chunk>, StoreError> {
         if self.is_spent() {
             return Ok(None);
         }

@@ -144,7 +144,7 @@ impl Walk<'_> {
                 }
                 self.page.events.push((*seq, event.clone()));
             }
-            upper = upper.min(first);
+            upper = upper.min(*first);
         }
         Ok(())
     }

@@ -60,16 +60,16 @@ fn stored(events: &[Event], first: u64, borders: &[usize]) -> (TempDir, Store) {
     for (place, event) in events.iter().enumerate() {
         // Some in each.
         if place % 7 == 6 {
-            chunk.values().into_iter().for_each(|(seq, value)| commit.put(Key::chunk(seq), value));
+            put(&mut commit, &chunk);
             chunk = ChunkBuilder::new(chunk.next_seq());
         }
         assert!(chunk.push(event));
     }
     if !chunk.is_empty() {
-        chunk.values().into_iter().for_each(|(seq, value)| commit.put(Key::chunk(seq), value));
+        put(&mut commit, &chunk);
     }
     let mut borders: Vec<_> = borders.iter().map(|border| (*border).min(events.len())).collect();
-    borders.sort();
+    borders.sort_unstable();
     for pair in borders.chunks_exact(2) {
         let mut segment = SegmentBuilder::new(first + pair[0] as u64);
         events[pair[0]..pair[1]].iter().for_each(|event| segment.push(event));
@@ -79,6 +79,10 @@ fn stored(events: &[Event], first: u64, borders: &[usize]) -> (TempDir, Store) {
     }
     store.apply(commit).unwrap();
     (dir, store)
+}
+
+fn put(commit: &mut Commit, chunk: &ChunkBuilder) {
+    chunk.values().into_iter().for_each(|(first, value)| commit.put(Key::chunk(first), value));
 }
 
 /// Everything that is found, page by page.

@@ -61,18 +61,15 @@ pub fn find(
     fingerprint: Fingerprint,
     known: Option<&Position>,
 ) -> Option<Log> {
-    let files = file::matching(patterns).files.into_iter().rev();
-    files
-        .filter_map(|path| {
-            let (head, compression) = head_of(&path).ok()?;
-            let is_it = (0..SLOTS).any(|slot| {
-                [head.fingerprint(slot), head.final_fingerprint(slot)].contains(&Some(fingerprint))
-            });
-            let differs =
-                known.is_some_and(|known| head.compare(&known.heads) == Likeness::Different);
-            (is_it && !differs).then_some(Log { path, compression })
-        })
-        .next()
+    let mut files = file::matching(patterns).files.into_iter().rev();
+    files.find_map(|path| {
+        let (head, compression) = head_of(&path).ok()?;
+        let is_it = (0..SLOTS).any(|slot| {
+            [head.fingerprint(slot), head.final_fingerprint(slot)].contains(&Some(fingerprint))
+        });
+        let differs = known.is_some_and(|known| head.compare(&known.heads) == Likeness::Different);
+        (is_it && !differs).then_some(Log { path, compression })
+    })
 }
 
 fn head_of(path: &Path) -> io::Result<(Head, Compression)> {
@@ -94,7 +91,7 @@ impl Log {
     pub fn lines(&self, offsets: &[u64], words: &[String]) -> io::Result<Lot> {
         let mut lot = Lot::default();
         let finders: Vec<_> =
-            words.iter().filter(|word| !word.is_empty()).map(|word| Finder::new(word)).collect();
+            words.iter().filter(|word| !word.is_empty()).map(Finder::new).collect();
         let mut read = 0;
         let mut source = self.open()?;
         for window in windows(offsets) {
@@ -241,7 +238,8 @@ mod tests {
     use super::*;
 
     fn log(from: usize, to: usize) -> String {
-        (from..to).map(|number| format!("host postfix/qmgr[1]: ID{number:06}: removed\n")).collect()
+        let line = |number| format!("host postfix/qmgr[1]: ID{number:06}: removed\n");
+        (from..to).map(line).collect::<Vec<_>>().concat()
     }
 
     fn texts(lot: &Lot) -> Vec<String> {
@@ -273,8 +271,8 @@ mod tests {
             assert_eq!(lot.lines.first().map(|line| line.offset), Some(line));
         };
         check("mail.log.1");
-        let packed = fs::File::create(dir.path().join("mail.log.2.gz")).unwrap();
-        let mut packer = GzEncoder::new(packed, Level::fast());
+        let archive = fs::File::create(dir.path().join("mail.log.2.gz")).unwrap();
+        let mut packer = GzEncoder::new(archive, Level::fast());
         packer.write_all(text.as_bytes()).unwrap();
         packer.finish().unwrap();
         fs::remove_file(dir.path().join("mail.log.1")).unwrap();

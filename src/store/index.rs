@@ -323,7 +323,7 @@ mod tests {
         assert_ne!(Term::queue_id("x"), Term::message_id("x"));
         let long = "x".repeat(200);
         assert_eq!(Term::recipient(&long), Term::recipient(&long.to_uppercase()));
-        assert_ne!(Term::recipient(&long), Term::recipient(&long[..199]));
+        assert_ne!(Term::recipient(&long), Term::recipient(&"x".repeat(199)));
     }
 
     /// What is stored must never change its meaning.

@@ -27,11 +27,11 @@ const PLACE: u8 = b'q';
 const ATTEMPTS: u8 = b'a';
 const RING: u8 = b'k';
 const API_KEY: u8 = b'u';
+const MADE: u8 = b'v';
 const SEGMENT: u8 = b'g';
 const TERMS: u8 = b'i';
 const LOG: u8 = b'f';
 const AUDIT: u8 = b'y';
-const MADE: u8 = b'v';
 
 /// A whole key.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -389,6 +389,12 @@ impl Prefix {
     #[must_use]
     pub fn segments() -> Self {
         Self(vec![SEGMENT])
+    }
+
+    /// Every page of postings of all index segments.
+    #[must_use]
+    pub fn all_terms() -> Self {
+        Self(vec![TERMS])
     }
 
     /// Every page of postings of an index segment.

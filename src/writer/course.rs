@@ -116,3 +116,84 @@ impl Course {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use crate::{
+        event::{EventType, Notice},
+        queue::{
+            attempt::Attempt,
+            delivery::{EndState, Waiting},
+            record::Purpose,
+        },
+        writer::{notices, tests::webhook},
+    };
+
+    fn record(end: RecordEnd, event: &Event) -> Record {
+        let attempt = Attempt {
+            number: 1,
+            started_us: 0,
+            elapsed_us: 1,
+            url: String::new(),
+            request: None,
+            exchanges: Vec::new(),
+        };
+        let (event, kind) = (event.id, event.kind);
+        Record { seq: 5, event, kind, purpose: Purpose::Delivery, end, attempt }
+    }
+
+    /// Ten events are stored; what is below `next` was handed out, apart from what waits.
+    fn course(next: u64, is_disabled: bool) -> Course {
+        let mut progress = Progress::starting_at(next);
+        progress.claim(0);
+        Course {
+            webhook: WebhookId::of_name("a"),
+            progress,
+            claimed: BTreeSet::from([4]),
+            born_seq: 2,
+            is_disabled,
+        }
+    }
+
+    #[test]
+    fn each_delivery_is_where_its_rows_say() {
+        let webhook = webhook("a");
+        let told = notices::event(EventType::WebhookTest, Notice::default(), 0, 5);
+        let other = notices::event(EventType::EndpointFailing, Notice::default(), 0, 5);
+        let retry = Retry { due_ms: 9, waiting: Waiting::fresh() };
+        let letter = crate::queue::delivery::DeadLetter {
+            state: EndState::Cancelled,
+            attempts: 0,
+            last_error: String::new(),
+            ended_ms: 1,
+        };
+        let (waits, ended) = (Some(&retry), Some(&letter));
+        let good = [record(RecordEnd::Delivered, &told)];
+        let bad = [record(RecordEnd::Retry { due_ms: 9 }, &told)];
+        let none = Stored::default();
+        let all_done = course(10, false);
+        for (course, seq, event, stored, expected) in [
+            (&course(0, false), 5, &told, none, "pending"),
+            (&course(0, true), 5, &told, none, "held"),
+            (&all_done, 4, &told, none, "in_flight"),
+            (&all_done, 5, &told, Stored { retry: waits, ..none }, "pending"),
+            (&course(10, true), 5, &told, Stored { retry: waits, ..none }, "held"),
+            (&all_done, 5, &told, Stored { letter: ended, ..none }, "cancelled"),
+            (&all_done, 5, &told, Stored { attempts: &good, ..none }, "delivered"),
+            (&all_done, 5, &told, Stored { attempts: &bad, ..none }, "expired"),
+            (&all_done, 5, &told, none, "settled"),
+            (&all_done, 1, &told, none, "not_offered"),
+            (&all_done, 5, &other, none, "not_wanted"),
+            (&course(0, false), 5, &other, none, "not_wanted"),
+            // A replay of what was delivered waits.
+            (&all_done, 5, &told, Stored { retry: waits, attempts: &good, ..none }, "pending"),
+        ] {
+            let found = course.whereabouts(seq, event, &webhook, stored);
+            assert_eq!(found.name(), expected, "{seq} {:?} {stored:?}", event.kind);
+            assert_eq!(found.is_delivery(), !expected.starts_with("not_"), "{expected}");
+        }
+    }
+}

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     config::{Webhook, WebhookId},
-    correlate::{Open, Sought},
+    correlate::{Direction, Open, Sought},
     event::{Event, EventType, Notice},
     queue::delivery::{Claim, Finished},
     secret::{ApiKey, ApiKeys, KeyRing, RotationError, Secret, TokenDigest},
@@ -66,6 +66,8 @@ pub(super) enum Command {
     },
     /// Make, change, retire or delete webhooks.
     Change { changes: Vec<Change>, answer: oneshot::Sender<Result<(), KeysError>> },
+    /// Class messages in another way.
+    ClassBy { direction: Direction },
     /// Nothing is under way for a retired webhook.
     LetGo { webhook: WebhookId },
     /// Make a key of the API, or end one.
@@ -136,8 +138,8 @@ pub struct WriterHandle {
     /// Sequence number below which events are durable.
     durable: watch::Receiver<u64>,
     api_keys: ApiKeys,
-    pub(super) teller: Teller,
     webhooks: Roster,
+    pub(super) teller: Teller,
 }
 
 /// The writer has ended; nothing can be claimed or finished any more.
@@ -150,10 +152,10 @@ impl WriterHandle {
         commands: mpsc::Sender<Command>,
         durable: watch::Receiver<u64>,
         api_keys: ApiKeys,
-        teller: Teller,
         webhooks: Roster,
+        teller: Teller,
     ) -> Self {
-        Self { commands, durable, api_keys, teller, webhooks }
+        Self { commands, durable, api_keys, webhooks, teller }
     }
 
     /// Claims up to `max` deliveries for a webhook.
@@ -382,6 +384,12 @@ impl WriterHandle {
     /// [`Stopped`] when the writer has ended.
     pub async fn change(&self, changes: Vec<Change>) -> Result<Result<(), KeysError>, Stopped> {
         self.ask(|answer| Command::Change { changes, answer }).await
+    }
+
+    /// Classes messages by this from now on.
+    pub async fn class_by(&self, direction: Direction) {
+        // Without a writer there is nothing left to class.
+        drop(self.commands.send(Command::ClassBy { direction }).await);
     }
 
     /// Nothing is under way any more for a webhook that was retired.

@@ -7,7 +7,7 @@ use tokio::{sync::mpsc, time::Instant};
 
 use super::{Feed, Mode, logs::Logs, silence::Silences, stage::Stage};
 use crate::{
-    correlate::Correlator,
+    correlate::{Correlator, Open, Sought},
     event::{Event, EventType, LinePlace},
     parse::{Counts, Reader},
     source::{Batch, milter::FactsReceiver},
@@ -160,6 +160,11 @@ impl Intake {
     pub(super) fn counts_by_source(&self) -> impl Iterator<Item = (&str, Counts)> {
         let readers = self.sources.iter().zip(&self.readers);
         readers.map(|(feed, reader)| (feed.name.as_str(), reader.counts()))
+    }
+
+    /// Open messages, a few at most.
+    pub(super) fn open(&self, sought: &Sought) -> Vec<Open> {
+        self.correlator.open(sought)
     }
 
     /// Lines by outcome.

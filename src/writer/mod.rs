@@ -357,7 +357,7 @@ impl Writer {
             summary: Summary::default(),
         };
         let teller = writer.teller.clone();
-        Ok((writer, WriterHandle::new(commands, durable_seen, api_keys, teller, roster)))
+        Ok((writer, WriterHandle::new(commands, durable_seen, api_keys, roster, teller)))
     }
 
     /// Adds what comes out there to what the log says.
@@ -506,9 +506,7 @@ impl Writer {
                 answer.send(outcome).ok();
                 self.wake_senders();
             }
-            Command::Open { sought, answer } => {
-                drop(answer.send(self.intake.correlator.open(&sought)));
-            }
+            Command::Open { sought, answer } => drop(answer.send(self.intake.open(&sought))),
             Command::Courses { answer } => drop(answer.send(self.deliveries.courses())),
             Command::Look(look) => self.look(look)?,
             Command::Audit { row, answer } => {
@@ -543,6 +541,7 @@ impl Writer {
                 answer.send(rotated).ok();
             }
             Command::Change { changes, answer } => drop(answer.send(self.turn_over(changes)?)),
+            Command::ClassBy { direction } => self.intake.correlator.class_by(direction),
             Command::LetGo { webhook } => {
                 self.commit()?;
                 self.deliveries.let_go(webhook);

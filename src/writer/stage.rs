@@ -9,10 +9,10 @@ use crate::{
     limits,
     parse::State,
     source::{Batch, Fingerprint, JournalPosition, Position},
-    store::{Commit, Key, Prefix, Store, codec},
+    store::{Commit, Key, Prefix, Store, codec, log},
 };
 
-/// Version of the stored positions, source states and cursors.
+/// Version of the stored source states and positions in the journal.
 pub(super) const VERSION: u8 = 1;
 
 /// Lines that a commit covers, about.
@@ -108,7 +108,7 @@ impl Stage {
         self.bytes = 0;
         for ((source, fingerprint), position) in std::mem::take(&mut self.positions) {
             let key = self.scope.key(Key::position(&source, fingerprint));
-            self.commit.put(key, codec::encode(VERSION, &position));
+            self.commit.put(key, log::encode_position(&position));
         }
         for (source, position) in std::mem::take(&mut self.journals) {
             let key = self.scope.key(Key::journal(&source));
@@ -138,7 +138,7 @@ pub(super) fn positions_in(
 ) -> Result<Vec<Position>, WriterError> {
     let mut positions = Vec::new();
     for entry in store.scan(&scope.prefix(Prefix::positions(source)))? {
-        positions.push(codec::decode("position", VERSION, &entry?.1)?);
+        positions.push(log::decode_position(&entry?.1)?);
     }
     Ok(positions)
 }

@@ -4,15 +4,14 @@
 
 use super::{
     audit, deliveries, deliveries::Deliveries, error::WriterError, events::EventLog, history,
-    replay_set, stage, stage::Stage,
+    replay_set, stage::Stage,
 };
 use crate::{
     clock::millis_of,
     config::Retention,
     limits::REMOVES_PER_COMMIT,
     queue::delivery::DeadLetter,
-    source::Position,
-    store::{Key, Prefix, Store, codec, key},
+    store::{Key, Prefix, Store, codec, key, log},
 };
 
 /// Keys looked at in one step.
@@ -166,7 +165,7 @@ impl Table {
             Self::Offered => key::parse_offered(key)
                 .is_some_and(|(_, page)| super::backfill::end_of_page(page) <= measure.first_seq),
             Self::Positions => {
-                let position: Position = codec::decode("position", stage::VERSION, value)?;
+                let position = log::decode_position(value)?;
                 let seen_ms = u64::try_from(position.seen_at).unwrap_or(0).saturating_mul(1000);
                 is_older(seen_ms, measure.retention.positions, measure.now_ms)
             }

@@ -2,6 +2,7 @@
 
 use std::{
     fs::{self, OpenOptions, Permissions},
+    io::Write,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
@@ -157,6 +158,18 @@ impl Herald {
         let text = String::from_utf8(out.stdout).expect("JSON is UTF-8");
         let parse = |line| serde_json::from_str(line).expect("one JSON object a line");
         text.lines().map(parse).collect()
+    }
+
+    /// Brings a mail to the daemon, as a pipe would: exit code and output.
+    pub(crate) fn ingest(&self, mail: &str) -> (Option<i32>, Value) {
+        let mut command = self.command(&["ingest", "--json"]);
+        let command = command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().expect("the binary was built for this test");
+        let mut stdin = child.stdin.take().expect("it was asked for");
+        stdin.write_all(mail.as_bytes()).expect("all of the mail is read");
+        drop(stdin);
+        let out = child.wait_with_output().expect("the child is ours");
+        (out.status.code(), serde_json::from_slice(&out.stdout).unwrap_or_default())
     }
 
     /// All that the daemon wrote on stderr.

@@ -33,18 +33,28 @@ socket_group = "postfix"
 const KEYS: &str = "metadata_headers = [\"X-Order\"]\n";
 
 /// Postfix is idle, or a webhook is there, long before.
-const LIMIT: Duration = Duration::from_mins(1);
+pub(crate) const LIMIT: Duration = Duration::from_mins(1);
 
-const STRANGER: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 9));
-const OURS: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+pub(crate) const STRANGER: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 9));
+pub(crate) const OURS: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+/// The shipped lines, and Postfix waits for the milter however busy the machine is.
+pub(crate) fn patient_lines() -> String {
+    let waits = ["connect_timeout=1s", "command_timeout=2s", "content_timeout=3s"];
+    waits.iter().fold(LINES.to_owned(), |lines, wait| {
+        assert!(lines.contains(wait), "the shipped lines have {wait}");
+        let (name, _) = wait.split_once('=').expect("it has a value");
+        lines.replace(wait, &format!("{name}=60s"))
+    })
+}
 
 /// Everything that a test has around it.
-struct World {
+pub(crate) struct World {
     _dir: tempfile::TempDir,
-    sink: Sink,
-    postfix: Postfix,
+    pub(crate) sink: Sink,
+    pub(crate) postfix: Postfix,
     receiver: Receiver,
-    herald: Herald,
+    pub(crate) herald: Herald,
     socket: PathBuf,
 }
 
@@ -55,18 +65,16 @@ impl World {
     }
 
     /// The same, and Postfix waits for the milter however busy the machine is.
-    fn of_patience() -> Self {
-        let waits = ["connect_timeout=1s", "command_timeout=2s", "content_timeout=3s"];
-        let lines = waits.iter().fold(LINES.to_owned(), |lines, wait| {
-            assert!(lines.contains(wait), "the shipped lines have {wait}");
-            let (name, _) = wait.split_once('=').expect("it has a value");
-            lines.replace(wait, &format!("{name}=60s"))
-        });
-        Self::with_lines(&lines)
+    pub(crate) fn of_patience() -> Self {
+        Self::with_lines(&patient_lines())
     }
 
-    fn with_lines(lines: &str) -> Self {
-        let dir = tempfile::tempdir().expect("a temporary directory can be made");
+    pub(crate) fn with_lines(lines: &str) -> Self {
+        Self::in_directory(tempfile::tempdir().expect("a temporary directory can be made"), lines)
+    }
+
+    /// The same with mailherald in that directory.
+    pub(crate) fn in_directory(dir: tempfile::TempDir, lines: &str) -> Self {
         let sink = Sink::start();
         let postfix = Postfix::start_with(sink.address(), lines);
         let receiver = Receiver::start(dir.path(), 0);
@@ -79,7 +87,7 @@ impl World {
     }
 
     /// Starts mailherald, and waits until its milter listens.
-    fn start(&mut self) {
+    pub(crate) fn start(&mut self) {
         let before = self.times_listening();
         self.herald.start();
         let listens = wait::until(LIMIT, || self.times_listening() > before);
@@ -91,7 +99,7 @@ impl World {
     }
 
     /// The events of a recipient, oldest first, once there is one of that type.
-    fn events_of(&self, to: &str, last: &str) -> Vec<Request> {
+    pub(crate) fn events_of(&self, to: &str, last: &str) -> Vec<Request> {
         let about = || -> Vec<Request> {
             let all = self.receiver.accepted("standard").into_iter();
             all.filter(|request| request.body["data"]["to"] == to).collect()

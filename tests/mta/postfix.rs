@@ -42,6 +42,12 @@ impl Postfix {
         Self::start_with(next_hop, "")
     }
 
+    /// Tries again at once what is deferred.
+    pub(crate) fn flush(&self) {
+        let done = Self::command(self.root.path(), "postqueue").arg("-f").status();
+        assert!(done.is_ok_and(|status| status.success()), "{}", self.log_text());
+    }
+
     /// The same with further lines in `main.cf`.
     pub(crate) fn start_with(next_hop: SocketAddr, lines: &str) -> Self {
         let root = tempfile::tempdir().expect("a temporary directory can be made");

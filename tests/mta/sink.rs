@@ -12,6 +12,7 @@
 //! | anything else | 250 |
 
 use std::{
+    collections::HashMap,
     io::{BufRead, BufReader, Write},
     net::{SocketAddr, TcpListener, TcpStream},
     sync::{Arc, Mutex, PoisonError},
@@ -49,6 +50,7 @@ pub(crate) struct Attempt {
 pub(crate) struct Sink {
     address: SocketAddr,
     attempts: Arc<Mutex<Vec<Attempt>>>,
+    mails: Arc<Mutex<HashMap<String, String>>>,
 }
 
 impl Sink {
@@ -56,7 +58,7 @@ impl Sink {
     pub(crate) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.2:0").expect("loopback has free ports");
         let address = listener.local_addr().expect("a bound listener has an address");
-        let sink = Self { address, attempts: Arc::default() };
+        let sink = Self { address, attempts: Arc::default(), mails: Arc::default() };
         let server = sink.clone();
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -82,6 +84,16 @@ impl Sink {
     pub(crate) fn answers_to(&self, recipient: &str) -> Vec<Answer> {
         let all = self.attempts();
         all.iter().filter(|attempt| attempt.to == recipient).map(|a| a.answer).collect()
+    }
+
+    /// The last message that was accepted for a recipient, headers and all.
+    pub(crate) fn mail_to(&self, recipient: &str) -> Option<String> {
+        self.mails.lock().unwrap_or_else(PoisonError::into_inner).get(recipient).cloned()
+    }
+
+    fn keep(&self, to: &str, mail: &str) {
+        let mut mails = self.mails.lock().unwrap_or_else(PoisonError::into_inner);
+        mails.insert(to.to_owned(), mail.to_owned());
     }
 
     fn note(&self, from: &str, to: &str, answer: Answer) {
@@ -167,11 +179,17 @@ impl Session<'_> {
             return Ok(true);
         }
         self.say("354 End with a dot")?;
-        while lines.next().transpose()?.is_some_and(|line| line != ".") {}
+        let mut mail = String::new();
+        while let Some(line) = lines.next().transpose()?.filter(|line| line != ".") {
+            // RFC 5321 §4.5.2.
+            mail += line.strip_prefix('.').unwrap_or(&line);
+            mail += "\r\n";
+        }
         let vanish = self.to.iter().any(|to| local_kind(to) == "vanish");
         let answer = if vanish { Answer::Hangup } else { Answer::Accepted };
         // Noted before it is said: what the other side has read is always in the memory.
         for to in std::mem::take(&mut self.to) {
+            self.sink.keep(&to, &mail);
             self.sink.note(&self.from, &to, answer);
         }
         if !vanish {

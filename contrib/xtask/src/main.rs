@@ -72,6 +72,7 @@ fn main() -> ExitCode {
         Task::Bench(bench::Bench::Ingest(options)) => bench::ingest::measure(&options),
         Task::Bench(bench::Bench::Deliver(options)) => bench::deliver::measure(&options),
         Task::Bench(bench::Bench::Milter(options)) => bench::milter::measure(&options),
+        Task::Bench(bench::Bench::Search(options)) => bench::search::measure(&options),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

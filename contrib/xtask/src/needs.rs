@@ -18,7 +18,7 @@ use anyhow::{Context, Result, bail};
 use crate::{receivers, run};
 
 /// A program, and the Debian package that has it.
-const PROGRAMS: [(&str, &str); 14] = [
+const PROGRAMS: [(&str, &str); 16] = [
     ("postfix", "postfix"),
     ("ip", "iproute2"),
     ("unshare", "util-linux"),
@@ -32,6 +32,8 @@ const PROGRAMS: [(&str, &str); 14] = [
     ("gzip", "gzip"),
     ("setpriv", "util-linux"),
     ("miltertest", "miltertest"),
+    ("opendkim", "opendkim"),
+    ("opendkim-genkey", "opendkim-tools"),
     ("promtool", "prometheus"),
 ];
 

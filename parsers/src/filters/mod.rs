@@ -12,6 +12,7 @@ mod amavis;
 mod clamav;
 mod dispatch;
 mod dovecot_lmtp;
+mod headers;
 mod lists;
 mod opendkim;
 mod opendmarc;
@@ -25,5 +26,6 @@ mod text;
 mod verdict;
 
 pub(crate) use dispatch::{own_file, read};
+pub use headers::{HeaderFinding, HeaderSaid, header};
 pub use lists::{QueuedAs, Recipients, Rule, Rules};
 pub use verdict::{Action, Direction, Engine, Kind, Outcome, Part, Verdict};

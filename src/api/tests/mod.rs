@@ -63,7 +63,12 @@ impl Office {
     fn open_in(dir: TempDir) -> Self {
         let route = Route { name: "news".into(), ..Route::default() };
         let state_dir = dir.path().to_owned();
-        let grounds = Grounds { egress: Policy::default(), routes: vec![route], state_dir };
+        let grounds = Grounds {
+            egress: Policy::default(),
+            routes: vec![route],
+            state_dir,
+            takes_reports: false,
+        };
         let (desk, writer) = start(dir.path(), &grounds);
         Self { desk, writer, dir }
     }
@@ -136,8 +141,8 @@ fn start(dir: &Path, grounds: &Grounds) -> (Desk, Working) {
     let made = made_webhooks(&store, &Sealing::default()).unwrap();
     let restored = made.into_iter().map(|(id, made)| made.restore(id, grounds).0.unwrap());
     let webhooks: Vec<_> = restored.map(Arc::new).collect();
-    let search = Search::start(store.reader()).unwrap();
     let keys = Keys::load(&store, &webhooks, Sealing::default(), clock.now()).unwrap();
+    let search = Search::start(store.reader()).unwrap();
     let setup = Setup {
         store,
         sources: Vec::new(),
@@ -153,20 +158,22 @@ fn start(dir: &Path, grounds: &Grounds) -> (Desk, Working) {
     let (_batches, inbox) = mpsc::channel(1);
     let (mut writer, handle) = Writer::new(setup, inbox).unwrap();
     let working = tokio::spawn(async move { writer.work().await });
-    let reports =
-        report::Desk::new(Reports::default(), search.clone(), handle.clone(), Arc::clone(&clock));
+    let (writer, now) = (handle.clone(), clock.now());
+    let reports = report::Desk::new(Reports::default(), search.clone(), writer, Arc::clone(&clock));
     let desk = Desk {
         sources: Vec::new().into(),
+        logs: Vec::new().into(),
         writer: handle,
+        client: Client::new(grounds.egress.clone()).unwrap(),
         search,
         reports,
-        started: clock.now(),
+        clock,
+        started: now,
         has_begun: watch::channel(true).1,
         guard: Arc::default(),
         stop: CancellationToken::new(),
-        client: Client::new(grounds.egress.clone()).unwrap(),
-        clock,
         grounds: Arc::new(Mutex::new(grounds.clone())),
+        reloads: None,
     };
     (desk, working)
 }

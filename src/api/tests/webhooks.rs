@@ -167,7 +167,7 @@ async fn m4_events_are_needed_and_known() {
 #[tokio::test]
 async fn what_no_source_tells_of_is_taken_with_a_warning() {
     let office = Office::open();
-    let made = office.made(with(json!({ "events": ["opened", "bounced", "complained"] }))).await;
+    let made = office.made(with(json!({ "events": ["opened", "bounced", "clicked"] }))).await;
     let codes: Vec<_> =
         made["warnings"].as_array().unwrap().iter().map(|it| it["code"].clone()).collect();
     assert_eq!(codes, ["never_told", "never_told"]);

@@ -88,7 +88,7 @@ pub fn demo(demo: Demo, out: &mut impl Write) -> Result<DemoSummary, AppError> {
     let mut signals = runtime.block_on(async { Signals::install() })?;
     let config = config(dir.path(), url, secret)?;
     let store = open_store(&config.state_dir, &*clock::system())?;
-    let daemon = Daemon::start(&config, store, &runtime)?;
+    let daemon = Daemon::start(&config, store, None, &runtime)?;
     let stop = CancellationToken::new();
     runtime.spawn(play(log, stop.clone()));
     let shown = runtime.block_on(async {

@@ -105,7 +105,6 @@ fn webhook(url: &Url, profile: Profile, secret: Secret) -> Webhook {
         profile,
         events: TypeSet::empty(),
         secret,
-        made: None,
         filter_users: None,
         filter_domains: None,
         timeout: profile.timeout(),
@@ -114,6 +113,7 @@ fn webhook(url: &Url, profile: Profile, secret: Secret) -> Webhook {
         policy: Policy::default(),
         transport: Transport::default(),
         selection: Selection::default(),
+        made: None,
     }
 }
 

@@ -35,7 +35,7 @@ use super::{
     message::{Class, KeptLine, Message, Origin},
 };
 use crate::{
-    event::{EventData, EventType},
+    event::{EventData, EventType, HeaderVerdict},
     parse::Line,
 };
 
@@ -143,6 +143,22 @@ impl Finding {
             line: Some(KeptLine::from(line)),
             told: BTreeSet::new(),
         })
+    }
+
+    /// What a filter wrote into the headers of a message that it let pass. `line` is the one that put the
+    /// message into the queue: the filter wrote none.
+    pub(crate) fn of_headers(verdict: HeaderVerdict, line: KeptLine) -> Self {
+        Self {
+            found: if verdict.is_virus { Found::Virus } else { Found::Spam },
+            score: verdict.score,
+            rules: verdict.rules,
+            engine: None,
+            fate: Some(Fate::Tagged),
+            recipients: BTreeSet::new(),
+            only_these: false,
+            line: Some(line),
+            told: BTreeSet::new(),
+        }
     }
 
     /// What the words of a refusal say, when no verdict was seen.

@@ -1,7 +1,7 @@
 //! What a milter knows of a message, joined to what the log says of it.
 
 use super::*;
-use crate::event::{Facts, Given, Route, RouteHeader};
+use crate::event::{Facts, Given, HeaderVerdict, Route, RouteHeader};
 
 const CLIENT: &str = "smtpd: 1B7F053E70F: client=c.test[192.0.2.9]";
 const MESSAGE_ID: &str = "cleanup: 1B7F053E70F: message-id=<1@gen.test>";
@@ -242,4 +242,44 @@ fn facts_that_no_line_comes_for_do_not_pile_up() {
     assert!(!is_there(&mut known, 0) && is_there(&mut known, 99));
     known.forget(3_600 * 1_000_000);
     assert!(!is_there(&mut known, 98));
+}
+
+#[test]
+fn what_a_filter_wrote_into_the_headers_is_told_once_for_each_recipient() {
+    let verdict = HeaderVerdict { is_virus: false, score: Some(7.1), rules: Some("A,B".into()) };
+    let known = Facts { verdict: Some(verdict), ..facts(&["b@good.test", "c@good.test"]) };
+    let (b, c) = (sent("b@good.test"), sent("c@good.test"));
+    let events = told_with([known], &[CLIENT, MESSAGE_ID, ACTIVE, &b, &c, &b]);
+    let spam: Vec<_> = events.iter().filter(|e| e.kind == EventType::InboundSpam).collect();
+    assert_eq!(spam.len(), 2, "{:?}", names(&events));
+    assert_eq!(spam[0].data.score, Some(7.1));
+    assert_eq!(spam[0].data.rules.as_deref(), Some("A,B"));
+    assert_eq!(spam[0].data.action.as_deref(), Some("tagged"));
+    assert_ne!(spam[0].id, spam[1].id);
+}
+
+#[test]
+fn where_no_client_is_known_the_mailer_tells_the_class() {
+    for (stays_here, class) in [(Some(true), "inbound"), (Some(false), "outbound")] {
+        let known = Facts {
+            stays_here,
+            client_address: None,
+            client_name: None,
+            ..facts(&["b@elsewhere.test"])
+        };
+        let sent = sent("b@elsewhere.test");
+        let unknown = "smtpd: 1B7F053E70F: client=unknown[unknown]";
+        let events = told_with([known], &[unknown, MESSAGE_ID, ACTIVE, &sent]);
+        let prefix = format!("{class}.");
+        assert!(events.iter().all(|e| e.kind.name().starts_with(&prefix)), "{:?}", names(&events));
+        assert!(!events.is_empty());
+    }
+}
+
+#[test]
+fn the_envelope_id_that_the_sender_gave_is_in_every_event() {
+    let known = Facts { envelope_id: Some("batch-17".into()), ..facts(&["b@good.test"]) };
+    let sent = sent("b@good.test");
+    let events = told_with([known], &[CLIENT, MESSAGE_ID, ACTIVE, &sent]);
+    assert!(events.iter().all(|event| event.data.envelope_id.as_deref() == Some("batch-17")));
 }

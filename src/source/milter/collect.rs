@@ -12,6 +12,7 @@ use smol_str::SmolStr;
 use super::{
     FactsSender, Milter, Tally,
     capture::{Capture, Capturing},
+    verdict::Verdicts,
 };
 use crate::{
     clock::SharedClock,
@@ -94,6 +95,9 @@ pub(super) struct Collector {
     out: FactsSender,
     clock: SharedClock,
     counts: Arc<Counts>,
+    /// Headers of filters that count.
+    verdict_headers: Vec<String>,
+    verdicts: Verdicts,
     /// Where reports are wanted.
     capturing: Option<Capturing>,
     /// Of the client: what the messages of the connection have in common.
@@ -117,6 +121,8 @@ impl Collector {
             out,
             clock,
             counts,
+            verdict_headers: milter.socket.verdicts.clone(),
+            verdicts: Verdicts::default(),
             capturing: reports.map(Capturing::new),
             client: Facts::default(),
             message: Facts::default(),
@@ -147,6 +153,20 @@ impl Collector {
         if let Some(user) = macros.get(b"auth_authen").filter(|user| !user.is_empty()) {
             self.message.user = Some(kept(user, &mut self.message.lossy));
         }
+        if let Some(mailer) = macros.get(b"rcpt_mailer") {
+            self.mailer(mailer);
+        }
+    }
+
+    /// Who will have the next recipient (Postfix `smtpd/smtpd_milter.c`): one that goes out makes the
+    /// message one that does.
+    fn mailer(&mut self, mailer: &[u8]) {
+        let stays = match mailer {
+            b"local" | b"virtual" | b"lmtp" | b"pipe" => true,
+            b"smtp" | b"relay" => false,
+            _ => return,
+        };
+        self.message.stays_here = Some(stays && self.message.stays_here != Some(false));
     }
 
     /// MAIL, and what the client said with it (RFC 3461 §4.4).
@@ -178,6 +198,10 @@ impl Collector {
         if self.headers > HEADERS {
             return;
         }
+        let place = self.verdict_headers.iter().position(|one| one.eq_ignore_ascii_case(name));
+        if let Some(place) = place {
+            self.verdicts.note(place, name, value);
+        }
         let message = &mut self.message;
         if name.eq_ignore_ascii_case("subject") && message.subject.is_none() {
             message.subject = Some(decoded(value, &mut message.lossy));
@@ -208,6 +232,7 @@ impl Collector {
 
     /// The message is complete. One that never got a queue ID is another's: of a before-queue filter.
     fn end(&mut self) {
+        let verdict = self.verdicts.found();
         let message = self.begin();
         if message.queue_id.is_empty() {
             return;
@@ -217,6 +242,7 @@ impl Collector {
             client_name: self.client.client_name.clone(),
             client_address: self.client.client_address.clone(),
             helo: self.client.helo.clone(),
+            verdict,
             lossy: message.lossy || self.client.lossy,
             ..message
         };
@@ -228,6 +254,7 @@ impl Collector {
     /// Begins a message, and gives the one before.
     fn begin(&mut self) -> Facts {
         (self.recipient_bytes, self.headers) = (0, 0);
+        self.verdicts = Verdicts::default();
         if let Some(capturing) = &mut self.capturing {
             capturing.begin();
         }

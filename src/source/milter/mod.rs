@@ -26,6 +26,7 @@ mod probe;
 mod serve;
 #[cfg(test)]
 mod tests;
+mod verdict;
 
 use std::{io, sync::Arc, thread::JoinHandle};
 

@@ -241,3 +241,91 @@ async fn a_connection_that_is_none_of_a_mail_server_ends_alone() {
     let tally = milter.end();
     assert_eq!((tally.given, tally.broken), (1, 1));
 }
+
+/// A frame of the protocol.
+fn frame(stream: &mut Vec<u8>, code: u8, data: &[u8]) {
+    stream.extend(u32::try_from(1 + data.len()).unwrap().to_be_bytes());
+    stream.push(code);
+    stream.extend(data);
+}
+
+/// A connection with a message of these headers and this body, behind Postfix's own negotiation.
+fn connection(macros: &[u8], headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
+    let mut stream = stream!("postfix-3.7.11/two_messages")[..17].to_vec();
+    frame(&mut stream, b'D', macros);
+    frame(&mut stream, b'M', b"<>\0ENVID=batch+2B17\0");
+    frame(&mut stream, b'D', b"Ri\0ABC\0{rcpt_mailer}\0local\0");
+    frame(&mut stream, b'R', b"<fbl@here.test>\0");
+    for (name, value) in headers {
+        frame(&mut stream, b'L', format!("{name}\0{value}\0").as_bytes());
+    }
+    frame(&mut stream, b'N', b"");
+    for piece in body.chunks(65_535) {
+        frame(&mut stream, b'B', piece);
+    }
+    frame(&mut stream, b'E', b"");
+    frame(&mut stream, b'Q', b"");
+    stream
+}
+
+/// What a milter that takes reports answers to a connection, what it tells, and the reports.
+fn told_by_capturing(stream: &[u8]) -> (String, Vec<Facts>, Vec<Vec<u8>>) {
+    let ((out, mut facts), (sender, mut inbox)) = (handover(), captures());
+    let socket = MilterSource {
+        reports: true,
+        verdicts: vec!["X-Spam-Flag".into()],
+        ..MilterSource::default()
+    };
+    let milter = Milter { captures: sender, ..milter(socket) };
+    let mut collector = Collector::new(&milter, out, clock::system(), Arc::<Counts>::default());
+    let mut session = Session::new(Wanted { answers_data: false, may_want_body: true });
+    let mut replies = Vec::new();
+    session.read(stream, &mut collector, &mut replies).unwrap();
+    let mut codes = String::new();
+    let mut rest = &replies[..];
+    while let Some((length, frame)) = rest.split_first_chunk::<4>() {
+        codes.push(char::from(frame[0]));
+        rest = &frame[usize::try_from(u32::from_be_bytes(*length)).unwrap()..];
+    }
+    let reports = std::iter::from_fn(|| inbox.try_recv().ok()).map(|captured| captured.mail);
+    (codes, std::iter::from_fn(|| facts.take()).collect(), reports.collect())
+}
+
+const REPORT: (&str, &str) = ("Content-Type", " multipart/report;\n\tboundary=x");
+
+#[test]
+fn a_report_is_taken_out_of_the_mail_and_its_message_is_told_as_any_other() {
+    let body = [b"--x\r\n", &vec![b'a'; 300 * 1024][..]].concat();
+    let stream = connection(b"M", &[REPORT, ("Message-ID", " <1@x>")], &body);
+    let (codes, facts, reports) = told_by_capturing(&stream);
+    // The negotiation, the end of headers, pieces of the body, of which enough is had, and its end.
+    assert_eq!(codes, "Occcccsc");
+    assert_eq!((facts.len(), facts[0].queue_id.as_str()), (1, "ABC"));
+    assert_eq!(facts[0].envelope_id.as_deref(), Some("batch+2B17"));
+    assert_eq!(facts[0].stays_here, Some(true));
+    let head = b"Content-Type: multipart/report;\n\tboundary=x\r\nMessage-ID: <1@x>\r\n\r\n--x\r\n";
+    assert!(reports[0].starts_with(head), "{}", String::from_utf8_lossy(&reports[0][..80]));
+    assert_eq!(reports.len(), 1);
+}
+
+#[test]
+fn other_mail_is_let_go_at_the_end_of_its_headers() {
+    let headers = [("Content-Type", " text/plain"), ("X-Spam-Flag", " YES")];
+    // Postfix sends nothing behind the answer; these commands never come.
+    let (codes, facts, reports) = told_by_capturing(&connection(b"M", &headers, b""));
+    assert_eq!((&codes[..2], facts.len(), reports.len()), ("Oa", 1, 0));
+    assert!(facts[0].verdict.is_some());
+    // What a user of ours sends is none of our reports.
+    let (codes, _, reports) =
+        told_by_capturing(&connection(b"M{auth_authen}\0alice\0", &[REPORT], b""));
+    assert_eq!((&codes[..2], reports.len()), ("Oa", 0));
+}
+
+#[test]
+fn of_a_header_that_was_forged_beside_the_filters_own_nothing_is_told() {
+    let headers = [("X-Spam-Flag", " YES"), ("x-spam-flag", " NO")];
+    let (_, facts, _) = told_by_capturing(&connection(b"M", &headers, b""));
+    assert_eq!(facts[0].verdict, None);
+    let (_, facts, _) = told_by_capturing(&connection(b"M", &[("X-Spam-Status", " Yes")], b""));
+    assert_eq!(facts[0].verdict, None, "nobody asked for that one");
+}

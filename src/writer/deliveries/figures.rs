@@ -16,8 +16,8 @@ use crate::{
 
 impl Deliveries {
     /// The webhook with that id.
-    pub(in crate::writer) fn webhook(&self, id: WebhookId) -> Option<Arc<Webhook>> {
-        self.endpoints.get(&id).map(|state| Arc::clone(&state.webhook))
+    pub(in crate::writer) fn webhook(&self, webhook: WebhookId) -> Option<Arc<Webhook>> {
+        self.endpoints.get(&webhook).map(|state| Arc::clone(&state.webhook))
     }
 
     /// Counts what came of an attempt.
@@ -34,7 +34,7 @@ impl Deliveries {
         events: &mut EventLog,
         store: &Store,
     ) -> Result<Vec<WebhookFigures>, WriterError> {
-        let all = self.endpoints.values();
+        let all = self.endpoints.values().filter(|state| !state.is_retired);
         all.map(|state| state.figures(self.durable_seq, now_ms, events, store)).collect()
     }
 }

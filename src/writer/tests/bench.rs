@@ -271,7 +271,7 @@ impl Bench {
     }
 }
 
-pub(super) fn webhook(name: &str) -> Webhook {
+pub(in crate::writer) fn webhook(name: &str) -> Webhook {
     let profile = Profile::Standard;
     Webhook {
         id: WebhookId::of_name(name),

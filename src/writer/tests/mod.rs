@@ -7,6 +7,7 @@ mod keys;
 mod model;
 mod pulse;
 mod replay_set;
+mod reports;
 mod retention;
 mod stored_form;
 
@@ -19,6 +20,7 @@ use std::{
 
 use tempfile::TempDir;
 
+pub(super) use bench::webhook;
 use bench::{Bench, HOUR_S, claims_of, dead, delivered, line, retry_at};
 
 use super::{Command, Mode, Room};

@@ -7,6 +7,7 @@ pub(crate) mod deliver;
 pub(crate) mod ingest;
 mod measure;
 pub(crate) mod milter;
+pub(crate) mod search;
 mod table;
 
 use std::{
@@ -39,6 +40,8 @@ pub(crate) enum Bench {
     Deliver(deliver::Options),
     /// What our milter adds to the time that Postfix takes for a message
     Milter(milter::Options),
+    /// How long it takes to find one message among millions, beside reading all of them
+    Search(search::Options),
 }
 
 /// On what.

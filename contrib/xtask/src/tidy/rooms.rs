@@ -46,7 +46,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "telemetry",
         ],
     ),
-    ("search", &["config", "event", "limits", "queue", "source", "store"]),
+    ("search", &["config", "event", "limits", "parse", "queue", "source", "store"]),
     ("report", &["clock", "config", "event", "limits", "search", "writer"]),
     // Edges.
     (
