@@ -172,12 +172,8 @@ impl Daemon {
             let name = start.source.name.clone();
             runtime.spawn(lateness::watch(name.clone(), told.clone(), Arc::clone(&clock)));
             let writer = pipeline.writer();
-            runtime.spawn(alerts::of_source(
-                name.clone(),
-                told.clone(),
-                Arc::clone(&clock),
-                writer,
-            ));
+            let (seen, ticks) = (told.clone(), Arc::clone(&clock));
+            runtime.spawn(alerts::of_source(name.clone(), seen, ticks, writer));
             let out = Outlets {
                 lines: out,
                 facts: knowing.clone(),
@@ -216,15 +212,7 @@ impl Daemon {
         let (sources_ended, source_failed) = (CancellationToken::new(), CancellationToken::new());
         let (ended, failed) = (sources_ended.clone(), source_failed.clone());
         let stop = stop_sources.clone();
-        let sources = runtime.spawn(async move {
-            let result = join(threads, stop).await;
-            if result.is_ok() {
-                ended.cancel();
-            } else {
-                failed.cancel();
-            }
-            result
-        });
+        let sources = runtime.spawn(see_to_the_end(threads, stop, ended, failed));
         Ok(Self { pipeline, sources, sources_ended, source_failed, stop_sources, desk })
     }
 
@@ -304,6 +292,22 @@ fn say_drained(retries_wait: bool) {
     } else {
         tracing::info!("all is read and sent");
     }
+}
+
+/// As [`join`], and tells how it went.
+async fn see_to_the_end(
+    threads: Vec<SourceThread>,
+    stop: CancellationToken,
+    ended: CancellationToken,
+    failed: CancellationToken,
+) -> Result<(), AppError> {
+    let result = join(threads, stop).await;
+    if result.is_ok() {
+        ended.cancel();
+    } else {
+        failed.cancel();
+    }
+    result
 }
 
 /// Waits for all sources, or for the first that fails.

@@ -532,13 +532,7 @@ impl Writer {
                 self.wake_senders();
             }
             Command::Rotate { webhook, new, grace, answer } => {
-                let (now, stage) = (self.clock.now(), &mut self.stage);
-                let rotated = self.keys.rotate(webhook, new, grace, now, stage);
-                self.commit()?;
-                if let Some(Ok(ring)) = &rotated {
-                    self.keys.release(webhook, ring.clone());
-                }
-                answer.send(rotated).ok();
+                answer.send(self.rotate(webhook, new, grace)?).ok();
             }
             Command::Change { changes, answer } => drop(answer.send(self.turn_over(changes)?)),
             Command::ClassBy { direction } => self.intake.correlator.class_by(direction),
@@ -547,15 +541,7 @@ impl Writer {
                 self.deliveries.let_go(webhook);
             }
             Command::ApiKey { action, answer } => {
-                let outcome = match api_keys::stage(action, &self.api_keys, &mut self.stage) {
-                    Ok(known) => {
-                        self.commit()?;
-                        self.api_keys.set(known);
-                        KeyOutcome::Done
-                    }
-                    Err(outcome) => outcome,
-                };
-                answer.send(outcome).ok();
+                answer.send(self.change_api_keys(action)?).ok();
             }
             Command::Report { events, answer } => {
                 if let Some(told) = self.stage_reports(events)? {

@@ -13,6 +13,8 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 
+use serde_json::Value;
+
 use crate::{receivers, run};
 
 /// What an answer has to be. That nobody is let in without a key is for other tests: strangers may ask
@@ -94,9 +96,14 @@ impl Daemon {
             command.args(["keys", "create", "schemathesis", "--admin", "--json", "--config"]);
             command.arg(self.directory.join("mailherald.toml")).stderr(Stdio::null());
             if let Ok(made) = run::read(&mut command) {
-                let made: serde_json::Value = serde_json::from_str(&made)?;
-                return made["key"].as_str().map(str::to_owned).context("an answer without a key");
+                let made: Value = serde_json::from_str(&made)?;
+                return made
+                    .get("key")
+                    .and_then(Value::as_str)
+                    .map(str::to_owned)
+                    .context("an answer without a key");
             }
+            #[expect(clippy::disallowed_methods, reason = "another process is waited for")]
             thread::sleep(pause);
         }
         anyhow::bail!("it does not answer: {}", self.said()?)
