@@ -506,16 +506,10 @@ impl Writer {
                 answer.send(outcome).ok();
                 self.wake_senders();
             }
-            Command::Open { sought, answer } => drop(answer.send(self.intake.open(&sought))),
-            Command::Courses { answer } => drop(answer.send(self.deliveries.courses())),
             Command::Look(look) => self.look(look)?,
             Command::Audit { row, answer } => {
                 self.audit(&row)?;
                 answer.send(()).ok();
-            }
-            Command::Standings { answer } => drop(answer.send(self.deliveries.standings())),
-            Command::Attempts { webhook, wanted, answer } => {
-                answer.send(history::read(webhook, wanted, &self.store)?).ok();
             }
             Command::Disable { webhook, answer } => {
                 let now_ms = self.steady.now(&*self.clock).ms;
