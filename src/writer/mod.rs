@@ -502,16 +502,10 @@ impl Writer {
             Command::Act { webhook, action, answer } => {
                 drop(answer.send(self.act(webhook, action)?));
             }
-            Command::Open { sought, answer } => drop(answer.send(self.intake.open(&sought))),
-            Command::Courses { answer } => drop(answer.send(self.deliveries.courses())),
             Command::Look(look) => self.look(look)?,
             Command::Audit { row, answer } => {
                 self.audit(&row)?;
                 answer.send(()).ok();
-            }
-            Command::Standings { answer } => drop(answer.send(self.deliveries.standings())),
-            Command::Attempts { webhook, wanted, answer } => {
-                answer.send(history::read(webhook, wanted, &self.store)?).ok();
             }
             Command::Disable { webhook, answer } => {
                 answer.send(self.disable(webhook)?).ok();
