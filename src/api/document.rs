@@ -3,10 +3,15 @@
 //! The daemon answers it under `/openapi.json`; a copy is `contrib/docs/openapi.json`.
 
 use axum::http::header::{CONTENT_TYPE, HeaderName};
-use utoipa::openapi::{
-    Info, License, OpenApi, OpenApiBuilder,
-    security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{
+        Info, License, OpenApi, OpenApiBuilder,
+        security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
+    },
 };
+
+use super::problem::Problem;
 
 /// Name of the way to say who asks.
 const KEY: &str = "key";
@@ -26,10 +31,10 @@ pub(super) fn head() -> OpenApi {
         .scheme(HttpAuthScheme::Bearer)
         .description(Some("`api_…`, as `mailherald keys create` shows it once"))
         .build();
-    document
-        .components
-        .get_or_insert_default()
-        .add_security_scheme(KEY, SecurityScheme::Http(scheme));
+    let components = document.components.get_or_insert_default();
+    components.add_security_scheme(KEY, SecurityScheme::Http(scheme));
+    // Every refusal names it, and utoipa collects only what is in the bodies of good answers.
+    components.schemas.insert(Problem::name().into_owned(), Problem::schema());
     document
 }
 
@@ -54,6 +59,20 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
     use super::*;
+
+    /// No refusal was described once: what it referred to was not there.
+    #[test]
+    fn every_reference_leads_to_something() {
+        let document: serde_json::Value = serde_json::from_str(&text().unwrap()).unwrap();
+        let text = document.to_string();
+        let mut count = 0;
+        for part in text.split("\"$ref\":\"#").skip(1) {
+            let place = part.split('"').next().unwrap();
+            assert!(document.pointer(place).is_some(), "{place}");
+            count += 1;
+        }
+        assert!(count > 100, "{count}");
+    }
 
     #[test]
     fn the_document_is_fresh() {

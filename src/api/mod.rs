@@ -16,6 +16,7 @@ pub mod dead;
 pub mod deliveries;
 pub mod document;
 mod editor;
+pub mod event_types;
 pub mod events;
 pub mod explain;
 mod extract;
@@ -213,6 +214,7 @@ fn operations() -> OpenApiRouter<Desk> {
         .routes(routes!(keys::list, keys::create))
         .routes(routes!(keys::revoke))
         .routes(routes!(reload::reload))
+        .routes(routes!(event_types::list))
         .routes(routes!(lines::parse))
         .routes(routes!(audit::list))
         .routes(routes!(stream::listen))

@@ -19,6 +19,9 @@ use crate::{
     report::{Outcome, Passed},
 };
 
+/// Where they are brought.
+pub(super) const PATH: &str = "/v1/reports";
+
 /// What came of a mail.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 pub struct Taken {

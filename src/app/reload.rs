@@ -21,8 +21,8 @@ use crate::{
         problem::FieldError,
         reload::{NotReloaded, Reloaded, Reloads},
     },
-    config::{Config, ConfigError, Loaded, Mail, Source, SourceKind, Webhook},
-    egress::{Origin, Policy},
+    config::{Config, ConfigError, Loaded, Mail, Source, SourceKind},
+    egress::Policy,
     source::milter::Wishes,
     writer::{Change, find},
 };
@@ -162,8 +162,7 @@ impl Reloader {
         let failed = |error: &dyn std::error::Error| NotReloaded::Failed(with_cause(error));
         let wanted = webhooks::of_file(config).map_err(|error| failed(&error))?;
         let mut changes = Vec::new();
-        let is_of_file = |webhook: &Webhook| webhook.transport.connection.origin == Origin::File;
-        for webhook in running.iter().filter(|webhook| is_of_file(webhook)) {
+        for webhook in running.iter().filter(|webhook| webhook.made.is_none()) {
             if wanted.iter().all(|other| other.id != webhook.id) {
                 reloaded.removed.push(webhook.name.clone());
                 changes.push(Change::Retire(webhook.id));

@@ -6,6 +6,7 @@
 
 pub mod attempt;
 pub mod canonical;
+pub mod catalogue;
 pub mod client;
 pub mod envelope;
 mod failure;

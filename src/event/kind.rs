@@ -26,10 +26,10 @@ impl Service {
 }
 
 macro_rules! event_types {
-    ($($(#[$doc:meta])* $variant:ident = $name:literal, $service:ident, $seed:literal;)*) => {
+    ($($(#[doc = $doc:literal])* $variant:ident = $name:literal, $service:ident, $seed:literal;)*) => {
         /// What happened. Closed, apart from operational events.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-        pub enum EventType { $($(#[$doc])* $variant,)* }
+        pub enum EventType { $($(#[doc = $doc])* $variant,)* }
 
         impl EventType {
             /// Every type, in the order of the documentation.
@@ -39,6 +39,13 @@ macro_rules! event_types {
             #[must_use]
             pub fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name),* }
+            }
+
+            /// When it is made, for people.
+            #[must_use]
+            pub fn description(self) -> String {
+                let text = match self { $(Self::$variant => concat!($($doc),*)),* };
+                text.trim().to_owned()
             }
 
             /// Direction of the message it is about.

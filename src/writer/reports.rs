@@ -33,6 +33,7 @@ impl Writer {
             let is_new = self.events.find(&event, &self.store)?.is_none();
             if is_new {
                 self.summary.events += 1;
+                self.event_counts.count(None, event.kind);
                 self.stage.touch();
                 self.events.append(event.clone());
             } else {

@@ -178,12 +178,11 @@ impl Writer {
 
 /// In the place of the one with its id; else behind those that were made as it was.
 fn enter(webhook: Arc<Webhook>, webhooks: &mut Vec<Arc<Webhook>>) {
-    let of_api = |webhook: &Webhook| webhook.made.is_some();
     if let Some(place) = webhooks.iter_mut().find(|other| other.id == webhook.id) {
         *place = webhook;
         return;
     }
-    let first_of_api = webhooks.iter().position(|other| of_api(other));
-    let place = first_of_api.filter(|_| !of_api(&webhook)).unwrap_or(webhooks.len());
+    let first_made = webhooks.iter().position(|other| other.made.is_some());
+    let place = first_made.filter(|_| webhook.made.is_none()).unwrap_or(webhooks.len());
     webhooks.insert(place, webhook);
 }

@@ -221,7 +221,7 @@ fn dead_letters_are_listed_sent_again_and_cleared_away() {
 }
 
 #[test]
-fn the_log_of_a_webhook_tells_each_attempt_and_what_came_of_it() {
+fn m15_the_log_of_a_webhook_tells_each_attempt_and_what_came_of_it() {
     let (host, receiver) = (Host::new(), Receiver::start());
     let config = host.configure(&host.log_source(), &receiver, "schedule = [\"1s\"]");
     receiver.refuse();

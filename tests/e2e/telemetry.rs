@@ -190,6 +190,23 @@ fn whoever_asks_too_often_is_told_when_to_ask_again_and_holds_up_nobody_else() {
 }
 
 #[test]
+fn event_types_are_told_with_names_schema_and_sample() {
+    let (host, receiver) = (Host::new(), Receiver::start());
+    let api = Api::start(&host, &receiver, "");
+    let told = api.get("/v1/event-types").json();
+    let bounced =
+        told["data"].as_array().unwrap().iter().find(|it| it["type"] == "outbound.bounced");
+    let bounced = bounced.unwrap();
+    assert_eq!(bounced["description"], "Failed for good.");
+    assert_eq!(bounced["made_by"][0], "log");
+    assert_eq!(bounced["sample"]["data"]["bounce_type"], "hard");
+    assert_eq!(bounced["schema"]["properties"]["type"]["const"], "outbound.bounced");
+    let lettermint = bounced["profiles"].as_array().unwrap().iter();
+    let lettermint = lettermint.filter(|it| it["profile"] == "lettermint").next_back().unwrap();
+    assert_eq!(lettermint["sample"]["event"], "message.hard_bounced");
+}
+
+#[test]
 fn a_line_is_tried_by_who_may_only_see() {
     let (host, receiver) = (Host::new(), Receiver::start());
     let api = Api::start(&host, &receiver, "");

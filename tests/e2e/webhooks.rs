@@ -123,7 +123,10 @@ fn a_webhook_of_the_file_is_changed_there_and_the_answer_says_so() {
     host.append("mail.log", &lines(0..1));
     until("an event", || of_file.count() == 1);
     let said = program.said();
-    assert!(said.contains("method=DELETE path=\"/v1/webhooks/Shop\" status=409"), "{said}");
+    assert!(
+        said.contains("action=\"DELETE /v1/webhooks/{id}\" target=\"Shop\" status=409"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -190,7 +193,7 @@ fn that_webhooks_come_change_and_go_is_told_to_those_who_want_to_know() {
     let types = "events = [\"endpoint.created\", \"endpoint.updated\", \"endpoint.deleted\"]\n";
     let config = host.configure(&host.log_source(), &of_file, &format!("{types}{EGRESS}"));
     let program = host.run(&config);
-    create(&config, &receiver, &[]);
+    let made = create(&config, &receiver, &[]);
     webhooks(&config, &["update", "New", "--set", "concurrency=3"]);
     assert!(output(&["webhooks", "delete", "New", "--config", &config]).status.success());
     until("three events", || of_file.count() == 3);
@@ -203,7 +206,8 @@ fn that_webhooks_come_change_and_go_is_told_to_those_who_want_to_know() {
     told.sort();
     assert_eq!(told, ["endpoint.created New", "endpoint.deleted New", "endpoint.updated New"]);
     let said = program.said();
-    for method in ["POST path=\"/v1/webhooks\" status=201", "DELETE path=\"/v1/webhooks/New\""] {
-        assert!(said.contains(&format!("method={method}")), "{said}");
+    let id = format!("POST /v1/webhooks\" target=\"{}\" status=201", made["id"].as_str().unwrap());
+    for change in [id.as_str(), "DELETE /v1/webhooks/{id}\" target=\"New\" status=204"] {
+        assert!(said.contains(&format!("action=\"{change}")), "{said}");
     }
 }
