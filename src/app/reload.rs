@@ -145,7 +145,7 @@ impl Reloader {
             return Err(NotReloaded::Failed(words.to_owned()));
         };
         match tokio::task::spawn_blocking(move || loader()).await {
-            Ok(Ok(loaded)) => Ok(loaded),
+            Ok(Ok(read)) => Ok(read),
             Ok(Err(ConfigError::Invalid { problems, .. })) => {
                 Err(NotReloaded::Wrong(problems.iter().map(FieldError::from).collect()))
             }

@@ -27,7 +27,6 @@ use crate::{
     clock::{self, SharedClock},
     config::{Config, Source, SourceKind, Start},
     parse::Whose,
-    report,
     source::{
         self, Batch, Health,
         file::{FileTail, Tally},
@@ -172,8 +171,12 @@ impl Daemon {
             let name = start.source.name.clone();
             runtime.spawn(lateness::watch(name.clone(), told.clone(), Arc::clone(&clock)));
             let writer = pipeline.writer();
-            let (seen, ticks) = (told.clone(), Arc::clone(&clock));
-            runtime.spawn(alerts::of_source(name.clone(), seen, ticks, writer));
+            runtime.spawn(alerts::of_source(
+                name.clone(),
+                told.clone(),
+                Arc::clone(&clock),
+                writer,
+            ));
             let out = Outlets {
                 lines: out,
                 facts: knowing.clone(),
@@ -184,12 +187,7 @@ impl Daemon {
             health.push((name, told));
         }
         runtime.spawn(alerts::of_clock(pipeline.client(), pipeline.writer()));
-        let reports = report::Desk::new(
-            config.reports.clone(),
-            pipeline.search(),
-            pipeline.writer(),
-            Arc::clone(&clock),
-        );
+        let reports = reports::desk(config, &pipeline, Arc::clone(&clock));
         runtime.spawn(reports::take_all(captured, reports.clone(), stop_sources.clone()));
         let (telling_begun, has_begun) = watch::channel(false);
         let desk = Desk {
@@ -211,8 +209,7 @@ impl Daemon {
         control::start(config, desk.clone(), runtime, stop_sources.clone());
         let (sources_ended, source_failed) = (CancellationToken::new(), CancellationToken::new());
         let (ended, failed) = (sources_ended.clone(), source_failed.clone());
-        let stop = stop_sources.clone();
-        let sources = runtime.spawn(see_to_the_end(threads, stop, ended, failed));
+        let sources = runtime.spawn(until_end(threads, stop_sources.clone(), ended, failed));
         Ok(Self { pipeline, sources, sources_ended, source_failed, stop_sources, desk })
     }
 
@@ -294,8 +291,8 @@ fn say_drained(retries_wait: bool) {
     }
 }
 
-/// As [`join`], and tells how it went.
-async fn see_to_the_end(
+/// Waits for all sources, or for the first that fails, and tells how it was.
+async fn until_end(
     threads: Vec<SourceThread>,
     stop: CancellationToken,
     ended: CancellationToken,

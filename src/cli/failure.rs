@@ -163,10 +163,11 @@ impl Failure {
             Self::Flags(FlagsError::Keep { source, .. }) => of_creating(source),
             Self::SecretFile(_) | Self::Secret(_) => DATA,
             Self::Output(source) if source.kind() == ErrorKind::BrokenPipe => 0,
-            Self::Flags(FlagsError::Kept(_) | FlagsError::Generate(_)) | Self::Output(_) => IO,
+            Self::Flags(FlagsError::Kept(_) | FlagsError::Generate(_))
+            | Self::Output(_)
+            | Self::Mail(_) => IO,
             Self::App(error) => of_app(error),
             Self::DeliveriesWait | Self::ReplayStopped | Self::NotTaken(_) => TRY_AGAIN,
-            Self::Mail(_) => IO,
             Self::Daemon(error) => of_daemon(error),
             Self::Software(_) => SOFTWARE,
         }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Writer, error::WriterError, stage::Stage};
+use super::{error::WriterError, stage::Stage};
 use crate::{
     secret::{ApiKey, ApiKeys, TokenDigest},
     store::{CodecError, Key, Prefix, Store, codec, key::parse_api_key},
@@ -55,20 +55,6 @@ fn api_key(value: &[u8]) -> Result<ApiKey, CodecError> {
         return codec::decode(WHAT, FIRST_VERSION, &[value, &[0, 0]].concat());
     }
     codec::decode(WHAT, VERSION, value)
-}
-
-impl Writer {
-    /// Does it, durably.
-    pub(super) fn change_api_keys(&mut self, action: KeyAction) -> Result<KeyOutcome, WriterError> {
-        match stage(action, &self.api_keys, &mut self.stage) {
-            Ok(known) => {
-                self.commit()?;
-                self.api_keys.set(known);
-                Ok(KeyOutcome::Done)
-            }
-            Err(outcome) => Ok(outcome),
-        }
-    }
 }
 
 /// Stages `action` and gives what the keys are once that is durable; or why nothing is done.

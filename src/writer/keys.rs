@@ -10,7 +10,7 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Webhooks, Writer, error::WriterError, made, stage::Stage};
+use super::{Webhooks, made, stage::Stage};
 use crate::{
     config::{Webhook, WebhookId},
     secret::{KeyId, KeyRing, RotationError, SealError, Sealing, Secret, SecretError},
@@ -81,24 +81,6 @@ pub enum KeysError {
     /// One cannot be sealed.
     #[error("seal the secrets")]
     Seal(#[source] SealError),
-}
-
-impl Writer {
-    /// Signs with `new` from now on, durably; None when there is no such webhook.
-    pub(super) fn rotate(
-        &mut self,
-        webhook: WebhookId,
-        new: Secret,
-        grace: Duration,
-    ) -> Result<Option<Result<KeyRing, RotationError>>, WriterError> {
-        let (now, stage) = (self.clock.now(), &mut self.stage);
-        let rotated = self.keys.rotate(webhook, new, grace, now, stage);
-        self.commit()?;
-        if let Some(Ok(ring)) = &rotated {
-            self.keys.release(webhook, ring.clone());
-        }
-        Ok(rotated)
-    }
 }
 
 impl Keys {
