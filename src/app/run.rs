@@ -171,12 +171,8 @@ impl Daemon {
             let name = start.source.name.clone();
             runtime.spawn(lateness::watch(name.clone(), told.clone(), Arc::clone(&clock)));
             let writer = pipeline.writer();
-            runtime.spawn(alerts::of_source(
-                name.clone(),
-                told.clone(),
-                Arc::clone(&clock),
-                writer,
-            ));
+            let (seen, ticks) = (told.clone(), Arc::clone(&clock));
+            runtime.spawn(alerts::of_source(name.clone(), seen, ticks, writer));
             let out = Outlets {
                 lines: out,
                 facts: knowing.clone(),
@@ -209,16 +205,7 @@ impl Daemon {
         control::start(config, desk.clone(), runtime, stop_sources.clone());
         let (sources_ended, source_failed) = (CancellationToken::new(), CancellationToken::new());
         let (ended, failed) = (sources_ended.clone(), source_failed.clone());
-        let stop = stop_sources.clone();
-        let sources = runtime.spawn(async move {
-            let result = join(threads, stop).await;
-            if result.is_ok() {
-                ended.cancel();
-            } else {
-                failed.cancel();
-            }
-            result
-        });
+        let sources = runtime.spawn(until_end(threads, stop_sources.clone(), ended, failed));
         Ok(Self { pipeline, sources, sources_ended, source_failed, stop_sources, desk })
     }
 
@@ -298,6 +285,22 @@ fn say_drained(retries_wait: bool) {
     } else {
         tracing::info!("all is read and sent");
     }
+}
+
+/// Waits for all sources, or for the first that fails, and tells how it was.
+async fn until_end(
+    threads: Vec<SourceThread>,
+    stop: CancellationToken,
+    ended: CancellationToken,
+    failed: CancellationToken,
+) -> Result<(), AppError> {
+    let result = join(threads, stop).await;
+    if result.is_ok() {
+        ended.cancel();
+    } else {
+        failed.cancel();
+    }
+    result
 }
 
 /// Waits for all sources, or for the first that fails.
