@@ -171,12 +171,8 @@ impl Daemon {
             let name = start.source.name.clone();
             runtime.spawn(lateness::watch(name.clone(), told.clone(), Arc::clone(&clock)));
             let writer = pipeline.writer();
-            runtime.spawn(alerts::of_source(
-                name.clone(),
-                told.clone(),
-                Arc::clone(&clock),
-                writer,
-            ));
+            let (seen, ticks) = (told.clone(), Arc::clone(&clock));
+            runtime.spawn(alerts::of_source(name.clone(), seen, ticks, writer));
             let out = Outlets {
                 lines: out,
                 facts: knowing.clone(),

@@ -42,6 +42,7 @@ impl Screen {
     }
 
     /// Prints a line at once.
+    #[expect(clippy::unused_self, reason = "it is this screen's")]
     pub(super) fn print(&self, line: &str) -> Result<(), Failure> {
         let mut out = io::stdout().lock();
         writeln!(out, "{line}").and_then(|()| out.flush()).map_err(Failure::Output)
@@ -91,8 +92,10 @@ fn colour(kind: &str) -> &'static str {
     match (service, name) {
         ("outbound" | "inbound", "delivered") => GREEN,
         ("outbound" | "inbound", "deferred" | "spam") => YELLOW,
-        ("outbound" | "inbound", "bounced" | "rejected" | "blocked" | "virus" | "dropped") => RED,
-        ("outbound", "complaint") => RED,
+        (
+            "outbound" | "inbound",
+            "bounced" | "rejected" | "blocked" | "virus" | "dropped" | "complaint",
+        ) => RED,
         ("outbound" | "inbound", _) => "0",
         _ => CYAN,
     }
