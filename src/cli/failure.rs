@@ -54,11 +54,7 @@ pub const EXIT_CODES: &[(u8, &str)] = &[
     (SOFTWARE, "A bug in mailherald: please report it"),
     (CANNOT_CREATE, "A file or directory could not be made"),
     (IO, "Reading or writing failed; when it was the store: start again, nothing is lost"),
-    (
-        TRY_AGAIN,
-        "Not now: another process has the store, deliveries wait for a retry, or the daemon cannot \
-         take a report",
-    ),
+    (TRY_AGAIN, "Not now: the store is taken, or deliveries or a report wait for another try"),
     (PERMISSION, "No permission"),
     (CONFIG, "The configuration is wrong"),
 ];
