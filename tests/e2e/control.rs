@@ -1,6 +1,7 @@
 //! Commands that ask the running daemon.
 
 use rustix::process::Signal;
+use serde_json::Value;
 
 use crate::{
     free_address, lines,
