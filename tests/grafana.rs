@@ -1,7 +1,7 @@
 //! Alert rules and dashboard: they ask for metrics that there are, with labels that they have, and
 //! Prometheus' own tool finds nothing wrong with them.
 
-#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stderr, reason = "tests")]
 
 use std::{
     collections::BTreeSet,
@@ -51,7 +51,7 @@ fn family(series: &str) -> Option<&'static Family> {
 
 #[test]
 fn every_query_names_metrics_that_there_are_with_labels_that_they_have() {
-    let selector = Regex::new(r#"\b((?:mailherald|process)_\w+)(?:\{([^}]*)\})?"#).unwrap();
+    let selector = Regex::new(r"\b((?:mailherald|process)_\w+)(?:\{([^}]*)\})?").unwrap();
     let label = Regex::new(r"(\w+)\s*(?:=~|!~|!=|=)").unwrap();
     let rules = text("mailherald.rules.yml");
     let asked = rules.lines().filter(|line| !line.trim_start().starts_with('#'));

@@ -92,7 +92,8 @@ fn damaged(mail: &[u8], numbers: &mut Numbers) -> Vec<u8> {
             2 => mail.extend_from_within(start..end),
             3 => mail[start..end].reverse(),
             4 => {
-                drop(mail.splice(start..start, PIECES[numbers.below(PIECES.len())].iter().copied()))
+                let piece = PIECES[numbers.below(PIECES.len())];
+                drop(mail.splice(start..start, piece.iter().copied()));
             }
             _ => {
                 if let Some(byte) = mail.get_mut(start) {
@@ -130,9 +131,8 @@ fn every_beginning_of_a_mail_is_read_without_a_panic() {
 #[test]
 fn a_mail_nested_thousands_deep_takes_neither_stack_nor_time() {
     let rfc822 = "Content-Type: message/rfc822\n\n".repeat(8_000);
-    let multipart: String = (0..4_000)
-        .map(|n| format!("Content-Type: multipart/mixed; boundary=b{n}\n\n--b{n}\n"))
-        .collect();
+    let part = |n| format!("Content-Type: multipart/mixed; boundary=b{n}\n\n--b{n}\n");
+    let multipart = (0..4_000).map(part).collect::<Vec<_>>().concat();
     let report = "Content-Type: multipart/report; boundary=x\n\n--x\n\
         Content-Type: message/delivery-status\n\nAction: failed\n\n--x\n";
     for deep in [&rfc822, &multipart] {

@@ -69,7 +69,10 @@ pub(super) struct Caller {
 
 /// Where a key may ask that does not own everything. What else there is tells of everybody's mail.
 const OPEN_TO_OWNERS: [&str; 4] =
-    ["/v1/webhooks", "/v1/event-types", jetemail::PATH, lettermint::PATH];
+    [OF_WEBHOOKS, jetemail::PATH, lettermint::PATH, "/v1/event-types"];
+const OF_WEBHOOKS: &str = "/v1/webhooks";
+/// Where the first part of the path that a route leaves open is a webhook.
+const NAME_WEBHOOKS: [&str; 3] = [OF_WEBHOOKS, jetemail::PATH, lettermint::PATH];
 
 /// Lets those through who may ask that, not too often, and keeps who changed what.
 pub(super) async fn check(
@@ -127,6 +130,12 @@ pub(super) async fn pace(
     }
 }
 
+/// Could who owns that have made this webhook?
+pub(super) fn is_seen(owned: &Owned, webhook: &Webhook) -> bool {
+    let (users, domains) = (webhook.filter_users.as_deref(), webhook.filter_domains.as_deref());
+    owned.is_everything() || (webhook.made.is_some() && owned.covers(users, domains))
+}
+
 impl Caller {
     /// Somebody who may ask for everything.
     fn of_host(uid: u32) -> Self {
@@ -136,8 +145,7 @@ impl Caller {
 
     /// A key that does not own everything sees the webhooks that it could have made itself.
     pub(super) fn sees(&self, webhook: &Webhook) -> bool {
-        let (users, domains) = (webhook.filter_users.as_deref(), webhook.filter_domains.as_deref());
-        self.owned.is_everything() || (webhook.made.is_some() && self.owned.covers(users, domains))
+        is_seen(&self.owned, webhook)
     }
 
     fn may_reach(
@@ -155,11 +163,14 @@ impl Caller {
         if !OPEN_TO_OWNERS.into_iter().any(is_below) {
             return Err(Problem::not_owner());
         }
-        let mut named = params.into_iter().flatten().filter(|(name, _)| *name == "id");
-        let is_hidden = |name: &str| !desk.webhook(name).is_ok_and(|it| self.sees(&it));
-        match named.find(|(_, name)| is_hidden(name)) {
-            Some((_, name)) => Err(Problem::unknown_webhook(name, &[])),
-            None => Ok(()),
+        // What stands behind it in the path is the webhook, whatever is asked of that.
+        let names_one = NAME_WEBHOOKS.into_iter().any(is_below);
+        let mut named = params.into_iter().flatten().filter(|_| names_one);
+        match named.next() {
+            Some((_, name)) if !desk.webhook(name).is_ok_and(|it| self.sees(&it)) => {
+                Err(Problem::unknown_webhook(name, &[]))
+            }
+            _ => Ok(()),
         }
     }
 }

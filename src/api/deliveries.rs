@@ -274,7 +274,7 @@ impl Rows {
             state: whereabouts.name().to_owned(),
             reason,
             next_attempt_at: due_ms.map(time_of_ms),
-            attempts: attempts.iter().map(Logged::from).collect(),
+            attempts: attempts.iter().map(|record| Logged::of(record, webhook)).collect(),
             attempts_cut: !self.attempts.is_whole,
         }
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::{Desk, problem::FieldError, rotation::Shown};
+use super::{Desk, caller::is_seen, problem::FieldError, rotation::Shown};
 use crate::{
     config::{self, Code, Draft, Grounds, Made, Severity, Webhook, WebhookId},
     event::Service,
@@ -118,7 +118,7 @@ impl Desk {
         owned: &Owned,
     ) -> Result<Edited, Refusal> {
         let grounds = self.grounds.lock().await;
-        let before = self.webhook(named).map_err(|_| Refusal::Unknown)?;
+        let before = self.seen_webhook(named, owned)?;
         let made = made_of(&before)?;
         if changes.get("secret").is_some_and(Value::is_null) {
             changes.remove("secret");
@@ -144,11 +144,20 @@ impl Desk {
     ///
     /// # Errors
     /// Why it is still there.
-    pub(super) async fn delete_webhook(&self, named: &str) -> Result<(), Refusal> {
+    pub(super) async fn delete_webhook(&self, named: &str, owned: &Owned) -> Result<(), Refusal> {
         let _grounds = self.grounds.lock().await;
-        let webhook = self.webhook(named).map_err(|_| Refusal::Unknown)?;
+        let webhook = self.seen_webhook(named, owned)?;
         made_of(&webhook)?;
         self.change(Change::Delete(webhook.id)).await
+    }
+
+    /// The webhook of that name or id, if who owns that may see it.
+    ///
+    /// # Errors
+    /// There is none for them.
+    pub(super) fn seen_webhook(&self, named: &str, owned: &Owned) -> Result<Arc<Webhook>, Refusal> {
+        let found = self.webhook(named).ok().filter(|webhook| is_seen(owned, webhook));
+        found.ok_or(Refusal::Unknown)
     }
 
     async fn put(&self, webhook: &Arc<Webhook>, is_enabled: Option<bool>) -> Result<(), Refusal> {

@@ -12,6 +12,7 @@ use super::{
     webhooks::Named,
 };
 use crate::{
+    config::Webhook,
     queue::record::{Record, RecordEnd},
     writer::{Place, Wanted},
 };
@@ -35,6 +36,8 @@ pub struct PageOf {
 /// An attempt on record.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Logged {
+    /// Id of the delivery.
+    pub id: String,
     /// Id of the event.
     pub event_id: String,
     /// Type of the event.
@@ -49,7 +52,14 @@ pub struct Logged {
     pub is_replay: bool,
     /// When the next attempt is due, RFC 3339 in UTC.
     pub next_retry_at: Option<String>,
+    /// Status code, if it was answered.
+    pub response_code: Option<u16>,
+    /// Beginning of the answer's body; a stranger's text. Null when there was no answer.
+    pub response_body: Option<String>,
+    /// Why the receiver does not have it, in words; null when it has.
+    pub error: Option<String>,
     /// The attempt.
+    #[serde(flatten)]
     pub attempt: Attempt,
 }
 
@@ -74,7 +84,7 @@ pub(super) async fn list(
     let before = page.cursor.as_deref().map(place).transpose()?;
     let limit = page.limit.unwrap_or(LIMIT).clamp(1, 1000);
     let found = desk.writer.attempts(webhook.id, Wanted { seq: None, before, limit }).await?;
-    let data = found.records.iter().map(|(_, record)| record.into()).collect();
+    let data = found.records.iter().map(|(_, record)| Logged::of(record, &webhook)).collect();
     let next = |place: Place| format!("{}.{}", place.chunk, place.index);
     Ok(Json(Logs { data, next_cursor: found.next.map(next) }))
 }
@@ -86,21 +96,30 @@ fn place(text: &str) -> Result<Place, Problem> {
     parts.ok_or_else(|| Problem::invalid(format!("cursor: `{text}` was given by no answer")))
 }
 
-impl From<&Record> for Logged {
-    fn from(record: &Record) -> Self {
+impl Logged {
+    pub(super) fn of(record: &Record, webhook: &Webhook) -> Self {
         let (status, due_ms) = match record.end {
             RecordEnd::Delivered => ("delivered", None),
             RecordEnd::Retry { due_ms } => ("retry", Some(due_ms)),
             RecordEnd::Ended(state) => (state.name(), None),
         };
+        let attempt = Attempt::from(&record.attempt);
+        let answer = attempt.answer.as_ref();
+        let error = || answer.map_or_else(|| "no answer".to_owned(), |answer| answer.words.clone());
         Self {
+            id: format!("{}.{}", record.event, webhook.id),
             event_id: record.event.to_string(),
             kind: record.kind.name().to_owned(),
             status: status.to_owned(),
             is_probe: record.purpose.is_probe(),
             is_replay: record.purpose.is_replay(),
             next_retry_at: due_ms.filter(|_| !record.purpose.is_probe()).map(time_of_ms),
-            attempt: (&record.attempt).into(),
+            response_code: answer.and_then(|answer| answer.response_code),
+            response_body: answer
+                .filter(|answer| answer.response_code.is_some())
+                .map(|answer| answer.response_body.clone()),
+            error: (!attempt.is_good()).then(error),
+            attempt,
         }
     }
 }

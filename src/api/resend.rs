@@ -97,8 +97,7 @@ pub(super) async fn replay(
 ) -> Result<Json<Resent>, Problem> {
     let (seq, event) = desk.event(&id).await?;
     let webhooks = if let Some(names) = &whom.webhooks {
-        let those = names.iter().map(|name| desk.webhook(name));
-        those.collect::<Result<Vec<_>, Problem>>()?
+        names.iter().map(|name| desk.webhook(name)).collect::<Result<Vec<_>, Problem>>()?
     } else {
         let all = desk.webhooks();
         all.iter().filter(|webhook| webhook.subscription().wants(&event)).cloned().collect()

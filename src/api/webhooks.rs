@@ -128,9 +128,10 @@ pub(super) async fn patch(
     responses((status = NO_CONTENT), Missing, Conflicts, Refusals))]
 pub(super) async fn delete(
     State(desk): State<Desk>,
+    Extension(caller): Extension<Caller>,
     At(Named { id }): At<Named>,
 ) -> Result<StatusCode, Problem> {
-    let deleted = desk.delete_webhook(&id).await;
+    let deleted = desk.delete_webhook(&id, &caller.owned).await;
     deleted.map(|()| StatusCode::NO_CONTENT).map_err(|refusal| refusal.about(&id))
 }
 

@@ -14,7 +14,7 @@ use tokio::{
 
 use tokio_util::sync::CancellationToken;
 
-use super::{AppError, pipeline::direction, webhooks};
+use super::{AppError, pipeline::direction, service, webhooks};
 use crate::{
     api::{
         Desk,
@@ -80,7 +80,9 @@ impl Reloader {
     }
 
     async fn reload(&mut self) -> Result<Reloaded, NotReloaded> {
+        service::reloading(&self.desk);
         let result = self.try_reload().await;
+        service::reloaded(&self.desk);
         match &result {
             Ok(Reloaded { added, changed, removed, applied, needs_restart, .. }) => {
                 tracing::info!(
@@ -143,7 +145,7 @@ impl Reloader {
             return Err(NotReloaded::Failed(words.to_owned()));
         };
         match tokio::task::spawn_blocking(move || loader()).await {
-            Ok(Ok(loaded)) => Ok(loaded),
+            Ok(Ok(read)) => Ok(read),
             Ok(Err(ConfigError::Invalid { problems, .. })) => {
                 Err(NotReloaded::Wrong(problems.iter().map(FieldError::from).collect()))
             }

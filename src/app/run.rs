@@ -27,7 +27,6 @@ use crate::{
     clock::{self, SharedClock},
     config::{Config, Source, SourceKind, Start},
     parse::Whose,
-    report,
     source::{
         self, Batch, Health,
         file::{FileTail, Tally},
@@ -188,12 +187,7 @@ impl Daemon {
             health.push((name, told));
         }
         runtime.spawn(alerts::of_clock(pipeline.client(), pipeline.writer()));
-        let reports = report::Desk::new(
-            config.reports.clone(),
-            pipeline.search(),
-            pipeline.writer(),
-            Arc::clone(&clock),
-        );
+        let reports = reports::desk(config, &pipeline, Arc::clone(&clock));
         runtime.spawn(reports::take_all(captured, reports.clone(), stop_sources.clone()));
         let (telling_begun, has_begun) = watch::channel(false);
         let desk = Desk {
@@ -215,16 +209,7 @@ impl Daemon {
         control::start(config, desk.clone(), runtime, stop_sources.clone());
         let (sources_ended, source_failed) = (CancellationToken::new(), CancellationToken::new());
         let (ended, failed) = (sources_ended.clone(), source_failed.clone());
-        let stop = stop_sources.clone();
-        let sources = runtime.spawn(async move {
-            let result = join(threads, stop).await;
-            if result.is_ok() {
-                ended.cancel();
-            } else {
-                failed.cancel();
-            }
-            result
-        });
+        let sources = runtime.spawn(until_end(threads, stop_sources.clone(), ended, failed));
         Ok(Self { pipeline, sources, sources_ended, source_failed, stop_sources, desk })
     }
 
@@ -304,6 +289,22 @@ fn say_drained(retries_wait: bool) {
     } else {
         tracing::info!("all is read and sent");
     }
+}
+
+/// Waits for all sources, or for the first that fails, and tells how it was.
+async fn until_end(
+    threads: Vec<SourceThread>,
+    stop: CancellationToken,
+    ended: CancellationToken,
+    failed: CancellationToken,
+) -> Result<(), AppError> {
+    let result = join(threads, stop).await;
+    if result.is_ok() {
+        ended.cancel();
+    } else {
+        failed.cancel();
+    }
+    result
 }
 
 /// Waits for all sources, or for the first that fails.

@@ -1,4 +1,4 @@
-//! What systemd is told (sd_notify(3)): that we are ready, how we are, that we are ending, and that
+//! What systemd is told (`sd_notify(3)`): that we are ready, how we are, that we are ending, and that
 //! the writer works. Without systemd nothing of it goes anywhere.
 
 use std::time::Duration;
@@ -47,6 +47,22 @@ fn words(desk: &Desk, troubles: &[Reason]) -> String {
 /// Tells how we are.
 pub(super) fn status(words: &str) {
     send(&[NotifyState::Status(words)]);
+}
+
+/// The configuration is read again. Nothing is said while the start is not over.
+pub(super) fn reloading(desk: &Desk) {
+    if *desk.has_begun.borrow()
+        && let Ok(now) = NotifyState::monotonic_usec_now()
+    {
+        send(&[NotifyState::Reloading, now]);
+    }
+}
+
+/// It was, whatever came of it.
+pub(super) fn reloaded(desk: &Desk) {
+    if *desk.has_begun.borrow() {
+        send(&[NotifyState::Ready]);
+    }
 }
 
 /// We are ending.

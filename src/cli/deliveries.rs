@@ -2,9 +2,10 @@
 
 use super::{
     Failure,
-    args::{DeliveriesArgs, DeliveriesCommand, DeliveriesWhich, Global},
+    args::Global,
     client::Daemon,
     events,
+    lookup_args::{DeliveriesArgs, DeliveriesCommand, DeliveriesWhich},
     show::{self, Table},
 };
 use crate::api::{

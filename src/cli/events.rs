@@ -2,8 +2,9 @@
 
 use super::{
     Failure,
-    args::{EventsArgs, EventsCommand, EventsWhich, Global},
+    args::Global,
     client::{Daemon, DaemonError},
+    lookup_args::{EventsArgs, EventsCommand, EventsWhich},
     show::{self, Table},
 };
 use crate::api::{

@@ -2,12 +2,7 @@
 
 use std::{fmt::Write as _, io::IsTerminal};
 
-use super::{
-    Failure,
-    args::{ExplainArgs, Global},
-    client::Daemon,
-    deliveries, show,
-};
+use super::{Failure, args::Global, client::Daemon, deliveries, lookup_args::ExplainArgs, show};
 use crate::api::{
     deliveries::Delivery,
     explain::{Explained, Query, Story, Told, UnderWay},

@@ -54,11 +54,7 @@ pub const EXIT_CODES: &[(u8, &str)] = &[
     (SOFTWARE, "A bug in mailherald: please report it"),
     (CANNOT_CREATE, "A file or directory could not be made"),
     (IO, "Reading or writing failed; when it was the store: start again, nothing is lost"),
-    (
-        TRY_AGAIN,
-        "Not now: another process has the store, deliveries wait for a retry, or the daemon cannot \
-         take a report",
-    ),
+    (TRY_AGAIN, "Not now: the store is taken, or deliveries or a report wait for another try"),
     (PERMISSION, "No permission"),
     (CONFIG, "The configuration is wrong"),
 ];
@@ -163,10 +159,11 @@ impl Failure {
             Self::Flags(FlagsError::Keep { source, .. }) => of_creating(source),
             Self::SecretFile(_) | Self::Secret(_) => DATA,
             Self::Output(source) if source.kind() == ErrorKind::BrokenPipe => 0,
-            Self::Flags(FlagsError::Kept(_) | FlagsError::Generate(_)) | Self::Output(_) => IO,
+            Self::Flags(FlagsError::Kept(_) | FlagsError::Generate(_))
+            | Self::Output(_)
+            | Self::Mail(_) => IO,
             Self::App(error) => of_app(error),
             Self::DeliveriesWait | Self::ReplayStopped | Self::NotTaken(_) => TRY_AGAIN,
-            Self::Mail(_) => IO,
             Self::Daemon(error) => of_daemon(error),
             Self::Software(_) => SOFTWARE,
         }

@@ -19,6 +19,7 @@ mod ingest;
 mod keys;
 mod listen;
 mod logs;
+mod lookup_args;
 mod parse;
 mod replay;
 mod rotate_secret;

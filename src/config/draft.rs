@@ -275,3 +275,42 @@ fn warn(webhook: &Webhook, draft: &Draft, grounds: &Grounds, problems: &mut Prob
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use serde_json::json;
+
+    use super::*;
+
+    /// What a version wrote is read by all that come.
+    #[test]
+    fn a_webhook_that_was_kept_is_read_and_stays_whatever_the_policy_says_now() {
+        let text = r#"{"draft":{"url":"http://10.0.0.1/","events":["delivered"],"name":"Kept",
+            "secret":"your-webhook-secret","profile":"generic","routes":["gone"],
+            "schedule":["5s"],"headers":{"x-a":"b"}},"created_ms":1,"modified_ms":2}"#;
+        let made = Made::from_text(text).unwrap();
+        assert_eq!(Made::from_text(&made.to_text()).unwrap(), made);
+        let id = WebhookId([7; 16]);
+        let (webhook, odd) = made.restore(id, &Grounds::default());
+        let webhook = webhook.unwrap();
+        assert_eq!((webhook.id, webhook.name.as_str()), (id, "Kept"));
+        assert_eq!(webhook.selection.routes, ["gone"], "nothing comes by that route");
+        assert_eq!(odd.len(), 1, "{odd:?}");
+    }
+
+    #[test]
+    fn a_draft_shows_no_values() {
+        let keys = json!({ "secret": "your-webhook-secret", "url": "https://example.com/" });
+        let draft = Draft::new(keys.as_object().unwrap().clone());
+        assert_eq!(format!("{draft:?}"), r#"{"secret", "url"}"#);
+    }
+
+    #[test]
+    fn an_id_is_a_uuid_of_version_4() {
+        let WebhookId(bytes) = WebhookId::generate().unwrap();
+        assert_eq!((bytes[6] >> 4, bytes[8] >> 6), (4, 2));
+        assert_ne!(WebhookId::generate().unwrap(), WebhookId(bytes));
+    }
+}

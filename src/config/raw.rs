@@ -281,8 +281,8 @@ section! {
     /// How long history is kept, and what happens when the disk is full or the store is lost.
     RawStore "[store]", later []
 
-    /// How long an event stays after it was stored, for replays to know it. `0s` keeps what is still to be
-    /// sent and no more.
+    /// How long an event stays after it was stored, to be found and for replays to know it. `0s`
+    /// keeps what is still to be sent and no more.
     retain: Duration, Fallback::Is("\"7d\"");
     /// Bytes of events that stay at most: beyond it the oldest go, whatever their age.
     retain_bytes: Bytes, Fallback::Is("\"4GiB\"");

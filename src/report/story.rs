@@ -92,7 +92,6 @@ impl Story {
     fn found(&self, event: Event, is_recipient_known: bool) -> Found {
         let confidence = match self.method {
             Method::Recipient => Confidence::Low,
-            Method::Header => Confidence::Medium,
             Method::QueueId | Method::EnvelopeId | Method::MessageId
                 if self.is_confirmed || is_recipient_known =>
             {
@@ -224,16 +223,9 @@ pub(super) fn from_xtext(text: &str) -> String {
     let mut out = parts.next().unwrap_or_default().as_bytes().to_vec();
     for part in parts {
         let code = part.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        match (code, part.get(2..)) {
-            (Some(code), Some(rest)) => {
-                out.push(code);
-                out.extend_from_slice(rest.as_bytes());
-            }
-            _ => {
-                out.push(b'+');
-                out.extend_from_slice(part.as_bytes());
-            }
-        }
+        let (first, rest) = code.zip(part.get(2..)).unwrap_or((b'+', part));
+        out.push(first);
+        out.extend_from_slice(rest.as_bytes());
     }
     String::from_utf8_lossy(&out).into_owned()
 }

@@ -18,6 +18,10 @@ const ROUNDS: usize = 4;
 /// A Message-ID that is shorter may be any word.
 const MESSAGE_ID_BYTES: usize = 6;
 
+/// What is said where no log is known.
+const NO_PLACE: &str = "where its lines are is not known: they came from the journal or from standard \
+                        input, or an earlier version read them";
+
 /// Whose lines are looked for, and where.
 #[derive(Debug, Clone, Default)]
 pub struct Asked {
@@ -128,6 +132,9 @@ fn add_live(view: &View, source: &str, spots: &mut Vec<Spot>) -> Result<(), Sear
 fn read(spots: &[Spot], asked: &Asked) -> Lines {
     let mut told = Lines::default();
     let mut logs = Vec::new();
+    if spots.is_empty() {
+        told.missing.push(NO_PLACE.to_owned());
+    }
     for spot in spots {
         match recall::find(
             &patterns(spot, asked),
@@ -228,4 +235,21 @@ fn leads_to(told: &Lines, message_id: Option<&str>) -> Vec<String> {
     let same = told.lines.iter().filter(|line| message_id.is_some_and(|it| line.text.contains(it)));
     found.extend(same.filter_map(|line| about(line.text.as_bytes()).queue_id));
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn that_no_log_is_known_is_said() {
+        assert_eq!(read(&[], &Asked::default()).missing, [NO_PLACE]);
+    }
+
+    #[test]
+    fn lines_of_haraka_are_found_by_their_connection_as_well() {
+        let id = "62E6D9D9-6A9C-4F4B-8B4E-0A5B6C7D8E9F.1";
+        assert_eq!(connection(id), Some("[62E6D9D9-6A9C-4F4B-8B4E-0A5B6C7D8E9F]".to_owned()));
+        assert_eq!(connection("4jWZ7Z08W0zmwBB"), None);
+    }
 }

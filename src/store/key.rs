@@ -210,7 +210,7 @@ impl Key {
         Self(Writer::table(REPLAY).raw(&self.0).0)
     }
 
-    /// The bytes, as [`super::Store::scan`] returns them.
+    /// The bytes, as [`super::View::scan`] returns them.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.0

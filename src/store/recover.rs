@@ -106,7 +106,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// As [`Store::get`].
+    /// As [`super::View::get`].
     pub fn has_begun_anew(&self) -> Result<bool, StoreError> {
         Ok(self.get(&Key::meta(BEGUN_ANEW))?.is_some())
     }

@@ -102,7 +102,7 @@ impl View {
     ///
     /// # Errors
     ///
-    /// As [`Store::scan`].
+    /// As [`View::scan`].
     pub fn scan_range(
         &self,
         from: &Key,
@@ -115,7 +115,7 @@ impl View {
     ///
     /// # Errors
     ///
-    /// As [`Store::scan`].
+    /// As [`View::scan`].
     pub fn scan_behind<'a>(
         &'a self,
         prefix: &'a Prefix,

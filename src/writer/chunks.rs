@@ -67,7 +67,9 @@ impl Chunks {
 
     /// The next event begins a chunk behind these values.
     fn end(&mut self, values: &[(u64, Vec<u8>)]) {
-        values.iter().for_each(|(_, value)| self.ages.add(value.len()));
+        for (_, value) in values {
+            self.ages.add(value.len());
+        }
         self.open = ChunkBuilder::new(self.next_seq());
     }
 }

@@ -43,18 +43,10 @@ pub(super) enum Command {
     Disable { webhook: WebhookId, answer: oneshot::Sender<bool> },
     /// What a person does with deliveries.
     Act { webhook: WebhookId, action: Action, answer: oneshot::Sender<Outcome> },
-    /// Messages that are open.
-    Open { sought: Sought, answer: oneshot::Sender<Vec<Open>> },
-    /// How far the webhooks are.
-    Courses { answer: oneshot::Sender<Vec<Course>> },
     /// Something is to be looked at.
     Look(Look),
     /// Keep a row of the audit log.
     Audit { row: AuditRow, answer: oneshot::Sender<()> },
-    /// How the webhooks are.
-    Standings { answer: oneshot::Sender<BTreeMap<WebhookId, Standing>> },
-    /// Read attempts.
-    Attempts { webhook: WebhookId, wanted: Wanted, answer: oneshot::Sender<Page> },
     /// Send to it again.
     Enable { webhook: WebhookId, resume: Resume, answer: oneshot::Sender<bool> },
     /// Sign with another secret.
@@ -209,7 +201,7 @@ impl WriterHandle {
     /// # Errors
     /// [`Stopped`] when the writer has ended.
     pub async fn standings(&self) -> Result<BTreeMap<WebhookId, Standing>, Stopped> {
-        self.ask(|answer| Command::Standings { answer }).await
+        self.look(|answer| Look::Standings { answer }).await
     }
 
     /// Open messages, a few at most.
@@ -217,7 +209,7 @@ impl WriterHandle {
     /// # Errors
     /// [`Stopped`] when the writer has ended.
     pub async fn open(&self, sought: Sought) -> Result<Vec<Open>, Stopped> {
-        self.ask(|answer| Command::Open { sought, answer }).await
+        self.look(|answer| Look::Open { sought, answer }).await
     }
 
     /// How far the webhooks are, at this moment.
@@ -225,7 +217,7 @@ impl WriterHandle {
     /// # Errors
     /// [`Stopped`] when the writer has ended.
     pub async fn courses(&self) -> Result<Vec<Course>, Stopped> {
-        self.ask(|answer| Command::Courses { answer }).await
+        self.look(|answer| Look::Courses { answer }).await
     }
 
     /// Attempts that were made for a webhook, the newest first, at most 1000.
@@ -234,7 +226,7 @@ impl WriterHandle {
     /// [`Stopped`] when the writer has ended.
     pub async fn attempts(&self, webhook: WebhookId, wanted: Wanted) -> Result<Page, Stopped> {
         let wanted = Wanted { limit: wanted.limit.min(PAGE), ..wanted };
-        self.ask(|answer| Command::Attempts { webhook, wanted, answer }).await
+        self.look(|answer| Look::Attempts { webhook, wanted, answer }).await
     }
 
     /// Has events of reports stored and sent, those that are not stored already. Says of each whether it

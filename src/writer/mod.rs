@@ -36,6 +36,7 @@ mod made;
 mod manual;
 mod news;
 mod notices;
+mod orders;
 mod postings;
 mod pulse;
 mod replay_set;
@@ -499,50 +500,21 @@ impl Writer {
             Command::Finish { webhook, finished } => self.finish(webhook, finished)?,
             Command::GiveBack { webhook, claims } => self.deliveries.give_back(webhook, &claims),
             Command::Act { webhook, action, answer } => {
-                let now_ms = self.steady.now(&*self.clock).ms;
-                let (events, store, stage) = (&mut self.events, &self.store, &mut self.stage);
-                let outcome = self.deliveries.act(webhook, action, now_ms, events, store, stage)?;
-                self.commit()?;
-                answer.send(outcome).ok();
-                self.wake_senders();
-            }
-            Command::Open { sought, answer } => drop(answer.send(self.intake.open(&sought))),
-            Command::Courses { answer } => {
-                // What they say is over is on record for whoever looks there next.
-                self.commit()?;
-                answer.send(self.deliveries.courses()).ok();
+                drop(answer.send(self.act(webhook, action)?));
             }
             Command::Look(look) => self.look(look)?,
             Command::Audit { row, answer } => {
                 self.audit(&row)?;
                 answer.send(()).ok();
             }
-            Command::Standings { answer } => drop(answer.send(self.deliveries.standings())),
-            Command::Attempts { webhook, wanted, answer } => {
-                answer.send(history::read(webhook, wanted, &self.store)?).ok();
-            }
             Command::Disable { webhook, answer } => {
-                let now_ms = self.steady.now(&*self.clock).ms;
-                let is_new = self.deliveries.disable(webhook, now_ms, &mut self.stage);
-                self.commit()?;
-                answer.send(is_new).ok();
+                answer.send(self.disable(webhook)?).ok();
             }
             Command::Enable { webhook, resume, answer } => {
-                let now_ms = self.steady.now(&*self.clock).ms;
-                let (store, stage) = (&self.store, &mut self.stage);
-                let is_new = self.deliveries.enable(webhook, resume, now_ms, store, stage)?;
-                self.commit()?;
-                answer.send(is_new).ok();
-                self.wake_senders();
+                answer.send(self.enable(webhook, resume)?).ok();
             }
             Command::Rotate { webhook, new, grace, answer } => {
-                let (now, stage) = (self.clock.now(), &mut self.stage);
-                let rotated = self.keys.rotate(webhook, new, grace, now, stage);
-                self.commit()?;
-                if let Some(Ok(ring)) = &rotated {
-                    self.keys.release(webhook, ring.clone());
-                }
-                answer.send(rotated).ok();
+                drop(answer.send(self.rotate(webhook, new, grace)?));
             }
             Command::Change { changes, answer } => drop(answer.send(self.turn_over(changes)?)),
             Command::ClassBy { direction } => self.intake.correlator.class_by(direction),
@@ -550,23 +522,8 @@ impl Writer {
                 self.commit()?;
                 self.deliveries.let_go(webhook);
             }
-            Command::ApiKey { action, answer } => {
-                let outcome = match api_keys::stage(action, &self.api_keys, &mut self.stage) {
-                    Ok(known) => {
-                        self.commit()?;
-                        self.api_keys.set(known);
-                        KeyOutcome::Done
-                    }
-                    Err(outcome) => outcome,
-                };
-                answer.send(outcome).ok();
-            }
-            Command::Report { events, answer } => {
-                if let Some(told) = self.stage_reports(events)? {
-                    self.commit()?;
-                    answer.send(told).ok();
-                }
-            }
+            Command::ApiKey { action, answer } => drop(answer.send(self.change_key(action)?)),
+            Command::Report { events, answer } => self.report(events, answer)?,
             Command::Flush { input_ended, answer } => {
                 self.flush(input_ended)?;
                 answer.send(()).ok();

@@ -1,9 +1,24 @@
 //! Events that come from no line: those of reports.
 
+use tokio::sync::oneshot;
+
 use super::{Writer, error::WriterError};
 use crate::event::Event;
 
 impl Writer {
+    /// Has them stored and says so; nothing where there is no room for them.
+    pub(super) fn report(
+        &mut self,
+        events: Vec<Event>,
+        answer: oneshot::Sender<Vec<(Event, bool)>>,
+    ) -> Result<(), WriterError> {
+        if let Some(told) = self.stage_reports(events)? {
+            self.commit()?;
+            answer.send(told).ok();
+        }
+        Ok(())
+    }
+
     /// Stages those that the store does not hold yet; what happened and what was stored before does not
     /// follow from the time here, as it does with lines. None when there is no room for any.
     pub(super) fn stage_reports(

@@ -65,7 +65,7 @@ fn m12_m13_m14_m15_the_command_lines_of_the_generic_guide_work_as_they_are_print
     assert_eq!(run(&api, list, id).unwrap()["data"].as_array().unwrap().len(), 1);
 }
 
-fn made(api: &Api, key: &str, receiver: &Receiver, keys: Value) -> Value {
+fn made(api: &Api, key: &str, receiver: &Receiver, keys: &Value) -> Value {
     let mut body =
         json!({ "name": "Jet", "url": receiver.url(), "events": ["outbound.delivered"] });
     body.as_object_mut().unwrap().extend(keys.as_object().unwrap().clone());
@@ -74,7 +74,7 @@ fn made(api: &Api, key: &str, receiver: &Receiver, keys: Value) -> Value {
     made.json()["webhook"].clone()
 }
 
-fn query(api: &Api, body: Value) -> Value {
+fn query(api: &Api, body: &Value) -> Value {
     let found =
         request(api.address, "POST", "/webhooks/query", Some(&api.reader), &body.to_string());
     assert_eq!(found.status, 200, "{found:?}");
@@ -85,14 +85,14 @@ fn query(api: &Api, body: Value) -> Value {
 fn what_jetemails_clients_ask_of_the_history_is_answered_and_an_event_is_sent_again() {
     let (host, other, receiver) = (Host::new(), Receiver::start(), Receiver::start());
     let api = Api::start(&host, &other, EGRESS);
-    let webhook = made(&api, &api.admin, &receiver, json!({}));
+    let webhook = made(&api, &api.admin, &receiver, &json!({}));
     host.append("mail.log", &lines(0..3));
     until("three events", || receiver.count() == 3);
     let secret = webhook["secret"].as_str().unwrap();
     assert!(receiver.requests().iter().all(|request| request.is_signed_with(secret)));
 
     let uuid = &webhook["uuid"];
-    let succeeded = || query(&api, json!({ "uuid": uuid, "status": "success" }));
+    let succeeded = || query(&api, &json!({ "uuid": uuid, "status": "success" }));
     until("they are on record", || succeeded()["total"] == 3);
     let all = succeeded();
     let latest = &all["events"][0];
@@ -108,7 +108,7 @@ fn what_jetemails_clients_ask_of_the_history_is_answered_and_an_event_is_sent_ag
         (&latest["webhook_url"], &latest["created_at"]),
         (&webhook["url"], &json!(1_772_359_200))
     );
-    let page = query(&api, json!({ "uuid": uuid, "limit": 2, "offset": 2 }));
+    let page = query(&api, &json!({ "uuid": uuid, "limit": 2, "offset": 2 }));
     assert_eq!(page["events"], json!([all["events"][2]]));
     assert_eq!((&page["total"], &page["offset"]), (&json!(3), &json!(2)));
     for nothing in [
@@ -117,9 +117,9 @@ fn what_jetemails_clients_ask_of_the_history_is_answered_and_an_event_is_sent_ag
         json!({ "date_from": 1_772_359_201 }),
         json!({ "date_to": 1_772_359_200 }),
     ] {
-        assert_eq!(query(&api, nothing.clone())["total"], 0, "{nothing}");
+        assert_eq!(query(&api, &nothing)["total"], 0, "{nothing}");
     }
-    let of_event = query(&api, json!({ "event_id": latest["id"] }));
+    let of_event = query(&api, &json!({ "event_id": latest["id"] }));
     assert_eq!(of_event["total"], 2, "one for each webhook");
 
     let again = json!({ "event_id": latest["id"], "uuid": uuid });
@@ -148,11 +148,11 @@ fn m11_who_owns_a_part_of_the_mail_gets_no_other_part_by_a_replay() {
     let owner = json!({ "name": "Owner", "role": "admin", "owned_users": ["ann"] });
     let owner = api.post("/v1/keys", &owner.to_string()).json();
     let owner = owner["key"].as_str().unwrap();
-    let own = made(&api, owner, &receiver, json!({}));
+    let own = made(&api, owner, &receiver, &json!({}));
     host.append("mail.log", &lines(0..1));
     until("the webhook of the file", || other.count() == 1);
-    until("it is on record", || query(&api, json!({ "status": "success" }))["total"] == 1);
-    let found = query(&api, json!({}));
+    until("it is on record", || query(&api, &json!({ "status": "success" }))["total"] == 1);
+    let found = query(&api, &json!({}));
     let id = &found["events"][0]["id"];
     for body in [json!({ "event_id": id, "uuid": own["uuid"] }), json!({ "event_id": id })] {
         let refused =

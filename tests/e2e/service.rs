@@ -70,6 +70,19 @@ fn ready_comes_when_what_is_logged_from_then_on_is_told_and_stopping_at_the_end(
     assert_eq!((manager.times("READY=1"), receiver.ids().len()), (1, 5));
 }
 
+#[test]
+fn a_reload_is_said_when_it_begins_and_when_it_is_over() {
+    let (host, receiver) = (Host::new(), Receiver::start());
+    let manager = Manager::start(&host);
+    let config = host.configure(&host.log_source(), &receiver, "");
+    let program = manager.run(&host, &config);
+    until("it is ready", || manager.times("READY=1") == 1);
+    program.signal(Signal::HUP);
+    until("it is ready again", || manager.times("READY=1") == 2);
+    assert_eq!((manager.times("RELOADING=1"), manager.times("MONOTONIC_USEC=")), (1, 1));
+    program.stop(Signal::TERM);
+}
+
 /// The store of another process is waited for: until then nothing is read.
 #[test]
 fn it_is_not_ready_before_its_sources_are_open() {

@@ -58,7 +58,7 @@ fn d16_what_is_wrong_with_a_receiver_is_in_the_list_of_its_deliveries() {
     ] {
         let logs = || objects(&["webhooks", "logs", name, "--json", "--config", &config]);
         until("an attempt on record", || !logs().is_empty());
-        let answer = &logs()[0]["attempt"]["answer"];
+        let answer = &logs()[0]["answer"];
         assert_eq!(answer["class"], class, "{name}: {answer}");
         assert!(answer["words"].as_str().unwrap().contains(words), "{name}: {answer}");
         let shown = text(&output(&["webhooks", "logs", name, "--config", &config]).stdout);

@@ -211,3 +211,19 @@ fn that_webhooks_come_change_and_go_is_told_to_those_who_want_to_know() {
         assert!(said.contains(&format!("action=\"{change}")), "{said}");
     }
 }
+
+/// A replay knows them, too.
+#[test]
+fn history_is_replayed_to_a_webhook_that_was_made_at_run_time() {
+    let ((host, of_file, config), receiver) = (host(), Receiver::start());
+    let program = host.run(&config);
+    host.append("mail.log", &lines(0..3));
+    until("the webhook of the file", || of_file.count() == 3);
+    create(&config, &receiver, &[]);
+    program.stop(Signal::TERM);
+    assert_eq!(receiver.count(), 0);
+    let log = host.text("mail.log");
+    let replayed = output(&["replay", &log, "--webhook", "New", "--config", &config]);
+    assert!(replayed.status.success(), "{}", text(&replayed.stderr));
+    assert_eq!((receiver.ids().len(), of_file.count()), (3, 3));
+}

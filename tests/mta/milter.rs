@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// The shipped lines.
-const LINES: &str = include_str!("../../contrib/postfix/milter.cf");
+pub(crate) const LINES: &str = include_str!("../../contrib/postfix/milter.cf");
 
 const SOURCE: &str = r#"
 [[source]]
@@ -163,41 +163,43 @@ fn events_carry_what_only_the_milter_sees() {
 
 #[test]
 fn mail_flows_when_the_milter_is_down_stale_or_hangs() {
-    isolated(|| {
-        let mut world = World::new();
-        let mut number = 0;
-        let mut mail_flows = |world: &World| {
-            number += 1;
-            let to = format!("ok-{number}@out.test");
-            // Each reply within the client's patience, and none of them a refusal.
-            send(&mut Client::connect(OURS, world.postfix.smtp()), &[&to]);
-            world.assert_delivered(&to);
-        };
-        assert!(!world.socket.exists());
-        mail_flows(&world);
+    isolated(|| mail_flows_through_every_trouble(&mut World::new()));
+}
 
-        drop(UnixListener::bind(&world.socket).expect("the directory is ours"));
-        mail_flows(&world);
-        std::fs::remove_file(&world.socket).expect("it is there");
+/// While it is down, behind a stale socket, deaf, frozen, and when it has gone.
+pub(crate) fn mail_flows_through_every_trouble(world: &mut World) {
+    let mut number = 0;
+    let mut mail_flows = |world: &World| {
+        number += 1;
+        let to = format!("ok-{number}@out.test");
+        // Each reply within the client's patience, and none of them a refusal.
+        send(&mut Client::connect(OURS, world.postfix.smtp()), &[&to]);
+        world.assert_delivered(&to);
+    };
+    assert!(!world.socket.exists());
+    mail_flows(world);
 
-        // Nobody takes connections: the kernel does, up to a number.
-        let deaf = UnixListener::bind(&world.socket).expect("the directory is ours");
-        let everybody = std::os::unix::fs::PermissionsExt::from_mode(0o666);
-        std::fs::set_permissions(&world.socket, everybody).expect("the file is ours");
-        mail_flows(&world);
-        drop(deaf);
+    drop(UnixListener::bind(&world.socket).expect("the directory is ours"));
+    mail_flows(world);
+    std::fs::remove_file(&world.socket).expect("it is there");
 
-        // What a dead program left is replaced.
-        world.start();
-        mail_flows(&world);
-        world.herald.freeze();
-        mail_flows(&world);
-        world.herald.thaw();
-        mail_flows(&world);
-        assert!(world.herald.stop().success(), "{}", world.herald.said());
-        assert!(!world.socket.exists(), "nothing is left behind");
-        mail_flows(&world);
-    });
+    // Nobody takes connections: the kernel does, up to a number.
+    let deaf = UnixListener::bind(&world.socket).expect("the directory is ours");
+    let everybody = std::os::unix::fs::PermissionsExt::from_mode(0o666);
+    std::fs::set_permissions(&world.socket, everybody).expect("the file is ours");
+    mail_flows(world);
+    drop(deaf);
+
+    // What a dead program left is replaced.
+    world.start();
+    mail_flows(world);
+    world.herald.freeze();
+    mail_flows(world);
+    world.herald.thaw();
+    mail_flows(world);
+    assert!(world.herald.stop().success(), "{}", world.herald.said());
+    assert!(!world.socket.exists(), "nothing is left behind");
+    mail_flows(world);
 }
 
 /// A script of opendkim's `miltertest(8)`.
@@ -223,33 +225,35 @@ const STAGES: [&str; 5] = ["", "MAIL", "RCPT", "DATA", "message"];
 
 #[test]
 fn mail_flows_when_the_milter_is_killed_at_each_stage() {
-    isolated(|| {
-        let mut world = World::new();
-        for stage in STAGES {
-            world.start();
-            let mut client = Client::connect(OURS, world.postfix.smtp());
-            let to = format!("ok-{stage}@out.test");
-            let at = |world: &mut World, name: &str| {
-                if name == stage {
-                    world.herald.kill();
-                }
-            };
-            at(&mut world, "");
-            client.step("MAIL FROM:<bob@sender.test>", 250);
-            at(&mut world, "MAIL");
-            client.step(&format!("RCPT TO:<{to}>"), 250);
-            at(&mut world, "RCPT");
-            client.step("DATA", 354);
-            at(&mut world, "DATA");
-            client.step(BODY, 250);
-            at(&mut world, "message");
-            world.assert_delivered(&to);
-        }
-        // And nothing is lost of what was told: the log has it all.
+    isolated(|| mail_flows_however_it_is_killed(&mut World::new()));
+}
+
+/// At each stage of a message.
+pub(crate) fn mail_flows_however_it_is_killed(world: &mut World) {
+    for stage in STAGES {
         world.start();
-        for stage in STAGES {
-            world.events_of(&format!("ok-{stage}@out.test"), "outbound.delivered");
-        }
-        assert!(world.herald.stop().success(), "{}", world.herald.said());
-    });
+        let mut client = Client::connect(OURS, world.postfix.smtp());
+        let to = format!("ok-{stage}@out.test");
+        let at = |world: &mut World, name: &str| {
+            if name == stage {
+                world.herald.kill();
+            }
+        };
+        at(world, "");
+        client.step("MAIL FROM:<bob@sender.test>", 250);
+        at(world, "MAIL");
+        client.step(&format!("RCPT TO:<{to}>"), 250);
+        at(world, "RCPT");
+        client.step("DATA", 354);
+        at(world, "DATA");
+        client.step(BODY, 250);
+        at(world, "message");
+        world.assert_delivered(&to);
+    }
+    // And nothing is lost of what was told: the log has it all.
+    world.start();
+    for stage in STAGES {
+        world.events_of(&format!("ok-{stage}@out.test"), "outbound.delivered");
+    }
+    assert!(world.herald.stop().success(), "{}", world.herald.said());
 }

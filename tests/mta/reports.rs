@@ -11,7 +11,10 @@ use tempfile::TempDir;
 
 use crate::{
     client::Client,
-    milter::{LIMIT, OURS, STRANGER, World, patient_lines},
+    milter::{
+        LIMIT, LINES, OURS, STRANGER, World, mail_flows_however_it_is_killed,
+        mail_flows_through_every_trouble, patient_lines,
+    },
     namespace::isolated,
     needs,
     opendkim::{self, OpenDkim},
@@ -125,7 +128,11 @@ fn reports_in_the_mail_become_events_of_the_messages_that_they_are_about() {
         // Each report is mail as well, and it is in its mailbox.
         world.postfix.wait_until_idle(LIMIT);
         assert_eq!(world.postfix.mailbox().len(), 2);
-        assert_eq!(world.events_of("games@here.test", "inbound.delivered").len(), 2);
+        let delivered = || {
+            let all = world.events_of("games@here.test", "inbound.delivered");
+            all.iter().filter(|event| event.body["type"] == "inbound.delivered").count()
+        };
+        assert!(wait::until(LIMIT, || delivered() == 2), "{}", world.postfix.log_text());
         // The same report by another way is the same event.
         let (code, answer) = world.herald.ingest(&mail);
         assert_eq!((code, &answer["events"][0]["is_new"]), (Some(0), &json!(false)), "{answer}");
@@ -190,16 +197,17 @@ struct Filters {
 }
 
 impl Filters {
-    fn start() -> Self {
+    /// With these lines for ours.
+    fn before(lines: &str) -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory can be made");
         let everybody = Permissions::from_mode(0o755);
         fs::set_permissions(dir.path(), everybody).expect("the directory is ours");
         let spam = dir.path().join("spam.sock");
         spam_milter::serve(&spam);
         let opendkim = OpenDkim::start(dir.path());
-        let before = [spam, opendkim::socket(dir.path())].map(|path| format!("unix:{path:?}, "));
-        let before = before.concat().replace('"', "");
-        let lines = patient_lines();
+        let before =
+            [spam, opendkim::socket(dir.path())].map(|path| format!("unix:{}, ", path.display()));
+        let before = before.concat();
         assert!(lines.contains("smtpd_milters =\n"), "the shipped lines begin a list so");
         let lines = lines.replacen("smtpd_milters =\n", &format!("smtpd_milters = {before}\n"), 1);
         let world = World::in_directory(dir, &lines);
@@ -217,7 +225,7 @@ fn a_report_is_trusted_when_opendkim_vouches_for_its_writer_and_never_by_its_own
         if let Some(missing) = needs::missing_program(&opendkim::PROGRAMS) {
             return needs::skip(&missing);
         }
-        let mut filters = Filters::start();
+        let mut filters = Filters::before(&patient_lines());
         let world = &mut filters.world;
         // While nobody listens: what leaves this host is no report to it.
         let (eve, bob, carol) = ("ok-eve@out.test", "ok-bob@out.test", "ok-carol@out.test");
@@ -253,7 +261,7 @@ fn the_word_of_an_earlier_spam_filter_counts_and_that_of_a_stranger_does_not() {
         if let Some(missing) = needs::missing_program(&opendkim::PROGRAMS) {
             return needs::skip(&missing);
         }
-        let mut filters = Filters::start();
+        let mut filters = Filters::before(&patient_lines());
         let world = &mut filters.world;
         world.start();
         let from = "From: <eve@good.test>\r\n";
@@ -274,5 +282,25 @@ fn the_word_of_an_earlier_spam_filter_counts_and_that_of_a_stranger_does_not() {
         let told = world.events_of("games@here.test", "inbound.delivered");
         assert!(told.iter().all(|event| event.body["type"] != "inbound.spam"), "{told:?}");
         assert!(world.herald.stop().success(), "{}", world.herald.said());
+    });
+}
+
+#[test]
+fn beside_other_milters_and_with_reports_mail_flows_through_every_trouble() {
+    isolated(|| {
+        if let Some(missing) = needs::missing_program(&opendkim::PROGRAMS) {
+            return needs::skip(&missing);
+        }
+        mail_flows_through_every_trouble(&mut Filters::before(LINES).world);
+    });
+}
+
+#[test]
+fn beside_other_milters_and_with_reports_mail_flows_however_ours_is_killed() {
+    isolated(|| {
+        if let Some(missing) = needs::missing_program(&opendkim::PROGRAMS) {
+            return needs::skip(&missing);
+        }
+        mail_flows_however_it_is_killed(&mut Filters::before(LINES).world);
     });
 }

@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use crate::{SECRET, servers};
 
 /// What one step may take on a machine that does other things, too.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A process of ours. Dropping it ends it.
 struct Running(Child);
@@ -59,11 +59,13 @@ impl Daemon {
             (dir.join("mailherald.toml"), dir.join("state"), dir.join("mail.log"));
         File::create(&log).unwrap();
         let text = format!(
-            "state_dir = {state:?}\n[api]\nlisten = \"{address}\"\n[mail]\npostconf = \"off\"\n\
+            "state_dir = \"{}\"\n[api]\nlisten = \"{address}\"\n[mail]\npostconf = \"off\"\n\
              [egress]\nallow_cidrs = [\"127.0.0.0/8\"]\n[[route]]\nname = \"news\"\n\
-             sender_domains = [\"news.test\"]\n[[source]]\ninclude = [{log:?}]\n\
+             sender_domains = [\"news.test\"]\n[[source]]\ninclude = [\"{}\"]\n\
              start = \"beginning\"\n[[webhook]]\nname = \"Other\"\nurl = \"http://127.0.0.1:8081/\"\n\
-             events = [\"outbound.virus\"]\nsecret = \"{SECRET}\"\n"
+             events = [\"outbound.virus\"]\nsecret = \"{SECRET}\"\n",
+            state.display(),
+            log.display()
         );
         fs::write(&config, text).unwrap();
         // It holds a secret.

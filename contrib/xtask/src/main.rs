@@ -5,6 +5,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a tool talks to its user")]
 
 mod accuracy;
+mod api;
 mod bench;
 mod crash;
 mod fuzz;
@@ -47,6 +48,8 @@ enum Task {
     Fuzz(fuzz::Options),
     /// Make a Postfix log of any size, with its truth beside it
     Loggen(make_log::Options),
+    /// Ask the running daemon for all that its API document describes
+    Api(api::Options),
     /// Measure how rightly recorded logs are told
     Accuracy(accuracy::Options),
     /// Measure speed
@@ -63,6 +66,7 @@ fn main() -> ExitCode {
         Task::Soak(options) => soak::run(&options),
         Task::Fuzz(options) => fuzz::run(&options),
         Task::Loggen(options) => make_log::run(&options),
+        Task::Api(options) => api::run(&options),
         Task::Accuracy(options) => accuracy::run(&options),
         Task::Bench(bench::Bench::Parse(options)) => bench::parse(&options),
         Task::Bench(bench::Bench::Ingest(options)) => bench::ingest::measure(&options),

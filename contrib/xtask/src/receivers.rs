@@ -1,5 +1,5 @@
-//! What `contrib/receivers` depends on, and the Harakas that the tests run, put beside the build with
-//! the versions of their lock files.
+//! What `contrib/receivers` depends on, the Harakas that the tests run and Schemathesis, put beside the
+//! build with the versions of their lock files.
 //!
 //! Nothing is installed again while the lock files are the same.
 
@@ -22,6 +22,18 @@ pub(crate) fn install() -> Result<()> {
     install_modules(&from, &to)?;
     fs::copy(from.join("requirements.txt"), to.join("requirements.txt")).context("copy a list")?;
     once(&from.join("requirements.txt"), &to.join("python"), || pip(&to))
+}
+
+/// Sees to it that Schemathesis is there.
+///
+/// # Errors
+/// As [`install`].
+pub(crate) fn install_schemathesis() -> Result<()> {
+    let from = run::root().join("contrib/schemathesis/requirements.txt");
+    let to = run::target()?.join("schemathesis");
+    fs::create_dir_all(&to).with_context(|| format!("create {}", to.display()))?;
+    fs::copy(&from, to.join("requirements.txt")).context("copy a list")?;
+    once(&from, &to.join("python"), || pip(&to))
 }
 
 /// The releases of Haraka that the tests run, by the directories of their lock files.

@@ -46,7 +46,7 @@ pub fn header(name: &str, value: &[u8]) -> Option<HeaderSaid> {
     let value = value.split_ascii_whitespace().collect::<Vec<_>>().join(" ");
     match name.to_ascii_lowercase().as_str() {
         "x-spam-status" => status(&value),
-        "x-spam-flag" | "x-spam" => of(flag(&value)?),
+        "x-spam-flag" | "x-spam" => flag(&value).map(of),
         "x-spam-score" | "x-rspamd-score" => {
             Some(HeaderSaid { score: Some(score(&value)?), ..HeaderSaid::default() })
         }
@@ -56,8 +56,8 @@ pub fn header(name: &str, value: &[u8]) -> Option<HeaderSaid> {
     }
 }
 
-fn of(found: HeaderFinding) -> Option<HeaderSaid> {
-    Some(HeaderSaid { found: Some(found), ..HeaderSaid::default() })
+fn of(found: HeaderFinding) -> HeaderSaid {
+    HeaderSaid { found: Some(found), ..HeaderSaid::default() }
 }
 
 /// The first word.
@@ -83,7 +83,7 @@ fn status(value: &str) -> Option<HeaderSaid> {
     Some(HeaderSaid { found: Some(found), score, rules, is_of_virus_scanner: false })
 }
 
-/// `A,B, C autolearn=no` and `[A=1.2, B=3]`. SpamAssassin writes `none` where there is none.
+/// `A,B, C autolearn=no` and `[A=1.2, B=3]`. `SpamAssassin` writes `none` where there is none.
 fn rules(value: &str) -> Option<String> {
     let (list, is_bracketed) = match value.strip_prefix('[') {
         Some(list) => (list.split(']').next().unwrap_or(list), true),
@@ -119,11 +119,11 @@ fn virus(value: &str) -> Option<HeaderSaid> {
 }
 
 fn action(value: &str) -> Option<HeaderSaid> {
-    of(match value.to_ascii_lowercase().as_str() {
+    Some(of(match value.to_ascii_lowercase().as_str() {
         "add header" | "rewrite subject" | "reject" | "quarantine" => HeaderFinding::Spam,
         "no action" | "greylist" | "soft reject" => HeaderFinding::Clean,
         _ => return None,
-    })
+    }))
 }
 
 #[cfg(test)]

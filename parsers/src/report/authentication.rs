@@ -55,7 +55,7 @@ fn plain(value: &str) -> String {
             '\\' if is_quoted || depth > 0 => drop(chars.next()),
             '"' if depth == 0 => is_quoted = !is_quoted,
             _ if is_quoted => {
-                out.push(if matches!(c, ';' | '=') || c.is_whitespace() { '_' } else { c })
+                out.push(if matches!(c, ';' | '=') || c.is_whitespace() { '_' } else { c });
             }
             '(' => depth += 1,
             ')' => depth = depth.saturating_sub(1),

@@ -1,6 +1,6 @@
 //! Finds the parts of a mail that matter: the one for machines, and the message that came back.
 
-use mail_parser::{Addr, Message, MessageParser, MimeHeaders};
+use mail_parser::{Addr, DateTime, Message, MessageParser, MimeHeaders};
 
 use super::{Authentication, Head, authentication, block, text};
 
@@ -129,7 +129,7 @@ pub(super) fn find(mail: &[u8]) -> Option<Found> {
         head: head(mail),
         kind: found(report)?,
         report: report.decoded(),
-        returned: returned.map(|part| part.decoded()),
+        returned: returned.map(Part::decoded),
     })
 }
 
@@ -192,7 +192,7 @@ fn head(mail: &[u8]) -> Head {
         authentication.filter_map(authentication::read).collect();
     Head {
         message_id: parsed.message_id().map(|id| text(id.as_bytes())),
-        written_at: parsed.date().filter(|date| date.is_valid()).map(|date| date.to_timestamp()),
+        written_at: parsed.date().filter(|date| date.is_valid()).map(DateTime::to_timestamp),
         from: from.map(|from| text(from.as_bytes())),
         authentication,
     }

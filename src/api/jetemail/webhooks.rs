@@ -21,6 +21,7 @@ use crate::{
         webhooks::Named,
     },
     config::Draft,
+    event::EventType,
 };
 
 /// Keys of a webhook that a request may have; `status` besides.
@@ -157,7 +158,7 @@ fn events(webhook: &crate::config::Webhook) -> Vec<String> {
     if let Some(asked) = asked.filter(|names| names.iter().all(|name| is_known(name))) {
         return asked;
     }
-    let names = webhook.events.types().map(|kind| kind.name());
+    let names = webhook.events.types().map(EventType::name);
     names.filter(|name| is_known(name)).map(str::to_owned).collect()
 }
 
@@ -239,9 +240,10 @@ pub(super) async fn show(
     responses((status = OK, body = Done), Missing, Failures))]
 pub(super) async fn delete(
     State(desk): State<Desk>,
+    Extension(caller): Extension<Caller>,
     At(Named { id }): At<Named>,
 ) -> Result<Json<Done>, Problem> {
-    desk.delete_webhook(&id).await.map_err(|refusal| refusal.about(&id))?;
+    desk.delete_webhook(&id, &caller.owned).await.map_err(|refusal| refusal.about(&id))?;
     Ok(Json(Done::with("Webhook deleted successfully")))
 }
 

@@ -135,7 +135,9 @@ pub(super) async fn list(
         data.extend(trials.iter().map(|trial| Details::of_trial(trial, &webhook).row));
     }
     let found = match wanted {
-        Some(wanted) => desk.find_deliveries(wanted, &[webhook.clone()], |_| true).await?,
+        Some(wanted) => {
+            desk.find_deliveries(wanted, std::slice::from_ref(&webhook), |_| true).await?
+        }
         None => crate::api::deliveries::Deliveries::default(),
     };
     for delivery in &found.data {
@@ -224,7 +226,7 @@ impl Details {
         let mut details = Self::with(&rendered, latest, webhook, delivery.created_at.clone());
         details.row.id.clone_from(&delivery.event_id);
         details.row.attempt_number = delivery.attempts.len();
-        details.row.next_retry_at = delivery.next_attempt_at.clone();
+        details.row.next_retry_at.clone_from(&delivery.next_attempt_at);
         if delivery.state == "settled" || delivery.state == "delivered" {
             "success".clone_into(&mut details.row.status);
         }

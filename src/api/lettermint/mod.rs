@@ -85,6 +85,7 @@ struct Message {
 /// A page, as far as there is one behind.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[schema(as = LettermintPage)]
+#[expect(clippy::struct_field_names, reason = "the names are the provider's")]
 struct Page<T> {
     data: Vec<T>,
     path: Option<String>,

@@ -186,9 +186,10 @@ pub(super) async fn update(
     responses((status = OK, body = Message), Missing, Failures))]
 pub(super) async fn delete(
     State(desk): State<Desk>,
+    Extension(caller): Extension<Caller>,
     At(Named { id }): At<Named>,
 ) -> Result<Json<Message>, Problem> {
-    desk.delete_webhook(&id).await.map_err(|refusal| refusal.about(&id))?;
+    desk.delete_webhook(&id, &caller.owned).await.map_err(|refusal| refusal.about(&id))?;
     Ok(Json(Message { message: "Webhook deleted successfully.".to_owned() }))
 }
 

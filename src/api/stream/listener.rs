@@ -11,6 +11,7 @@ use tokio::sync::{
 
 use super::{Gap, Letter, Tried, filter::Filter};
 use crate::{
+    api::logs::Logged,
     api::{Desk, caller::Caller},
     deliver::{canonical::append_canonical, envelope::render},
     event::Event,
@@ -149,7 +150,10 @@ impl Listener {
         if !self.filter.takes_attempt(webhook, event) {
             return None;
         }
-        told("attempt", &Tried { webhook: webhook.name.clone(), logged: record.into() })
+        told(
+            "attempt",
+            &Tried { webhook: webhook.name.clone(), logged: Logged::of(record, webhook) },
+        )
     }
 }
 

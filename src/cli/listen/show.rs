@@ -42,6 +42,7 @@ impl Screen {
     }
 
     /// Prints a line at once.
+    #[expect(clippy::unused_self, reason = "it is this screen's")]
     pub(super) fn print(&self, line: &str) -> Result<(), Failure> {
         let mut out = io::stdout().lock();
         writeln!(out, "{line}").and_then(|()| out.flush()).map_err(Failure::Output)
@@ -62,14 +63,14 @@ impl Screen {
 
     fn attempt(&self, attempt: &Value) -> String {
         let text = |path: &str| attempt.pointer(path).and_then(Value::as_str).unwrap_or_default();
-        let took = attempt.pointer("/attempt/duration_ms").and_then(Value::as_f64);
-        let time = self.painted(DIM, &time(text("/attempt/created_at")));
+        let took = attempt.pointer("/duration_ms").and_then(Value::as_f64);
+        let time = self.painted(DIM, &time(text("/created_at")));
         let is_taken = text("/status") == "delivered";
         let status = format!("{:<20}", text("/status"));
         let status = self.painted(if is_taken { GREEN } else { RED }, &status);
         let (webhook, kind) = (text("/webhook"), text("/type"));
         let told = format!("{webhook}: {kind}");
-        let words = format!("{} in {:.0} ms", text("/attempt/answer/words"), took.unwrap_or(0.0));
+        let words = format!("{} in {:.0} ms", text("/answer/words"), took.unwrap_or(0.0));
         plain(&format!("{time}  {status}  {told:<28}  "), &words)
     }
 
@@ -91,8 +92,10 @@ fn colour(kind: &str) -> &'static str {
     match (service, name) {
         ("outbound" | "inbound", "delivered") => GREEN,
         ("outbound" | "inbound", "deferred" | "spam") => YELLOW,
-        ("outbound" | "inbound", "bounced" | "rejected" | "blocked" | "virus" | "dropped") => RED,
-        ("outbound", "complaint") => RED,
+        (
+            "outbound" | "inbound",
+            "bounced" | "rejected" | "blocked" | "virus" | "dropped" | "complaint",
+        ) => RED,
         ("outbound" | "inbound", _) => "0",
         _ => CYAN,
     }

@@ -59,9 +59,9 @@ fn outbound(kind: EventType) -> EventData {
         EventType::OutboundSpam => spam(data),
         EventType::OutboundVirus => virus(data),
         EventType::OutboundComplaint => EventData { reported: Some(Box::new(complaint())), ..data },
-        EventType::OutboundOpened => EventData { hit: Some(hit(None)), ..data },
+        EventType::OutboundOpened => EventData { hit: Some(Box::new(hit(None))), ..data },
         EventType::OutboundClicked => {
-            EventData { hit: Some(hit(Some("https://sender.example/offer"))), ..data }
+            EventData { hit: Some(Box::new(hit(Some("https://sender.example/offer")))), ..data }
         }
         EventType::OutboundQueued => EventData { size: Some(2345), nrcpt: Some(1), ..data },
         _ => data,
@@ -153,14 +153,14 @@ fn complaint() -> Reported {
     }
 }
 
-fn hit(url: Option<&str>) -> Box<Hit> {
-    Box::new(Hit {
+fn hit(url: Option<&str>) -> Hit {
+    Hit {
         url: url.map(Into::into),
         country: Some("NL".into()),
         email_client: Some("Thunderbird".into()),
         user_agent: Some("Mozilla/5.0".into()),
         machine: false,
-    })
+    }
 }
 
 fn notice(kind: EventType) -> Box<Notice> {

@@ -124,7 +124,7 @@ impl Capturing {
             let begins_so = |kind: &&[u8]| {
                 value.get(..kind.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(kind))
             };
-            self.is_report |= TYPES.iter().any(|kind| begins_so(kind));
+            self.is_report |= TYPES.iter().any(begins_so);
         }
         for piece in [name, b": ", value.trim_ascii(), b"\r\n"] {
             self.head.extend_from_slice(piece);

@@ -313,12 +313,13 @@ fn other_mail_is_let_go_at_the_end_of_its_headers() {
     let headers = [("Content-Type", " text/plain"), ("X-Spam-Flag", " YES")];
     // Postfix sends nothing behind the answer; these commands never come.
     let (codes, facts, reports) = told_by_capturing(&connection(b"M", &headers, b""));
-    assert_eq!((&codes[..2], facts.len(), reports.len()), ("Oa", 1, 0));
+    assert!(codes.starts_with("Oa"), "{codes}");
+    assert_eq!((facts.len(), reports.len()), (1, 0));
     assert!(facts[0].verdict.is_some());
     // What a user of ours sends is none of our reports.
     let (codes, _, reports) =
         told_by_capturing(&connection(b"M{auth_authen}\0alice\0", &[REPORT], b""));
-    assert_eq!((&codes[..2], reports.len()), ("Oa", 0));
+    assert!(codes.starts_with("Oa") && reports.is_empty(), "{codes}");
 }
 
 #[test]

@@ -18,7 +18,11 @@ use tempfile::TempDir;
 use super::{
     Bench, Mode, REPLAY, Store, claims_of, dead, delivered, lines, positions, replay_to, retry_at,
 };
-use crate::{event::EventType, store::Prefix};
+use crate::{
+    event::EventType,
+    search::{Wanted, find},
+    store::Prefix,
+};
 
 const STAMP: &str = "2026-03-01T10:00:00+00:00 mx postfix";
 const QUEUE_ID: &str = "3A6B2C8000";
@@ -89,6 +93,11 @@ fn check(dir: &Path) {
         assert!(count(&table) > 0, "nothing in {table:?}");
     }
     assert_eq!(positions(&store, "test").unwrap()[0].line_count, 10);
+    // Whether it has an index or not.
+    for (to, count) in [("user1@d.test", 1), ("B@D.test", 2), ("nobody@d.test", 0)] {
+        let wanted = Wanted { to: Some(to.to_owned()), limit: 9, ..Wanted::default() };
+        assert_eq!(find(&store, &wanted).unwrap().events.len(), count, "{to}");
+    }
     drop(store);
     known_and_not_sent_again(dir);
     goes_on(dir);

@@ -27,8 +27,8 @@ pub(crate) struct Options {
 /// Builds the store, and looks things up in it.
 ///
 /// # Errors
-/// The release build fails, or the store cannot be written or read, or a lookup takes more than one
-/// fiftieth of the time of reading all.
+/// The release build fails, or the store cannot be written or read, or one lookup in a hundred takes more
+/// than one fiftieth of the time of reading all.
 pub(crate) fn measure(options: &Options) -> Result<()> {
     let build = ["build", "--release", "--package", "mailherald-bench", "--bin", "search"];
     run::check(run::cargo().args(build))?;
