@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::{
     lines,
-    program::{Host, output, text},
+    program::{Host, SECRET, output, text},
     receiver::Receiver,
     until,
 };
@@ -105,4 +105,38 @@ fn a_webhook_is_told_of_its_route_and_of_deferrals_that_change() {
     told.sort_unstable();
     let expected = ["4.2.0", "4.4.1"].map(|dsn| [format!("\"{dsn}\""), "\"news\"".to_owned()]);
     assert_eq!(told, expected);
+}
+
+/// Any number of webhooks may be for one stream, and none of them hears of another one.
+#[test]
+fn m18_a_bounce_on_one_route_reaches_all_webhooks_of_that_route_and_no_other() {
+    let host = Host::new();
+    let [news, more_news, shop] = [(); 3].map(|()| Receiver::start());
+    let others = [("more news", &more_news, "news"), ("shop", &shop, "shop")]
+        .map(|(name, receiver, route)| {
+            let url = receiver.url();
+            format!(
+                "[[webhook]]\nname = {name:?}\nurl = {url:?}\nsecret = {SECRET:?}\n\
+                 events = [\"bounced\"]\nprofile = \"generic\"\nroutes = [{route:?}]\n"
+            )
+        })
+        .concat();
+    let routes = ["news", "shop"]
+        .map(|name| format!("[[route]]\nname = {name:?}\nsender_domains = [\"{name}.test\"]\n"))
+        .concat();
+    let of_first = "events = [\"outbound.bounced\"]\nroutes = [\"news\"]\n";
+    let config = host.configure("kind = \"stdin\"", &news, &[of_first, &others, &routes].concat());
+    let bounced = |queue_id, sender| {
+        deferred(queue_id, sender).replace("dsn=4.", "dsn=5.").replace("=deferred", "=bounced")
+    };
+    let log = bounced("3F0B2C80001", "a@news.test") + &bounced("3F0B2C80002", "a@else.test");
+    host.append("mail.log", &log);
+    replay(&config, &host.text("mail.log"), &[]);
+    let counts = [&news, &more_news, &shop].map(Receiver::count);
+    assert!(counts[0] > 0, "{counts:?}");
+    assert_eq!((counts[1], counts[2]), (counts[0], 0));
+    host.append("mail.log", &bounced("3F0B2C80003", "a@shop.test"));
+    replay(&config, &host.text("mail.log"), &[]);
+    let later = [&news, &more_news, &shop].map(Receiver::count);
+    assert_eq!(later, [counts[0], counts[1], counts[0]]);
 }
