@@ -141,8 +141,8 @@ mod tests {
     #[test]
     fn an_attempt_says_who_was_told_what_and_what_came_of_it() {
         let attempt = json!({"webhook": "Shop", "type": "outbound.queued", "status": "retry",
-            "attempt": {"created_at": "2026-03-01T10:00:00Z", "duration_ms": 12.3,
-                "answer": {"words": "HTTP 503"}}});
+            "attempt": 1, "created_at": "2026-03-01T10:00:00Z", "duration_ms": 12.3,
+            "answer": {"words": "HTTP 503"}});
         assert_eq!(
             without_time(&PLAIN.attempt(&attempt)),
             "  retry                 Shop: outbound.queued         HTTP 503 in 12 ms"
