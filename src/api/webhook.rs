@@ -59,8 +59,8 @@ pub struct Webhook {
     pub failures: u64,
     /// Events that it has not been asked about yet, of which it may not want all.
     pub backlog: u64,
-    /// What became of the events that it was asked about since the daemon started; what did not
-    /// happen is left out.
+    /// What became of the events that it was asked about; what did not happen is left out. An event
+    /// whose delivery was under way when the daemon was killed counts once more.
     pub decisions: Vec<Decided>,
 }
 

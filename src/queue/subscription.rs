@@ -3,6 +3,8 @@
 //! Pure: the event and what the webhook asked for decide, nothing else. What an `events` list means
 //! is [`super::filter`]'s.
 
+use serde::{Deserialize, Serialize};
+
 use super::filter::TypeSet;
 use crate::event::{Event, EventId, EventType, Service};
 
@@ -36,22 +38,24 @@ pub struct Subscription<'a> {
 }
 
 /// What becomes of an event. The first reason in this order counts.
+///
+/// Their numbers are stored: they never change, and a new one is the highest, wherever it stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decision {
     /// The webhook is told.
-    Wanted,
+    Wanted = 0,
     /// It does not name the type.
-    OtherType,
+    OtherType = 1,
     /// Another user's message, or nobody's that is known.
-    OtherUser,
+    OtherUser = 2,
     /// A message for another domain, or for none that is known.
-    OtherDomain,
+    OtherDomain = 3,
     /// A message of another stream, or of none.
-    OtherRoute,
+    OtherRoute = 4,
     /// Not a person but a machine opened or clicked.
-    Machine,
+    Machine = 5,
     /// The deferral says nothing new.
-    RepeatedDeferral,
+    RepeatedDeferral = 6,
 }
 
 impl Decision {
@@ -143,10 +147,14 @@ fn passes(list: &[String], value: Option<&str>, same: impl Fn(&str, &str) -> boo
 }
 
 /// How often each decision was made, and the latest event that it was made of.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Vec<Made>", into = "Vec<Made>")]
 pub struct Tally {
     made: [(u64, EventId); Decision::ALL.len()],
 }
+
+/// The stored form of a decision that was made: its number, how often, and the latest event.
+type Made = (u8, u64, EventId);
 
 impl Tally {
     /// Counts a decision.
@@ -166,6 +174,25 @@ impl Tally {
     pub fn made(&self) -> impl Iterator<Item = (Decision, u64, EventId)> {
         let made = Decision::ALL.into_iter().zip(self.made);
         made.filter(|(_, (count, _))| *count > 0).map(|(what, (count, id))| (what, count, id))
+    }
+}
+
+impl From<Vec<Made>> for Tally {
+    /// Of decisions that this version does not know, nothing is kept.
+    fn from(stored: Vec<Made>) -> Self {
+        let mut tally = Self::default();
+        for (number, count, latest) in stored {
+            if let Some(made) = tally.made.get_mut(usize::from(number)) {
+                *made = (count, latest);
+            }
+        }
+        tally
+    }
+}
+
+impl From<Tally> for Vec<Made> {
+    fn from(tally: Tally) -> Self {
+        tally.made().map(|(what, count, latest)| (what as u8, count, latest)).collect()
     }
 }
 

@@ -52,8 +52,12 @@ use crate::{
 use claim::Desk;
 use order::Order;
 
-/// Version of the stored cursors, dead letters and places in the order of messages.
+/// Version of the stored dead letters and places in the order of messages.
 pub(super) const VERSION: u8 = 1;
+/// Version of the stored cursors.
+const CURSOR_VERSION: u8 = 2;
+/// Their first form, which is still read, ended before `tally`.
+const FIRST_CURSOR_VERSION: u8 = 1;
 /// Version of the stored retries.
 const RETRY_VERSION: u8 = 2;
 /// Their first form, which is still read, ended before `is_replay`.
@@ -84,6 +88,8 @@ struct Cursor {
     progress: Progress,
     /// The first event that came after the webhook: older ones reach it by a replay only.
     born_seq: u64,
+    /// What became of those that it was asked about.
+    tally: Tally,
 }
 
 #[derive(Debug)]
@@ -104,7 +110,7 @@ struct State {
     /// Retries of another process may lie where only a wrong clock can have put them.
     may_be_misplaced: bool,
     expiry: Expiry,
-    /// What became of fresh events, since the start.
+    /// What became of fresh events. It is stored with the cursor that is behind them.
     tally: Tally,
     /// What came of attempts and deliveries, since the start.
     ends: Ends,
@@ -413,8 +419,9 @@ impl Deliveries {
                 stage.put(Key::endpoint(state.id), codec::encode(VERSION, health));
             }
             if std::mem::take(&mut state.changed) {
-                let cursor = Cursor { progress: state.progress.clone(), born_seq: state.born_seq };
-                stage.put(Key::cursor(state.id), codec::encode(VERSION, &cursor));
+                let (progress, tally) = (state.progress.clone(), state.tally.clone());
+                let cursor = Cursor { progress, born_seq: state.born_seq, tally };
+                stage.put(Key::cursor(state.id), codec::encode(CURSOR_VERSION, &cursor));
             }
         }
     }
@@ -443,9 +450,12 @@ impl State {
         now_ms: u64,
     ) -> Result<Self, WriterError> {
         let stored = store.get(&Key::cursor(webhook.id))?;
-        let Cursor { progress, born_seq } = match &stored {
-            Some(bytes) => codec::decode("cursor", VERSION, bytes)?,
-            None => Cursor { progress: Progress::starting_at(next_seq), born_seq: next_seq },
+        let Cursor { progress, born_seq, tally } = match &stored {
+            Some(bytes) => cursor(bytes)?,
+            None => {
+                let (progress, tally) = (Progress::starting_at(next_seq), Tally::default());
+                Cursor { progress, born_seq: next_seq, tally }
+            }
         };
         let health = store.get(&Key::endpoint(webhook.id))?;
         let health = health.map(|bytes| codec::decode("endpoint", VERSION, &bytes)).transpose()?;
@@ -464,7 +474,7 @@ impl State {
             ended_retries: Vec::new(),
             may_be_misplaced: true,
             expiry: Expiry::default(),
-            tally: Tally::default(),
+            tally,
             ends: Ends::default(),
             expired_seq: 0,
             discarded_told_ms: None,
@@ -529,6 +539,15 @@ impl State {
         }
         Ok(true)
     }
+}
+
+/// A stored cursor.
+fn cursor(value: &[u8]) -> Result<Cursor, CodecError> {
+    const WHAT: &str = "cursor";
+    if value.first() == Some(&FIRST_CURSOR_VERSION) {
+        return codec::decode(WHAT, FIRST_CURSOR_VERSION, &[value, &[0]].concat());
+    }
+    codec::decode(WHAT, CURSOR_VERSION, value)
 }
 
 /// A stored retry.

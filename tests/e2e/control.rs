@@ -59,7 +59,10 @@ fn what_a_webhook_was_and_was_not_told_of_is_shown_with_the_key_that_decided() {
     assert!(decided["latest_event_id"].as_str().unwrap().starts_with("evt_"));
     let shown = text(&output(&["webhooks", "show", "Shop", "--config", &config]).stdout);
     assert!(shown.contains("not told        3 events: its user is not in"), "{shown}");
+    let before = decisions();
     program.stop(Signal::TERM);
+    let _again = host.run(&config);
+    assert_eq!(decisions(), before, "they are stored with the cursor");
 }
 
 #[test]
