@@ -221,12 +221,13 @@ class Client {
     }
 }
 
+/** A port that nobody listens on, below those that outgoing connections are given. */
 function freePort() {
+    const port = 20000 + Math.floor(Math.random() * 12000)
     return new Promise((resolve) => {
-        const server = net.createServer().listen(0, '127.0.0.1', () => {
-            const { port } = server.address()
-            server.close(() => resolve(port))
-        })
+        const server = net.createServer()
+        server.once('error', () => resolve(freePort()))
+        server.listen(port, '127.0.0.1', () => server.close(() => resolve(port)))
     })
 }
 
