@@ -92,6 +92,14 @@ struct Cursor {
     tally: Tally,
 }
 
+impl Cursor {
+    /// That of a new webhook.
+    fn starting_at(next_seq: u64) -> Self {
+        let (progress, tally) = (Progress::starting_at(next_seq), Tally::default());
+        Self { progress, born_seq: next_seq, tally }
+    }
+}
+
 #[derive(Debug)]
 struct State {
     id: WebhookId,
@@ -452,10 +460,7 @@ impl State {
         let stored = store.get(&Key::cursor(webhook.id))?;
         let Cursor { progress, born_seq, tally } = match &stored {
             Some(bytes) => cursor(bytes)?,
-            None => {
-                let (progress, tally) = (Progress::starting_at(next_seq), Tally::default());
-                Cursor { progress, born_seq: next_seq, tally }
-            }
+            None => Cursor::starting_at(next_seq),
         };
         let health = store.get(&Key::endpoint(webhook.id))?;
         let health = health.map(|bytes| codec::decode("endpoint", VERSION, &bytes)).transpose()?;
