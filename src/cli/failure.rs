@@ -8,8 +8,9 @@ use std::{
 };
 
 use thiserror::Error;
+use url::Url;
 
-use super::DaemonError;
+use super::{DaemonError, client::Place};
 use crate::{
     app::AppError,
     config::{ConfigError, FlagsError, Problem, SecretFileError},
@@ -62,6 +63,20 @@ pub const EXIT_CODES: &[(u8, &str)] = &[
 /// What to do when the daemon is silent.
 const SILENT_HINT: &str = "is it running, with this configuration? systemctl status mailherald; \
      for one that was started with --state DIR, give --state DIR here, too";
+
+/// What to do when nobody answers on the network.
+const NETWORK_HINT: &str =
+    "is it running, and does `listen` in its [api] name that address and port?";
+
+/// What to do when its certificate is not believed.
+const CERTIFICATE_HINT: &str = "name the authority of its certificate with --ca-file FILE; the host in \
+     --api must be one of the names in the certificate";
+
+/// What to do when it does not speak HTTP in the clear.
+const PLAIN_HINT: &str = "if the daemon has a `tls_cert`, it is asked with https://";
+
+/// What to do when it does not speak TLS.
+const TLS_HINT: &str = "without a `tls_cert` the daemon is asked with http://";
 
 /// What to do when a daemon on the network lets nobody in.
 const KEY_HINT: &str = "make a key on its host with `mailherald keys create NAME`, and set \
@@ -233,6 +248,9 @@ impl Failure {
             Self::Daemon(DaemonError::Silent { source, .. }) if is_denied(source) => {
                 Some("ask as root or as the user that the daemon runs as: sudo".to_owned())
             }
+            Self::Daemon(DaemonError::Silent { place: Place::Network(url), source }) => {
+                Some(network_hint(url, source).to_owned())
+            }
             Self::Daemon(DaemonError::Silent { .. }) => Some(SILENT_HINT.to_owned()),
             Self::Daemon(DaemonError::Refused(problem)) if problem.status == 401 => {
                 Some(KEY_HINT.to_owned())
@@ -278,6 +296,8 @@ fn of_daemon(error: &DaemonError) -> u8 {
             _ => SOFTWARE,
         },
         DaemonError::Key => USAGE,
+        DaemonError::Authority { source, .. } => of_reading(source),
+        DaemonError::NoAuthority { .. } => DATA,
         DaemonError::Strange(_) | DaemonError::Endless | DaemonError::Setup(_) => SOFTWARE,
         DaemonError::Runtime(error) => of_creating(error),
     }
@@ -288,6 +308,19 @@ fn is_denied(error: &(dyn Error + 'static)) -> bool {
     std::iter::successors(Some(error), |&error| error.source())
         .filter_map(|error| error.downcast_ref::<io::Error>())
         .any(|error| error.kind() == ErrorKind::PermissionDenied)
+}
+
+/// The next thing to do when the daemon at that URL gave no answer.
+fn network_hint(url: &Url, error: &(dyn Error + 'static)) -> &'static str {
+    let causes = std::iter::successors(Some(error), |&error| error.source());
+    let words: Vec<_> = causes.map(ToString::to_string).collect();
+    let says = |word: &str| words.iter().any(|words| words.contains(word));
+    match url.scheme() {
+        "https" if says("certificate") => CERTIFICATE_HINT,
+        "https" if says("InvalidContentType") || says("corrupt message") => TLS_HINT,
+        "http" if !says("tcp connect") && !says("dns") => PLAIN_HINT,
+        _ => NETWORK_HINT,
+    }
 }
 
 fn of_store(error: &StoreError) -> u8 {

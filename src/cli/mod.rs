@@ -5,6 +5,7 @@
 //! can go wrong. What needs the whole daemon is in `app`.
 
 pub mod args;
+mod audit;
 mod check;
 mod client;
 mod dead;
@@ -21,11 +22,13 @@ mod listen;
 mod logs;
 mod lookup_args;
 mod parse;
+mod recover;
 mod replay;
 mod rotate_secret;
 mod run;
 mod show;
 mod sources;
+mod webhook_args;
 mod webhook_edit;
 mod webhooks;
 
@@ -74,6 +77,7 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Ingest(args) => ingest::run(&args, &global),
         Command::Keys(args) => keys::run(&args, &global),
         Command::Listen(args) => listen::run(&args, &global),
+        Command::Audit(args) => audit::run(&args, &global),
         Command::Sources(ask) => sources::run(&ask, &global),
         Command::Completions(args) => generate::completions(args.shell),
         Command::Man => generate::man(),

@@ -4,9 +4,10 @@ use std::io::{self, Write};
 
 use super::{
     Failure,
-    args::{Global, RotateSecretArgs},
+    args::Global,
     client::Daemon,
     show::{self, Table},
+    webhook_args::RotateSecretArgs,
 };
 use crate::{
     api::rotation::{FormerSecret, Rotate, Rotated, Shown},

@@ -6,9 +6,10 @@ use serde_json::{Map, Value};
 
 use super::{
     Failure,
-    args::{CreateWebhookArgs, Global, UpdateWebhookArgs, WebhookKeyArgs},
+    args::Global,
     client::Daemon,
     show,
+    webhook_args::{CreateWebhookArgs, UpdateWebhookArgs, WebhookKeyArgs},
     webhooks::details,
 };
 use crate::{
