@@ -11,6 +11,7 @@ use super::{
     failure,
     lookup_args::{DeliveriesArgs, EventsArgs, ExplainArgs},
     webhook_args::WebhooksArgs,
+    when::when,
 };
 use crate::config::PROFILE_NAMES;
 
@@ -136,8 +137,8 @@ pub(crate) enum Command {
     Listen(ListenArgs),
     /// Print the completions for a shell.
     Completions(CompletionsArgs),
-    /// Print the manual page.
-    Man,
+    /// Print a manual page, or write all of them.
+    Man(ManArgs),
     /// Open the store and read everything in it. For the program itself, after a crash.
     #[command(hide = true, name = crate::app::TRY_STORE)]
     TryStore {
@@ -193,12 +194,13 @@ pub struct ReplayArgs {
     #[arg(long, conflicts_with = "dry_run")]
     pub plan: bool,
 
-    /// Only events from then on, as in 2026-03-01T00:00:00Z.
-    #[arg(long, value_name = "TIME")]
+    /// Only events from then on: 2026-03-01T10:00:00Z, or 2026-03-01 by the clock of
+    /// this machine, or 2h for two hours ago.
+    #[arg(long, value_name = "TIME", value_parser = when)]
     pub since: Option<Timestamp>,
 
     /// Only events before then.
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = when)]
     pub until: Option<Timestamp>,
 
     /// Only to the webhook of that name. To a new one, what the others were told before, too.
@@ -259,12 +261,19 @@ pub(crate) struct Ask {
     pub(crate) state: Option<PathBuf>,
     /// Where the daemon's API is, as in `http://127.0.0.1:8025`, instead of its unix socket. The key
     /// is taken from `MAILHERALD_API_KEY`.
-    #[arg(long, global = true, value_name = "URL")]
+    #[arg(long, global = true, value_name = "URL", value_parser = api_url)]
     pub(crate) api: Option<Url>,
     /// The authority of that API's certificate, or the certificate itself (PEM), when the system does
     /// not know it.
     #[arg(long, global = true, value_name = "FILE", requires = "api")]
     pub(crate) ca_file: Option<PathBuf>,
+}
+
+/// Where an API may be.
+fn api_url(text: &str) -> Result<Url, &'static str> {
+    let url = Url::parse(text).ok();
+    let url = url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    url.ok_or("write it like http://127.0.0.1:8025 or https://mx.example.com:8025")
 }
 
 /// Arguments of `keys`.
@@ -385,11 +394,12 @@ pub(crate) struct DeadWhich {
     /// That ended so: dead, discarded, blocked or cancelled.
     #[arg(long, value_name = "HOW", group = "meant")]
     pub(crate) ended: Option<String>,
-    /// That ended then or later, as in 2026-03-01T00:00:00Z.
-    #[arg(long, value_name = "TIME", group = "meant")]
+    /// That ended then or later: 2026-03-01T10:00:00Z, or 2026-03-01 by the clock of
+    /// this machine, or 2h for two hours ago.
+    #[arg(long, value_name = "TIME", group = "meant", value_parser = when)]
     pub(crate) since: Option<Timestamp>,
     /// That ended before then.
-    #[arg(long, value_name = "TIME", group = "meant")]
+    #[arg(long, value_name = "TIME", group = "meant", value_parser = when)]
     pub(crate) until: Option<Timestamp>,
 }
 
@@ -423,6 +433,17 @@ pub(crate) struct ListenArgs {
     /// Attempts to deliver, too.
     #[arg(long, conflicts_with = "forward_to")]
     pub(crate) attempts: bool,
+}
+
+/// Arguments of `man`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ManArgs {
+    /// Of this command, as in `man webhooks create`; of the program if left out.
+    pub(crate) command: Vec<String>,
+
+    /// Write the pages of the program and of all commands into this directory.
+    #[arg(long, value_name = "DIR", conflicts_with = "command")]
+    pub(crate) dir: Option<PathBuf>,
 }
 
 /// Arguments of `completions`.

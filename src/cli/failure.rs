@@ -60,6 +60,9 @@ pub const EXIT_CODES: &[(u8, &str)] = &[
     (CONFIG, "The configuration is wrong"),
 ];
 
+/// Conflicts that end by themselves: it is being sent, or former secrets are still good.
+const PASSING: [&str; 2] = ["not_pending", "too_many_secrets"];
+
 /// What to do when the daemon is silent.
 const SILENT_HINT: &str = "is it running, with this configuration? systemctl status mailherald; \
      for one that was started with --state DIR, give --state DIR here, too";
@@ -144,6 +147,9 @@ pub enum Failure {
     /// What was asked for is in no event that is stored, and in no message under way.
     #[error("nothing is known about `{0}`")]
     Unknown(String),
+    /// A page was asked for of a command that there is not.
+    #[error("there is no command `{0}`")]
+    NoCommand(String),
     /// A mail was not taken in, and whoever has it is to keep it.
     #[error("the mail is not taken in; bring it again later")]
     NotTaken(#[source] Box<Self>),
@@ -170,7 +176,7 @@ impl Failure {
             }
             Self::Config(ConfigError::Read { source, .. })
             | Self::SecretFile(SecretFileError::Read { source, .. }) => of_reading(source),
-            Self::Flags(FlagsError::Path { .. }) => USAGE,
+            Self::Flags(FlagsError::Path { .. }) | Self::NoCommand(_) => USAGE,
             Self::Flags(FlagsError::Keep { source, .. }) => of_creating(source),
             Self::SecretFile(_) | Self::Secret(_) => DATA,
             Self::Output(source) if source.kind() == ErrorKind::BrokenPipe => 0,
@@ -195,11 +201,9 @@ impl Failure {
 
     fn words(&self) -> String {
         let mut text = format!("error: {self}\n");
-        let mut cause = self.source();
-        while let Some(error) = cause {
+        for cause in self.causes() {
             // Writing to a String cannot fail.
-            let _never_fails = writeln!(text, "  caused by: {error}");
-            cause = error.source();
+            let _never_fails = writeln!(text, "  caused by: {cause}");
         }
         for problem in self.problems() {
             let _never_fails = writeln!(text, "  {problem}");
@@ -208,6 +212,24 @@ impl Failure {
             let _never_fails = writeln!(text, "hint: {hint}");
         }
         text
+    }
+
+    /// From the outermost to the innermost. Of those of the HTTP client only the last one tells
+    /// anything.
+    fn causes(&self) -> Vec<&(dyn Error + 'static)> {
+        let mut causes: Vec<_> =
+            std::iter::successors(self.source(), |&error| error.source()).collect();
+        match self {
+            Self::Daemon(DaemonError::Silent { .. }) => {
+                causes.drain(..causes.len().saturating_sub(1));
+            }
+            Self::NotTaken(why) => {
+                causes.truncate(1);
+                causes.extend(why.causes());
+            }
+            _ => {}
+        }
+        causes
     }
 
     fn problems(&self) -> &[Problem] {
@@ -291,7 +313,8 @@ fn of_daemon(error: &DaemonError) -> u8 {
         DaemonError::Refused(problem) => match problem.status {
             401 | 403 => PERMISSION,
             404 => NO_INPUT,
-            409 | 429 | 503 => TRY_AGAIN,
+            409 if PASSING.contains(&problem.code.as_str()) => TRY_AGAIN,
+            429 | 503 => TRY_AGAIN,
             400..=499 => DATA,
             _ => SOFTWARE,
         },
@@ -424,6 +447,7 @@ mod tests {
         let cases = [
             (Failure::ProblemsFound, 1),
             (Failure::Unknown("x".into()), 66),
+            (Failure::NoCommand("x".into()), 64),
             (Failure::Config(invalid), 78),
             (Failure::Config(ConfigError::Read { path: "c".into(), source: denied() }), 77),
             (input(ErrorKind::NotFound), 66),

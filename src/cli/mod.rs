@@ -31,6 +31,7 @@ mod sources;
 mod webhook_args;
 mod webhook_edit;
 mod webhooks;
+mod when;
 
 use std::{ffi::OsString, io::Write, process::ExitCode};
 
@@ -80,7 +81,7 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Audit(args) => audit::run(&args, &global),
         Command::Sources(ask) => sources::run(&ask, &global),
         Command::Completions(args) => generate::completions(args.shell),
-        Command::Man => generate::man(),
+        Command::Man(args) => generate::man(&args),
         Command::TryStore { state_dir } => Ok(app::try_store(&state_dir)?),
     }
 }

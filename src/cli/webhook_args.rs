@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
 
-use super::args::Ask;
+use super::{args::Ask, when::when};
 use crate::config::{PROFILE_NAMES, parse_duration};
 
 /// Arguments of `webhooks`.
@@ -157,12 +157,13 @@ pub(crate) struct RecoverArgs {
     /// Its name or id.
     pub(crate) name: String,
 
-    /// Of events that happened then or later, as in 2026-03-01T00:00:00Z.
-    #[arg(long, value_name = "TIME")]
+    /// Of events that happened then or later: 2026-03-01T10:00:00Z, or 2026-03-01 by the clock of
+    /// this machine, or 2h for two hours ago.
+    #[arg(long, value_name = "TIME", value_parser = when)]
     pub(crate) since: Timestamp,
 
     /// Of events that happened before then.
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = when)]
     pub(crate) until: Option<Timestamp>,
 
     /// In these states: dead, discarded, blocked, cancelled, expired, settled, delivered, or

@@ -30,7 +30,7 @@ pub(super) fn create(
     let made: EditedWebhook = daemon.post(&["webhooks"], &keys)?;
     shown(&made, global)?;
     if made.secret.is_some() {
-        let name = &made.webhook.name;
+        let name = show::quoted(&made.webhook.name);
         show::note(&format!(
             "Give the receiver the secret, then see whether it checks signatures:\n\
              mailherald webhooks verify {name}"

@@ -68,7 +68,10 @@ fn list(daemon: &Daemon, global: &Global) -> Result<(), Failure> {
 
 fn state(webhook: &Webhook) -> String {
     match &webhook.disabled_reason {
-        Some(reason) => format!("disabled ({reason}); mailherald webhooks enable {}", webhook.name),
+        Some(reason) => {
+            let name = show::quoted(&webhook.name);
+            format!("disabled ({reason}); mailherald webhooks enable {name}")
+        }
         None if webhook.failures > 0 => {
             format!("{}: {} attempts in a row failed", webhook.state, webhook.failures)
         }

@@ -17,7 +17,7 @@ fn changes_are_listed_the_latest_first_as_many_as_are_asked_for() {
     for change in ["disable", "enable", "disable"] {
         assert!(ask(&["webhooks", change, "Shop"]).status.success());
     }
-    assert_eq!(ask(&["webhooks", "enable", "Nobody"]).status.code(), Some(66));
+    assert_eq!(ask(&["webhooks", "enable", "No body"]).status.code(), Some(66));
     let rows = |args: &[&str]| {
         let listed = text(&ask(&[args, &["--json"]].concat()).stdout);
         let row = |line: &str| {
@@ -27,7 +27,7 @@ fn changes_are_listed_the_latest_first_as_many_as_are_asked_for() {
         };
         listed.lines().map(row).collect::<Vec<_>>()
     };
-    let all = ["enable Nobody 404", "disable Shop 200", "enable Shop 200", "disable Shop 200"];
+    let all = ["enable No body 404", "disable Shop 200", "enable Shop 200", "disable Shop 200"];
     assert_eq!(rows(&["audit"]), all);
     assert_eq!(rows(&["audit", "--limit", "2"]), all[..2]);
 

@@ -253,7 +253,7 @@ fn two_webhooks_of_one_name_are_warned_of_and_told_apart_in_the_metrics() {
     assert!(program.said().contains("another webhook has this name"));
     // Nor can another be made with that name.
     let again = output(&[&create[..], &["--config", &config]].concat());
-    assert_eq!(again.status.code(), Some(75), "{}", text(&again.stderr));
+    assert_eq!(again.status.code(), Some(65), "{}", text(&again.stderr));
     program.stop(Signal::TERM);
     let _again = host.run(&config);
     assert_eq!(labels(), apart);
