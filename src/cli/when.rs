@@ -10,10 +10,10 @@ const HELP: &str = "as in 2026-03-01T10:00:00Z, 2026-03-01 (by the clock of this
 
 /// A time with its zone; one without, by the zone of this machine; or how long ago.
 pub(super) fn when(text: &str) -> Result<Timestamp, String> {
-    at(text, clock::system().now(), TimeZone::system()).ok_or_else(|| format!("write it {HELP}"))
+    at(text, clock::system().now(), &TimeZone::system()).ok_or_else(|| format!("write it {HELP}"))
 }
 
-fn at(text: &str, now: Timestamp, zone: TimeZone) -> Option<Timestamp> {
+fn at(text: &str, now: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
     if let Ok(at) = text.parse() {
         return Some(at);
     }
@@ -47,7 +47,7 @@ mod tests {
             ("2026-13-01", None),
         ] {
             let expected = expected.map(|text| text.parse().unwrap());
-            assert_eq!(at(text, now, zone.clone()), expected, "{text}");
+            assert_eq!(at(text, now, &zone), expected, "{text}");
         }
     }
 }
