@@ -107,13 +107,13 @@ fn more_than_fit_in_one_piece_are_all_sent_again_and_none_twice() {
     let config = host.configure(&host.log_source(), &receiver, "schedule = []\ncircuit = false");
     receiver.refuse();
     let _program = host.run(&config);
-    host.append("mail.log", &lines(0..2300));
-    until("dead letters", || dead(&config) == 2300);
+    host.append("mail.log", &lines(0..1300));
+    until("dead letters", || dead(&config) == 1300);
     receiver.accept();
     let since = at(0);
-    assert_eq!(recover(&config, "Shop", &["--since", &since])["count"], 2300);
-    until("all of them again", || receiver.count() == 4600);
-    assert_eq!((dead(&config), receiver.ids().len()), (0, 2300));
+    assert_eq!(recover(&config, "Shop", &["--since", &since])["count"], 1300);
+    until("all of them again", || receiver.count() == 2600);
+    assert_eq!((dead(&config), receiver.ids().len()), (0, 1300));
 }
 
 #[test]
