@@ -1,6 +1,9 @@
 //! Deliveries: one event for one webhook, wherever it is.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use axum::{Json, extract::State};
 use jiff::Timestamp;
@@ -228,6 +231,8 @@ impl Which {
 /// What is stored of some deliveries to one webhook.
 struct Rows {
     retries: BTreeMap<u64, Retry>,
+    /// Events that wait for an earlier one of their message.
+    in_turn: BTreeSet<u64>,
     letters: BTreeMap<u64, DeadLetter>,
     attempts: Attempts,
 }
@@ -252,6 +257,7 @@ impl Rows {
         }
         Ok(Self {
             retries: rows::retries(view, webhook.id).map_err(SearchError::of)?,
+            in_turn: rows::in_turn(view, webhook.id).map_err(SearchError::of)?,
             letters,
             attempts,
         })
@@ -269,7 +275,8 @@ impl Rows {
         course: &Course,
     ) -> Whereabouts {
         let (retry, letter) = (self.retries.get(&seq), self.letters.get(&seq));
-        let stored = Stored { retry, letter, attempts: self.attempts(seq) };
+        let waits_in_turn = self.in_turn.contains(&seq);
+        let stored = Stored { retry, waits_in_turn, letter, attempts: self.attempts(seq) };
         course.whereabouts(seq, event, webhook, stored)
     }
 

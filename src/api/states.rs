@@ -159,9 +159,10 @@ fn waiting(view: &View, wanted: &Wanted, courses: &[Course]) -> Result<Page, Sea
     let mut seqs = BTreeSet::new();
     for course in courses {
         let retries = rows::retries(view, course.webhook).map_err(SearchError::of)?;
-        seqs.extend(retries.into_keys().filter(|seq| *seq < before));
+        seqs.extend(retries.into_keys());
+        seqs.extend(rows::in_turn(view, course.webhook).map_err(SearchError::of)?);
     }
-    search::among(view, wanted, seqs.into_iter().rev())
+    search::among(view, wanted, seqs.range(..before).rev().copied())
 }
 
 #[cfg(test)]

@@ -31,6 +31,8 @@ pub struct Course {
 pub struct Stored<'a> {
     /// It failed and waits.
     pub retry: Option<&'a Retry>,
+    /// It waits for an earlier event of its message.
+    pub waits_in_turn: bool,
     /// It ended badly.
     pub letter: Option<&'a DeadLetter>,
     /// Its attempts that are on record.
@@ -118,6 +120,8 @@ impl Course {
             }
             Stored { retry: Some(_), .. } if self.is_disabled => Whereabouts::Held,
             Stored { retry: Some(retry), .. } => Whereabouts::Waiting(retry.clone()),
+            Stored { waits_in_turn: true, .. } if self.is_disabled => Whereabouts::Held,
+            Stored { waits_in_turn: true, .. } => Whereabouts::Pending,
             Stored { letter: Some(letter), .. } => Whereabouts::Ended(letter.clone()),
             _ if is_pending && self.is_disabled => Whereabouts::Held,
             _ if is_pending => Whereabouts::Pending,
@@ -194,6 +198,8 @@ mod tests {
             (&all_done, 4, &told, none, "in_flight"),
             (&all_done, 5, &told, Stored { retry: waits, ..none }, "pending"),
             (&course(10, true), 5, &told, Stored { retry: waits, ..none }, "held"),
+            (&all_done, 5, &told, Stored { waits_in_turn: true, ..none }, "pending"),
+            (&course(10, true), 5, &told, Stored { waits_in_turn: true, ..none }, "held"),
             (&all_done, 5, &told, Stored { letter: ended, ..none }, "cancelled"),
             (&all_done, 5, &told, Stored { attempts: &good, ..none }, "delivered"),
             (&all_done, 5, &told, Stored { attempts: &bad, ..none }, "expired"),

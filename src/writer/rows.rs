@@ -50,6 +50,19 @@ pub fn retries(view: &View, webhook: WebhookId) -> Result<BTreeMap<u64, Retry>, 
     Ok(found)
 }
 
+/// The events that wait until an earlier one of their message has come to its end, or for their own
+/// retry, where a webhook is told of each message in order.
+///
+/// # Errors
+/// As [`retries`].
+pub fn in_turn(view: &View, webhook: WebhookId) -> Result<BTreeSet<u64>, WriterError> {
+    let mut found = BTreeSet::new();
+    for entry in view.scan(&Prefix::places(webhook))?.take(RETRIES_READ) {
+        found.extend(key::parse_place(&entry?.0).map(|(_, _, seq)| seq));
+    }
+    Ok(found)
+}
+
 /// What became of a delivery that ended badly.
 ///
 /// # Errors

@@ -234,6 +234,36 @@ fn events_are_listed_by_what_they_are_about_and_sent_again_with_the_same_id() {
     assert_eq!(list(&["--to", "user17@good.test"]).len(), 1, "it is one event");
 }
 
+/// What waits for an earlier event of its message was never handed out, and is not over.
+#[test]
+fn what_waits_for_its_turn_is_pending() {
+    let (host, receiver) = (Host::new(), Receiver::start());
+    let webhook = "schedule = [\"1h\"]\nordering = \"message\"\nevents = [\"outbound.*\"]";
+    let config = host.configure(&host.log_source(), &receiver, webhook);
+    receiver.refuse();
+    let _program = host.run(&config);
+    host.append("mail.log", &message());
+    let list = |more: &[&str]| {
+        objects(&[&["deliveries", "list", "--json", "--config", &config], more].concat())
+    };
+    let states = |rows: &[Value]| {
+        let mut states: Vec<_> =
+            rows.iter().map(|row| row["state"].as_str().unwrap().to_owned()).collect();
+        states.dedup();
+        states
+    };
+    let is_tried = |row: &Value| row["attempts"][0].is_object();
+    until("one is tried", || list(&[]).len() > 1 && list(&[]).iter().any(is_tried));
+    let all = list(&[]);
+    assert_eq!(states(&all), ["pending"], "{all:?}");
+    assert_eq!(all.iter().filter(|row| is_tried(row)).count(), 1, "{all:?}");
+    assert_eq!(list(&["--in-state", "pending"]).len(), all.len());
+    assert_eq!(list(&["--in-state", "settled"]).len(), 0);
+    let disable = ["webhooks", "disable", "Shop", "--config", &config];
+    assert!(output(&disable).status.success());
+    assert_eq!(list(&["--in-state", "held"]).len(), all.len());
+}
+
 #[test]
 fn deliveries_are_listed_by_their_state_and_called_off() {
     let (host, receiver) = (Host::new(), Receiver::start());
