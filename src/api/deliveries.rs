@@ -313,6 +313,27 @@ impl Rows {
     }
 }
 
+/// Takes the rows of these events, all of one or none, until there are more than `room`. Gives where to
+/// go on if some are left.
+fn take(
+    rows: Vec<Delivery>,
+    events: &[(u64, EventId)],
+    room: usize,
+    taken: &mut Vec<Delivery>,
+) -> Option<u64> {
+    let mut rows = rows.into_iter().peekable();
+    for (seq, id) in events {
+        if taken.len() > room {
+            return Some(seq.saturating_add(1));
+        }
+        let id = id.to_string();
+        while let Some(row) = rows.next_if(|row| row.event_id == id) {
+            taken.push(row);
+        }
+    }
+    None
+}
+
 /// When each of these events happened, milliseconds since the epoch.
 fn times(events: &[(u64, Event)]) -> BTreeMap<u64, u64> {
     let at_ms = |event: &Event| u64::try_from(event.at_us / 1000).unwrap_or(0);
@@ -385,23 +406,21 @@ impl Desk {
     ) -> Result<Deliveries, Problem> {
         let limit = wanted.limit;
         wanted.limit = (limit / webhooks.len().max(1)).max(1);
+        let room = limit.saturating_sub(webhooks.len());
         let mut answer = Deliveries::default();
         let mut looked_at = 0;
         loop {
             let page = self.events_with(&wanted, webhooks, states).await?;
             looked_at += page.events.len().max(1);
-            wanted.before = page.next;
-            let rows = self.deliveries(page.events, webhooks.to_vec()).await?;
-            let is_one = |row: &Delivery| row.is_one() && states.take(&row.state) && is_wanted(row);
-            answer.data.extend(rows.into_iter().filter(is_one));
-            // A page has all deliveries of its last event.
-            if page.next.is_none()
-                || answer.data.len() + webhooks.len() > limit
-                || looked_at > LOOKED_AT
-            {
+            let seqs: Vec<_> = page.events.iter().map(|(seq, it)| (*seq, it.id)).collect();
+            let mut rows = self.deliveries(page.events, webhooks.to_vec()).await?;
+            rows.retain(|row| row.is_one() && states.take(&row.state) && is_wanted(row));
+            wanted.before = take(rows, &seqs, room, &mut answer.data).or(page.next);
+            if wanted.before.is_none() || answer.data.len() > room || looked_at > LOOKED_AT {
                 break;
             }
-            wanted.limit = ((limit - answer.data.len()) / webhooks.len().max(1)).max(1);
+            // Few are meant: look at more at once.
+            wanted.limit = (wanted.limit * 2).min(MOST);
         }
         answer.next_cursor = wanted.before.map(|before| before.to_string());
         Ok(answer)

@@ -108,6 +108,7 @@ fn more_than_fit_in_one_piece_are_all_sent_again_and_none_twice() {
     receiver.refuse();
     let _program = host.run(&config);
     host.append("mail.log", &lines(0..1300));
+    until("all were tried", || receiver.count() == 1300);
     until("dead letters", || dead(&config) == 1300);
     receiver.accept();
     let since = at(0);

@@ -7,8 +7,9 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::{
+    http::Api,
     lines,
-    program::{Host, output, text},
+    program::{Host, SECRET, output, text},
     receiver::Receiver,
     until,
 };
@@ -232,6 +233,64 @@ fn events_are_listed_by_what_they_are_about_and_sent_again_with_the_same_id() {
         (&false.into(), &true.into())
     );
     assert_eq!(list(&["--to", "user17@good.test"]).len(), 1, "it is one event");
+}
+
+/// However small the pages are and whatever is left out, they have each delivery once and in order.
+#[test]
+fn pages_of_deliveries_have_each_of_them_once() {
+    let (host, receiver, other) = (Host::new(), Receiver::start(), Receiver::start());
+    let second = format!(
+        "[[webhook]]\nname = \"Second\"\nurl = \"{}\"\nsecret = \"{SECRET}\"\nschedule = []",
+        other.url()
+    );
+    other.refuse();
+    let api = Api::start(&host, &receiver, &second);
+    host.append("mail.log", &lines(0..5));
+    // Whoever asks so often is told to wait.
+    let page = |query: &str| {
+        let mut answer = api.get(&format!("/v1/deliveries?{query}"));
+        until("an answer", || {
+            let is_there = answer.status == 200;
+            if !is_there {
+                answer = api.get(&format!("/v1/deliveries?{query}"));
+            }
+            is_there
+        });
+        answer.json()
+    };
+    let all = |filter: &str, limit: usize| {
+        let (mut ids, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let page = page(&format!("limit={limit}{filter}{cursor}"));
+            let rows = page["data"].as_array().unwrap();
+            // All of an event are on one page.
+            assert!(rows.len() <= limit.max(2), "{limit}: {}", rows.len());
+            ids.extend(rows.iter().map(|row| row["id"].as_str().unwrap().to_owned()));
+            match page["next_cursor"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => return ids,
+            }
+        }
+    };
+    until("all have ended", || {
+        all("&state=delivered", 50).len() == 5 && all("&state=dead", 50).len() == 5
+    });
+    for (filter, count) in [
+        ("", 10),
+        ("&state=delivered", 5),
+        ("&state=dead", 5),
+        ("&state=pending", 0),
+        ("&webhook=Second", 5),
+        ("&webhook=Shop&state=dead", 0),
+        ("&to=user3@good.test", 2),
+        ("&to=user3@good.test&state=dead", 1),
+    ] {
+        let whole = all(filter, 1000);
+        assert_eq!(whole.len(), count, "{filter}");
+        for limit in [1, 2, 3, 5, 7] {
+            assert_eq!(all(filter, limit), whole, "{filter} {limit}");
+        }
+    }
 }
 
 /// What waits for an earlier event of its message was never handed out, and is not over.
