@@ -22,6 +22,7 @@ pub mod events;
 pub mod explain;
 mod extract;
 mod guard;
+mod head;
 pub mod health;
 mod jetemail;
 pub mod keys;
