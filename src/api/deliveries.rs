@@ -265,7 +265,7 @@ impl Rows {
             _ => (None, None),
         };
         Delivery {
-            id: id_of(event, webhook),
+            id: id_of(event.id, webhook),
             event_id: event.id.to_string(),
             kind: event.kind.name().to_owned(),
             to: event.data.to.as_ref().map(ToString::to_string),
@@ -280,8 +280,9 @@ impl Rows {
     }
 }
 
-fn id_of(event: &Event, webhook: &Webhook) -> String {
-    format!("{}.{}", event.id, webhook.id)
+/// Identity of the delivery of an event to a webhook.
+pub(super) fn id_of(event: EventId, webhook: &Webhook) -> String {
+    format!("{event}.{}", webhook.id)
 }
 
 impl Desk {
@@ -371,7 +372,7 @@ impl Desk {
         };
         Ok(SentAgain {
             webhook: webhook.name.clone(),
-            delivery_id: id_of(event, webhook),
+            delivery_id: id_of(event.id, webhook),
             outcome: outcome.to_owned(),
         })
     }

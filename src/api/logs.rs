@@ -7,6 +7,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::{
     Desk,
     attempts::{Attempt, time_of_ms},
+    deliveries::id_of,
     extract::{Asked, At},
     problem::{Missing, Problem, Refusals, Unusable},
     webhooks::Named,
@@ -107,7 +108,7 @@ impl Logged {
         let answer = attempt.answer.as_ref();
         let error = || answer.map_or_else(|| "no answer".to_owned(), |answer| answer.words.clone());
         Self {
-            id: format!("{}.{}", record.event, webhook.id),
+            id: id_of(record.event, webhook),
             event_id: record.event.to_string(),
             kind: record.kind.name().to_owned(),
             status: status.to_owned(),
