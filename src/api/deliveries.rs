@@ -10,10 +10,12 @@ use utoipa::{IntoParams, ToSchema};
 use super::{
     Desk,
     attempts::time_of_ms,
+    code::Code,
     events::{self, LIMIT, MOST},
     extract::{Asked, At},
     logs::Logged,
-    problem::{Conflicts, Missing, Problem, Refusals, Unusable},
+    problem::Problem,
+    refusals::{Broken, Conflicts, Missing, Refusals, Stopping, Unusable},
 };
 use crate::{
     config::Webhook,
@@ -140,7 +142,7 @@ impl Delivery {
 
 /// Deliveries, by their events.
 #[utoipa::path(get, path = "/v1/deliveries", operation_id = "list_deliveries", tag = "deliveries", params(Which),
-    responses((status = OK, body = Deliveries), Unusable, Missing, Refusals))]
+    responses((status = OK, body = Deliveries), Unusable, Missing, Refusals, Broken, Stopping))]
 pub(super) async fn list(
     State(desk): State<Desk>,
     Asked(which): Asked<Which>,
@@ -157,7 +159,7 @@ pub(super) async fn list(
 
 /// One delivery.
 #[utoipa::path(get, path = "/v1/deliveries/{id}", operation_id = "show_delivery", tag = "deliveries", params(Identified),
-    responses((status = OK, body = Delivery), Unusable, Missing, Refusals))]
+    responses((status = OK, body = Delivery), Unusable, Missing, Refusals, Broken, Stopping))]
 pub(super) async fn show(
     State(desk): State<Desk>,
     At(Identified { id }): At<Identified>,
@@ -169,7 +171,7 @@ pub(super) async fn show(
 
 /// Sends the event of a delivery to its webhook again, from the first attempt on.
 #[utoipa::path(post, path = "/v1/deliveries/{id}/retry", operation_id = "retry_delivery", tag = "deliveries", params(Identified),
-    responses((status = OK, body = SentAgain), Unusable, Missing, Refusals))]
+    responses((status = OK, body = SentAgain), Unusable, Missing, Refusals, Broken, Stopping))]
 pub(super) async fn retry(
     State(desk): State<Desk>,
     At(Identified { id }): At<Identified>,
@@ -180,13 +182,13 @@ pub(super) async fn retry(
 
 /// Calls a delivery off that waits. It stays on record with the dead letters.
 #[utoipa::path(post, path = "/v1/deliveries/{id}/cancel", operation_id = "cancel_delivery", tag = "deliveries", params(Identified),
-    responses((status = OK, body = Delivery), Unusable, Missing, Conflicts, Refusals))]
+    responses((status = OK, body = Delivery), Unusable, Missing, Conflicts, Refusals, Broken, Stopping))]
 pub(super) async fn cancel(
     State(desk): State<Desk>,
     At(Identified { id }): At<Identified>,
 ) -> Result<Json<Delivery>, Problem> {
     let ((seq, event), webhook) = desk.delivery(&id).await?;
-    let conflict = |what: &str| Err(Problem::conflict("not_pending", what));
+    let conflict = |what: &str| Err(Problem::new(Code::NotPending, what));
     match desk.writer.cancel(webhook.id, seq).await? {
         Cancelled::Done => {}
         Cancelled::UnderWay => return conflict("it is being sent: ask again in a moment"),

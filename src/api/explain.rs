@@ -13,7 +13,8 @@ use super::{
     events::Event,
     extract::Asked,
     head::Head,
-    problem::{Problem, Refusals, Unusable},
+    problem::Problem,
+    refusals::{Broken, Refusals, Stopping, Unusable},
 };
 use crate::{
     correlate::{Open, Sought},
@@ -165,7 +166,7 @@ impl Key {
 
 /// The story of a message, or of the latest few messages that the query is about.
 #[utoipa::path(get, path = "/v1/explain", operation_id = "explain", tag = "events", params(Query),
-    responses((status = OK, body = Explained), Unusable, Refusals))]
+    responses((status = OK, body = Explained), Unusable, Refusals, Broken, Stopping))]
 pub(super) async fn explain(
     State(desk): State<Desk>,
     Asked(Query { q }): Asked<Query>,

@@ -9,7 +9,8 @@ use super::{
     attempts::{Attempt, time_of_ms},
     deliveries::id_of,
     extract::{Asked, At},
-    problem::{Missing, Problem, Refusals, Unusable},
+    problem::Problem,
+    refusals::{Missing, Refusals, Stopping, Unusable},
     webhooks::Named,
 };
 use crate::{
@@ -75,7 +76,7 @@ pub struct Logs {
 
 /// Attempts that were made for a webhook, the newest first.
 #[utoipa::path(get, path = "/v1/webhooks/{id}/logs", operation_id = "list_attempts", tag = "webhooks", params(Named, PageOf),
-    responses((status = OK, body = Logs), Unusable, Missing, Refusals))]
+    responses((status = OK, body = Logs), Unusable, Missing, Refusals, Stopping))]
 pub(super) async fn list(
     State(desk): State<Desk>,
     At(Named { id }): At<Named>,

@@ -11,7 +11,8 @@ use super::{
     events::{self, Event, MOST},
     extract::At,
     head::Head,
-    problem::{Missing, Problem, Refusals, Unusable},
+    problem::Problem,
+    refusals::{Broken, Missing, Refusals, Stopping, Unusable},
 };
 use crate::{
     event::{self, EventType, MessageUid},
@@ -60,7 +61,7 @@ pub(super) struct Identified {
 
 /// One message, recipient by recipient.
 #[utoipa::path(get, path = "/v1/messages/{uid}", operation_id = "show_message", tag = "events", params(Identified),
-    responses((status = OK, body = Message), Unusable, Missing, Refusals))]
+    responses((status = OK, body = Message), Unusable, Missing, Refusals, Broken, Stopping))]
 pub(super) async fn show(
     State(desk): State<Desk>,
     At(Identified { uid }): At<Identified>,

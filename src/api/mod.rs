@@ -13,6 +13,7 @@
 pub mod attempts;
 pub mod audit;
 mod caller;
+mod code;
 pub mod dead;
 pub mod deliveries;
 pub mod document;
@@ -35,6 +36,7 @@ mod mounts;
 pub mod network;
 mod pace;
 pub mod problem;
+mod refusals;
 pub mod reload;
 pub mod reports;
 pub mod resend;
