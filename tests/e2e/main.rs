@@ -11,6 +11,7 @@
 
 mod bad_input;
 mod control;
+mod documented;
 mod faults;
 mod full_disk;
 mod http;
