@@ -12,6 +12,7 @@
 mod audit;
 mod bad_input;
 mod control;
+mod documented;
 mod faults;
 mod full_disk;
 mod http;
