@@ -185,6 +185,13 @@ impl Problem {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error", detail)
     }
 
+    /// What a report is about may stand in a log that is not read yet.
+    pub(super) fn logs_late() -> Self {
+        let detail = "the message that the report is about is not known, and the logs are not read to \
+                      their end: bring it again in a while";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "logs_late", "Unavailable", detail)
+    }
+
     /// The daemon is ending.
     pub(super) fn stopping() -> Self {
         let detail = "the daemon is stopping; ask again when it has started";
@@ -215,7 +222,7 @@ pub(super) enum Refusals {
     /// The machine refuses what is needed.
     #[response(status = 500, content_type = "application/problem+json")]
     Internal(Problem),
-    /// The daemon is ending.
+    /// The daemon is ending, or cannot say yet.
     #[response(status = 503, content_type = "application/problem+json")]
     Stopping(Problem),
 }

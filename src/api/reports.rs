@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     event::Event,
-    report::{Outcome, Passed},
+    report::{NotTaken, Outcome, Passed},
 };
 
 /// Where they are brought.
@@ -79,6 +79,15 @@ pub(super) async fn take(
     let mail = mail.map_err(|refused| Problem::invalid(refused.body_text()))?;
     let outcome = desk.reports.take(&mail, may_be_trusted(peer)).await?;
     Ok(Json(view(outcome)))
+}
+
+impl From<NotTaken> for Problem {
+    fn from(why: NotTaken) -> Self {
+        match why {
+            NotTaken::Stopped => Self::stopping(),
+            NotTaken::Early => Self::logs_late(),
+        }
+    }
 }
 
 /// What others bring may have been written by them, with all of its headers. Who came over the network

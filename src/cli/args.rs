@@ -1,6 +1,7 @@
 //! The arguments, as typed: no file is touched and nothing is decided here.
 
 use std::{
+    ffi::OsString,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -125,6 +126,10 @@ pub(crate) enum Command {
     /// report is passed over. Exits with 75 while the daemon cannot take it, so that the mail
     /// server keeps it and tries again, and with 0 when what came of it is on disk.
     Ingest(IngestArgs),
+    /// Sign an envelope sender as an application would, or look at one that is signed.
+    ///
+    /// With the keys of `reports.verp_key_files`. Nothing is asked of the daemon, and nothing is sent.
+    Verp(VerpArgs),
     /// Make, list and revoke keys of the API, for those who ask over the network.
     Keys(KeysArgs),
     /// Show how far the running daemon is behind its logs.
@@ -314,6 +319,35 @@ pub(crate) struct IngestArgs {
     /// The daemon's socket for reports (`reports.socket`), instead of the configured one.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["state", "api"])]
     pub(crate) socket: Option<PathBuf>,
+    /// To whom the mail was sent, where the pipe knows it: local(8) of Postfix says so by itself.
+    // Whatever the environment holds, mail must not be lost by it.
+    #[arg(long, value_name = "ADDRESS", env = "ORIGINAL_RECIPIENT", hide_env_values = true)]
+    pub(crate) recipient: Option<OsString>,
+}
+
+/// Arguments of `verp`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct VerpArgs {
+    /// A file with the key, instead of those that are configured.
+    #[arg(long, value_name = "FILE", global = true)]
+    pub(crate) key_file: Option<PathBuf>,
+    #[command(subcommand)]
+    pub(crate) command: VerpCommand,
+}
+
+/// What is done with an envelope sender.
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum VerpCommand {
+    /// Sign it for one message: with a token of today, and a random id.
+    Sign {
+        /// The envelope sender, LOCAL@DOMAIN.
+        address: String,
+    },
+    /// Say which key signed it, and when. Exits with 1 unless a report would be believed by it.
+    Verify {
+        /// The envelope sender with its token.
+        address: String,
+    },
 }
 
 /// Arguments of `webhooks`.

@@ -26,6 +26,7 @@ mod rotate_secret;
 mod run;
 mod show;
 mod sources;
+mod verp;
 mod webhook_edit;
 mod webhooks;
 
@@ -73,6 +74,7 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Dead(args) => dead::run(&args, &global),
         Command::Ingest(args) => ingest::run(&args, &global),
         Command::Keys(args) => keys::run(&args, &global),
+        Command::Verp(args) => verp::run(&args, &global),
         Command::Listen(args) => listen::run(&args, &global),
         Command::Sources(ask) => sources::run(&ask, &global),
         Command::Completions(args) => generate::completions(args.shell),

@@ -2,8 +2,10 @@
 //! (`outbound.bounced`, `outbound.deferred` with `async`).
 //!
 //! * [`Desk::take`] does all of it for one mail, and answers when what came of it is durable;
+//! * `logs` — whether the logs are read that may tell of its message;
 //! * `claim` — what a report says of each recipient;
 //! * `story` — which message that is about, by what the store holds;
+//! * `verp` — which message that is by a token that its sender signed;
 //! * `trust` — whether it is shown who says it;
 //! * `tell` — the events.
 //!
@@ -15,13 +17,15 @@
 //! may be believed; no message is changed or ended by one.
 
 mod claim;
+mod logs;
 mod story;
 mod tell;
 #[cfg(test)]
 mod tests;
 mod trust;
+pub mod verp;
 
-use std::{fmt::Debug, future::Future, sync::Arc};
+use std::{fmt::Debug, future::Future, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use mailherald_parsers::report::{self, Content, Report};
@@ -29,13 +33,17 @@ use mailherald_parsers::report::{self, Content, Report};
 use crate::{
     clock::SharedClock,
     config::{Reports, Unmatched},
-    event::{Correlation, Event, MessageUid},
+    event::{Event, MessageUid, SenderToken},
+    limits::{REPORT_PATIENCE, REPORT_PATIENCE_OF_PIPES},
     search::{Search, Wanted},
     writer::{Stopped, WriterHandle},
 };
 
+pub use logs::Logs;
+
 use claim::Claim;
 use story::Story;
+use verp::Signed;
 
 /// A report that is older tells nothing that anybody could still use.
 const OLDEST_S: i64 = 60 * 86_400;
@@ -64,6 +72,8 @@ pub enum Clue {
     Recipient(String, i64),
     /// Its message, and the recipient.
     Message(MessageUid, String),
+    /// The token in the envelope sender of its message.
+    SenderToken(SenderToken),
 }
 
 impl Stories for Search {
@@ -86,6 +96,7 @@ impl Clue {
                 Wanted { to: Some(to), since_us: Some(since_us), ..any }
             }
             Self::Message(uid, to) => Wanted { uid: Some(uid), to: Some(to), ..any },
+            Self::SenderToken(token) => Wanted { sender_token: Some(token), ..any },
         }
     }
 
@@ -102,6 +113,9 @@ impl Clue {
             Self::MessageId(id) => data.message_id.as_deref().map(story::bare) == Some(id),
             Self::Recipient(to, since_us) => event.at_us >= *since_us && is_to(to),
             Self::Message(uid, to) => data.uid == *uid && is_to(to),
+            Self::SenderToken(token) => {
+                data.from.as_deref().and_then(SenderToken::in_address) == Some(*token)
+            }
         }
     }
 }
@@ -110,7 +124,23 @@ impl Clue {
 #[derive(Debug, Clone)]
 pub struct Desk<S> {
     reader: Reader<S>,
+    logs: Logs,
     writer: WriterHandle,
+}
+
+/// Why a mail was not taken in: it is to be brought again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotTaken {
+    /// The daemon is ending, or can take nothing in now.
+    Stopped,
+    /// What it is about is not known yet, and the logs are not read that may tell of it.
+    Early,
+}
+
+impl From<Stopped> for NotTaken {
+    fn from(_: Stopped) -> Self {
+        Self::Stopped
+    }
 }
 
 /// Reads mail, and changes nothing.
@@ -119,6 +149,21 @@ struct Reader<S> {
     settings: Arc<Reports>,
     stories: S,
     clock: SharedClock,
+}
+
+/// A report, and what is known of it.
+#[derive(Debug)]
+struct Case<'a> {
+    report: &'a Report,
+    story: Option<Story>,
+    /// An address in it that bears a token of ours.
+    signed: Option<&'a Signed<'a>>,
+    /// It is shown who wrote it.
+    is_proven: bool,
+    /// Whoever brings it is believed to bring what came.
+    may_be_trusted: bool,
+    /// When it was written.
+    at: Timestamp,
 }
 
 /// What came of a mail.
@@ -173,23 +218,58 @@ impl Passed {
 impl<S: Stories> Desk<S> {
     /// One that works by these settings.
     #[must_use]
-    pub fn new(settings: Reports, stories: S, writer: WriterHandle, clock: SharedClock) -> Self {
-        Self { reader: Reader { settings: Arc::new(settings), stories, clock }, writer }
+    pub fn new(
+        settings: Reports,
+        stories: S,
+        logs: Logs,
+        writer: WriterHandle,
+        clock: SharedClock,
+    ) -> Self {
+        Self { reader: Reader { settings: Arc::new(settings), stories, clock }, logs, writer }
     }
 
-    /// Takes a whole mail, or its beginning. Whoever brings one that no verifier has seen does not
-    /// let it be trusted. Durable when it answers.
+    /// Takes a whole mail, or its beginning, from somebody who can bring it again. Whoever brings one
+    /// that no verifier has seen does not let it be trusted. Durable when it answers.
     ///
     /// # Errors
-    /// [`Stopped`] when the daemon is ending, or can take nothing in now: the mail is to be brought
-    /// again.
-    pub async fn take(&self, mail: &[u8], may_be_trusted: bool) -> Result<Outcome, Stopped> {
-        let mut outcome = self.reader.read(mail, may_be_trusted).await?;
-        if outcome.lacks_a_message() {
-            // Lines that tell of it may just have been read.
-            self.writer.flush().await?;
-            outcome = self.reader.read(mail, may_be_trusted).await?;
+    /// [`NotTaken`]: the mail is to be brought again.
+    pub async fn take(&self, mail: &[u8], may_be_trusted: bool) -> Result<Outcome, NotTaken> {
+        let patience = REPORT_PATIENCE_OF_PIPES;
+        match self.look(mail, may_be_trusted, patience).await? {
+            (_, false) => Err(NotTaken::Early),
+            (outcome, true) => Ok(self.keep(outcome).await?),
         }
+    }
+
+    /// Takes one that a milter saw, and that nobody will bring again. Durable when it answers.
+    ///
+    /// # Errors
+    /// [`Stopped`] as for [`NotTaken::Stopped`].
+    pub async fn take_now_or_never(&self, mail: &[u8]) -> Result<Outcome, Stopped> {
+        let (outcome, _) = self.look(mail, true, REPORT_PATIENCE).await?;
+        self.keep(outcome).await
+    }
+
+    /// What comes of a mail, and whether nothing more can come of it later. One whose message is not
+    /// known waits for the logs, which may tell of it.
+    async fn look(
+        &self,
+        mail: &[u8],
+        may_be_trusted: bool,
+        patience: Duration,
+    ) -> Result<(Outcome, bool), Stopped> {
+        let outcome = self.reader.read(mail, may_be_trusted).await?;
+        if !outcome.lacks_a_message() {
+            return Ok((outcome, true));
+        }
+        let is_read = self.logs.read_up_to_now(patience).await;
+        self.writer.flush().await?;
+        let outcome = self.reader.read(mail, may_be_trusted).await?;
+        let is_final = is_read || !outcome.lacks_a_message();
+        Ok((outcome, is_final))
+    }
+
+    async fn keep(&self, mut outcome: Outcome) -> Result<Outcome, Stopped> {
         let events = outcome.told.into_iter().map(|(event, _)| event).collect();
         outcome.told = self.writer.report(events).await?;
         outcome.say();
@@ -210,10 +290,18 @@ impl<S: Stories> Reader<S> {
             Ok(claims) => claims,
             Err(passed) => return Ok(Outcome::passed(outcome.kind, passed)),
         };
-        let story = story::find(&self.stories, &report, &claims, &self.settings, at).await?;
-        let is_proven = may_be_trusted && trust::is_proven(&report.head, &self.settings);
+        let signed = verp::find(&report, &self.settings.verp_keys, self.clock.now());
+        let case = Case {
+            report: &report,
+            story: story::find(&self.stories, &report, &claims, &signed, &self.settings, at)
+                .await?,
+            signed: signed.first(),
+            is_proven: may_be_trusted && trust::is_proven(&report.head, &self.settings),
+            may_be_trusted,
+            at,
+        };
         for claim in &claims {
-            match self.event(&report, claim, story.as_ref(), is_proven, at).await? {
+            match self.event(&case, claim).await? {
                 Ok(event) => outcome.told.push((event, true)),
                 Err(passed) => outcome.passed.push((passed, claim.recipient().map(str::to_owned))),
             }
@@ -224,37 +312,33 @@ impl<S: Stories> Reader<S> {
     /// The event of a claim, or why there is none.
     async fn event(
         &self,
-        report: &Report,
+        case: &Case<'_>,
         claim: &Claim<'_>,
-        story: Option<&Story>,
-        is_proven: bool,
-        at: Timestamp,
     ) -> Result<Result<Event, Passed>, Stopped> {
         if claim.is_uneventful() {
             return Ok(Err(Passed::NotFailed));
         }
-        let found = match story {
+        let found = match &case.story {
             Some(story) => Some(story::recipient(&self.stories, story, claim).await?),
             None => None,
         };
-        if found.is_none() && !self.tells_unmatched(claim) {
+        if found.is_none() && !self.tells_unmatched(case, claim) {
             return Ok(Err(Passed::Unmatched));
         }
-        let correlation = found.as_ref().map(|found| found.correlation);
-        let is_recipient_known = found.as_ref().is_some_and(|found| found.is_recipient_known);
-        let trusted = is_proven
-            && is_recipient_known
-            && correlation.is_some_and(|Correlation { method, .. }| trust::may_prove(method));
+        let trusted = found
+            .as_ref()
+            .is_some_and(|found| trust::is_trusted(found, case.is_proven, case.may_be_trusted));
         if self.settings.trusted_only && !trusted {
             return Ok(Err(Passed::Untrusted));
         }
-        Ok(Ok(tell::event(report, claim, found, trusted, at)))
+        Ok(Ok(tell::event(case, claim, found, trusted)))
     }
 
-    fn tells_unmatched(&self, claim: &Claim<'_>) -> bool {
+    /// What bears a token of ours answers nothing that a stranger sent.
+    fn tells_unmatched(&self, case: &Case<'_>, claim: &Claim<'_>) -> bool {
         match self.settings.unmatched {
             Unmatched::All => true,
-            Unmatched::Complaints => claim.is_complaint(),
+            Unmatched::Complaints => claim.is_complaint() || case.signed.is_some(),
             Unmatched::None => false,
         }
     }

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
+mod signed;
+
 use std::{fs, path::Path};
 
 use super::*;

@@ -26,6 +26,7 @@ mod program;
 mod receiver;
 mod reload;
 mod replay;
+mod reports;
 mod rotation;
 mod run;
 mod search;

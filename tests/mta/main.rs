@@ -32,6 +32,7 @@ mod rotation;
 mod sasl;
 mod scenario;
 mod sigkill;
+mod signed;
 mod sink;
 mod smoke;
 mod spam_milter;

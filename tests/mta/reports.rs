@@ -41,7 +41,7 @@ fn arrived(world: &World, to: &str, mail: &str) -> String {
 }
 
 /// One mail, dots doubled (RFC 5321 §4.5.2).
-fn say(client: &mut Client, from: &str, to: &str, mail: &str) {
+pub(crate) fn say(client: &mut Client, from: &str, to: &str, mail: &str) {
     client.step(&format!("MAIL FROM:<{from}>"), 250);
     client.step(&format!("RCPT TO:<{to}>"), 250);
     client.step("DATA", 354);
@@ -76,12 +76,12 @@ fn bounce(id: &str, about: &str, to: &str) -> String {
 }
 
 /// Sends a mail from elsewhere.
-fn bring(world: &World, from: &str, to: &str, mail: &str) {
+pub(crate) fn bring(world: &World, from: &str, to: &str, mail: &str) {
     say(&mut Client::connect(STRANGER, world.postfix.smtp()), from, to, mail);
 }
 
 /// The only event of that type for a recipient, and the first one of its message.
-fn told(world: &World, to: &str, kind: &str) -> (Value, Value) {
+pub(crate) fn told(world: &World, to: &str, kind: &str) -> (Value, Value) {
     let all = world.events_of(to, kind);
     let of_kind: Vec<_> = all.iter().filter(|request| request.body["type"] == kind).collect();
     let [only] = &of_kind[..] else { panic!("{of_kind:?}") };
@@ -145,7 +145,7 @@ fn reports_in_the_mail_become_events_of_the_messages_that_they_are_about() {
 
 /// A directory that everybody may look into, with the program and an alias that pipes into it; and the
 /// lines that have Postfix know the alias.
-fn with_alias() -> (TempDir, String) {
+pub(crate) fn with_alias() -> (TempDir, String) {
     let dir = tempfile::tempdir().expect("a temporary directory can be made");
     let everybody = Permissions::from_mode(0o755);
     fs::set_permissions(dir.path(), everybody).expect("the directory is ours");

@@ -36,6 +36,7 @@ use super::{
 use crate::{limits::ATTEMPTS_AT_ONCE, secret::Sealing};
 use journal::Maillog;
 
+pub(crate) use reports::{MAKE_KEY, verp_key};
 pub use secret_file::SecretFileError;
 pub(crate) use secret_file::read as read_secret_file;
 
@@ -57,7 +58,9 @@ pub(super) fn check(
     let may_ask = raw_mail.as_ref().is_none_or(mail::may_ask_postfix);
     let mut mail = mail::check(raw_mail, problems);
     mail.routes = route::check(raw.route, problems);
-    let reports = reports::check(raw.reports.map(|at| at.value), &mail.headers, problems);
+    let may_read_secrets = purpose != Purpose::DryRun;
+    let raw_reports = raw.reports.map(|at| at.value);
+    let reports = reports::check(raw_reports, &mail.headers, may_read_secrets, problems);
     let maillog = || if may_ask { journal::maillog() } else { Maillog::Unknown };
     let api = api::check(raw.api.map(|api| api.value), problems);
     let egress = egress::check(raw.egress.map(|egress| egress.value), api, problems);
