@@ -36,4 +36,5 @@ mod signed;
 mod sink;
 mod smoke;
 mod spam_milter;
+mod spamassassin;
 mod wait;
