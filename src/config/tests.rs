@@ -14,6 +14,7 @@ use super::{
 use crate::{egress::Policy, queue::policy};
 
 mod milter;
+mod reports;
 mod transport;
 use crate::queue::subscription::Deferrals;
 

@@ -53,7 +53,13 @@ pub(super) fn check(
 ) -> Option<Config> {
     let state_dir = state_dir(raw.state_dir, problems);
     let concurrency = concurrency(raw.concurrency.as_ref(), problems);
+    let said = raw.store.as_ref().and_then(|store| store.value.retain.as_ref());
+    let said = said.map(|at| at.span.clone());
     let store = store::check(raw.store.map(|store| store.value), problems);
+    if purpose == Purpose::Check {
+        let asked = reports::asked_for(raw.source.as_ref(), raw.reports.as_ref());
+        reports::warn_of_short_memory(asked, said, store.retention.events.age, problems);
+    }
     let raw_mail = raw.mail.map(|mail| mail.value);
     let may_ask = raw_mail.as_ref().is_none_or(mail::may_ask_postfix);
     let mut mail = mail::check(raw_mail, problems);

@@ -1,17 +1,20 @@
 //! `[reports]`.
 
-use std::{ops::RangeInclusive, path::PathBuf};
+use std::{ops::RangeInclusive, path::PathBuf, time::Duration};
 
 use super::{choice, milter::mode_of, secret_file};
 use crate::{
     config::{
         checked::{HeaderNames, ReportSocket, Reports, Unmatched},
-        problem::{Problems, nearest},
-        raw::RawReports,
+        problem::{Problems, Span, nearest},
+        raw::{RawReports, RawSource},
         value::At,
     },
     secret::Hidden,
 };
+
+/// People complain for so long after a message.
+const KNOWN: Duration = Duration::from_hours(30 * 24);
 
 /// Mode of the socket unless said otherwise.
 const MODE: u32 = 0o660;
@@ -24,6 +27,34 @@ pub(crate) const MAKE_KEY: &str = "make a key: head -c 32 /dev/urandom | base64 
 
 /// Bytes of such a key.
 const VERP_KEY_BYTES: RangeInclusive<usize> = 32..=256;
+
+/// Where reports are asked for, if they are.
+pub(super) fn asked_for(
+    sources: Option<&At<Vec<At<RawSource>>>>,
+    section: Option<&At<RawReports>>,
+) -> Option<Span> {
+    let sources = sources.into_iter().flat_map(|list| &list.value);
+    let mut asked = sources.filter_map(|source| source.value.reports.as_ref());
+    let asked = asked.find(|at| at.value).map(|at| at.span.clone());
+    asked.or_else(|| section.map(|at| at.span.clone()))
+}
+
+/// Warns when messages are forgotten before the reports about them come; of the key that says so, or
+/// of what asks for reports.
+pub(super) fn warn_of_short_memory(
+    asked: Option<Span>,
+    said: Option<Span>,
+    known: Duration,
+    problems: &mut Problems<'_>,
+) {
+    if let Some(asked) = asked.filter(|_| known < KNOWN) {
+        let message =
+            "a report finds its message for that long only, and complaints may come weeks later";
+        problems
+            .warn(&said.unwrap_or(asked), "store.retain", message)
+            .hint("[store] retain = \"30d\"");
+    }
+}
 
 /// Checks the section; what is left out keeps its default.
 pub(super) fn check(
