@@ -36,8 +36,9 @@ use tokio::{
     sync::{mpsc, watch},
 };
 
-/// Deliveries claimed at once, more than a commit brings: the receiver is never what is waited for.
-const CLAIMED: usize = 8192;
+/// Deliveries claimed at once, more than two commits bring, since the writer hears of what it claims
+/// and of what is done between commits: the receiver is never what is waited for.
+const CLAIMED: usize = 16_384;
 
 /// Time in which the writer lets go of what was delivered last.
 const UPKEEP: Duration = Duration::from_secs(10);

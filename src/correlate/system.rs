@@ -80,8 +80,10 @@ impl System {
         if message.closed {
             directory.forget(&self.host, &self.instance, queue_id, message);
         }
-        if message.closed && message.changed {
-            // Its removal is not in the store yet; it goes with the next round.
+        if message.closed && message.changed && message.stored_parts > 0 {
+            // Its removal is not in the store yet; it goes with the next round. What came and went
+            // since the last one never was there: a replay stores its place so seldom that those
+            // are nearly all.
             self.ended.push(queue_id.into());
         } else if message.closed {
             self.messages.remove(queue_id);

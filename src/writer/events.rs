@@ -28,9 +28,10 @@ use crate::{
 const NEXT_SEQ: &str = "next_seq";
 /// Version of its stored form.
 const VERSION: u8 = 1;
-/// Events kept in memory for the senders, besides those of the commit under way: what a full one
-/// before it brought. Older ones are read from the store.
-const RECENT_EVENTS: usize = 4096;
+/// Events kept in memory for the senders, besides those of the commit under way: what two full ones
+/// before it brought, while which the senders may not have been heard. Older ones are read from the
+/// store.
+const RECENT_EVENTS: usize = 8192;
 /// Chunks deleted in one commit. With their postings they make about one batch of removes.
 const CHUNKS_DELETED: usize = 200;
 
@@ -76,17 +77,18 @@ impl EventLog {
     /// Appends an event; it can be claimed after the next commit.
     pub(super) fn append(&mut self, event: Event) {
         self.postings.note(&event, self.next_seq);
-        self.gists.note(&event, self.next_seq);
         self.next_seq += 1;
         self.recent.push_back(Arc::new(event));
     }
 
-    /// Packs what was appended since the last commit into this one.
+    /// Packs what was appended since the last commit into this one, on the thread of the commit: what
+    /// can wait for it is not done in [`EventLog::append`].
     pub(super) fn pack(&mut self, now_ms: u64, stage: &mut Stage) {
         let packed_seq = self.chunks.next_seq();
         let unpacked = usize::try_from(self.next_seq - packed_seq).unwrap_or(usize::MAX);
         let packed = self.recent.len().saturating_sub(unpacked);
         for (seq, event) in (packed_seq..).zip(self.recent.range(packed..)) {
+            self.gists.note(event, seq);
             self.chunks.push(event, now_ms, stage);
             self.postings.pack(event, seq, stage);
             self.index.note(event, stage);

@@ -110,7 +110,9 @@ impl<T: Story> Table<T> {
         {
             self.ended.pop_front();
             match self.places.get(&name) {
-                Some(place) if place.is_changed => self.ended.push_back((now_us, name)),
+                Some(place) if place.is_changed && place.stored_parts > 0 => {
+                    self.ended.push_back((now_us, name));
+                }
                 _ => drop(self.places.remove(&name)),
             }
         }

@@ -622,6 +622,33 @@ fn what_was_stored_and_restored_goes_on_as_if_nothing_had_happened() {
     }
 }
 
+#[test]
+fn what_came_and_went_before_it_was_stored_leaves_the_memory_at_once() {
+    let (mut correlator, _) =
+        so_far(&[story("1B7F053E70F", "b@good.test"), vec![much_later()]].concat());
+    assert_eq!(correlator.len(), 1, "only the new message");
+    correlator.drain_changes(|_, _, queue_id, _| assert_eq!(queue_id, "20D4E53E714"));
+}
+
+#[test]
+fn what_is_over_stays_in_the_memory_until_it_has_left_the_store() {
+    let lines = story("1B7F053E70F", "b@good.test");
+    let (last, before) = lines.split_last().unwrap();
+    let (mut correlator, _) = so_far(before);
+    correlator.drain_changes(|_, _, _, message| message.stored_parts = 1);
+    let (mut correlator, _) = follow(correlator, &[last.clone(), much_later()]);
+    let mut closed = Vec::new();
+    correlator.drain_changes(|_, _, queue_id, message| {
+        closed.push((queue_id.to_owned(), message.closed));
+    });
+    assert_eq!(closed, [("1B7F053E70F".to_owned(), true), ("20D4E53E714".to_owned(), false)]);
+}
+
+/// The first line of another message.
+fn much_later() -> String {
+    log(&[BEGIN[0]])[0].replace("1B7F053E70F", "20D4E53E714").replace("T01:00:", "T02:00:")
+}
+
 /// As [`events_of`], with the state stored, dropped and restored before line `cut`.
 fn events_with_restart(lines: &[String], cut: usize) -> Vec<Event> {
     events_restarted(&direction(), lines, cut)

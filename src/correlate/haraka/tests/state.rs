@@ -83,9 +83,39 @@ fn what_is_over_leaves_the_store_and_then_the_memory() {
     follow(&mut correlator, &log(&story()));
     correlator.drain_haraka(|_, _, parts| *parts = 0);
     assert_eq!(correlator.len(), 4, "two connections, two transactions");
-    let later = "2026-11-21T01:50:00.000Z ".to_owned() + &connect().in_layout(Layout::Default);
-    follow(&mut correlator, &[later]);
+    follow(&mut correlator, &[much_later()]);
     assert_eq!(correlator.len(), 1, "only the new connection");
+}
+
+#[test]
+fn what_came_and_went_before_it_was_stored_leaves_the_memory_at_once() {
+    let mut correlator = Correlator::new(direction(), false);
+    follow(&mut correlator, &log(&story()));
+    follow(&mut correlator, &[much_later()]);
+    assert_eq!(correlator.len(), 1, "only the new connection");
+    correlator.drain_haraka(|_, story, _| assert!(!matches!(story, Stored::Gone)));
+}
+
+#[test]
+fn what_is_over_stays_in_the_memory_until_it_has_left_the_store() {
+    let mut correlator = Correlator::new(direction(), false);
+    let lines = log(&story());
+    let (last, before) = lines.split_last().unwrap();
+    follow(&mut correlator, before);
+    correlator.drain_haraka(|_, _, parts| *parts = 1);
+    follow(&mut correlator, &[last.clone(), much_later()]);
+    let mut gone = 0;
+    correlator.drain_haraka(|_, story, parts| {
+        *parts = u32::from(!matches!(story, Stored::Gone));
+        gone += 1 - *parts;
+    });
+    assert_eq!(gone, 2, "the connection that the last line ended, and its transaction");
+}
+
+/// A line of a new connection.
+fn much_later() -> String {
+    let connect = connect().of("7C6261E6-06CD-432C-B6CD-619CD774B20F");
+    "2026-11-21T01:50:00.000Z ".to_owned() + &connect.in_layout(Layout::Default)
 }
 
 #[test]
