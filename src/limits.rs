@@ -58,6 +58,9 @@ pub const REPORTS_PATIENT: usize = 256;
 /// Reports of milters that are taken in at once: some beside all that wait.
 pub const REPORTS_AT_ONCE: usize = REPORTS_PATIENT + 16;
 
+/// Reports that are read at once: each may name a thousand recipients.
+pub const REPORTS_READ: usize = 4;
+
 /// How long a report waits for the logs that nobody can bring again.
 pub const REPORT_PATIENCE: Duration = Duration::from_mins(1);
 

@@ -58,8 +58,8 @@ pub struct TakenEvent {
 /// Something in a report that is no event.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct PassedOver {
-    /// `no_report`, `disposition`, `not_spam`, `auth_failure`, `not_failed`, `too_old`, `unmatched` or
-    /// `untrusted`.
+    /// `no_report`, `disposition`, `not_spam`, `auth_failure`, `not_failed`, `too_old`, `own`, `unmatched`
+    /// or `untrusted`.
     pub reason: String,
     /// The recipient, where one is named.
     pub to: Option<String>,

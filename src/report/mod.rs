@@ -4,6 +4,7 @@
 //! * [`Desk::take`] does all of it for one mail, and answers when what came of it is durable;
 //! * `logs` — whether the logs are read that may tell of its message;
 //! * `claim` — what a report says of each recipient;
+//! * `stories` — what is known of messages, and how they are looked for;
 //! * `story` — which message that is about, by what the store holds;
 //! * `verp` — which message that is by a token that its sender signed;
 //! * `trust` — whether it is shown who says it;
@@ -18,6 +19,7 @@
 
 mod claim;
 mod logs;
+mod stories;
 mod story;
 mod tell;
 #[cfg(test)]
@@ -25,21 +27,22 @@ mod tests;
 mod trust;
 pub mod verp;
 
-use std::{fmt::Debug, future::Future, sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use mailherald_parsers::report::{self, Content, Report};
+use tokio::sync::Semaphore;
 
 use crate::{
     clock::SharedClock,
     config::{Reports, Unmatched},
-    event::{Event, MessageUid, SenderToken},
-    limits::{REPORT_PATIENCE, REPORT_PATIENCE_OF_PIPES},
-    search::{Search, Wanted},
+    event::Event,
+    limits::{REPORT_PATIENCE, REPORT_PATIENCE_OF_PIPES, REPORTS_READ},
     writer::{Stopped, WriterHandle},
 };
 
 pub use logs::Logs;
+pub use stories::{Clue, Stories};
 
 use claim::Claim;
 use story::Story;
@@ -51,81 +54,14 @@ const OLDEST_S: i64 = 60 * 86_400;
 /// Clocks of other hosts may be ahead by so much.
 const AHEAD_S: i64 = 3_600;
 
-/// What is known of messages.
-pub trait Stories: Clone + Debug + Send + Sync + 'static {
-    /// Events about mail, the newest first, at most `limit`. It sees what is durable.
-    fn events(
-        &self,
-        clue: Clue,
-        limit: usize,
-    ) -> impl Future<Output = Result<Vec<Event>, Stopped>> + Send;
-}
-
-/// What an event is looked for by.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Clue {
-    /// Queue ID of its message.
-    QueueId(String),
-    /// Message-ID of its message, without brackets.
-    MessageId(String),
-    /// Its recipient, in whatever case, and the time from which on it happened, microseconds.
-    Recipient(String, i64),
-    /// Its message, and the recipient.
-    Message(MessageUid, String),
-    /// The token in the envelope sender of its message.
-    SenderToken(SenderToken),
-}
-
-impl Stories for Search {
-    async fn events(&self, clue: Clue, limit: usize) -> Result<Vec<Event>, Stopped> {
-        let page = self.find(Wanted { limit, ..clue.wanted() }).await.map_err(|error| {
-            tracing::warn!(%error, "a report waits: nothing can be looked up");
-            Stopped
-        })?;
-        Ok(page.events.into_iter().map(|(_, event)| event).collect())
-    }
-}
-
-impl Clue {
-    fn wanted(self) -> Wanted {
-        let any = Wanted::default();
-        match self {
-            Self::QueueId(id) => Wanted { queue_id: Some(id), ..any },
-            Self::MessageId(id) => Wanted { message_id: Some(id), ..any },
-            Self::Recipient(to, since_us) => {
-                Wanted { to: Some(to), since_us: Some(since_us), ..any }
-            }
-            Self::Message(uid, to) => Wanted { uid: Some(uid), to: Some(to), ..any },
-            Self::SenderToken(token) => Wanted { sender_token: Some(token), ..any },
-        }
-    }
-
-    /// Is that event looked for?
-    #[cfg(test)]
-    fn fits(&self, event: &Event) -> bool {
-        let data = &event.data;
-        let is_to = |name: &str| {
-            let own = [&data.to, &data.orig_to].into_iter().flatten();
-            own.into_iter().any(|to| to.eq_ignore_ascii_case(name))
-        };
-        match self {
-            Self::QueueId(id) => data.queue_id.as_deref() == Some(id),
-            Self::MessageId(id) => data.message_id.as_deref().map(story::bare) == Some(id),
-            Self::Recipient(to, since_us) => event.at_us >= *since_us && is_to(to),
-            Self::Message(uid, to) => data.uid == *uid && is_to(to),
-            Self::SenderToken(token) => {
-                data.from.as_deref().and_then(SenderToken::in_address) == Some(*token)
-            }
-        }
-    }
-}
-
 /// Where reports are brought.
 #[derive(Debug, Clone)]
 pub struct Desk<S> {
     reader: Reader<S>,
     logs: Logs,
     writer: WriterHandle,
+    /// For mail that is being read: what a stranger wrote may say much in few bytes.
+    places: Arc<Semaphore>,
 }
 
 /// Why a mail was not taken in: it is to be brought again.
@@ -192,6 +128,8 @@ pub enum Passed {
     NotFailed,
     /// It was written too long ago.
     TooOld,
+    /// Our own mail server says it, whose log has told it.
+    Own,
     /// No message of ours was found that it is about.
     Unmatched,
     /// It may be forged, and such are not wanted.
@@ -209,6 +147,7 @@ impl Passed {
             Self::AuthFailure => "auth_failure",
             Self::NotFailed => "not_failed",
             Self::TooOld => "too_old",
+            Self::Own => "own",
             Self::Unmatched => "unmatched",
             Self::Untrusted => "untrusted",
         }
@@ -225,7 +164,8 @@ impl<S: Stories> Desk<S> {
         writer: WriterHandle,
         clock: SharedClock,
     ) -> Self {
-        Self { reader: Reader { settings: Arc::new(settings), stories, clock }, logs, writer }
+        let reader = Reader { settings: Arc::new(settings), stories, clock };
+        Self { reader, logs, writer, places: Arc::new(Semaphore::new(REPORTS_READ)) }
     }
 
     /// Takes a whole mail, or its beginning, from somebody who can bring it again. Whoever brings one
@@ -234,11 +174,15 @@ impl<S: Stories> Desk<S> {
     /// # Errors
     /// [`NotTaken`]: the mail is to be brought again.
     pub async fn take(&self, mail: &[u8], may_be_trusted: bool) -> Result<Outcome, NotTaken> {
-        let patience = REPORT_PATIENCE_OF_PIPES;
-        match self.look(mail, may_be_trusted, patience).await? {
-            (_, false) => Err(NotTaken::Early),
-            (outcome, true) => Ok(self.keep(outcome).await?),
+        if let Some(outcome) = self.take_known(mail, may_be_trusted).await? {
+            return Ok(outcome);
         }
+        let is_read = self.logs.read_up_to_now(REPORT_PATIENCE_OF_PIPES).await;
+        self.writer.flush().await?;
+        if is_read {
+            return Ok(self.take_as_it_is(mail, may_be_trusted).await?);
+        }
+        self.take_known(mail, may_be_trusted).await?.ok_or(NotTaken::Early)
     }
 
     /// Takes one that a milter saw, and that nobody will bring again. Durable when it answers.
@@ -246,27 +190,33 @@ impl<S: Stories> Desk<S> {
     /// # Errors
     /// [`Stopped`] as for [`NotTaken::Stopped`].
     pub async fn take_now_or_never(&self, mail: &[u8]) -> Result<Outcome, Stopped> {
-        let (outcome, _) = self.look(mail, true, REPORT_PATIENCE).await?;
-        self.keep(outcome).await
+        if let Some(outcome) = self.take_known(mail, true).await? {
+            return Ok(outcome);
+        }
+        self.logs.read_up_to_now(REPORT_PATIENCE).await;
+        self.writer.flush().await?;
+        self.take_as_it_is(mail, true).await
     }
 
-    /// What comes of a mail, and whether nothing more can come of it later. One whose message is not
-    /// known waits for the logs, which may tell of it.
-    async fn look(
+    /// Takes it in unless it is about a message that is not known: whoever waits for that keeps nothing
+    /// but the mail.
+    async fn take_known(
         &self,
         mail: &[u8],
         may_be_trusted: bool,
-        patience: Duration,
-    ) -> Result<(Outcome, bool), Stopped> {
+    ) -> Result<Option<Outcome>, Stopped> {
+        let _place = self.places.acquire().await;
         let outcome = self.reader.read(mail, may_be_trusted).await?;
-        if !outcome.lacks_a_message() {
-            return Ok((outcome, true));
+        if outcome.lacks_a_message() {
+            return Ok(None);
         }
-        let is_read = self.logs.read_up_to_now(patience).await;
-        self.writer.flush().await?;
+        self.keep(outcome).await.map(Some)
+    }
+
+    async fn take_as_it_is(&self, mail: &[u8], may_be_trusted: bool) -> Result<Outcome, Stopped> {
+        let _place = self.places.acquire().await;
         let outcome = self.reader.read(mail, may_be_trusted).await?;
-        let is_final = is_read || !outcome.lacks_a_message();
-        Ok((outcome, is_final))
+        self.keep(outcome).await
     }
 
     async fn keep(&self, mut outcome: Outcome) -> Result<Outcome, Stopped> {
@@ -291,10 +241,14 @@ impl<S: Stories> Reader<S> {
             Err(passed) => return Ok(Outcome::passed(outcome.kind, passed)),
         };
         let signed = verp::find(&report, &self.settings.verp_keys, self.clock.now());
+        let story =
+            story::find(&self.stories, &report, &claims, &signed, &self.settings, at).await?;
+        if story::is_told_by_the_log(&self.stories, story.as_ref(), &report).await? {
+            return Ok(Outcome::passed(outcome.kind, Passed::Own));
+        }
         let case = Case {
             report: &report,
-            story: story::find(&self.stories, &report, &claims, &signed, &self.settings, at)
-                .await?,
+            story,
             signed: signed.first(),
             is_proven: may_be_trusted && trust::is_proven(&report.head, &self.settings),
             may_be_trusted,

@@ -98,6 +98,21 @@ pub(super) async fn recipient(
     Ok(story.found(story.event.clone(), story.is_to_one))
 }
 
+/// Does our own mail server say it? A notification of Postfix names its message as the log does, which has
+/// told what became of that.
+pub(super) async fn is_told_by_the_log(
+    stories: &impl Stories,
+    story: Option<&Story>,
+    report: &Report,
+) -> Result<bool, Stopped> {
+    let (Some(story), Content::Delivery(delivery)) = (story, &report.content) else {
+        return Ok(false);
+    };
+    let Some(queue_id) = delivery.postfix_queue_id.clone() else { return Ok(false) };
+    let events = outbound(stories.events(Clue::QueueId(queue_id), EVENTS).await?);
+    Ok(events.iter().any(|event| event.data.uid == story.event.data.uid))
+}
+
 impl Story {
     /// The message of one of the events that were found, by what led to all of them.
     fn of(method: Method, is_confirmed: bool, event: &Event, all: &[Event]) -> Self {

@@ -197,6 +197,25 @@ fn an_alias_pipes_reports_in_and_mail_waits_while_nobody_takes_them() {
     });
 }
 
+#[test]
+fn a_bounce_of_our_own_postfix_that_an_alias_pipes_in_is_told_once() {
+    isolated(|| {
+        let (dir, lines) = with_alias();
+        let socket = dir.path().join("reports.sock");
+        let mut world = World::in_directory(dir, &lines);
+        world.herald.add(&format!("[reports]\nsocket = {socket:?}\nsocket_mode = \"0666\"\n"));
+        world.start();
+        let (from, to) = ("fbl@here.test", "nouser-a@out.test");
+        let mail = "From: <fbl@here.test>\r\nSubject: hello\r\n\r\nHello.\r\n";
+        say(&mut Client::connect(OURS, world.postfix.smtp()), from, to, mail);
+        let is_read = || world.herald.said().contains("why=\"own\"");
+        assert!(wait::until(LIMIT, is_read), "{}", world.herald.said());
+        let (data, _) = told(&world, to, "outbound.bounced");
+        assert_eq!(data["async"], Value::Null, "{data}");
+        assert!(world.herald.stop().success(), "{}", world.herald.said());
+    });
+}
+
 /// These lines, with milters on these sockets before ours.
 fn behind(sockets: &[PathBuf], lines: &str) -> String {
     let before: String = sockets.iter().map(|path| format!("unix:{}, ", path.display())).collect();

@@ -222,6 +222,15 @@ mod tests {
     }
 
     #[test]
+    fn to_whom_it_was_delivered_is_read_and_bounded() {
+        let to = |headers: &str| head(headers.as_bytes()).delivered_to;
+        let both = "Delivered-To: <b@c.test>\nX-Original-To: a+x@c.test\nTo: d@c.test\n\n";
+        assert_eq!(to(both), ["a+x@c.test", "b@c.test"]);
+        let many = "X-Original-To: a@c.test\n".repeat(100);
+        assert_eq!(to(&many).len(), RECIPIENTS);
+    }
+
+    #[test]
     fn an_encoded_report_is_decoded() {
         let mail = b"Content-Type: multipart/report; boundary=x\n\n--x\n\
             Content-Type: message/global-delivery-status\nContent-Transfer-Encoding: base64\n\n\
