@@ -11,8 +11,9 @@ use std::{
 
 use super::{
     Failure,
-    args::{Global, IngestArgs},
+    args::Global,
     client::{Daemon, Place},
+    report_args::IngestArgs,
     show::{self, Table},
 };
 use crate::{

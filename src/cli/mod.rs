@@ -22,6 +22,7 @@ mod logs;
 mod lookup_args;
 mod parse;
 mod replay;
+mod report_args;
 mod rotate_secret;
 mod run;
 mod show;

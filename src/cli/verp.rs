@@ -8,7 +8,8 @@ use serde::Serialize;
 
 use super::{
     Failure,
-    args::{Global, VerpArgs, VerpCommand},
+    args::Global,
+    report_args::{VerpArgs, VerpCommand},
     show::{self, Table},
 };
 use crate::{

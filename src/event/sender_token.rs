@@ -102,7 +102,7 @@ impl fmt::Display for SenderToken {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
+    #![allow(clippy::unwrap_used, clippy::string_slice, reason = "tests")]
 
     use super::*;
 

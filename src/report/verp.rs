@@ -100,7 +100,7 @@ fn mac(key: &Hidden, signed: &[u8]) -> Hmac<Sha256> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::string_slice, reason = "tests")]
 
     use super::*;
 

@@ -31,7 +31,7 @@ fn gated() -> Host {
     assert!(SCRIPT.contains(gate));
     let waiting = format!("test $newest || until test -e gate; do sleep 0.05; done\n{gate}");
     install(&host, &SCRIPT.replacen(gate, &waiting, 1));
-    entries_of(&this_boot()).iter().for_each(|entry| host.append("bin/journal", entry));
+    host.append("bin/journal", &entries_of(&this_boot()).concat());
     host
 }
 

@@ -218,7 +218,8 @@ fn a_bounce_of_our_own_postfix_that_an_alias_pipes_in_is_told_once() {
 
 /// These lines, with milters on these sockets before ours.
 fn behind(sockets: &[PathBuf], lines: &str) -> String {
-    let before: String = sockets.iter().map(|path| format!("unix:{}, ", path.display())).collect();
+    let before = sockets.iter().map(|path| format!("unix:{}, ", path.display()));
+    let before = before.collect::<Vec<_>>().concat();
     assert!(lines.contains("smtpd_milters =\n"), "the shipped lines begin a list so");
     lines.replacen("smtpd_milters =\n", &format!("smtpd_milters = {before}\n"), 1)
 }

@@ -31,7 +31,7 @@ fn key_in(directory: &Path) -> String {
     let file = directory.join("verp.key");
     fs::write(&file, KEY).expect("the directory is ours");
     fs::set_permissions(&file, Permissions::from_mode(0o600)).expect("the file is ours");
-    format!("verp_key_files = [{file:?}]\n")
+    format!("verp_key_files = [\"{}\"]\n", file.display())
 }
 
 /// An application sends a message from a signed address of that mailbox, and a server that had taken it

@@ -1,5 +1,5 @@
-//! A real SpamAssassin before our milter: spamass-milter and spamd, with a rule of our own and without the
-//! network.
+//! A real `SpamAssassin` before our milter: spamass-milter and spamd, with a rule of our own and without
+//! the network.
 
 use std::{
     fs,
