@@ -14,7 +14,8 @@ use super::{
     caller::{Caller, Peer},
     extract::Asked,
     logs::PageOf,
-    problem::{Problem, Refusals, Unusable},
+    problem::Problem,
+    refusals::{Refusals, Stopping, Unusable},
 };
 use crate::writer::AuditRow;
 
@@ -53,7 +54,7 @@ pub struct Changes {
 
 /// Changes that were asked for, the newest first: the last 10,000 of 400 days.
 #[utoipa::path(get, path = "/v1/audit", operation_id = "list_changes", tag = "audit", params(PageOf),
-    responses((status = OK, body = Changes), Unusable, Refusals))]
+    responses((status = OK, body = Changes), Unusable, Refusals, Stopping))]
 pub(super) async fn list(
     State(desk): State<Desk>,
     Asked(page): Asked<PageOf>,

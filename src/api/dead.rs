@@ -11,7 +11,8 @@ use super::{
     Desk,
     attempts::time_of_ms,
     extract::{Asked, Body},
-    problem::{Missing, Problem, Refusals, Unusable},
+    problem::Problem,
+    refusals::{Missing, Refusals, Stopping, TooLarge, Unusable},
 };
 use crate::{
     clock::millis,
@@ -28,6 +29,7 @@ const PAGE: usize = 1000;
 /// Which dead letters are meant; left out, all are.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[schema(as = WhichDeadLetters)]
 #[into_params(parameter_in = Query)]
 pub struct Which {
     /// Of the webhook with this name or id.
@@ -97,7 +99,7 @@ pub struct Cleared {
 
 /// Dead letters.
 #[utoipa::path(get, path = "/v1/dead", operation_id = "list_dead_letters", tag = "dead letters", params(Which),
-    responses((status = OK, body = DeadLetters), Unusable, Missing, Refusals))]
+    responses((status = OK, body = DeadLetters), Unusable, Missing, Refusals, Stopping))]
 pub(super) async fn list(
     State(desk): State<Desk>,
     Asked(which): Asked<Which>,
@@ -125,7 +127,8 @@ pub(super) async fn list(
 
 /// Sends dead letters again, as new deliveries of the same events.
 #[utoipa::path(post, path = "/v1/dead/retry", operation_id = "retry_dead_letters", tag = "dead letters",
-    responses((status = OK, body = Cleared), Unusable, Missing, Refusals))]
+    request_body = Which,
+    responses((status = OK, body = Cleared), Unusable, Missing, TooLarge, Refusals, Stopping))]
 pub(super) async fn retry(
     State(desk): State<Desk>,
     Body(which): Body<Which>,
@@ -135,7 +138,7 @@ pub(super) async fn retry(
 
 /// Forgets dead letters.
 #[utoipa::path(delete, path = "/v1/dead", operation_id = "purge_dead_letters", tag = "dead letters", params(Which),
-    responses((status = OK, body = Cleared), Unusable, Missing, Refusals))]
+    responses((status = OK, body = Cleared), Unusable, Missing, Refusals, Stopping))]
 pub(super) async fn purge(
     State(desk): State<Desk>,
     Asked(which): Asked<Which>,

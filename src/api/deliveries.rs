@@ -13,10 +13,12 @@ use utoipa::{IntoParams, ToSchema};
 use super::{
     Desk,
     attempts::time_of_ms,
+    code::Code,
     events::{self, LIMIT, MOST},
     extract::{Asked, At},
     logs::Logged,
-    problem::{Conflicts, Missing, Problem, Refusals, Unusable},
+    problem::Problem,
+    refusals::{Broken, Conflicts, Missing, Refusals, Stopping, Unusable},
     states::{self, States},
 };
 use crate::{
@@ -148,7 +150,7 @@ impl Delivery {
 /// is what is asked for by event, message or recipient. For anything else events are looked through,
 /// some thousand for one answer.
 #[utoipa::path(get, path = "/v1/deliveries", operation_id = "list_deliveries", tag = "deliveries", params(Which),
-    responses((status = OK, body = Deliveries), Unusable, Missing, Refusals))]
+    responses((status = OK, body = Deliveries), Unusable, Missing, Refusals, Broken, Stopping))]
 pub(super) async fn list(
     State(desk): State<Desk>,
     Asked(which): Asked<Which>,
@@ -165,7 +167,7 @@ pub(super) async fn list(
 
 /// One delivery.
 #[utoipa::path(get, path = "/v1/deliveries/{id}", operation_id = "show_delivery", tag = "deliveries", params(Identified),
-    responses((status = OK, body = Delivery), Unusable, Missing, Refusals))]
+    responses((status = OK, body = Delivery), Unusable, Missing, Refusals, Broken, Stopping))]
 pub(super) async fn show(
     State(desk): State<Desk>,
     At(Identified { id }): At<Identified>,
@@ -177,7 +179,7 @@ pub(super) async fn show(
 
 /// Sends the event of a delivery to its webhook again, from the first attempt on.
 #[utoipa::path(post, path = "/v1/deliveries/{id}/retry", operation_id = "retry_delivery", tag = "deliveries", params(Identified),
-    responses((status = OK, body = SentAgain), Unusable, Missing, Refusals))]
+    responses((status = OK, body = SentAgain), Unusable, Missing, Refusals, Broken, Stopping))]
 pub(super) async fn retry(
     State(desk): State<Desk>,
     At(Identified { id }): At<Identified>,
@@ -188,13 +190,13 @@ pub(super) async fn retry(
 
 /// Calls a delivery off that waits. It stays on record with the dead letters.
 #[utoipa::path(post, path = "/v1/deliveries/{id}/cancel", operation_id = "cancel_delivery", tag = "deliveries", params(Identified),
-    responses((status = OK, body = Delivery), Unusable, Missing, Conflicts, Refusals))]
+    responses((status = OK, body = Delivery), Unusable, Missing, Conflicts, Refusals, Broken, Stopping))]
 pub(super) async fn cancel(
     State(desk): State<Desk>,
     At(Identified { id }): At<Identified>,
 ) -> Result<Json<Delivery>, Problem> {
     let ((seq, event), webhook) = desk.delivery(&id).await?;
-    let conflict = |what: &str| Err(Problem::conflict("not_pending", what));
+    let conflict = |what: &str| Err(Problem::new(Code::NotPending, what));
     match desk.writer.cancel(webhook.id, seq).await? {
         Cancelled::Done => {}
         Cancelled::UnderWay => return conflict("it is being sent: ask again in a moment"),
@@ -298,7 +300,7 @@ impl Rows {
             _ => (None, None),
         };
         Delivery {
-            id: id_of(event, webhook),
+            id: id_of(event.id, webhook),
             event_id: event.id.to_string(),
             kind: event.kind.name().to_owned(),
             to: event.data.to.as_ref().map(ToString::to_string),
@@ -340,8 +342,9 @@ fn times(events: &[(u64, Event)]) -> BTreeMap<u64, u64> {
     events.iter().map(|(seq, event)| (*seq, at_ms(event))).collect()
 }
 
-fn id_of(event: &Event, webhook: &Webhook) -> String {
-    format!("{}.{}", event.id, webhook.id)
+/// Identity of the delivery of an event to a webhook.
+pub(super) fn id_of(event: EventId, webhook: &Webhook) -> String {
+    format!("{event}.{}", webhook.id)
 }
 
 impl Desk {
@@ -452,7 +455,7 @@ impl Desk {
         };
         Ok(SentAgain {
             webhook: webhook.name.clone(),
-            delivery_id: id_of(event, webhook),
+            delivery_id: id_of(event.id, webhook),
             outcome: outcome.to_owned(),
         })
     }

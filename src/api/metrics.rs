@@ -10,7 +10,8 @@ use axum::{
 
 use super::{
     Desk,
-    problem::{Problem, Refusals},
+    problem::Problem,
+    refusals::{Refusals, Stopping},
     sources,
 };
 use crate::{
@@ -22,7 +23,7 @@ use crate::{
 
 /// The figures of the daemon, in the text format of Prometheus.
 #[utoipa::path(get, path = "/metrics", operation_id = "metrics", tag = "metrics",
-    responses((status = OK, body = String, content_type = "text/plain"), Refusals))]
+    responses((status = OK, body = String, content_type = "text/plain"), Refusals, Stopping))]
 pub(super) async fn metrics(
     State(desk): State<Desk>,
 ) -> Result<([(HeaderName, &'static str); 1], String), Problem> {

@@ -11,7 +11,8 @@ use utoipa::ToSchema;
 use super::{
     Desk,
     extract::{At, Body},
-    problem::{Missing, Problem, Refusals, Unusable},
+    problem::Problem,
+    refusals::{Broken, Missing, Refusals, Stopping, TooLarge, Unusable},
     states::States,
     webhooks::Named,
 };
@@ -70,7 +71,7 @@ pub struct Recovered {
 /// offered is sent.
 #[utoipa::path(post, path = "/v1/webhooks/{id}/recover", operation_id = "recover_webhook", tag = "webhooks", params(Named),
     request_body = Recover,
-    responses((status = OK, body = Recovered), Unusable, Missing, Refusals))]
+    responses((status = OK, body = Recovered), Unusable, Missing, TooLarge, Refusals, Broken, Stopping))]
 pub(super) async fn recover(
     State(desk): State<Desk>,
     At(Named { id }): At<Named>,

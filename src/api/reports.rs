@@ -12,11 +12,12 @@ use utoipa::ToSchema;
 use super::{
     Desk,
     caller::Peer,
-    problem::{Problem, Refusals, Unusable},
+    problem::Problem,
+    refusals::{Broken, Refusals, Stopping, TooLarge},
 };
 use crate::{
     event::Event,
-    report::{Outcome, Passed},
+    report::{NotTaken, Outcome, Passed},
 };
 
 /// Where they are brought.
@@ -58,8 +59,8 @@ pub struct TakenEvent {
 /// Something in a report that is no event.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct PassedOver {
-    /// `no_report`, `disposition`, `not_spam`, `auth_failure`, `not_failed`, `too_old`, `unmatched` or
-    /// `untrusted`.
+    /// `no_report`, `disposition`, `not_spam`, `auth_failure`, `not_failed`, `too_old`, `own`, `unmatched`
+    /// or `untrusted`.
     pub reason: String,
     /// The recipient, where one is named.
     pub to: Option<String>,
@@ -70,15 +71,23 @@ pub struct PassedOver {
 #[utoipa::path(post, path = "/v1/reports", operation_id = "take_report", tag = "reports",
     request_body(content = String, content_type = "message/rfc822",
         description = "The mail, or its first 256 KiB."),
-    responses((status = OK, body = Taken), Unusable, Refusals))]
+    responses((status = OK, body = Taken), TooLarge, Refusals, Broken, Stopping))]
 pub(super) async fn take(
     State(desk): State<Desk>,
     ConnectInfo(peer): ConnectInfo<Peer>,
     mail: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Taken>, Problem> {
-    let mail = mail.map_err(|refused| Problem::invalid(refused.body_text()))?;
-    let outcome = desk.reports.take(&mail, may_be_trusted(peer)).await?;
+    let outcome = desk.reports.take(&mail?, may_be_trusted(peer)).await?;
     Ok(Json(view(outcome)))
+}
+
+impl From<NotTaken> for Problem {
+    fn from(why: NotTaken) -> Self {
+        match why {
+            NotTaken::Stopped => Self::stopping(),
+            NotTaken::Early => Self::logs_late(),
+        }
+    }
 }
 
 /// What others bring may have been written by them, with all of its headers. Who came over the network

@@ -12,6 +12,7 @@
 mod audit;
 mod bad_input;
 mod control;
+mod documented;
 mod faults;
 mod full_disk;
 mod http;
@@ -28,6 +29,7 @@ mod receiver;
 mod recover;
 mod reload;
 mod replay;
+mod reports;
 mod rotation;
 mod run;
 mod search;

@@ -1,43 +1,28 @@
 //! The configuration is read again while the program runs.
 
-use std::{
-    fs,
-    io::{Read, Write},
-    os::unix::net::UnixStream,
-};
+use std::fs;
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::{
+    http::request_on,
     lines,
     program::{Host, Program, SECRET, output, text},
     receiver::Receiver,
     until,
-    webhooks::EGRESS,
+    webhooks::{self, EGRESS},
 };
 
 /// Asks for a reload on the socket: status and answer.
 fn reload(host: &Host) -> (u16, Value) {
-    let mut stream = UnixStream::connect(host.path("state/api.sock")).unwrap();
-    let request =
-        "POST /v1/reload HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
-    stream.write_all(request.as_bytes()).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    let status = head.split_whitespace().nth(1).unwrap().parse().unwrap();
-    (status, serde_json::from_str(body).unwrap())
+    let answer = request_on(&host.path("state/api.sock"), "POST", "/v1/reload", None, "");
+    (answer.status, answer.json())
 }
 
 /// Asks on the socket: the body of the answer.
 fn get(host: &Host, path: &str) -> String {
-    let mut stream = UnixStream::connect(host.path("state/api.sock")).unwrap();
-    let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer.split_once("\r\n\r\n").unwrap().1.to_owned()
+    request_on(&host.path("state/api.sock"), "GET", path, None, "").body
 }
 
 /// Sends SIGHUP, and waits until so many reloads are over.
@@ -151,21 +136,7 @@ fn what_is_applied_and_what_needs_a_restart_is_named() {
     assert!(program.said().contains("needs a restart"));
     // Where webhooks may be sent, and which routes there are, holds for those that are made now.
     let receiver = Receiver::start();
-    let url = receiver.url();
-    let create = [
-        "webhooks",
-        "create",
-        &url,
-        "--events",
-        "delivered",
-        "--set",
-        "routes=[\"news\"]",
-        "--json",
-        "--config",
-        &config,
-    ];
-    let made = output(&create);
-    assert!(made.status.success(), "{}", text(&made.stderr));
+    webhooks::create(&config, &receiver, &["--set", "routes=[\"news\"]"]);
     program.stop(Signal::TERM);
 }
 
@@ -175,19 +146,7 @@ fn a_policy_that_is_tightened_holds_at_once() {
     let (host, first, made) = (Host::new(), Receiver::start(), Receiver::start());
     let config = host.configure(&host.log_source(), &first, EGRESS);
     let _program = host.run(&config);
-    let url = made.url();
-    let create = [
-        "webhooks",
-        "create",
-        &url,
-        "--events",
-        "delivered",
-        "--name",
-        "Made",
-        "--config",
-        &config,
-    ];
-    assert!(output(&create).status.success());
+    webhooks::create(&config, &made, &[]);
     host.append("mail.log", &lines(0..2));
     until("both", || first.count() == 2 && made.count() == 2);
     edit(&config, |text| text.replace("127.0.0.0/8", "192.0.2.0/24"));

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{EventName, Failures, Missing};
+use super::{Broken, EventName, Failures, Missing, TooLarge, Unusable};
 use crate::{
     api::{
         Desk,
@@ -103,7 +103,7 @@ pub(super) struct Row {
 /// Deliveries, by their events.
 #[utoipa::path(post, path = "/webhooks/query", operation_id = "jetemail_query_deliveries", tag = "jetemail",
     request_body = Query,
-    responses((status = OK, body = Sent), Missing, Failures))]
+    responses((status = OK, body = Sent), Unusable, Missing, TooLarge, Failures, Broken))]
 pub(super) async fn query(
     State(desk): State<Desk>,
     Extension(caller): Extension<Caller>,
@@ -207,7 +207,7 @@ pub(super) struct Replayed {
 /// Sends an event, or all events of a message, again, as new deliveries with the same ids.
 #[utoipa::path(post, path = "/webhooks/replay", operation_id = "jetemail_replay_event", tag = "jetemail",
     request_body = Replay,
-    responses((status = OK, body = Replayed), Missing, Failures))]
+    responses((status = OK, body = Replayed), Unusable, Missing, TooLarge, Failures, Broken))]
 pub(super) async fn replay(
     State(desk): State<Desk>,
     Extension(caller): Extension<Caller>,

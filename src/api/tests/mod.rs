@@ -6,6 +6,7 @@
     reason = "tests"
 )]
 
+mod failures;
 mod jetemail;
 mod lettermint;
 mod owners;
@@ -120,11 +121,13 @@ impl Office {
         if let Some(key) = key {
             request = request.header("authorization", format!("Bearer {key}"));
         }
-        let body = if body.is_null() {
-            Body::empty()
-        } else {
-            request = request.header("content-type", "application/json");
-            Body::from(body.to_string())
+        let body = match body {
+            Value::Null => Body::empty(),
+            Value::String(mail) => Body::from(mail),
+            json => {
+                request = request.header("content-type", "application/json");
+                Body::from(json.to_string())
+            }
         };
         let mut service = router(self.desk.clone());
         let response = service.call(request.body(body).unwrap()).await.unwrap();
@@ -161,7 +164,9 @@ fn start(dir: &Path, grounds: &Grounds) -> (Desk, Working) {
     let (mut writer, handle) = Writer::new(setup, inbox).unwrap();
     let working = tokio::spawn(async move { writer.work().await });
     let (writer, now) = (handle.clone(), clock.now());
-    let reports = report::Desk::new(Reports::default(), search.clone(), writer, Arc::clone(&clock));
+    let logs = report::Logs::new([], Arc::clone(&clock), CancellationToken::new());
+    let (settings, known) = (Reports::default(), search.clone());
+    let reports = report::Desk::new(settings, known, logs, writer, Arc::clone(&clock));
     let desk = Desk {
         sources: Vec::new().into(),
         logs: Vec::new().into(),
