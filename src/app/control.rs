@@ -2,11 +2,11 @@
 
 use std::net::SocketAddr;
 
-use tokio::runtime::Runtime;
+use tokio::{net::TcpListener, runtime::Runtime};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    api::{self, Desk, network::Network, socket},
+    api::{self, Desk, socket},
     config::{Config, ReportSocket},
 };
 
@@ -40,8 +40,8 @@ pub(super) fn start(config: &Config, desk: Desk, runtime: &Runtime, stop: Cancel
 }
 
 async fn serve_network(address: SocketAddr, desk: Desk, stop: CancellationToken) {
-    match Network::listen(address).await {
-        Ok(network) => api::serve_network(network, desk, stop).await,
+    match TcpListener::bind(address).await {
+        Ok(listener) => api::serve_network(listener, desk, stop).await,
         Err(error) => tracing::error!(
             %address,
             %error,

@@ -285,6 +285,7 @@ async fn a_query_is_bounded_says_what_it_was_asked_and_is_no_change() {
         json!({ "event_id": "x" }),
         json!({ "event_type": "delivrd" }),
         json!({ "colour": 1 }),
+        json!([null, null]),
     ] {
         error(&ask(wrong).await, 400);
     }
