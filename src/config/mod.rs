@@ -22,7 +22,7 @@ pub mod transport;
 mod value;
 
 pub(crate) use check::read_secret_file;
-pub use check::{STATE_DIR, SecretFileError};
+pub use check::{STATE_DIR, SecretFileError, is_unseen};
 pub use checked::{
     Config, FileSource, HeaderNames, JournaldSource, Kept, Listen, Mail, MilterSource, Mta,
     ReportSocket, Reports, Retention, Source, SourceKind, Start, StoreSettings, Unmatched, Unsaid,
