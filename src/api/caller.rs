@@ -91,7 +91,7 @@ pub(super) async fn check(
         // Mail that comes in is no change that somebody makes.
         return next.run(request).await;
     }
-    let asking = Asking::of(&request, caller, peer);
+    let asking = Asking::of(&request, params.as_ref().ok(), caller, peer);
     let response = next.run(request).await;
     let row = asking.row(&response, desk.now_ms());
     match desk.writer.audit(row).await {

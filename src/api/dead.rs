@@ -16,13 +16,15 @@ use super::{
 };
 use crate::{
     clock::millis,
-    config::Webhook,
+    config::{Webhook, WebhookId},
     queue::delivery::EndState,
     writer::{self, Selector},
 };
 
 /// Rows of an answer, unless it is asked for more or less.
 const LIMIT: usize = 50;
+/// Rows that are counted in one step.
+const PAGE: usize = 1000;
 
 /// Which dead letters are meant; left out, all are.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema, IntoParams)]
@@ -52,6 +54,9 @@ pub struct Which {
     /// Where the page before ended; only for a list.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
+    /// Only count them; not for a list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dry_run: Option<bool>,
 }
 
 /// A delivery that ended badly.
@@ -147,10 +152,10 @@ async fn clear(desk: &Desk, which: &Which, again: bool) -> Result<Json<Cleared>,
     for webhook in webhooks {
         let mut step = selector;
         loop {
-            let cleared = if again {
-                desk.writer.retry_dead(webhook.id, step).await?
-            } else {
-                desk.writer.purge_dead(webhook.id, step).await?
+            let cleared = match (which.dry_run.unwrap_or(false), again) {
+                (true, _) => desk.count_dead(webhook.id, step, again).await?,
+                (false, true) => desk.writer.retry_dead(webhook.id, step).await?,
+                (false, false) => desk.writer.purge_dead(webhook.id, step).await?,
             };
             count += cleared.count;
             step.after = cleared.next;
@@ -160,6 +165,21 @@ async fn clear(desk: &Desk, which: &Which, again: bool) -> Result<Json<Cleared>,
         }
     }
     Ok(Json(Cleared { count }))
+}
+
+impl Desk {
+    /// How many would be cleared in one step. Only an event that is stored can be sent `again`.
+    async fn count_dead(
+        &self,
+        webhook: WebhookId,
+        selector: Selector,
+        again: bool,
+    ) -> Result<writer::Cleared, Problem> {
+        let page = self.writer.dead(webhook, selector, PAGE).await?;
+        let is_meant = |dead: &&writer::Dead| !again || dead.event.is_some();
+        let count = page.letters.iter().filter(is_meant).count();
+        Ok(writer::Cleared { count, next: page.next })
+    }
 }
 
 fn meant(desk: &Desk, which: &Which) -> Result<(Vec<Arc<Webhook>>, Selector), Problem> {

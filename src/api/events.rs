@@ -165,6 +165,7 @@ impl Which {
             since_us: self.since.map(Timestamp::as_microsecond),
             until_us: self.until.map(Timestamp::as_microsecond),
             before,
+            from_seq: 0,
             limit: self.limit.unwrap_or(LIMIT).clamp(1, MOST),
         })
     }

@@ -1,7 +1,7 @@
 //! What an operator asks of the running daemon, over HTTP: on a unix socket in the state directory,
 //! and on a TCP address.
 //!
-//! * [`socket`], [`network`] — where it listens;
+//! * [`socket`], [`network`], [`tls`] — where it listens;
 //! * `caller` — who may ask: root and the user that the daemon runs as, or anybody with a key;
 //! * [`problem`] — every refusal, in one shape (RFC 9457);
 //! * [`webhooks`], … — one file for each kind of thing, its answers and its operations;
@@ -33,9 +33,10 @@ pub mod logs;
 pub mod messages;
 mod metrics;
 mod mounts;
-mod network;
+pub mod network;
 mod pace;
 pub mod problem;
+pub mod recover;
 mod refusals;
 pub mod reload;
 pub mod reports;
@@ -44,7 +45,9 @@ pub mod rotation;
 mod serve;
 pub mod socket;
 pub mod sources;
+mod states;
 pub mod stream;
+pub mod tls;
 mod webhook;
 mod webhook_keys;
 pub mod webhooks;
@@ -62,7 +65,7 @@ use axum::{
 };
 use jiff::Timestamp;
 use tokio::{
-    net::{TcpListener, UnixListener, UnixStream},
+    net::{UnixListener, UnixStream},
     sync::{Mutex, watch},
 };
 use tokio_util::sync::CancellationToken;
@@ -82,7 +85,7 @@ use crate::{
 pub use guard::Guard;
 
 use caller::Peer;
-use network::{Bounded, Connection};
+use network::{Bounded, Connection, Network};
 use problem::Problem;
 use reload::Reloads;
 
@@ -162,7 +165,7 @@ pub async fn serve_reports(listener: UnixListener, desk: Desk, stop: Cancellatio
 }
 
 /// The same on the network.
-pub async fn serve_network(listener: TcpListener, desk: Desk, stop: CancellationToken) {
+pub async fn serve_network(listener: Network, desk: Desk, stop: CancellationToken) {
     let listener = Bounded::new(listener, limits::API_CONNECTIONS);
     serve::serve(router(desk), listener, |_, address| Peer::Network(*address), stop).await;
 }
@@ -177,6 +180,7 @@ fn operations() -> OpenApiRouter<Desk> {
         .routes(routes!(webhooks::enable))
         .routes(routes!(webhooks::disable))
         .routes(routes!(rotation::rotate))
+        .routes(routes!(recover::recover))
         .routes(routes!(logs::list))
         .routes(routes!(dead::list, dead::purge))
         .routes(routes!(dead::retry))

@@ -1,9 +1,11 @@
-//! What strangers may connect to: the TCP address of the API, and the socket for reports. So many
+//! What strangers may connect to: the TCP address of the API, with TLS or without, and the socket for
+//! reports. So many
 //! connections at once and no more: what they open must not use up the file descriptors that logs are
 //! read with. And no connection lasts for ever over which nothing goes.
 
 use std::{
     io,
+    net::SocketAddr,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -12,11 +14,44 @@ use std::{
 use axum::serve::Listener;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpListener,
     sync::{OwnedSemaphorePermit, Semaphore},
     time::{Instant, Sleep, sleep},
 };
 
+use super::tls::{Stream, Tls};
 use crate::limits::{API_IDLE, API_STALL};
+
+/// A TCP address, with TLS or without.
+#[derive(Debug)]
+pub struct Network {
+    listener: TcpListener,
+    tls: Option<Tls>,
+}
+
+impl Network {
+    /// Listens there, and speaks TLS if it is to.
+    ///
+    /// # Errors
+    /// When the system refuses it.
+    pub async fn listen(address: SocketAddr, tls: Option<Tls>) -> io::Result<Self> {
+        Ok(Self { listener: TcpListener::bind(address).await?, tls })
+    }
+}
+
+impl Listener for Network {
+    type Io = Stream;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Stream, SocketAddr) {
+        let (stream, peer) = Listener::accept(&mut self.listener).await;
+        (Stream::new(stream, self.tls.as_ref()), peer)
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+}
 
 /// A listener that takes so many connections at once; others wait.
 #[derive(Debug)]
@@ -151,7 +186,7 @@ mod tests {
 
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
-        net::{TcpListener, TcpStream},
+        net::TcpStream,
         time::timeout,
     };
 

@@ -11,7 +11,7 @@ use std::{
 use super::{
     Failure,
     args::{Global, IngestArgs},
-    client::{Daemon, Place},
+    client::Daemon,
     show::{self, Table},
 };
 use crate::{
@@ -32,7 +32,7 @@ pub(super) fn run(args: &IngestArgs, global: &Global) -> Result<(), Failure> {
 fn take(args: &IngestArgs, global: &Global) -> Result<Taken, Failure> {
     let mail = read(io::stdin().lock()).map_err(Failure::Mail)?;
     let daemon = match place(args, global)? {
-        Some(path) => Daemon::at(Place::Socket(path))?,
+        Some(path) => Daemon::on_socket(path)?,
         None => Daemon::find(&args.ask, global)?,
     };
     Ok(daemon.post_mail(&["reports"], mail)?)

@@ -5,6 +5,7 @@
 //! can go wrong. What needs the whole daemon is in `app`.
 
 pub mod args;
+mod audit;
 mod check;
 mod client;
 mod dead;
@@ -21,13 +22,16 @@ mod listen;
 mod logs;
 mod lookup_args;
 mod parse;
+mod recover;
 mod replay;
 mod rotate_secret;
 mod run;
 mod show;
 mod sources;
+mod webhook_args;
 mod webhook_edit;
 mod webhooks;
+mod when;
 
 use std::{ffi::OsString, io::Write, process::ExitCode};
 
@@ -74,9 +78,10 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Ingest(args) => ingest::run(&args, &global),
         Command::Keys(args) => keys::run(&args, &global),
         Command::Listen(args) => listen::run(&args, &global),
+        Command::Audit(args) => audit::run(&args, &global),
         Command::Sources(ask) => sources::run(&ask, &global),
         Command::Completions(args) => generate::completions(args.shell),
-        Command::Man => generate::man(),
+        Command::Man(args) => generate::man(&args),
         Command::TryStore { state_dir } => Ok(app::try_store(&state_dir)?),
     }
 }

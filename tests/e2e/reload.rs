@@ -20,6 +20,11 @@ fn reload(host: &Host) -> (u16, Value) {
     (answer.status, answer.json())
 }
 
+/// Asks on the socket: the body of the answer.
+fn get(host: &Host, path: &str) -> String {
+    request_on(&host.path("state/api.sock"), "GET", path, None, "").body
+}
+
 /// Sends SIGHUP, and waits until so many reloads are over.
 fn hang_up(program: &Program, words: &str, times: usize) {
     program.signal(Signal::HUP);
@@ -153,6 +158,64 @@ fn a_policy_that_is_tightened_holds_at_once() {
     };
     until("they are blocked", || dead() == 2 && first.count() == 4);
     assert_eq!(made.count(), 2);
+}
+
+/// A reload that is asked for before there is anything to reload is done once there is.
+#[test]
+fn a_hangup_during_the_start_ends_nothing_and_is_a_reload_afterwards() {
+    let (host, receiver, new) = (Host::new(), Receiver::start(), Receiver::start());
+    let config = host.configure(&host.log_source(), &receiver, "");
+    // It has the store, which the one under test waits for.
+    let first = host.run(&config);
+    let late = host.start(&["run", "--config", &config], std::process::Stdio::null());
+    late.until_it_says("another process");
+    edit(&config, |text| format!("{text}{}", second(&new)));
+    for _ in 0..3 {
+        late.signal(Signal::HUP);
+    }
+    first.stop(Signal::TERM);
+    late.until_it_says("added=[\"Second\"]");
+    late.until_it_says("mailherald is running");
+    host.append("mail.log", &lines(0..2));
+    until("both", || receiver.count() == 2 && new.count() == 2);
+    late.stop(Signal::TERM);
+}
+
+/// The file gives a webhook the name of one that was made before.
+#[test]
+fn two_webhooks_of_one_name_are_warned_of_and_told_apart_in_the_metrics() {
+    let (host, first, made) = (Host::new(), Receiver::start(), Receiver::start());
+    let config = host.configure(&host.log_source(), &first, EGRESS);
+    let program = host.run(&config);
+    let url = made.url();
+    let create = ["webhooks", "create", &url, "--events", "delivered", "--name", "Second"];
+    let created = output(&[&create[..], &["--json", "--config", &config]].concat());
+    let created: Value = serde_json::from_slice(&created.stdout).unwrap();
+    let id = created["id"].as_str().unwrap();
+    let labels = || {
+        let page = get(&host, "/metrics");
+        let of = |line: &str| {
+            let label = line.strip_prefix("mailherald_webhook_enabled{webhook=\"")?;
+            Some(label.split('"').next()?.to_owned())
+        };
+        page.lines().filter_map(of).collect::<std::collections::BTreeSet<_>>()
+    };
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    assert_eq!(labels(), names(&["Second", "Shop"]));
+    edit(&config, |text| format!("{text}{}", second(&first)));
+    let (status, reloaded) = reload(&host);
+    assert_eq!((status, &reloaded["added"]), (200, &json!(["Second"])));
+    assert_eq!(reloaded["warnings"][0]["code"], "name_taken");
+    assert!(reloaded["warnings"][0]["message"].as_str().unwrap().contains(id), "{reloaded}");
+    let apart = names(&["Second", &format!("Second ({id})"), "Shop"]);
+    assert_eq!(labels(), apart);
+    assert!(program.said().contains("another webhook has this name"));
+    // Nor can another be made with that name.
+    let again = output(&[&create[..], &["--config", &config]].concat());
+    assert_eq!(again.status.code(), Some(65), "{}", text(&again.stderr));
+    program.stop(Signal::TERM);
+    let _again = host.run(&config);
+    assert_eq!(labels(), apart);
 }
 
 #[test]

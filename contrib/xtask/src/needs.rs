@@ -18,7 +18,7 @@ use anyhow::{Context, Result, bail};
 use crate::{receivers, run};
 
 /// A program, and the Debian package that has it.
-const PROGRAMS: [(&str, &str); 16] = [
+const PROGRAMS: [(&str, &str); 17] = [
     ("postfix", "postfix"),
     ("ip", "iproute2"),
     ("unshare", "util-linux"),
@@ -35,6 +35,7 @@ const PROGRAMS: [(&str, &str); 16] = [
     ("opendkim", "opendkim"),
     ("opendkim-genkey", "opendkim-tools"),
     ("promtool", "prometheus"),
+    ("curl", "curl"),
 ];
 
 /// Writes journal files; it is not on the search path.

@@ -21,6 +21,7 @@ use crate::{
         extract::Body,
         problem::Problem,
         resend,
+        states::States,
     },
     config::Webhook,
     event,
@@ -258,7 +259,9 @@ impl Desk {
         let (mut wanted, mut found) = (query.wanted()?, Vec::new());
         for _ in 0..LOOKS {
             wanted.limit = (count - found.len()).min(MOST);
-            let page = self.find_deliveries(wanted.clone(), webhooks, is_wanted).await?;
+            let page = self
+                .find_deliveries(wanted.clone(), webhooks, &States::default(), is_wanted)
+                .await?;
             found.extend(page.data);
             wanted.before = page.next_cursor.and_then(|cursor| cursor.parse().ok());
             if wanted.before.is_none() || found.len() >= count {

@@ -20,6 +20,7 @@ use crate::{
         extract::{Asked, At},
         problem::Problem,
         resend,
+        states::States,
         webhooks::Named,
     },
     config::Webhook,
@@ -136,7 +137,10 @@ pub(super) async fn list(
     }
     let found = match wanted {
         Some(wanted) => {
-            desk.find_deliveries(wanted, std::slice::from_ref(&webhook), |_| true).await?
+            desk.find_deliveries(wanted, std::slice::from_ref(&webhook), &States::default(), |_| {
+                true
+            })
+            .await?
         }
         None => crate::api::deliveries::Deliveries::default(),
     };

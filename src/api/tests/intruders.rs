@@ -211,10 +211,10 @@ async fn what_was_given_as_a_secret_is_in_no_refusal() {
 #[tokio::test]
 async fn the_log_of_changes_has_no_line_that_a_path_broke() {
     let office = Office::open();
-    let path = "/v1/webhooks/a%0d%0aX-Injected:%20yes%1b%5b31m/disable";
+    let path = "/v1/webhooks/a%0d%0aX-Injected:%20yes%1b%5b31m%e2%80%ae/disable";
     assert_eq!(office.ask("POST", path, Value::Null).await.status, 404);
     let row = office.get("/v1/audit").await.body["data"][0].clone();
     let target = row["target"].as_str().unwrap();
     assert!(!target.contains(char::is_control), "{target:?}");
-    assert!(target.starts_with("a%0d%0aX-Injected"), "{target:?}");
+    assert!(target.starts_with("a\u{fffd}\u{fffd}X-Injected"), "{target:?}");
 }

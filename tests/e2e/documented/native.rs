@@ -129,6 +129,10 @@ impl Scene {
         self.expect(200, "list_deliveries", &["?webhook=Shop"], NONE);
         self.expect(400, "list_deliveries", &["?since=yesterday"], NONE);
         self.expect(404, "list_deliveries", &["?webhook=nobody"], NONE);
+        let since = "2026-01-01T00:00:00Z";
+        self.expect(200, "recover_webhook", &["Shop"], json!({ "since": since, "dry_run": true }));
+        let refused = json!({ "since": since, "states": ["deaf"] });
+        self.expect(400, "recover_webhook", &["Shop"], refused);
     }
 
     fn dead_letters(&mut self) {
