@@ -51,6 +51,25 @@ pub const REPORTS_BYTES: usize = 64 * 1024 * 1024;
 /// See [`REPORTS_BYTES`].
 pub const REPORTS_WAITING: usize = 1024;
 
+/// Reports that wait at once until the logs are read that may tell of their messages. A further one
+/// does not wait.
+pub const REPORTS_PATIENT: usize = 256;
+
+/// Reports of milters that are taken in at once: some beside all that wait.
+pub const REPORTS_AT_ONCE: usize = REPORTS_PATIENT + 16;
+
+/// Reports that are read at once: each may name a thousand recipients.
+pub const REPORTS_READ: usize = 4;
+
+/// How long a report waits for the logs that nobody can bring again.
+pub const REPORT_PATIENCE: Duration = Duration::from_mins(1);
+
+/// The same of one that a mail server keeps until it is taken: that has few places for those who wait.
+pub const REPORT_PATIENCE_OF_PIPES: Duration = Duration::from_secs(10);
+
+/// A log that has been behind for so long holds no report up.
+pub const REPORT_LOGS_LATE: Duration = Duration::from_hours(24);
+
 /// Connections of mail servers at once, of one milter; each takes about 20 KiB. smtpd has one for
 /// each of its processes (`default_process_limit`, 100).
 pub const MILTER_CONNECTIONS: usize = 2000;

@@ -56,13 +56,15 @@ pub(super) enum Code {
     TooManyRequests,
     /// The machine refuses what is needed.
     Internal,
+    /// What is asked about may stand in a log that is not read yet.
+    LogsLate,
     /// The daemon is ending.
     Stopping,
 }
 
 impl Code {
     /// Every kind.
-    pub(super) const ALL: [Self; 26] = [
+    pub(super) const ALL: [Self; 27] = [
         Self::InvalidRequest,
         Self::EgressDenied,
         Self::NoKey,
@@ -88,6 +90,7 @@ impl Code {
         Self::TooLarge,
         Self::TooManyRequests,
         Self::Internal,
+        Self::LogsLate,
         Self::Stopping,
     ];
 
@@ -119,6 +122,7 @@ impl Code {
             Self::TooLarge => ("too_large", StatusCode::PAYLOAD_TOO_LARGE),
             Self::TooManyRequests => ("too_many_requests", StatusCode::TOO_MANY_REQUESTS),
             Self::Internal => ("internal", StatusCode::INTERNAL_SERVER_ERROR),
+            Self::LogsLate => ("logs_late", StatusCode::SERVICE_UNAVAILABLE),
             Self::Stopping => ("stopping", StatusCode::SERVICE_UNAVAILABLE),
         }
     }

@@ -159,6 +159,7 @@ impl Which {
             message_id: self.message_id,
             to: self.to,
             from: self.from,
+            sender_token: None,
             user: self.user,
             domain: self.domain,
             types,

@@ -184,6 +184,13 @@ impl Problem {
         Self::new(Code::Internal, detail)
     }
 
+    /// What a report is about may stand in a log that is not read yet.
+    pub(super) fn logs_late() -> Self {
+        let detail = "the message that the report is about is not known, and the logs are not read to \
+                      their end: bring it again in a while";
+        Self::new(Code::LogsLate, detail)
+    }
+
     /// The daemon is ending.
     pub(super) fn stopping() -> Self {
         let detail = "the daemon is stopping; ask again when it has started";

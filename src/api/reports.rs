@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     event::Event,
-    report::{Outcome, Passed},
+    report::{NotTaken, Outcome, Passed},
 };
 
 /// Where they are brought.
@@ -59,8 +59,8 @@ pub struct TakenEvent {
 /// Something in a report that is no event.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct PassedOver {
-    /// `no_report`, `disposition`, `not_spam`, `auth_failure`, `not_failed`, `too_old`, `unmatched` or
-    /// `untrusted`.
+    /// `no_report`, `disposition`, `not_spam`, `auth_failure`, `not_failed`, `too_old`, `own`, `unmatched`
+    /// or `untrusted`.
     pub reason: String,
     /// The recipient, where one is named.
     pub to: Option<String>,
@@ -79,6 +79,15 @@ pub(super) async fn take(
 ) -> Result<Json<Taken>, Problem> {
     let outcome = desk.reports.take(&mail?, may_be_trusted(peer)).await?;
     Ok(Json(view(outcome)))
+}
+
+impl From<NotTaken> for Problem {
+    fn from(why: NotTaken) -> Self {
+        match why {
+            NotTaken::Stopped => Self::stopping(),
+            NotTaken::Early => Self::logs_late(),
+        }
+    }
 }
 
 /// What others bring may have been written by them, with all of its headers. Who came over the network

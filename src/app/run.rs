@@ -3,6 +3,7 @@
 use std::{
     io,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use jiff::Timestamp;
@@ -10,6 +11,7 @@ use tokio::{
     runtime::Runtime,
     sync::{self, mpsc, watch},
     task::{JoinHandle, JoinSet},
+    time::timeout,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -56,6 +58,9 @@ impl Beginning {
         Ok(Self { runtime, hangups })
     }
 }
+
+/// Reports that milters took out of the mail are read within that time when all is to end.
+const REPORTS_END: Duration = Duration::from_secs(5);
 
 /// Runs until SIGTERM or Ctrl-C, or until standard input ends when that is the only source.
 ///
@@ -151,6 +156,8 @@ pub(super) fn runtime() -> Result<Runtime, AppError> {
 pub(super) struct Daemon {
     pipeline: Pipeline,
     sources: JoinHandle<Result<(), AppError>>,
+    /// Takes in what milters took out of the mail.
+    captured: JoinHandle<()>,
     sources_ended: CancellationToken,
     source_failed: CancellationToken,
     stop_sources: CancellationToken,
@@ -215,8 +222,9 @@ impl Daemon {
             health.push((name, told));
         }
         runtime.spawn(alerts::of_clock(pipeline.client(), pipeline.writer()));
-        let reports = reports::desk(config, &pipeline, Arc::clone(&clock));
-        runtime.spawn(reports::take_all(captured, reports.clone(), stop_sources.clone()));
+        let (stop, shared) = (stop_sources.clone(), Arc::clone(&clock));
+        let reports = reports::desk(config, &pipeline, &health, shared, stop.clone());
+        let captured = runtime.spawn(reports::take_all(captured, reports.clone(), stop));
         let (telling_begun, has_begun) = watch::channel(false);
         let desk = Desk {
             sources: health.clone().into(),
@@ -238,7 +246,16 @@ impl Daemon {
         let (sources_ended, source_failed) = (CancellationToken::new(), CancellationToken::new());
         let (ended, failed) = (sources_ended.clone(), source_failed.clone());
         let sources = runtime.spawn(until_end(threads, stop_sources.clone(), ended, failed));
-        Ok(Self { pipeline, sources, sources_ended, source_failed, stop_sources, desk, tls })
+        Ok(Self {
+            pipeline,
+            sources,
+            captured,
+            sources_ended,
+            source_failed,
+            stop_sources,
+            desk,
+            tls,
+        })
     }
 
     /// Runs until a signal, until the writer or a source fails, or until every source has come to
@@ -267,6 +284,8 @@ impl Daemon {
         self.pipeline.sources_end().await;
         self.stop_sources.cancel();
         let sources = self.sources.await;
+        // A report that is with us alone.
+        timeout(REPORTS_END, self.captured).await.ok();
         let summary = self.pipeline.finish().await?;
         sources.map_err(|_| AppError::Panic("source"))??;
         Ok(summary)

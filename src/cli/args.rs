@@ -10,6 +10,7 @@ use url::Url;
 use super::{
     failure,
     lookup_args::{DeliveriesArgs, EventsArgs, ExplainArgs},
+    report_args::{IngestArgs, VerpArgs},
     webhook_args::WebhooksArgs,
     when::when,
 };
@@ -124,6 +125,10 @@ pub(crate) enum Command {
     /// report is passed over. Exits with 75 while the daemon cannot take it, so that the mail
     /// server keeps it and tries again, and with 0 when what came of it is on disk.
     Ingest(IngestArgs),
+    /// Sign an envelope sender as an application would, or look at one that is signed.
+    ///
+    /// With the keys of `reports.verp_key_files`. Nothing is asked of the daemon, and nothing is sent.
+    Verp(VerpArgs),
     /// Make, list and revoke keys of the API, for those who ask over the network.
     Keys(KeysArgs),
     /// List who changed what, the latest first.
@@ -327,16 +332,6 @@ pub(crate) struct AuditArgs {
     /// How many at most.
     #[arg(long, value_name = "N", default_value_t = 50)]
     pub(crate) limit: usize,
-}
-
-/// Arguments of `ingest`.
-#[derive(Debug, Clone, Args)]
-pub(crate) struct IngestArgs {
-    #[command(flatten)]
-    pub(crate) ask: Ask,
-    /// The daemon's socket for reports (`reports.socket`), instead of the configured one.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["state", "api"])]
-    pub(crate) socket: Option<PathBuf>,
 }
 
 /// Arguments of `dead`.

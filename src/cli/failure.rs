@@ -13,7 +13,7 @@ use url::Url;
 use super::{DaemonError, client::Place};
 use crate::{
     app::AppError,
-    config::{ConfigError, FlagsError, Problem, SecretFileError},
+    config::{ConfigError, FlagsError, MAKE_KEY, Problem, SecretFileError},
     deliver::ClientError,
     secret::SecretError,
     source::{journald::Doubt, replay::ReplayError},
@@ -47,7 +47,10 @@ const CONFIG: u8 = 78;
 /// Every exit code and what it means, as the help documents it.
 pub const EXIT_CODES: &[(u8, &str)] = &[
     (0, "All went well"),
-    (FOUND, "check, doctor, webhooks test, webhooks verify: ran well, and found errors"),
+    (
+        FOUND,
+        "check, doctor, verp verify, webhooks test, webhooks verify: ran well, and found errors",
+    ),
     (USAGE, "Wrong arguments"),
     (DATA, "The data of an input is unusable"),
     (NO_INPUT, "An input does not exist, or nothing is known about what was asked for"),
@@ -153,6 +156,15 @@ pub enum Failure {
     /// A mail was not taken in, and whoever has it is to keep it.
     #[error("the mail is not taken in; bring it again later")]
     NotTaken(#[source] Box<Self>),
+    /// An address cannot be signed.
+    #[error("an envelope sender to be signed is LOCAL@DOMAIN, with 31 bytes before the @ at most")]
+    Unsignable,
+    /// An address bears no token.
+    #[error("the address has no token: 32 characters of 0-9 and a-v before the @")]
+    NoToken,
+    /// There is nothing to sign envelope senders with.
+    #[error("there is no key for envelope senders")]
+    NoVerpKey,
     /// A mail cannot be read from standard input.
     #[error("read the mail from standard input")]
     Mail(#[source] io::Error),
@@ -178,7 +190,8 @@ impl Failure {
             | Self::SecretFile(SecretFileError::Read { source, .. }) => of_reading(source),
             Self::Flags(FlagsError::Path { .. }) | Self::NoCommand(_) => USAGE,
             Self::Flags(FlagsError::Keep { source, .. }) => of_creating(source),
-            Self::SecretFile(_) | Self::Secret(_) => DATA,
+            Self::SecretFile(_) | Self::Secret(_) | Self::Unsignable | Self::NoToken => DATA,
+            Self::NoVerpKey => CONFIG,
             Self::Output(source) if source.kind() == ErrorKind::BrokenPipe => 0,
             Self::Flags(FlagsError::Kept(_) | FlagsError::Generate(_))
             | Self::Output(_)
@@ -265,6 +278,7 @@ impl Failure {
                 Some("start it again in the same way: it goes on where it was".to_owned())
             }
             Self::NotTaken(failure) => failure.hint(),
+            Self::NoVerpKey => Some(format!("{MAKE_KEY}; name it in reports.verp_key_files")),
             Self::Unknown(_) => Some(UNKNOWN_HINT.to_owned()),
             Self::App(error) => app_hint(error),
             Self::Daemon(DaemonError::Silent { source, .. }) if is_denied(source) => {

@@ -24,10 +24,12 @@ mod lookup_args;
 mod parse;
 mod recover;
 mod replay;
+mod report_args;
 mod rotate_secret;
 mod run;
 mod show;
 mod sources;
+mod verp;
 mod webhook_args;
 mod webhook_edit;
 mod webhooks;
@@ -77,6 +79,7 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Dead(args) => dead::run(&args, &global),
         Command::Ingest(args) => ingest::run(&args, &global),
         Command::Keys(args) => keys::run(&args, &global),
+        Command::Verp(args) => verp::run(&args, &global),
         Command::Listen(args) => listen::run(&args, &global),
         Command::Audit(args) => audit::run(&args, &global),
         Command::Sources(ask) => sources::run(&ask, &global),

@@ -17,7 +17,7 @@ use crate::{
     },
     profile::Profile,
     queue::{filter::TypeSet, policy, subscription::Subscription},
-    secret::{KeyRing, KeySet, Sealing, Secret, SecretError},
+    secret::{Hidden, KeyRing, KeySet, Sealing, Secret, SecretError},
 };
 
 /// Everything that was configured, defaults filled in.
@@ -145,6 +145,8 @@ pub struct Reports {
     pub id_header: Option<String>,
     /// Where other users may bring reports.
     pub socket: Option<ReportSocket>,
+    /// Sign envelope senders: the first one new ones, the others those of before.
+    pub verp_keys: Vec<Hidden>,
 }
 
 /// Which reports are told although their message is not known.

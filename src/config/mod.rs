@@ -22,7 +22,7 @@ pub mod selection;
 pub mod transport;
 mod value;
 
-pub(crate) use check::read_secret_file;
+pub(crate) use check::{MAKE_KEY, read_secret_file, verp_key};
 pub use check::{STATE_DIR, SecretFileError, is_unseen};
 pub use checked::{
     Api, Config, FileSource, HeaderNames, JournaldSource, Kept, Listen, Mail, MilterSource, Mta,

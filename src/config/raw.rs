@@ -356,6 +356,11 @@ section! {
     /// A header that identifies your messages; one of `mail.metadata_headers`. A report that returns it is
     /// known by it where everything else is missing.
     id_header: String, Fallback::Means("no header is looked at");
+    /// Files that hold the keys with which applications sign envelope senders, so that a report leads to
+    /// its message whatever else it leaves out: absolute paths, or the names of systemd credentials. A
+    /// key is 32 to 256 printable characters, used as they stand. The first one is the present one, others
+    /// are those before it: at most 8. See [reports.md](reports.md).
+    verp_key_files: Vec<At<String>>, Fallback::Is("[]");
     /// A unix socket of its own for `mailherald ingest`, where those may connect whom its mode lets: for
     /// pipes that run as another user than the daemon. Reports from other users than root and the
     /// daemon's own are never `trusted`.

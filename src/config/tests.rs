@@ -15,6 +15,7 @@ use crate::{egress::Policy, queue::policy};
 
 mod api;
 mod milter;
+mod reports;
 mod transport;
 use crate::queue::subscription::Deferrals;
 

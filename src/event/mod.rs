@@ -10,6 +10,7 @@ pub mod kind;
 pub mod notice;
 pub mod report;
 pub mod route;
+pub mod sender_token;
 pub mod text;
 
 use jiff::Timestamp;
@@ -22,6 +23,7 @@ pub use kind::{EventType, Service};
 pub use notice::Notice;
 pub use report::{Complaint, Confidence, Correlation, Method, Reported};
 pub use route::{Route, RouteHeader};
+pub use sender_token::SenderToken;
 
 /// One fact about one recipient of one message. Immutable.
 ///

@@ -30,7 +30,7 @@ pub struct Correlation {
     pub confidence: Confidence,
 }
 
-/// What led to a message, the strongest first.
+/// What led to a message, the strongest first, but for the last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Method {
     /// Our own queue ID in a `Received` header of the message that came back.
@@ -43,6 +43,8 @@ pub enum Method {
     Header,
     /// The only message of late to that recipient.
     Recipient,
+    /// A signed token in its envelope sender: the strongest. What is stored counts from the top.
+    Verp,
 }
 
 impl Method {
@@ -55,6 +57,7 @@ impl Method {
             Self::MessageId => "message_id",
             Self::Header => "header",
             Self::Recipient => "recipient",
+            Self::Verp => "verp",
         }
     }
 }

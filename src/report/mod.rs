@@ -2,8 +2,11 @@
 //! (`outbound.bounced`, `outbound.deferred` with `async`).
 //!
 //! * [`Desk::take`] does all of it for one mail, and answers when what came of it is durable;
+//! * `logs` — whether the logs are read that may tell of its message;
 //! * `claim` — what a report says of each recipient;
+//! * `stories` — what is known of messages, and how they are looked for;
 //! * `story` — which message that is about, by what the store holds;
+//! * `verp` — which message that is by a token that its sender signed;
 //! * `trust` — whether it is shown who says it;
 //! * `tell` — the events.
 //!
@@ -15,27 +18,35 @@
 //! may be believed; no message is changed or ended by one.
 
 mod claim;
+mod logs;
+mod stories;
 mod story;
 mod tell;
 #[cfg(test)]
 mod tests;
 mod trust;
+pub mod verp;
 
-use std::{fmt::Debug, future::Future, sync::Arc};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use mailherald_parsers::report::{self, Content, Report};
+use tokio::sync::Semaphore;
 
 use crate::{
     clock::SharedClock,
     config::{Reports, Unmatched},
-    event::{Correlation, Event, MessageUid},
-    search::{Search, Wanted},
+    event::Event,
+    limits::{REPORT_PATIENCE, REPORT_PATIENCE_OF_PIPES, REPORTS_READ},
     writer::{Stopped, WriterHandle},
 };
 
+pub use logs::Logs;
+pub use stories::{Clue, Stories};
+
 use claim::Claim;
 use story::Story;
+use verp::Signed;
 
 /// A report that is older tells nothing that anybody could still use.
 const OLDEST_S: i64 = 60 * 86_400;
@@ -43,74 +54,29 @@ const OLDEST_S: i64 = 60 * 86_400;
 /// Clocks of other hosts may be ahead by so much.
 const AHEAD_S: i64 = 3_600;
 
-/// What is known of messages.
-pub trait Stories: Clone + Debug + Send + Sync + 'static {
-    /// Events about mail, the newest first, at most `limit`. It sees what is durable.
-    fn events(
-        &self,
-        clue: Clue,
-        limit: usize,
-    ) -> impl Future<Output = Result<Vec<Event>, Stopped>> + Send;
-}
-
-/// What an event is looked for by.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Clue {
-    /// Queue ID of its message.
-    QueueId(String),
-    /// Message-ID of its message, without brackets.
-    MessageId(String),
-    /// Its recipient, in whatever case, and the time from which on it happened, microseconds.
-    Recipient(String, i64),
-    /// Its message, and the recipient.
-    Message(MessageUid, String),
-}
-
-impl Stories for Search {
-    async fn events(&self, clue: Clue, limit: usize) -> Result<Vec<Event>, Stopped> {
-        let page = self.find(Wanted { limit, ..clue.wanted() }).await.map_err(|error| {
-            tracing::warn!(%error, "a report waits: nothing can be looked up");
-            Stopped
-        })?;
-        Ok(page.events.into_iter().map(|(_, event)| event).collect())
-    }
-}
-
-impl Clue {
-    fn wanted(self) -> Wanted {
-        let any = Wanted::default();
-        match self {
-            Self::QueueId(id) => Wanted { queue_id: Some(id), ..any },
-            Self::MessageId(id) => Wanted { message_id: Some(id), ..any },
-            Self::Recipient(to, since_us) => {
-                Wanted { to: Some(to), since_us: Some(since_us), ..any }
-            }
-            Self::Message(uid, to) => Wanted { uid: Some(uid), to: Some(to), ..any },
-        }
-    }
-
-    /// Is that event looked for?
-    #[cfg(test)]
-    fn fits(&self, event: &Event) -> bool {
-        let data = &event.data;
-        let is_to = |name: &str| {
-            let own = [&data.to, &data.orig_to].into_iter().flatten();
-            own.into_iter().any(|to| to.eq_ignore_ascii_case(name))
-        };
-        match self {
-            Self::QueueId(id) => data.queue_id.as_deref() == Some(id),
-            Self::MessageId(id) => data.message_id.as_deref().map(story::bare) == Some(id),
-            Self::Recipient(to, since_us) => event.at_us >= *since_us && is_to(to),
-            Self::Message(uid, to) => data.uid == *uid && is_to(to),
-        }
-    }
-}
-
 /// Where reports are brought.
 #[derive(Debug, Clone)]
 pub struct Desk<S> {
     reader: Reader<S>,
+    logs: Logs,
     writer: WriterHandle,
+    /// For mail that is being read: what a stranger wrote may say much in few bytes.
+    places: Arc<Semaphore>,
+}
+
+/// Why a mail was not taken in: it is to be brought again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotTaken {
+    /// The daemon is ending, or can take nothing in now.
+    Stopped,
+    /// What it is about is not known yet, and the logs are not read that may tell of it.
+    Early,
+}
+
+impl From<Stopped> for NotTaken {
+    fn from(_: Stopped) -> Self {
+        Self::Stopped
+    }
 }
 
 /// Reads mail, and changes nothing.
@@ -119,6 +85,21 @@ struct Reader<S> {
     settings: Arc<Reports>,
     stories: S,
     clock: SharedClock,
+}
+
+/// A report, and what is known of it.
+#[derive(Debug)]
+struct Case<'a> {
+    report: &'a Report,
+    story: Option<Story>,
+    /// An address in it that bears a token of ours.
+    signed: Option<&'a Signed<'a>>,
+    /// It is shown who wrote it.
+    is_proven: bool,
+    /// Whoever brings it is believed to bring what came.
+    may_be_trusted: bool,
+    /// When it was written.
+    at: Timestamp,
 }
 
 /// What came of a mail.
@@ -147,6 +128,8 @@ pub enum Passed {
     NotFailed,
     /// It was written too long ago.
     TooOld,
+    /// Our own mail server says it, whose log has told it.
+    Own,
     /// No message of ours was found that it is about.
     Unmatched,
     /// It may be forged, and such are not wanted.
@@ -164,6 +147,7 @@ impl Passed {
             Self::AuthFailure => "auth_failure",
             Self::NotFailed => "not_failed",
             Self::TooOld => "too_old",
+            Self::Own => "own",
             Self::Unmatched => "unmatched",
             Self::Untrusted => "untrusted",
         }
@@ -173,23 +157,69 @@ impl Passed {
 impl<S: Stories> Desk<S> {
     /// One that works by these settings.
     #[must_use]
-    pub fn new(settings: Reports, stories: S, writer: WriterHandle, clock: SharedClock) -> Self {
-        Self { reader: Reader { settings: Arc::new(settings), stories, clock }, writer }
+    pub fn new(
+        settings: Reports,
+        stories: S,
+        logs: Logs,
+        writer: WriterHandle,
+        clock: SharedClock,
+    ) -> Self {
+        let reader = Reader { settings: Arc::new(settings), stories, clock };
+        Self { reader, logs, writer, places: Arc::new(Semaphore::new(REPORTS_READ)) }
     }
 
-    /// Takes a whole mail, or its beginning. Whoever brings one that no verifier has seen does not
-    /// let it be trusted. Durable when it answers.
+    /// Takes a whole mail, or its beginning, from somebody who can bring it again. Whoever brings one
+    /// that no verifier has seen does not let it be trusted. Durable when it answers.
     ///
     /// # Errors
-    /// [`Stopped`] when the daemon is ending, or can take nothing in now: the mail is to be brought
-    /// again.
-    pub async fn take(&self, mail: &[u8], may_be_trusted: bool) -> Result<Outcome, Stopped> {
-        let mut outcome = self.reader.read(mail, may_be_trusted).await?;
-        if outcome.lacks_a_message() {
-            // Lines that tell of it may just have been read.
-            self.writer.flush().await?;
-            outcome = self.reader.read(mail, may_be_trusted).await?;
+    /// [`NotTaken`]: the mail is to be brought again.
+    pub async fn take(&self, mail: &[u8], may_be_trusted: bool) -> Result<Outcome, NotTaken> {
+        if let Some(outcome) = self.take_known(mail, may_be_trusted).await? {
+            return Ok(outcome);
         }
+        let is_read = self.logs.read_up_to_now(REPORT_PATIENCE_OF_PIPES).await;
+        self.writer.flush().await?;
+        if is_read {
+            return Ok(self.take_as_it_is(mail, may_be_trusted).await?);
+        }
+        self.take_known(mail, may_be_trusted).await?.ok_or(NotTaken::Early)
+    }
+
+    /// Takes one that a milter saw, and that nobody will bring again. Durable when it answers.
+    ///
+    /// # Errors
+    /// [`Stopped`] as for [`NotTaken::Stopped`].
+    pub async fn take_now_or_never(&self, mail: &[u8]) -> Result<Outcome, Stopped> {
+        if let Some(outcome) = self.take_known(mail, true).await? {
+            return Ok(outcome);
+        }
+        self.logs.read_up_to_now(REPORT_PATIENCE).await;
+        self.writer.flush().await?;
+        self.take_as_it_is(mail, true).await
+    }
+
+    /// Takes it in unless it is about a message that is not known: whoever waits for that keeps nothing
+    /// but the mail.
+    async fn take_known(
+        &self,
+        mail: &[u8],
+        may_be_trusted: bool,
+    ) -> Result<Option<Outcome>, Stopped> {
+        let _place = self.places.acquire().await;
+        let outcome = self.reader.read(mail, may_be_trusted).await?;
+        if outcome.lacks_a_message() {
+            return Ok(None);
+        }
+        self.keep(outcome).await.map(Some)
+    }
+
+    async fn take_as_it_is(&self, mail: &[u8], may_be_trusted: bool) -> Result<Outcome, Stopped> {
+        let _place = self.places.acquire().await;
+        let outcome = self.reader.read(mail, may_be_trusted).await?;
+        self.keep(outcome).await
+    }
+
+    async fn keep(&self, mut outcome: Outcome) -> Result<Outcome, Stopped> {
         let events = outcome.told.into_iter().map(|(event, _)| event).collect();
         outcome.told = self.writer.report(events).await?;
         outcome.say();
@@ -210,10 +240,22 @@ impl<S: Stories> Reader<S> {
             Ok(claims) => claims,
             Err(passed) => return Ok(Outcome::passed(outcome.kind, passed)),
         };
-        let story = story::find(&self.stories, &report, &claims, &self.settings, at).await?;
-        let is_proven = may_be_trusted && trust::is_proven(&report.head, &self.settings);
+        let signed = verp::find(&report, &self.settings.verp_keys, self.clock.now());
+        let story =
+            story::find(&self.stories, &report, &claims, &signed, &self.settings, at).await?;
+        if story::is_told_by_the_log(&self.stories, story.as_ref(), &report).await? {
+            return Ok(Outcome::passed(outcome.kind, Passed::Own));
+        }
+        let case = Case {
+            report: &report,
+            story,
+            signed: signed.first(),
+            is_proven: may_be_trusted && trust::is_proven(&report.head, &self.settings),
+            may_be_trusted,
+            at,
+        };
         for claim in &claims {
-            match self.event(&report, claim, story.as_ref(), is_proven, at).await? {
+            match self.event(&case, claim).await? {
                 Ok(event) => outcome.told.push((event, true)),
                 Err(passed) => outcome.passed.push((passed, claim.recipient().map(str::to_owned))),
             }
@@ -224,37 +266,33 @@ impl<S: Stories> Reader<S> {
     /// The event of a claim, or why there is none.
     async fn event(
         &self,
-        report: &Report,
+        case: &Case<'_>,
         claim: &Claim<'_>,
-        story: Option<&Story>,
-        is_proven: bool,
-        at: Timestamp,
     ) -> Result<Result<Event, Passed>, Stopped> {
         if claim.is_uneventful() {
             return Ok(Err(Passed::NotFailed));
         }
-        let found = match story {
+        let found = match &case.story {
             Some(story) => Some(story::recipient(&self.stories, story, claim).await?),
             None => None,
         };
-        if found.is_none() && !self.tells_unmatched(claim) {
+        if found.is_none() && !self.tells_unmatched(case, claim) {
             return Ok(Err(Passed::Unmatched));
         }
-        let correlation = found.as_ref().map(|found| found.correlation);
-        let is_recipient_known = found.as_ref().is_some_and(|found| found.is_recipient_known);
-        let trusted = is_proven
-            && is_recipient_known
-            && correlation.is_some_and(|Correlation { method, .. }| trust::may_prove(method));
+        let trusted = found
+            .as_ref()
+            .is_some_and(|found| trust::is_trusted(found, case.is_proven, case.may_be_trusted));
         if self.settings.trusted_only && !trusted {
             return Ok(Err(Passed::Untrusted));
         }
-        Ok(Ok(tell::event(report, claim, found, trusted, at)))
+        Ok(Ok(tell::event(case, claim, found, trusted)))
     }
 
-    fn tells_unmatched(&self, claim: &Claim<'_>) -> bool {
+    /// What bears a token of ours answers nothing that a stranger sent.
+    fn tells_unmatched(&self, case: &Case<'_>, claim: &Claim<'_>) -> bool {
         match self.settings.unmatched {
             Unmatched::All => true,
-            Unmatched::Complaints => claim.is_complaint(),
+            Unmatched::Complaints => claim.is_complaint() || case.signed.is_some(),
             Unmatched::None => false,
         }
     }

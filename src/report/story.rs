@@ -1,5 +1,6 @@
-//! Which message a report is about: by our own queue ID, by the sender's envelope id, by Message-ID, by
-//! a configured header, by the recipient alone; the first that leads to a message of ours counts.
+//! Which message a report is about: by a token that its sender signed, by our own queue ID, by the
+//! sender's envelope id, by Message-ID, by a configured header, by the recipient alone; the first that
+//! leads to a message of ours counts.
 //!
 //! A report is about one message, so it is found once, and then its recipients. Only outbound messages
 //! are looked for, by their events, which have all that an event of a report repeats.
@@ -7,7 +8,7 @@
 use jiff::Timestamp;
 use mailherald_parsers::report::{Content, Report};
 
-use super::{Clue, Stories, claim::Claim};
+use super::{Clue, Stories, claim::Claim, verp::Signed};
 use crate::{
     config::Reports,
     event::{Confidence, Correlation, Event, MessageUid, Method, Service},
@@ -16,6 +17,9 @@ use crate::{
 
 /// Events looked at of one message, or of one recipient.
 const EVENTS: usize = 50;
+
+/// Events looked at of a message that its sender signed: all that one recipient can have in five days.
+const SIGNED_EVENTS: usize = 500;
 
 /// Recipients that a message is looked for by, of one report.
 const RECIPIENTS: usize = 5;
@@ -34,6 +38,8 @@ pub(super) struct Story {
     is_confirmed: bool,
     /// An event of it, of whichever recipient.
     event: Event,
+    /// What led to it leads to no other recipient.
+    is_to_one: bool,
 }
 
 /// What is known of a recipient of that message.
@@ -44,6 +50,8 @@ pub(super) struct Found {
     pub(super) event: Event,
     /// It is one of the message's recipients.
     pub(super) is_recipient_known: bool,
+    /// The message has only this one.
+    pub(super) is_to_one: bool,
 }
 
 /// The message, if it is found.
@@ -51,9 +59,13 @@ pub(super) async fn find(
     stories: &impl Stories,
     report: &Report,
     claims: &[Claim<'_>],
+    signed: &[Signed<'_>],
     settings: &Reports,
     at: Timestamp,
 ) -> Result<Option<Story>, Stopped> {
+    if let Some(story) = by_token(stories, signed).await? {
+        return Ok(Some(story));
+    }
     if let Some(story) = by_queue_id(stories, report).await? {
         return Ok(Some(story));
     }
@@ -82,17 +94,41 @@ pub(super) async fn recipient(
             return Ok(story.found(event, true));
         }
     }
-    let event = story.event.clone();
     // Whoever else is named, there is only one.
-    let is_only_one = event.data.nrcpt == Some(1) && event.data.to.is_some();
-    Ok(story.found(event, is_only_one))
+    Ok(story.found(story.event.clone(), story.is_to_one))
+}
+
+/// Does our own mail server say it? A notification of Postfix names its message as the log does, which has
+/// told what became of that.
+pub(super) async fn is_told_by_the_log(
+    stories: &impl Stories,
+    story: Option<&Story>,
+    report: &Report,
+) -> Result<bool, Stopped> {
+    let (Some(story), Content::Delivery(delivery)) = (story, &report.content) else {
+        return Ok(false);
+    };
+    let Some(queue_id) = delivery.postfix_queue_id.clone() else { return Ok(false) };
+    let events = outbound(stories.events(Clue::QueueId(queue_id), EVENTS).await?);
+    Ok(events.iter().any(|event| event.data.uid == story.event.data.uid))
 }
 
 impl Story {
+    /// The message of one of the events that were found, by what led to all of them.
+    fn of(method: Method, is_confirmed: bool, event: &Event, all: &[Event]) -> Self {
+        let to = event.data.to.as_deref();
+        let is_to_it = |other: &Event| {
+            let same = |name: &str| to.is_some_and(|to| to.eq_ignore_ascii_case(name));
+            other.data.nrcpt == Some(1) && other.data.to.as_deref().is_none_or(same)
+        };
+        let is_to_one = to.is_some() && all.iter().all(is_to_it);
+        Self { method, is_confirmed, event: event.clone(), is_to_one }
+    }
+
     fn found(&self, event: Event, is_recipient_known: bool) -> Found {
         let confidence = match self.method {
             Method::Recipient => Confidence::Low,
-            Method::QueueId | Method::EnvelopeId | Method::MessageId
+            Method::Verp | Method::QueueId | Method::EnvelopeId | Method::MessageId
                 if self.is_confirmed || is_recipient_known =>
             {
                 Confidence::High
@@ -100,8 +136,20 @@ impl Story {
             _ => Confidence::Medium,
         };
         let correlation = Correlation { method: self.method, confidence };
-        Found { correlation, event, is_recipient_known }
+        Found { correlation, event, is_recipient_known, is_to_one: self.is_to_one }
     }
+}
+
+/// A token stands for one message; one that was used for several stands for none.
+async fn by_token(stories: &impl Stories, signed: &[Signed<'_>]) -> Result<Option<Story>, Stopped> {
+    for Signed { token, .. } in signed {
+        let events = outbound(stories.events(Clue::SenderToken(*token), SIGNED_EVENTS).await?);
+        let Some(event) = events.first() else { continue };
+        if events.iter().all(|other| other.data.uid == event.data.uid) {
+            return Ok(Some(Story::of(Method::Verp, true, event, &events)));
+        }
+    }
+    Ok(None)
 }
 
 /// One of the servers that had the message may be ours, and call it by a name that we know. Another
@@ -114,8 +162,8 @@ async fn by_queue_id(stories: &impl Stories, report: &Report) -> Result<Option<S
         let is_same = |event: &&Event| same_message_id(event, message_id) != Some(false);
         if let Some(event) = events.iter().find(is_same) {
             let is_confirmed = same_message_id(event, message_id) == Some(true);
-            let event = event.clone();
-            return Ok(Some(Story { method: Method::QueueId, is_confirmed, event }));
+            let all = of_message(&events, event);
+            return Ok(Some(Story::of(Method::QueueId, is_confirmed, event, &all)));
         }
     }
     Ok(None)
@@ -133,9 +181,8 @@ async fn by_message_id(
     let events = outbound(stories.events(Clue::MessageId(message_id), EVENTS).await?);
     // A sender may use one again, for another recipient.
     let is_named = |event: &&Event| claims.iter().any(|claim| is_to(event, claim));
-    let event = events.iter().find(is_named).or(events.first()).cloned();
-    let method = Method::MessageId;
-    Ok(event.map(|event| Story { method, is_confirmed: false, event }))
+    let event = events.iter().find(is_named).or(events.first());
+    Ok(event.map(|event| Story::of(Method::MessageId, false, event, &events)))
 }
 
 /// The newest events of the recipients that are named.
@@ -165,8 +212,8 @@ fn by_envelope_id(events: &[Event], report: &Report) -> Option<Story> {
             known == given || from_xtext(known) == given || known == from_xtext(given)
         })
     };
-    let event = events.iter().find(is_it)?.clone();
-    Some(Story { method: Method::EnvelopeId, is_confirmed: true, event })
+    let event = events.iter().find(is_it)?;
+    Some(Story::of(Method::EnvelopeId, true, event, &of_message(events, event)))
 }
 
 fn by_header(events: &[Event], report: &Report, settings: &Reports) -> Option<Story> {
@@ -176,19 +223,19 @@ fn by_header(events: &[Event], report: &Report, settings: &Reports) -> Option<St
         let given = event.data.given.iter().flat_map(|given| &given.metadata);
         given.into_iter().any(|(known, given)| known == name && given == value)
     };
-    let event = events.iter().find(is_it)?.clone();
-    Some(Story { method: Method::Header, is_confirmed: false, event })
+    let event = events.iter().find(is_it)?;
+    Some(Story::of(Method::Header, false, event, &of_message(events, event)))
 }
 
 /// The only message to that recipient.
 fn by_recipient(events: &[Event], at_us: i64) -> Option<Story> {
     let window = at_us - GUESSED_US..=at_us;
-    let mut events = events.iter().filter(|event| window.contains(&event.at_us));
-    let event = events.next()?;
+    let mut recent = events.iter().filter(|event| window.contains(&event.at_us));
+    let event = recent.next()?;
     let uid: MessageUid = event.data.uid;
-    let is_only_one = events.all(|other| other.data.uid == uid);
-    let event = event.clone();
-    is_only_one.then_some(Story { method: Method::Recipient, is_confirmed: false, event })
+    let is_only_one = recent.all(|other| other.data.uid == uid);
+    let story = || Story::of(Method::Recipient, false, event, &of_message(events, event));
+    is_only_one.then(story)
 }
 
 /// What happened to outbound messages; what another report said is no proof.
@@ -199,6 +246,11 @@ fn outbound(events: Vec<Event>) -> Vec<Event> {
             && event.data.hit.is_none()
     };
     events.into_iter().filter(is_ours).collect()
+}
+
+/// Those of the same message.
+fn of_message(events: &[Event], event: &Event) -> Vec<Event> {
+    events.iter().filter(|other| other.data.uid == event.data.uid).cloned().collect()
 }
 
 fn is_to(event: &Event, claim: &Claim<'_>) -> bool {

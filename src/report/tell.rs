@@ -1,13 +1,12 @@
 //! The event of a claim: what is known of the message and the recipient, and what the report says.
 
-use jiff::Timestamp;
 use mailherald_parsers::{
     report::{Action, Content, Feedback, RecipientStatus, Report},
     status::Dsn,
 };
 use smol_str::{SmolStr, ToSmolStr};
 
-use super::{claim::Claim, story::Found};
+use super::{Case, claim::Claim, story::Found};
 use crate::{
     event::{
         BounceType, Complaint, Event, EventData, EventId, EventType, MessageUid, Reported,
@@ -21,16 +20,16 @@ const RECIPE: [&[u8]; 2] = [b"v1", b"report"];
 
 /// Makes the event. Its id and its time depend on the report alone: one that comes twice is told once.
 pub(super) fn event(
-    report: &Report,
+    case: &Case<'_>,
     claim: &Claim<'_>,
     found: Option<Found>,
     trusted: bool,
-    at: Timestamp,
 ) -> Event {
+    let Case { report, at, .. } = *case;
     let correlation = found.as_ref().map(|found| found.correlation);
     let mut data = match found {
         Some(found) => of_message(found, claim),
-        None => of_report(report, claim),
+        None => of_report(case, claim),
     };
     let kind = match claim {
         Claim::Complaint(..) => EventType::OutboundComplaint,
@@ -80,13 +79,15 @@ fn of_message(found: Found, claim: &Claim<'_>) -> Box<EventData> {
 }
 
 /// What the report itself says of a message that nobody knows here.
-fn of_report(report: &Report, claim: &Claim<'_>) -> Box<EventData> {
+fn of_report(case: &Case<'_>, claim: &Claim<'_>) -> Box<EventData> {
+    let Case { report, signed, .. } = *case;
     let returned = report.returned.as_ref();
     let message_id = returned.and_then(|message| message.message_id.as_deref());
     let from = match &report.content {
         Content::Feedback(feedback) => feedback.mail_from.as_deref().map(kept),
         _ => None,
     };
+    let from = signed.map(|signed| kept(signed.address)).or(from);
     let parts = [origin(report), claim.recipient().unwrap_or_default().to_owned()];
     let parts = [RECIPE[0], RECIPE[1], parts[0].as_bytes(), parts[1].as_bytes()];
     let mut data = EventData {

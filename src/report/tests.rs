@@ -2,12 +2,17 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
+mod signed;
+
 use std::{fs, path::Path};
 
 use super::*;
 use crate::{
     clock::Clock,
-    event::{BounceCategory, BounceType, Confidence, EventData, EventType, Method, TimeQuality},
+    event::{
+        BounceCategory, BounceType, Confidence, EventData, EventType, MessageUid, Method,
+        TimeQuality,
+    },
 };
 
 /// When all samples were written.
@@ -274,6 +279,19 @@ async fn what_came_in_is_no_message_of_ours() {
     let mut known = message(1, &["eve@good.test"]);
     known[0].kind = EventType::InboundDelivered;
     assert_eq!(found(&only_event("arf_yahoo", known).await), None);
+}
+
+/// A mailbox of bounces that is piped in gets those of our own Postfix as well.
+#[tokio::test]
+async fn what_our_own_postfix_says_was_told_by_its_log() {
+    let mail = String::from_utf8(sample("dsn_postfix_failed")).unwrap();
+    let own =
+        mail.replace("X-Postfix-Queue-ID: 4jYB2m3kQpz4xQ7", "X-Postfix-Queue-ID: 4jYB2l5Zt8zmwBB");
+    assert_ne!(own, mail);
+    let known = message(1, &["eve@good.test"]);
+    let outcome = read_with(settings(), known.clone(), own.as_bytes()).await;
+    assert_eq!((outcome.told, outcome.passed), (vec![], vec![(Passed::Own, None)]));
+    assert_eq!(read_with(settings(), known, mail.as_bytes()).await.told.len(), 1);
 }
 
 #[tokio::test]

@@ -3,9 +3,13 @@
 //! A verifier on this host wrote down which domains are behind the mail ([`Head::authentication`]);
 //! one of them must be the writer's own. That says who the writer is, and not that the writer is
 //! right: whoever had the message may say something about it.
+//!
+//! Or the envelope sender was signed, of a message that only one recipient had: then it is one of those
+//! through whose hands it went.
 
 use mailherald_parsers::report::Head;
 
+use super::story::Found;
 use crate::{config::Reports, event::Method};
 
 /// Is one of the domains that a verifier of ours vouches for the domain of who wrote it?
@@ -30,9 +34,16 @@ fn is_same_family(one: &str, other: &str) -> bool {
     is_below(one, other) || is_below(other, one)
 }
 
-/// Does what led to the message show that the writer had it?
-pub(super) fn may_prove(method: Method) -> bool {
-    matches!(method, Method::QueueId | Method::EnvelopeId | Method::MessageId)
+/// May an event be believed, whose writer may be proven, and whose bringer may be trusted? What led to the
+/// message must show that the writer had it. That is enough where its sender signed it and only one
+/// recipient had it: nobody else has anything to say of it.
+pub(super) fn is_trusted(found: &Found, is_proven: bool, may_be_trusted: bool) -> bool {
+    let is_shown = match found.correlation.method {
+        Method::Verp => is_proven || (may_be_trusted && found.is_to_one),
+        Method::QueueId | Method::EnvelopeId | Method::MessageId => is_proven,
+        Method::Header | Method::Recipient => false,
+    };
+    is_shown && found.is_recipient_known
 }
 
 #[cfg(test)]

@@ -6,13 +6,22 @@ use tempfile::TempDir;
 
 use super::{Page, Search, SearchError, Wanted, among, find};
 use crate::{
-    event::{Event, EventData, EventId, EventType, MessageUid, TimeQuality},
+    event::{Event, EventData, EventId, EventType, MessageUid, SenderToken, TimeQuality},
     queue::filter::TypeSet,
     store::{ChunkBuilder, Commit, Key, Store, index::SegmentBuilder},
 };
 
 /// What events are about; few, so that many are about the same.
-const NAMES: [&str; 5] = ["a@x.test", "B@x.test", "b@X.test", "<m@x.test>", "c"];
+const NAMES: [&str; 8] = [
+    "a@x.test",
+    "B@x.test",
+    "b@X.test",
+    "<m@x.test>",
+    "c",
+    "a+058ik001081g81860s4epnfktm6e51qo@x.test",
+    "b+058IK001081G81860S4EPNFKTM6E51QO@y.test",
+    "a+058im001081g81860s41n2aqf8brmm1u@x.test",
+];
 const KINDS: [EventType; 3] =
     [EventType::OutboundDelivered, EventType::OutboundBounced, EventType::EndpointFailing];
 
@@ -43,7 +52,7 @@ fn event(number: u64, kind: usize, uid: u8, about: About) -> Event {
 }
 
 fn events() -> impl Strategy<Value = Vec<Event>> {
-    let one = (0..KINDS.len(), 0u8..4, prop::array::uniform5(0usize..7));
+    let one = (0..KINDS.len(), 0u8..4, prop::array::uniform5(0usize..10));
     prop::collection::vec(one, 0..120).prop_map(|all| {
         let numbered = (0..).zip(all);
         numbered.map(|(number, (kind, uid, about))| event(number, kind, uid, about)).collect()
@@ -114,7 +123,9 @@ fn wanted() -> impl Strategy<Value = Wanted> {
     let id = prop::option::weighted(0.1, 0u64..120);
     let time = || prop::option::weighted(0.2, 0i64..120_000);
     let kind = prop::option::weighted(0.2, prop::sample::select(&KINDS));
-    (names, uid, id, time(), time(), kind, 1usize..20).prop_map(
+    let tokens: Vec<_> = NAMES.iter().filter_map(|name| SenderToken::in_address(name)).collect();
+    let token = prop::option::weighted(0.2, prop::sample::select(tokens));
+    (names, uid, id, time(), time(), kind, token, 1usize..20).prop_map(
         |(
             (queue_id, message_id, to, from, user, domain),
             uid,
@@ -122,6 +133,7 @@ fn wanted() -> impl Strategy<Value = Wanted> {
             since_us,
             until_us,
             kind,
+            sender_token,
             limit,
         )| {
             let types = kind.map(|kind| {
@@ -138,6 +150,7 @@ fn wanted() -> impl Strategy<Value = Wanted> {
                 message_id,
                 to,
                 from,
+                sender_token,
                 user,
                 domain,
                 types,

@@ -1,7 +1,7 @@
 //! Which events are looked for.
 
 use crate::{
-    event::{Event, EventId, MessageUid},
+    event::{Event, EventId, MessageUid, SenderToken},
     queue::filter::TypeSet,
     store::index::{Term, bare},
 };
@@ -21,6 +21,8 @@ pub struct Wanted {
     pub to: Option<String>,
     /// From this envelope sender, in upper or lower case.
     pub from: Option<String>,
+    /// From an envelope sender with this token.
+    pub sender_token: Option<SenderToken>,
     /// Of this user.
     pub user: Option<String>,
     /// For recipients in this domain.
@@ -52,6 +54,9 @@ impl Wanted {
             && (is(self.to.as_deref(), data.to.as_deref(), str::eq_ignore_ascii_case)
                 || is(self.to.as_deref(), data.orig_to.as_deref(), str::eq_ignore_ascii_case))
             && is(self.from.as_deref(), data.from.as_deref(), str::eq_ignore_ascii_case)
+            && self.sender_token.is_none_or(|token| {
+                data.from.as_deref().and_then(SenderToken::in_address) == Some(token)
+            })
             && is(self.user.as_deref(), data.user.as_deref(), |a, b| a == b)
             && is(self.domain.as_deref(), data.domain.as_deref(), str::eq_ignore_ascii_case)
             && self.types.is_none_or(|types| types.contains(event.kind))
@@ -67,12 +72,14 @@ impl Wanted {
 
     /// What the index is asked for; without any, all events are looked through.
     pub(super) fn terms(&self) -> Vec<Term> {
+        let sender = self.from.as_deref().and_then(SenderToken::in_address);
         let terms = [
             self.id.map(Term::event),
             self.uid.map(Term::message),
             self.queue_id.as_deref().map(Term::queue_id),
             self.message_id.as_deref().map(Term::message_id),
             self.to.as_deref().map(Term::recipient),
+            self.sender_token.or(sender).as_ref().map(Term::sender_token),
         ];
         terms.into_iter().flatten().collect()
     }

@@ -16,6 +16,9 @@ pub struct Health {
     pub lag_bytes: u64,
     /// Since when there has always been something to read; None when all was read at the last look.
     pub behind_since: Option<Timestamp>,
+    /// When the latest look began after which all that was there is with the writer. None of a source
+    /// that does not look but is told.
+    pub read_at: Option<Timestamp>,
     /// Disk space of deleted files that are still held open.
     pub pinned_bytes: u64,
     /// What there was at its very first start is marked as its `start` rule says, or will be as soon
@@ -38,6 +41,14 @@ impl Health {
         let lag = self.behind_since.map_or(0, |since| now.as_second() - since.as_second());
         // The clock may have stepped back.
         u64::try_from(lag).unwrap_or(0)
+    }
+
+    /// Whatever was logged before `at` is with the writer.
+    pub(crate) fn has_read(&self, at: Timestamp) -> bool {
+        match self.read_at {
+            Some(read_at) => read_at >= at,
+            None => self.has_begun && self.behind_since.is_none(),
+        }
     }
 
     /// All is read.

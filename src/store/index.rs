@@ -18,7 +18,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{CodecError, Key, codec};
-use crate::event::{Event, EventId, MessageUid};
+use crate::event::{Event, EventId, MessageUid, SenderToken};
 
 /// Events of a segment at most. What is behind the last one has no index yet.
 pub const SEGMENT_EVENTS: u64 = 32_768;
@@ -54,6 +54,7 @@ enum Field {
     QueueId = 1,
     MessageId,
     Recipient,
+    SenderToken,
 }
 
 impl Term {
@@ -95,6 +96,12 @@ impl Term {
         Self(hasher.finalize())
     }
 
+    /// Events of messages whose envelope sender has that token.
+    #[must_use]
+    pub fn sender_token(token: &SenderToken) -> Self {
+        Self::of(Field::SenderToken, token.as_bytes())
+    }
+
     /// CRC-32: fast, and the same for ever. That it is easy to collide with costs a look at the event.
     fn of(field: Field, text: &[u8]) -> Self {
         let mut hasher = crc32fast::Hasher::new_with_initial(field as u32);
@@ -114,6 +121,7 @@ impl Term {
             data.message_id.as_deref().map(Self::message_id),
             data.to.as_deref().map(Self::recipient),
             data.orig_to.as_deref().map(Self::recipient),
+            data.from.as_deref().and_then(SenderToken::in_address).as_ref().map(Self::sender_token),
         ]
         .into_iter()
         .flatten()

@@ -28,7 +28,7 @@ const RECORDED_BOOT: &str = "270690bc2a104fdba2b4cf98c9c99d99";
 const EARLIER_BOOT: &str = "270690bc2a104fdba2b4cf98c9c99d98";
 
 /// A journal in the file `journal` beside it, which grows.
-const SCRIPT: &str = r#"#!/bin/sh
+pub(crate) const SCRIPT: &str = r#"#!/bin/sh
 cd "${0%/*}"
 echo "$*" >> asked
 cursor= follow= newest=
@@ -48,18 +48,18 @@ if test $follow; then exec tail -c +$((size + 1)) -f journal; fi
 "#;
 
 /// The boot that this machine is in, as the journal writes it.
-fn this_boot() -> String {
+pub(crate) fn this_boot() -> String {
     fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap().trim().replace('-', "")
 }
 
 /// The recorded entries, as if logged in that boot.
-fn entries_of(boot: &str) -> Vec<String> {
+pub(crate) fn entries_of(boot: &str) -> Vec<String> {
     let export = fs::read_to_string(EXPORT).unwrap().replace(RECORDED_BOOT, boot);
     export.trim_end().split("\n\n").map(|entry| format!("{entry}\n\n")).collect()
 }
 
 /// A host whose `journalctl` is scripted, with an empty journal.
-fn scripted() -> Host {
+pub(crate) fn scripted() -> Host {
     let host = Host::new();
     fs::create_dir(host.path("bin")).unwrap();
     host.append("bin/journal", "");
@@ -67,7 +67,7 @@ fn scripted() -> Host {
     host
 }
 
-fn install(host: &Host, script: &str) {
+pub(crate) fn install(host: &Host, script: &str) {
     let (draft, program) = (host.path("bin/draft"), host.path("bin/journalctl"));
     fs::write(&draft, script).unwrap();
     fs::set_permissions(&draft, Permissions::from_mode(0o755)).unwrap();
@@ -76,7 +76,7 @@ fn install(host: &Host, script: &str) {
     assert!(Command::new("cp").arg(draft).arg(program).status().unwrap().success());
 }
 
-fn run_scripted(host: &Host, config: &str) -> Program {
+pub(crate) fn run_scripted(host: &Host, config: &str) -> Program {
     let path = env::var("PATH").unwrap();
     let mut run = command(&["run", "--config", config]);
     run.env("PATH", format!("{}:{path}", host.text("bin")));
@@ -113,7 +113,7 @@ fn asked(host: &Host) -> String {
 /// `*` leaves out what only few want.
 const ALL: &str = "events = [\"*\", \"outbound.sending\"]";
 
-const FROM_BEGINNING: &str = "kind = \"journald\"\nstart = \"beginning\"";
+pub(crate) const FROM_BEGINNING: &str = "kind = \"journald\"\nstart = \"beginning\"";
 
 #[test]
 fn kill_9_loses_and_doubles_nothing_and_the_ids_are_those_of_a_replay() {

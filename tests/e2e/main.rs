@@ -29,6 +29,7 @@ mod receiver;
 mod recover;
 mod reload;
 mod replay;
+mod reports;
 mod rotation;
 mod run;
 mod search;

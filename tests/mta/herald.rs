@@ -172,6 +172,14 @@ impl Herald {
         (out.status.code(), serde_json::from_slice(&out.stdout).unwrap_or_default())
     }
 
+    /// An envelope sender as an application signs it, with the key that is configured.
+    pub(crate) fn sign(&self, address: &str) -> String {
+        let out = self.command(&["verp", "sign", address]).output();
+        let out = out.expect("the binary was built for this test");
+        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+        String::from_utf8(out.stdout).expect("an address is ASCII").trim().to_owned()
+    }
+
     /// All that the daemon wrote on stderr.
     pub(crate) fn said(&self) -> String {
         String::from_utf8_lossy(&fs::read(&self.messages).unwrap_or_default()).into_owned()

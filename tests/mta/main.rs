@@ -32,9 +32,11 @@ mod rotation;
 mod sasl;
 mod scenario;
 mod sigkill;
+mod signed;
 mod sink;
 mod smoke;
 mod spam_milter;
+mod spamassassin;
 mod wait;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};

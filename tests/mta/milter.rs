@@ -211,12 +211,42 @@ fn miltertest_has_everything_answered_and_nothing_refused() {
         }
         let mut world = World::new();
         world.start();
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/mta/milter.lua");
-        let socket = format!("socket={}", world.socket.display());
-        let run = Command::new("miltertest").args(["-s", script, "-D", &socket]).output();
-        let run = run.expect("it is on the search path");
-        let said = [&run.stdout[..], &run.stderr].concat();
-        assert!(run.status.success(), "{}", String::from_utf8_lossy(&said));
+        run_miltertest(&world, "milter.lua");
+    });
+}
+
+fn run_miltertest(world: &World, script: &str) {
+    let script = format!("{}/tests/mta/{script}", env!("CARGO_MANIFEST_DIR"));
+    let socket = format!("socket={}", world.socket.display());
+    let run = Command::new("miltertest").args(["-s", &script, "-D", &socket]).output();
+    let run = run.expect("it is on the search path");
+    let said = [&run.stdout[..], &run.stderr].concat();
+    assert!(run.status.success(), "{}: {}", run.status, String::from_utf8_lossy(&said));
+}
+
+/// The same of a milter that takes reports, and what becomes of those.
+#[test]
+fn miltertest_has_reports_taken_however_they_come_and_nothing_refused() {
+    isolated(|| {
+        if let Some(missing) = needs::missing_program(&["miltertest"]) {
+            return needs::skip(&missing);
+        }
+        let mut world = World::new();
+        world.herald.add("reports = true\n");
+        world.start();
+        run_miltertest(&world, "milter_reports.lua");
+        for server in ["old", "new"] {
+            for report in ["pieces", "folded", "long", "behind"] {
+                let to = format!("{server}-{report}@out.test");
+                let told = world.events_of(&to, "outbound.complaint");
+                let data = &told[0].body["data"];
+                let id = format!("{server}-{report}@good.test");
+                assert_eq!((told.len(), &data["report_message_id"]), (1, &id.into()), "{data}");
+            }
+        }
+        assert!(world.herald.stop().success(), "{}", world.herald.said());
+        let all = world.receiver.accepted("standard");
+        assert_eq!(all.len(), 8, "one that was never complete is told: {all:?}");
     });
 }
 

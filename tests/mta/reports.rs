@@ -4,6 +4,7 @@
 use std::{
     fs::{self, Permissions},
     os::unix::fs::PermissionsExt,
+    path::PathBuf,
 };
 
 use serde_json::{Value, json};
@@ -18,8 +19,11 @@ use crate::{
     namespace::isolated,
     needs,
     opendkim::{self, OpenDkim},
+    receiver::Request,
     sink::Answer,
-    spam_milter, wait,
+    spam_milter,
+    spamassassin::{self, SpamAssassin},
+    wait,
 };
 
 /// Sends a message of ours to that address, and gives it as it arrived there.
@@ -41,7 +45,7 @@ fn arrived(world: &World, to: &str, mail: &str) -> String {
 }
 
 /// One mail, dots doubled (RFC 5321 §4.5.2).
-fn say(client: &mut Client, from: &str, to: &str, mail: &str) {
+pub(crate) fn say(client: &mut Client, from: &str, to: &str, mail: &str) {
     client.step(&format!("MAIL FROM:<{from}>"), 250);
     client.step(&format!("RCPT TO:<{to}>"), 250);
     client.step("DATA", 354);
@@ -76,13 +80,13 @@ fn bounce(id: &str, about: &str, to: &str) -> String {
 }
 
 /// Sends a mail from elsewhere.
-fn bring(world: &World, from: &str, to: &str, mail: &str) {
+pub(crate) fn bring(world: &World, from: &str, to: &str, mail: &str) {
     say(&mut Client::connect(STRANGER, world.postfix.smtp()), from, to, mail);
 }
 
 /// The only event of that type for a recipient, and that of its arrival here. They are posted at the
 /// same time when both are new, and come in either order.
-fn told(world: &World, to: &str, kind: &str) -> (Value, Value) {
+pub(crate) fn told(world: &World, to: &str, kind: &str) -> (Value, Value) {
     let only = |kind: &str| {
         let all = world.events_of(to, kind);
         let of_kind: Vec<_> = all.iter().filter(|request| request.body["type"] == kind).collect();
@@ -148,7 +152,7 @@ fn reports_in_the_mail_become_events_of_the_messages_that_they_are_about() {
 
 /// A directory that everybody may look into, with the program and an alias that pipes into it; and the
 /// lines that have Postfix know the alias.
-fn with_alias() -> (TempDir, String) {
+pub(crate) fn with_alias() -> (TempDir, String) {
     let dir = tempfile::tempdir().expect("a temporary directory can be made");
     let everybody = Permissions::from_mode(0o755);
     fs::set_permissions(dir.path(), everybody).expect("the directory is ours");
@@ -193,6 +197,33 @@ fn an_alias_pipes_reports_in_and_mail_waits_while_nobody_takes_them() {
     });
 }
 
+#[test]
+fn a_bounce_of_our_own_postfix_that_an_alias_pipes_in_is_told_once() {
+    isolated(|| {
+        let (dir, lines) = with_alias();
+        let socket = dir.path().join("reports.sock");
+        let mut world = World::in_directory(dir, &lines);
+        world.herald.add(&format!("[reports]\nsocket = {socket:?}\nsocket_mode = \"0666\"\n"));
+        world.start();
+        let (from, to) = ("fbl@here.test", "nouser-a@out.test");
+        let mail = "From: <fbl@here.test>\r\nSubject: hello\r\n\r\nHello.\r\n";
+        say(&mut Client::connect(OURS, world.postfix.smtp()), from, to, mail);
+        let is_read = || world.herald.said().contains("why=\"own\"");
+        assert!(wait::until(LIMIT, is_read), "{}", world.herald.said());
+        let (data, _) = told(&world, to, "outbound.bounced");
+        assert_eq!(data["async"], Value::Null, "{data}");
+        assert!(world.herald.stop().success(), "{}", world.herald.said());
+    });
+}
+
+/// These lines, with milters on these sockets before ours.
+fn behind(sockets: &[PathBuf], lines: &str) -> String {
+    let before = sockets.iter().map(|path| format!("unix:{}, ", path.display()));
+    let before = before.collect::<Vec<_>>().concat();
+    assert!(lines.contains("smtpd_milters =\n"), "the shipped lines begin a list so");
+    lines.replacen("smtpd_milters =\n", &format!("smtpd_milters = {before}\n"), 1)
+}
+
 /// Milters before ours: a spam filter, and opendkim.
 struct Filters {
     _opendkim: OpenDkim,
@@ -208,11 +239,7 @@ impl Filters {
         let spam = dir.path().join("spam.sock");
         spam_milter::serve(&spam);
         let opendkim = OpenDkim::start(dir.path());
-        let before =
-            [spam, opendkim::socket(dir.path())].map(|path| format!("unix:{}, ", path.display()));
-        let before = before.concat();
-        assert!(lines.contains("smtpd_milters =\n"), "the shipped lines begin a list so");
-        let lines = lines.replacen("smtpd_milters =\n", &format!("smtpd_milters = {before}\n"), 1);
+        let lines = behind(&[spam, opendkim::socket(dir.path())], lines);
         let world = World::in_directory(dir, &lines);
         world.herald.add(
             "reports = true\nverdict_headers = [\"X-Spam-Status\"]\n\
@@ -284,6 +311,38 @@ fn the_word_of_an_earlier_spam_filter_counts_and_that_of_a_stranger_does_not() {
         assert_eq!(data["action"], "tagged");
         let told = world.events_of("games@here.test", "inbound.delivered");
         assert!(told.iter().all(|event| event.body["type"] != "inbound.spam"), "{told:?}");
+        assert!(world.herald.stop().success(), "{}", world.herald.said());
+    });
+}
+
+#[test]
+fn what_a_real_spamassassin_says_of_a_message_is_told_and_what_a_stranger_says_is_not() {
+    isolated(|| {
+        if let Some(missing) = needs::missing_program(&spamassassin::PROGRAMS) {
+            return needs::skip(&missing);
+        }
+        let dir = tempfile::tempdir().expect("a temporary directory can be made");
+        let everybody = Permissions::from_mode(0o755);
+        fs::set_permissions(dir.path(), everybody).expect("the directory is ours");
+        let _filter = SpamAssassin::start(dir.path());
+        let lines = behind(&[spamassassin::socket(dir.path())], &patient_lines());
+        let mut world = World::in_directory(dir, &lines);
+        world.herald.add("verdict_headers = [\"X-Spam-Status\"]\n");
+        world.start();
+        let forged = "X-Spam-Status: Yes, score=99 required=5 tests=FORGED\r\n";
+        let mail = |text: &str| {
+            format!("{forged}From: <eve@good.test>\r\nSubject: hello\r\n\r\n{text}\r\n")
+        };
+        bring(&world, "eve@good.test", "games@here.test", &mail("Hello."));
+        let told = world.events_of("games@here.test", "inbound.delivered");
+        bring(&world, "eve@good.test", "inbox@here.test", &mail("Buy cheap pills."));
+        let all = world.events_of("inbox@here.test", "inbound.spam");
+        let found = all.iter().find(|event| event.body["type"] == "inbound.spam");
+        let data = &found.expect("it was waited for").body["data"];
+        assert_eq!((&data["score"], &data["rules"]), (&json!(9.9), &json!("PILLS")), "{data}");
+        let is_spam = |event: &Request| event.body["type"] == "inbound.spam";
+        assert!(!told.iter().any(is_spam), "{told:?}");
+        assert!(!world.events_of("games@here.test", "inbound.delivered").iter().any(is_spam));
         assert!(world.herald.stop().success(), "{}", world.herald.said());
     });
 }

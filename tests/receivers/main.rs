@@ -17,6 +17,7 @@ mod herald;
 mod recorder;
 mod sdk;
 mod servers;
+mod signed;
 
 use std::{collections::BTreeSet, env, path::Path};
 

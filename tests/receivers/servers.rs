@@ -45,7 +45,7 @@ pub(crate) fn missing() -> Option<String> {
 }
 
 /// Where `cargo xtask test` puts what `contrib/receivers` depends on.
-fn libraries() -> PathBuf {
+pub(crate) fn libraries() -> PathBuf {
     PathBuf::from(env!("CARGO_TARGET_TMPDIR")).with_file_name("receivers")
 }
 

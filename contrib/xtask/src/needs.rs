@@ -18,7 +18,7 @@ use anyhow::{Context, Result, bail};
 use crate::{receivers, run};
 
 /// A program, and the Debian package that has it.
-const PROGRAMS: [(&str, &str); 17] = [
+const PROGRAMS: [(&str, &str); 20] = [
     ("postfix", "postfix"),
     ("ip", "iproute2"),
     ("unshare", "util-linux"),
@@ -36,6 +36,9 @@ const PROGRAMS: [(&str, &str); 17] = [
     ("opendkim-genkey", "opendkim-tools"),
     ("promtool", "prometheus"),
     ("curl", "curl"),
+    ("spamass-milter", "spamass-milter"),
+    ("spamc", "spamc"),
+    ("spamd", "spamd"),
 ];
 
 /// Writes journal files; it is not on the search path.

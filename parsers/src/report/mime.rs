@@ -2,7 +2,7 @@
 
 use mail_parser::{Addr, DateTime, Message, MessageParser, MimeHeaders};
 
-use super::{Authentication, Head, authentication, block, text};
+use super::{Authentication, Head, address, authentication, block, text};
 
 /// A multipart is looked into when it stands in so many others at most: lists and scanners wrap a
 /// report in one or two.
@@ -13,6 +13,9 @@ const PARTS: usize = 32;
 
 /// Headers that say what servers on the way found out.
 const AUTHENTICATIONS: usize = 16;
+
+/// Headers of each kind that say to whom it was delivered.
+const RECIPIENTS: usize = 8;
 
 /// What was found.
 #[derive(Debug)]
@@ -190,11 +193,14 @@ fn head(mail: &[u8]) -> Head {
     let authentication = fields.all("authentication-results").take(AUTHENTICATIONS);
     let authentication: Vec<Authentication> =
         authentication.filter_map(authentication::read).collect();
+    let delivered = ["x-original-to", "delivered-to"].into_iter();
+    let delivered = delivered.flat_map(|name| fields.all(name).take(RECIPIENTS));
     Head {
         message_id: parsed.message_id().map(|id| text(id.as_bytes())),
         written_at: parsed.date().filter(|date| date.is_valid()).map(DateTime::to_timestamp),
         from: from.map(|from| text(from.as_bytes())),
         authentication,
+        delivered_to: delivered.filter_map(address).collect(),
     }
 }
 
@@ -213,6 +219,15 @@ mod tests {
         assert_eq!(parts("--x\na\n--xy\n -- x\n--x"), ["a\n--xy\n -- x", ""]);
         assert_eq!(parts("--x\ncut off"), ["cut off"]);
         assert_eq!(parts("nothing"), [""; 0]);
+    }
+
+    #[test]
+    fn to_whom_it_was_delivered_is_read_and_bounded() {
+        let to = |headers: &str| head(headers.as_bytes()).delivered_to;
+        let both = "Delivered-To: <b@c.test>\nX-Original-To: a+x@c.test\nTo: d@c.test\n\n";
+        assert_eq!(to(both), ["a+x@c.test", "b@c.test"]);
+        let many = "X-Original-To: a@c.test\n".repeat(100);
+        assert_eq!(to(&many).len(), RECIPIENTS);
     }
 
     #[test]

@@ -55,6 +55,9 @@ pub struct Head {
     /// What servers on its way found out about its sender, newest first. Anybody can write such a
     /// header: only those of a server that one trusts, and that removes forged ones, mean anything.
     pub authentication: Vec<Authentication>,
+    /// To whom it was delivered, by `X-Original-To` and `Delivered-To`: what the server of its
+    /// recipient writes, and anybody else can.
+    pub delivered_to: Vec<String>,
 }
 
 /// What a report says.

@@ -188,7 +188,9 @@ fn start(dir: &Path, grounds: &Grounds) -> (Desk, Working) {
     let (mut writer, handle) = Writer::new(setup, inbox).unwrap();
     let working = tokio::spawn(async move { writer.work().await });
     let (writer, now) = (handle.clone(), clock.now());
-    let reports = report::Desk::new(Reports::default(), search.clone(), writer, Arc::clone(&clock));
+    let logs = report::Logs::new([], Arc::clone(&clock), CancellationToken::new());
+    let (settings, known) = (Reports::default(), search.clone());
+    let reports = report::Desk::new(settings, known, logs, writer, Arc::clone(&clock));
     let desk = Desk {
         sources: Vec::new().into(),
         logs: Vec::new().into(),

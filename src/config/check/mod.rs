@@ -36,6 +36,7 @@ use super::{
 use crate::{limits::ATTEMPTS_AT_ONCE, secret::Sealing};
 use journal::Maillog;
 
+pub(crate) use reports::{MAKE_KEY, verp_key};
 pub use secret_file::SecretFileError;
 pub(crate) use secret_file::read as read_secret_file;
 
@@ -52,12 +53,20 @@ pub(super) fn check(
 ) -> Option<Config> {
     let state_dir = state_dir(raw.state_dir, problems);
     let concurrency = concurrency(raw.concurrency.as_ref(), problems);
+    let said = raw.store.as_ref().and_then(|store| store.value.retain.as_ref());
+    let said = said.map(|at| at.span.clone());
     let store = store::check(raw.store.map(|store| store.value), problems);
+    if purpose == Purpose::Check {
+        let asked = reports::asked_for(raw.source.as_ref(), raw.reports.as_ref());
+        reports::warn_of_short_memory(asked, said, store.retention.events.age, problems);
+    }
     let raw_mail = raw.mail.map(|mail| mail.value);
     let may_ask = raw_mail.as_ref().is_none_or(mail::may_ask_postfix);
     let mut mail = mail::check(raw_mail, problems);
     mail.routes = route::check(raw.route, problems);
-    let reports = reports::check(raw.reports.map(|at| at.value), &mail.headers, problems);
+    let may_read_secrets = purpose != Purpose::DryRun;
+    let raw_reports = raw.reports.map(|at| at.value);
+    let reports = reports::check(raw_reports, &mail.headers, may_read_secrets, problems);
     let maillog = || if may_ask { journal::maillog() } else { Maillog::Unknown };
     let api = api::check(raw.api.map(|api| api.value), purpose, problems);
     let own = api.as_ref().map(|api| api.address);

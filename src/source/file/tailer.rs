@@ -80,6 +80,8 @@ impl Tailer {
         health: HealthSender,
     ) -> Result<Self, SourceError> {
         scan::check(&source.include)?;
+        // Nothing was looked at.
+        health.send_modify(|health| health.read_at = Some(Timestamp::MIN));
         Ok(Self {
             source: source.index,
             complaints: Complaints::new(&source.name),
@@ -145,6 +147,9 @@ impl Tailer {
             flow
         };
         self.tally = tally;
+        if flow.is_continue() {
+            self.health.send_modify(|health| health.read_at = Some(self.began_at));
+        }
         flow
     }
 

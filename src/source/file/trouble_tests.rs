@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use jiff::Timestamp;
 use tempfile::TempDir;
 
 use super::{testing::Bench, *};
@@ -305,6 +306,28 @@ fn row_37_while_the_lines_wait_the_source_is_behind_since_the_look_that_found_th
     }
     bench.round();
     assert_eq!((bench.health().behind_since, bench.health().lag_bytes), (None, 0));
+}
+
+/// Whoever waits for it finds all that was there when the round began with the writer.
+#[test]
+fn row_37_a_round_counts_once_its_last_lines_are_taken() {
+    let mut bench = Bench::from_beginning();
+    assert_eq!(bench.health().read_at, Some(Timestamp::MIN));
+    bench.append("mail.log", "a\n");
+    let begun = crate::clock::Clock::now(&*bench.clock);
+    let told = bench.tailer.health.subscribe();
+    let mut taken = 0;
+    let mut take = |batch: Batch| {
+        assert_eq!(told.borrow().read_at, Some(Timestamp::MIN));
+        taken += batch.lines.len();
+        ControlFlow::Continue(())
+    };
+    assert!(bench.tailer.round(&mut take).is_continue());
+    assert_eq!((bench.health().read_at, taken), (Some(begun), 1));
+    bench.append("mail.log", "b\n");
+    bench.pass_time(Duration::from_mins(2));
+    assert!(bench.tailer.round(&mut |_| ControlFlow::Break(())).is_break());
+    assert_eq!(bench.health().read_at, Some(begun), "nobody took them");
 }
 
 #[test]

@@ -12,10 +12,10 @@ use std::sync::{
 
 use tokio::sync::mpsc::{self, Receiver, Sender};
 
-use crate::limits;
+use crate::{event::SenderToken, limits};
 
 /// Headers that are needed to read a report, lower case.
-const HEADERS: [&str; 7] = [
+const HEADERS: [&str; 8] = [
     "authentication-results",
     "content-transfer-encoding",
     "content-type",
@@ -23,10 +23,14 @@ const HEADERS: [&str; 7] = [
     "from",
     "message-id",
     "mime-version",
+    "x-original-to",
 ];
 
 /// Bytes of those headers of one mail.
 const HEAD_BYTES: usize = 8 * 1024;
+
+/// Bytes of them up to which there is room for a further recipient.
+const SIGNED_BYTES: usize = 2 * 1024;
 
 /// Content types of reports (RFC 6522, RFC 5965).
 const TYPES: [&[u8]; 2] = [b"multipart/report", b"message/feedback-report"];
@@ -111,6 +115,16 @@ impl Capturing {
         let room = Room::of(&sender);
         let (head, body) = (Vec::new(), Vec::new());
         Self { sender, head, is_report: false, body, room, is_dropped: false }
+    }
+
+    /// A recipient. One that its sender may have signed says which message a report is about.
+    pub(super) fn recipient(&mut self, address: &[u8]) {
+        let signed = str::from_utf8(address).ok().filter(|address| {
+            SenderToken::in_address(address).is_some() && !address.contains(char::is_control)
+        });
+        if let Some(address) = signed.filter(|_| self.head.len() < SIGNED_BYTES) {
+            self.header(b"X-Original-To", address.as_bytes());
+        }
     }
 
     /// A header of the mail, with its folds.
@@ -199,6 +213,26 @@ mod tests {
         assert_eq!(report(&mut capturing, b"--x\r\n"), Capture::Given);
         let mail = inbox.try_recv().unwrap().mail;
         assert_eq!(mail, b"Content-type: Multipart/Report; boundary=x\r\n\r\n--x\r\n");
+    }
+
+    #[test]
+    fn recipients_whom_a_sender_may_have_signed_stand_before_the_headers() {
+        let (sender, mut inbox) = captures();
+        let mut capturing = Capturing::new(sender);
+        let signed = format!("news+04{}@here.test", "0".repeat(30));
+        for recipient in ["inbox@here.test", &signed, &format!("{signed}\r\n")] {
+            capturing.recipient(recipient.as_bytes());
+        }
+        assert_eq!(report(&mut capturing, b""), Capture::Given);
+        let mail = inbox.try_recv().unwrap().mail;
+        let expected = format!(
+            "X-Original-To: {signed}\r\nContent-type: Multipart/Report; boundary=x\r\n\r\n"
+        );
+        assert_eq!(mail, expected.as_bytes());
+        for _ in 0..1_000 {
+            capturing.recipient(signed.as_bytes());
+        }
+        assert!(capturing.head.len() < HEAD_BYTES / 2, "there is room for the headers");
     }
 
     #[test]

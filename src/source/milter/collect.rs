@@ -177,6 +177,9 @@ impl Collector {
     }
 
     fn recipient(&mut self, address: &[u8]) {
+        if let Some(capturing) = &mut self.capturing {
+            capturing.recipient(address);
+        }
         let message = &mut self.message;
         let fits = message.recipients.len() < RECIPIENTS
             && self.recipient_bytes + address.len() <= RECIPIENT_BYTES;

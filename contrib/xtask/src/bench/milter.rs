@@ -1,6 +1,7 @@
 //! `cargo xtask bench milter`: what our milter adds to the time that Postfix takes for a message.
 //!
-//! One Postfix has three doors: without a milter, with ours over a unix socket, and with ours over TCP.
+//! One Postfix has several doors: without a milter, with ours over a unix socket and over TCP, and with
+//! one of ours that takes reports out of the mail; through the last and the first go reports as well.
 //! One client sends through them in turns, so that what else the machine does falls on all alike. All
 //! mail is discarded. Needs Postfix and root.
 
@@ -26,6 +27,17 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// Headers and bytes of a message: a usual one.
 const HEADERS: usize = 20;
 const BYTES: usize = 4096;
+
+const USUAL: &str = "Subject: a message of the usual size\r\n";
+
+const REPORT: &str = "Subject: a complaint\r\nMIME-Version: 1.0\r\n\
+Content-Type: multipart/report; report-type=feedback-report; boundary=b\r\n";
+
+/// Its body, up to the message that it returns, which nobody knows.
+const COMPLAINT: &str = "--b\r\nContent-Type: message/feedback-report\r\n\r\n\
+Feedback-Type: abuse\r\nUser-Agent: bench/1\r\nVersion: 1\r\n\r\n\
+--b\r\nContent-Type: message/rfc822\r\n\r\n\
+Message-ID: <nobody@sender.test>\r\n";
 
 const MAIN_CF: &str = "compatibility_level = 3.6
 queue_directory = @ROOT@/spool
@@ -77,7 +89,15 @@ socket_group = \"postfix\"
 [[source]]
 kind = \"milter\"
 listen = \"inet:127.0.0.1:@TCP@\"
+[[source]]
+kind = \"milter\"
+listen = \"unix:@ROOT@/spool/milter/reports.sock\"
+socket_group = \"postfix\"
+reports = true
 ";
+
+/// Milters among those.
+const MILTERS: usize = 3;
 
 /// On what.
 #[derive(Debug, clap::Args)]
@@ -98,6 +118,8 @@ struct Door {
     name: &'static str,
     port: u16,
     milter: Option<String>,
+    /// Through it go reports.
+    is_for_reports: bool,
     /// How much slower than without a milter it may be.
     at_most: Option<f64>,
     took: Vec<Duration>,
@@ -117,10 +139,11 @@ pub(crate) fn measure(options: &Options) -> Result<()> {
     let _herald = start_herald(&program, root)?;
     wait_for(|| doors.iter().all(|door| TcpStream::connect(("127.0.0.1", door.port)).is_ok()))?;
 
-    let message = message();
+    let (usual, report) = (message(USUAL, "Some text of a body"), message(REPORT, COMPLAINT));
     for turn in 0..=options.turns.max(1) {
         for door in &mut doors {
-            let took = send(door.port, options.messages.max(1), &message)?;
+            let message = if door.is_for_reports { &report } else { &usual };
+            let took = send(door.port, options.messages.max(1), message)?;
             // The first turn starts daemons.
             if turn > 0 {
                 door.took.extend(took);
@@ -156,13 +179,19 @@ impl Drop for Root {
 }
 
 fn doors(tcp: u16) -> Result<Vec<Door>> {
-    let door = |name, milter, at_most| -> Result<Door> {
-        Ok(Door { name, port: free_port()?, milter, at_most, took: Vec::new() })
+    let door = |name, milter: Option<&str>, is_for_reports, at_most| -> Result<Door> {
+        let (port, milter) = (free_port()?, milter.map(str::to_owned));
+        Ok(Door { name, port, milter, is_for_reports, at_most, took: Vec::new() })
     };
+    let (unix, taking) = ("unix:milter/milter.sock", "unix:milter/reports.sock");
+    let tcp = format!("inet:127.0.0.1:{tcp}");
     Ok(vec![
-        door("without a milter", None, None)?,
-        door("ours, unix socket", Some("unix:milter/milter.sock".to_owned()), Some(1.3))?,
-        door("ours, TCP", Some(format!("inet:127.0.0.1:{tcp}")), Some(2.0))?,
+        door("without a milter", None, false, None)?,
+        door("ours, unix socket", Some(unix), false, Some(1.3))?,
+        door("ours, TCP", Some(&tcp), false, Some(2.0))?,
+        door("ours, unix socket, reports", Some(taking), false, None)?,
+        door("a report, without", None, true, None)?,
+        door("a report, taken", Some(taking), true, None)?,
     ])
 }
 
@@ -244,7 +273,7 @@ fn start_herald(program: &Path, root: &Path) -> Result<Herald> {
         .with_context(|| format!("start {}", program.display()))?;
     let herald = Herald(child);
     let text = || fs::read_to_string(&said).unwrap_or_default();
-    wait_for(|| text().matches("the milter listens").count() == 2)
+    wait_for(|| text().matches("the milter listens").count() == MILTERS)
         .with_context(|| format!("mailherald said: {}", text()))?;
     Ok(herald)
 }
@@ -259,13 +288,14 @@ fn wait_for(mut is_there: impl FnMut() -> bool) -> Result<()> {
     Ok(())
 }
 
-fn message() -> String {
-    let mut text = "Subject: a message of the usual size\r\n".to_owned();
-    for number in 1..HEADERS {
+/// A message of the usual size with these headers among others.
+fn message(headers: &str, beginning: &str) -> String {
+    let mut text = headers.to_owned();
+    for number in headers.lines().count()..HEADERS {
         let header = format!("X-Header-{number}: some text of a header, as there are many\r\n");
         text += &header;
     }
-    text += "\r\n";
+    text = format!("{text}\r\n{beginning}\r\n");
     while text.len() < BYTES {
         text += "Some text of a body, which nobody will ever read. So it is not long.\r\n";
     }
@@ -320,13 +350,17 @@ fn print(doors: &mut [Door]) {
         let place = door.took.len() * percent / 100;
         door.took.get(place).map_or(0.0, |took| took.as_secs_f64() * 1e3)
     };
-    let floor = doors.first().map_or(0.0, |door| at(door, 50));
-    println!("{:<20} {:>8} {:>8} {:>9}", "MAIL to 250", "p50 ms", "p99 ms", "p50");
+    println!("{:<28} {:>8} {:>8} {:>9}", "MAIL to 250", "p50 ms", "p99 ms", "p50");
+    let mut floor = 0.0;
     for door in doors.iter() {
+        // What follows is held against the one without.
+        if door.milter.is_none() {
+            floor = at(door, 50);
+        }
         let ratio = format!("{:.2}x", at(door, 50) / floor);
         let target = door.at_most.map(|most| format!("  at most {most}x")).unwrap_or_default();
         println!(
-            "{:<20} {:>8.2} {:>8.2} {ratio:>9}{target}",
+            "{:<28} {:>8.2} {:>8.2} {ratio:>9}{target}",
             door.name,
             at(door, 50),
             at(door, 99)

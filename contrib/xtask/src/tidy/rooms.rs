@@ -47,7 +47,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         ],
     ),
     ("search", &["config", "event", "limits", "parse", "queue", "source", "store"]),
-    ("report", &["clock", "config", "event", "limits", "search", "writer"]),
+    ("report", &["clock", "config", "event", "limits", "search", "secret", "source", "writer"]),
     // Edges.
     (
         "api",
