@@ -124,7 +124,7 @@ pub const API_STRANGER_BURST: u32 = 20;
 /// the longest time.
 pub const API_CALLERS: usize = 1024;
 /// Reports are brought over so many connections at once, and no more.
-pub const REPORT_CONNECTIONS: usize = 32;
+pub const REPORT_CONNECTIONS: usize = 64;
 /// The head of a request to the control API comes within this time, from when it may begin; so long a
 /// connection may also wait for the next request. Longer than proxies keep theirs (60 s in nginx): who
 /// closes first must not be asked meanwhile.

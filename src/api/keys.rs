@@ -109,7 +109,7 @@ pub(super) async fn list(State(desk): State<Desk>) -> Json<Keys> {
 
 /// Makes a key. This answer is the only one that shows it.
 #[utoipa::path(post, path = "/v1/keys", operation_id = "create_key", tag = "keys",
-    request_body = NewKey,
+    request_body(content = NewKey, example = json!({ "name": "Grafana", "role": "read" })),
     responses((status = CREATED, body = MadeKey), Unusable, Conflicts, TooLarge, Refusals, Broken, Stopping))]
 pub(super) async fn create(
     State(desk): State<Desk>,

@@ -79,7 +79,9 @@ pub(super) async fn list(
 /// Its keys are those of a webhook of the configuration, but for those that name files or lead past
 /// the egress policy. A secret that is not given is made, and shown in this answer only.
 #[utoipa::path(post, path = "/v1/webhooks", operation_id = "create_webhook", tag = "webhooks",
-    request_body = WebhookKeys,
+    request_body(content = WebhookKeys, example = json!({
+        "url": "https://yourapp.com/webhooks/email",
+        "events": ["delivered", "bounced", "complained"], "secret": "your-webhook-secret" })),
     responses((status = CREATED, body = EditedWebhook), Unusable, Conflicts, TooLarge, Refusals, Broken, Stopping))]
 pub(super) async fn create(
     State(desk): State<Desk>,

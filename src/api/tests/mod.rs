@@ -11,6 +11,7 @@ mod intruders;
 mod jetemail;
 mod lettermint;
 mod owners;
+mod published;
 mod webhooks;
 
 use std::{net::SocketAddr, path::Path, sync::Arc};
