@@ -123,7 +123,13 @@ pub const API_STRANGER_BURST: u32 = 20;
 /// Callers whose rate is remembered; beyond it those are forgotten that have asked for nothing for
 /// the longest time.
 pub const API_CALLERS: usize = 1024;
-/// A connection to the TCP address of the control API over which nothing goes for so long is closed.
+/// Reports are brought over so many connections at once, and no more.
+pub const REPORT_CONNECTIONS: usize = 64;
+/// The head of a request to the control API comes within this time, from when it may begin; so long a
+/// connection may also wait for the next request. Longer than proxies keep theirs (60 s in nginx): who
+/// closes first must not be asked meanwhile.
+pub const API_HEAD: Duration = Duration::from_secs(75);
+/// A connection to the control API over which nothing goes for so long is closed.
 pub const API_IDLE: Duration = Duration::from_mins(5);
 /// So is one whose other end does not read for so long what it asked for.
 pub const API_STALL: Duration = Duration::from_secs(30);

@@ -17,7 +17,7 @@ use super::{
     problem::Problem,
     refusals::{Refusals, Stopping, Unusable},
 };
-use crate::writer::AuditRow;
+use crate::{config, writer::AuditRow};
 
 /// Rows of an answer, unless it is asked for more or less.
 const LIMIT: usize = 50;
@@ -121,6 +121,8 @@ impl Target {
     /// Those parts of the path that the route does not fix.
     fn of(params: Option<&RawPathParams>) -> Self {
         let parts = params.into_iter().flatten().map(|(_, part)| part);
+        // Whoever reads it does so in a terminal.
+        let parts = parts.map(|part| part.replace(config::is_unseen, "\u{fffd}"));
         let mut text = parts.collect::<Vec<_>>().join(" ");
         text.truncate(text.floor_char_boundary(TARGET_BYTES));
         Self(text)

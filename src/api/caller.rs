@@ -4,21 +4,16 @@
 use std::{fmt, net::SocketAddr};
 
 use axum::{
-    extract::{
-        ConnectInfo, RawPathParams, Request, State, connect_info::Connected,
-        rejection::RawPathParamsRejection,
-    },
+    extract::{ConnectInfo, RawPathParams, Request, State, rejection::RawPathParamsRejection},
     http::{HeaderMap, Method, header::AUTHORIZATION},
     middleware::Next,
     response::{IntoResponse, Response},
-    serve::IncomingStream,
 };
 use rustix::process::geteuid;
-use tokio::net::UnixListener;
+use tokio::net::UnixStream;
 
 use super::{
-    Desk, audit::Asking, jetemail, lettermint, lines, mounts, network::Network, pace::Who,
-    problem::Problem, reports,
+    Desk, audit::Asking, jetemail, lettermint, lines, mounts, pace::Who, problem::Problem, reports,
 };
 use crate::{
     config::Webhook,
@@ -32,18 +27,6 @@ pub(super) enum Peer {
     Process(Option<u32>),
     /// Somebody on the network.
     Network(SocketAddr),
-}
-
-impl Connected<IncomingStream<'_, UnixListener>> for Peer {
-    fn connect_info(stream: IncomingStream<'_, UnixListener>) -> Self {
-        Self::Process(stream.io().peer_cred().ok().map(|peer| peer.uid()))
-    }
-}
-
-impl Connected<IncomingStream<'_, Network>> for Peer {
-    fn connect_info(stream: IncomingStream<'_, Network>) -> Self {
-        Self::Network(*stream.remote_addr())
-    }
 }
 
 impl fmt::Debug for Peer {
@@ -174,6 +157,11 @@ impl Caller {
 }
 
 impl Peer {
+    /// The other end of a connection on this machine.
+    pub(super) fn of_process<A>(stream: &UnixStream, _: &A) -> Self {
+        Self::Process(stream.peer_cred().ok().map(|peer| peer.uid()))
+    }
+
     /// Who is counted when no key is shown.
     fn who(self) -> Who {
         match self {

@@ -16,6 +16,7 @@ use super::{
     rotation::Shown,
 };
 use crate::{
+    config,
     secret::{ApiKey, Owned, Role, Token, TokenDigest},
     writer::KeyOutcome,
 };
@@ -108,7 +109,7 @@ pub(super) async fn list(State(desk): State<Desk>) -> Json<Keys> {
 
 /// Makes a key. This answer is the only one that shows it.
 #[utoipa::path(post, path = "/v1/keys", operation_id = "create_key", tag = "keys",
-    request_body = NewKey,
+    request_body(content = NewKey, example = json!({ "name": "Grafana", "role": "read" })),
     responses((status = CREATED, body = MadeKey), Unusable, Conflicts, TooLarge, Refusals, Broken, Stopping))]
 pub(super) async fn create(
     State(desk): State<Desk>,
@@ -137,10 +138,10 @@ pub(super) async fn revoke(
     At(NamedKey { id }): At<NamedKey>,
 ) -> Result<StatusCode, Problem> {
     let known = desk.writer.api_keys().known();
-    let mut keys = known.iter();
-    let (digest, _) = keys
-        .find(|(digest, key)| key.name == id || digest.id() == id)
-        .ok_or_else(|| Problem::no_such_key(&id))?;
+    // No name stands before an id: another key may be named like it.
+    let by_id = || known.keys().find(|digest| digest.id() == id);
+    let by_name = || known.iter().find(|(_, key)| key.name == id).map(|(digest, _)| digest);
+    let digest = by_id().or_else(by_name).ok_or_else(|| Problem::no_such_key(&id))?;
     settled(desk.writer.revoke_key(*digest).await?, &id)?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -183,7 +184,7 @@ fn role(name: &str) -> Result<Role, Problem> {
 fn name(name: String) -> Result<String, Problem> {
     let is_good = (1..=NAME_CHARS).contains(&name.chars().count())
         && !name.trim().is_empty()
-        && !name.chars().any(char::is_control);
+        && !name.contains(config::is_unseen);
     if is_good {
         Ok(name)
     } else {
@@ -200,7 +201,7 @@ mod tests {
         for good in ["a", "Grafana on mx1", &"ü".repeat(64)] {
             assert!(name(good.to_owned()).is_ok(), "{good}");
         }
-        for bad in ["", " ", "a\nb", "\u{1b}[31m", &"a".repeat(65)] {
+        for bad in ["", " ", "a\nb", "\u{1b}[31m", "a\u{202e}b", "a\u{200b}", &"a".repeat(65)] {
             assert!(name(bad.to_owned()).is_err(), "{bad:?}");
         }
     }

@@ -43,7 +43,8 @@ pub struct Records {
 
 /// What lines are understood as. No event comes of it.
 #[utoipa::path(post, path = "/v1/parse", operation_id = "parse_lines", tag = "sources",
-    request_body = Lines,
+    request_body(content = Lines, example = json!({ "lines": [
+        "Mar  1 10:00:00 mx postfix/qmgr[7]: 3F0B2C80001: removed"] })),
     responses((status = OK, body = Records), Unusable, TooLarge, Refusals))]
 pub(super) async fn parse(Body(asked): Body<Lines>) -> Result<Json<Records>, Problem> {
     if !(1..=PARSED_LINES).contains(&asked.lines.len()) {

@@ -42,6 +42,7 @@ pub mod reload;
 pub mod reports;
 pub mod resend;
 pub mod rotation;
+mod serve;
 pub mod socket;
 pub mod sources;
 mod states;
@@ -54,18 +55,17 @@ pub mod webhooks;
 #[cfg(test)]
 mod tests;
 
-use std::{fmt::Debug, future::IntoFuture, sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, connect_info::Connected},
+    extract::DefaultBodyLimit,
     middleware,
     routing::{get, post},
-    serve::{IncomingStream, Listener},
 };
 use jiff::Timestamp;
 use tokio::{
-    net::UnixListener,
+    net::{UnixListener, UnixStream},
     sync::{Mutex, watch},
 };
 use tokio_util::sync::CancellationToken;
@@ -85,12 +85,9 @@ use crate::{
 pub use guard::Guard;
 
 use caller::Peer;
-use network::Network;
+use network::{Bounded, Connection, Network};
 use problem::Problem;
 use reload::Reloads;
-
-/// How long answers under way may take once it is time to end.
-const GRACE: Duration = Duration::from_secs(2);
 
 /// What the operations work with.
 #[derive(Debug, Clone)]
@@ -152,7 +149,7 @@ impl Desk {
 
 /// Answers until `stop` is done, and then as long as answers under way take, but not for ever.
 pub async fn serve_socket(listener: UnixListener, desk: Desk, stop: CancellationToken) {
-    serve(listener, desk, stop).await;
+    serve::serve(router(desk), listener, Peer::of_process, stop).await;
 }
 
 /// Takes reports and nothing else, from whoever may connect.
@@ -162,40 +159,15 @@ pub async fn serve_reports(listener: UnixListener, desk: Desk, stop: Cancellatio
         .fallback(async || Problem::not_found())
         .layer(DefaultBodyLimit::max(limits::REPORT_BYTES))
         .with_state(desk);
-    serve_with(router, listener, stop).await;
+    let listener = Bounded::new(listener, limits::REPORT_CONNECTIONS);
+    let peer = |io: &Connection<UnixStream>, _: &_| Peer::of_process(io.inner(), &());
+    serve::serve(router, listener, peer, stop).await;
 }
 
 /// The same on the network.
 pub async fn serve_network(listener: Network, desk: Desk, stop: CancellationToken) {
-    serve(listener, desk, stop).await;
-}
-
-async fn serve<L>(listener: L, desk: Desk, stop: CancellationToken)
-where
-    L: Listener<Addr: Debug>,
-    Peer: for<'a> Connected<IncomingStream<'a, L>>,
-{
-    serve_with(router(desk), listener, stop).await;
-}
-
-async fn serve_with<L>(router: Router, listener: L, stop: CancellationToken)
-where
-    L: Listener<Addr: Debug>,
-    Peer: for<'a> Connected<IncomingStream<'a, L>>,
-{
-    let service = router.into_make_service_with_connect_info::<Peer>();
-    let ending = stop.clone().cancelled_owned();
-    let serving = axum::serve(listener, service).with_graceful_shutdown(ending);
-    let out_of_patience = async {
-        stop.cancelled().await;
-        tokio::time::sleep(GRACE).await;
-    };
-    tokio::select! {
-        result = serving.into_future() => if let Err(error) = result {
-            tracing::error!(%error, "the control API stopped");
-        },
-        () = out_of_patience => {}
-    }
+    let listener = Bounded::new(listener, limits::API_CONNECTIONS);
+    serve::serve(router(desk), listener, |_, address| Peer::Network(*address), stop).await;
 }
 
 /// All operations, each with its description.

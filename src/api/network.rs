@@ -1,6 +1,7 @@
-//! The TCP address of the API, with TLS or without. So many connections at once and no more: what strangers open must not
-//! use up the file descriptors that logs are read with. And no connection lasts for ever over which
-//! nothing goes.
+//! What strangers may connect to: the TCP address of the API, with TLS or without, and the socket for
+//! reports. So many
+//! connections at once and no more: what they open must not use up the file descriptors that logs are
+//! read with. And no connection lasts for ever over which nothing goes.
 
 use std::{
     io,
@@ -19,21 +20,50 @@ use tokio::{
 };
 
 use super::tls::{Stream, Tls};
-use crate::limits::{API_CONNECTIONS, API_IDLE, API_STALL};
+use crate::limits::{API_IDLE, API_STALL};
 
-/// A listener that takes no more connections than [`API_CONNECTIONS`] at once; others wait.
+/// A TCP address, with TLS or without.
 #[derive(Debug)]
 pub struct Network {
     listener: TcpListener,
-    /// None without TLS.
     tls: Option<Tls>,
+}
+
+impl Network {
+    /// Listens there, and speaks TLS if it is to.
+    ///
+    /// # Errors
+    /// When the system refuses it.
+    pub async fn listen(address: SocketAddr, tls: Option<Tls>) -> io::Result<Self> {
+        Ok(Self { listener: TcpListener::bind(address).await?, tls })
+    }
+}
+
+impl Listener for Network {
+    type Io = Stream;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Stream, SocketAddr) {
+        let (stream, peer) = Listener::accept(&mut self.listener).await;
+        (Stream::new(stream, self.tls.as_ref()), peer)
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+}
+
+/// A listener that takes so many connections at once; others wait.
+#[derive(Debug)]
+pub(super) struct Bounded<L> {
+    listener: L,
     room: Arc<Semaphore>,
 }
 
 /// A connection, and its place among them.
 #[derive(Debug)]
-pub struct Connection {
-    stream: Stream,
+pub(super) struct Connection<S> {
+    stream: S,
     /// Runs while nothing goes either way.
     idle: Pin<Box<Sleep>>,
     /// Runs while the other end does not read.
@@ -42,8 +72,13 @@ pub struct Connection {
     _place: OwnedSemaphorePermit,
 }
 
-impl Connection {
-    fn new(stream: Stream, place: OwnedSemaphorePermit) -> Self {
+impl<S> Connection<S> {
+    /// What it goes over.
+    pub(super) fn inner(&self) -> &S {
+        &self.stream
+    }
+
+    fn new(stream: S, place: OwnedSemaphorePermit) -> Self {
         let (idle, stalled) = (Box::pin(sleep(API_IDLE)), Box::pin(sleep(API_STALL)));
         Self { stream, idle, stalled, is_stalled: false, _place: place }
     }
@@ -88,37 +123,32 @@ impl Connection {
     }
 }
 
-impl Network {
-    /// Listens there, and speaks TLS if it is to.
-    ///
-    /// # Errors
-    /// When the system refuses it.
-    pub async fn listen(address: SocketAddr, tls: Option<Tls>) -> io::Result<Self> {
-        let listener = TcpListener::bind(address).await?;
-        Ok(Self { listener, tls, room: Arc::new(Semaphore::new(API_CONNECTIONS)) })
+impl<L> Bounded<L> {
+    /// At most `count` connections to it at once.
+    pub(super) fn new(listener: L, count: usize) -> Self {
+        Self { listener, room: Arc::new(Semaphore::new(count)) }
     }
 }
 
-impl Listener for Network {
-    type Io = Connection;
-    type Addr = SocketAddr;
+impl<L: Listener> Listener for Bounded<L> {
+    type Io = Connection<L::Io>;
+    type Addr = L::Addr;
 
-    async fn accept(&mut self) -> (Connection, SocketAddr) {
+    async fn accept(&mut self) -> (Connection<L::Io>, L::Addr) {
         loop {
             // It is never closed; without a place there is nothing to wait for.
             let Ok(place) = Arc::clone(&self.room).acquire_owned().await else { continue };
             let (stream, peer) = Listener::accept(&mut self.listener).await;
-            let stream = Stream::new(stream, self.tls.as_ref());
             return (Connection::new(stream, place), peer);
         }
     }
 
-    fn local_addr(&self) -> io::Result<SocketAddr> {
+    fn local_addr(&self) -> io::Result<L::Addr> {
         self.listener.local_addr()
     }
 }
 
-impl AsyncRead for Connection {
+impl<S: AsyncRead + Unpin> AsyncRead for Connection<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -129,7 +159,7 @@ impl AsyncRead for Connection {
     }
 }
 
-impl AsyncWrite for Connection {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Connection<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -162,10 +192,13 @@ mod tests {
 
     use super::*;
 
+    async fn listening(count: usize) -> Bounded<TcpListener> {
+        Bounded::new(TcpListener::bind("127.0.0.1:0").await.unwrap(), count)
+    }
+
     #[tokio::test]
     async fn one_connection_too_many_waits_for_another_to_end() {
-        let mut network = Network::listen("127.0.0.1:0".parse().unwrap(), None).await.unwrap();
-        network.room = Arc::new(Semaphore::new(1));
+        let mut network = listening(1).await;
         let address = network.local_addr().unwrap();
         let _clients = (
             TcpStream::connect(address).await.unwrap(),
@@ -179,8 +212,8 @@ mod tests {
     }
 
     /// A connection and its client.
-    async fn connected() -> (Connection, TcpStream) {
-        let mut network = Network::listen("127.0.0.1:0".parse().unwrap(), None).await.unwrap();
+    async fn connected() -> (Connection<TcpStream>, TcpStream) {
+        let mut network = listening(1).await;
         let client = TcpStream::connect(network.local_addr().unwrap()).await.unwrap();
         (network.accept().await.0, client)
     }
@@ -210,7 +243,7 @@ mod tests {
     }
 
     /// Is there no second connection yet?
-    fn futures_poll(network: &mut Network) -> bool {
+    fn futures_poll(network: &mut Bounded<TcpListener>) -> bool {
         let accept = std::pin::pin!(network.accept());
         accept.poll(&mut Context::from_waker(std::task::Waker::noop())).is_pending()
     }

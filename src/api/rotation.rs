@@ -9,6 +9,7 @@ use axum::{
     extract::{State, rejection::BytesRejection},
 };
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::{
@@ -115,12 +116,12 @@ fn read(body: &[u8]) -> Result<Rotate, Problem> {
         return Ok(Rotate::default());
     }
     // A parser's words may quote what it read, and that may be a secret.
-    serde_json::from_slice(body).map_err(|error| {
-        let (line, column) = (error.line(), error.column());
-        Problem::invalid(format!(
-            "the body is not an object of grace_seconds (a number) and secret (a string): line \
-             {line}, column {column}"
-        ))
+    let members: Option<Map<String, Value>> = serde_json::from_slice(body).ok();
+    let asked = members.and_then(|members| serde_json::from_value(members.into()).ok());
+    asked.ok_or_else(|| {
+        Problem::invalid(
+            "the body is not an object of grace_seconds (a number) and secret (a string)",
+        )
     })
 }
 
@@ -184,8 +185,13 @@ mod tests {
         for (seconds, is_good) in [(0, true), (604_800, true), (604_801, false)] {
             assert_eq!(grace(Some(seconds)).is_ok(), is_good, "{seconds}");
         }
-        for wrong in [&b"{\"grace\": 1}"[..], b"{\"grace_seconds\": -1}", b"[", b"{\"secret\": 1}"]
-        {
+        for wrong in [
+            &b"{\"grace\": 1}"[..],
+            b"{\"grace_seconds\": -1}",
+            b"[",
+            b"[null, null]",
+            b"{\"secret\": 1}",
+        ] {
             assert_eq!(read(wrong).unwrap_err().status, 400);
         }
     }

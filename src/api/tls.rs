@@ -72,7 +72,7 @@ impl Tls {
 }
 
 /// A TCP connection, with TLS or without.
-pub(super) enum Stream {
+pub enum Stream {
     /// As it is.
     Plain(TcpStream),
     /// Both sides are agreeing on keys.

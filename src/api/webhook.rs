@@ -14,6 +14,7 @@ use crate::{
         policy::Ordering,
         subscription::{Decision, Deferrals},
     },
+    secret::Owned,
     writer::Standing,
 };
 
@@ -59,7 +60,8 @@ pub struct Webhook {
     pub failures: u64,
     /// Events that it has not been asked about yet, of which it may not want all.
     pub backlog: u64,
-    /// What became of the events that it was asked about; what did not happen is left out. An event
+    /// What became of the events that it was asked about; what did not happen is left out. A key for a
+    /// part of the mail is shown those that were told. An event
     /// whose delivery was under way when the daemon was killed counts once more.
     pub decisions: Vec<Decided>,
 }
@@ -106,8 +108,13 @@ pub struct Decided {
 }
 
 impl Webhook {
-    /// As it is at that time.
-    pub(super) fn of(webhook: &config::Webhook, standing: &Standing, now_ms: u64) -> Self {
+    /// As it is at that time, for who owns that.
+    pub(super) fn of(
+        webhook: &config::Webhook,
+        standing: &Standing,
+        now_ms: u64,
+        owned: &Owned,
+    ) -> Self {
         let health = &standing.health;
         let made = webhook.made.as_ref();
         let time = |at: fn(&Made) -> u64| made.map(|made| time_of_ms(at(made)));
@@ -132,9 +139,16 @@ impl Webhook {
             state: state(health, now_ms).to_owned(),
             failures: health.failing.as_ref().map_or(0, |failing| failing.attempts),
             backlog: standing.backlog,
-            decisions: standing.tally.made().map(Decided::from).collect(),
+            decisions: decisions(standing, owned),
         }
     }
+}
+
+/// How many events a webhook was not told of is nothing for who owns a part of the mail: it tells of
+/// everybody's.
+fn decisions(standing: &Standing, owned: &Owned) -> Vec<Decided> {
+    let all = standing.tally.made().map(Decided::from);
+    all.filter(|decided| decided.is_told || owned.is_everything()).collect()
 }
 
 fn state(health: &Health, now_ms: u64) -> &'static str {

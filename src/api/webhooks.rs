@@ -25,6 +25,7 @@ use super::{
 use crate::{
     config::Draft,
     deliver::{self, Probe},
+    secret::Owned,
     writer::Resume,
 };
 
@@ -69,7 +70,8 @@ pub(super) async fn list(
     let webhooks = desk.webhooks();
     let seen = webhooks.iter().filter(|webhook| caller.sees(webhook));
     let both = seen.filter_map(|it| Some((it, standings.get(&it.id)?)));
-    Ok(Json(Webhooks { data: both.map(|(it, how)| Webhook::of(it, how, now_ms)).collect() }))
+    let shown = both.map(|(it, how)| Webhook::of(it, how, now_ms, &caller.owned));
+    Ok(Json(Webhooks { data: shown.collect() }))
 }
 
 /// Makes a webhook, which is told what happens from then on.
@@ -77,7 +79,9 @@ pub(super) async fn list(
 /// Its keys are those of a webhook of the configuration, but for those that name files or lead past
 /// the egress policy. A secret that is not given is made, and shown in this answer only.
 #[utoipa::path(post, path = "/v1/webhooks", operation_id = "create_webhook", tag = "webhooks",
-    request_body = WebhookKeys,
+    request_body(content = WebhookKeys, example = json!({
+        "url": "https://yourapp.com/webhooks/email",
+        "events": ["delivered", "bounced", "complained"], "secret": "your-webhook-secret" })),
     responses((status = CREATED, body = EditedWebhook), Unusable, Conflicts, TooLarge, Refusals, Broken, Stopping))]
 pub(super) async fn create(
     State(desk): State<Desk>,
@@ -93,7 +97,7 @@ pub(super) async fn create(
     let enabled = is_enabled.unwrap_or(true);
     let made = desk.create_webhook(draft, enabled, &caller.owned).await?;
     let target = Extension(Target(made.webhook.id.to_string()));
-    Ok((StatusCode::CREATED, target, edited(&desk, made).await?))
+    Ok((StatusCode::CREATED, target, edited(&desk, made, &caller.owned).await?))
 }
 
 /// Changes a webhook that was made through the API: what is given replaces what was, null takes it
@@ -122,7 +126,7 @@ pub(super) async fn patch(
 ) -> Result<Json<EditedWebhook>, Problem> {
     let (keys, is_enabled) = webhook_keys::taken(keys)?;
     let changed = desk.update_webhook(&id, keys, is_enabled, &caller.owned).await;
-    edited(&desk, changed.map_err(|refusal| refusal.about(&id))?).await
+    edited(&desk, changed.map_err(|refusal| refusal.about(&id))?, &caller.owned).await
 }
 
 /// Deletes a webhook that was made through the API, and cancels what waits for it.
@@ -137,11 +141,15 @@ pub(super) async fn delete(
     deleted.map(|()| StatusCode::NO_CONTENT).map_err(|refusal| refusal.about(&id))
 }
 
-async fn edited(desk: &Desk, edited: Edited) -> Result<Json<EditedWebhook>, Problem> {
+async fn edited(
+    desk: &Desk,
+    edited: Edited,
+    owned: &Owned,
+) -> Result<Json<EditedWebhook>, Problem> {
     let Edited { webhook, secret, warnings } = edited;
     let standings = desk.writer.standings().await?;
     let standing = standings.get(&webhook.id).ok_or_else(Problem::stopping)?;
-    let webhook = Webhook::of(&webhook, standing, desk.now_ms());
+    let webhook = Webhook::of(&webhook, standing, desk.now_ms(), owned);
     Ok(Json(EditedWebhook { webhook, secret, warnings }))
 }
 
@@ -179,16 +187,17 @@ impl From<Refusal> for Problem {
     responses((status = OK, body = Webhook), Unusable, Missing, Refusals, Stopping))]
 pub(super) async fn show(
     State(desk): State<Desk>,
+    Extension(caller): Extension<Caller>,
     At(Named { id }): At<Named>,
 ) -> Result<Json<Webhook>, Problem> {
-    shown(&desk, &id).await
+    shown(&desk, &id, &caller).await
 }
 
-async fn shown(desk: &Desk, id: &str) -> Result<Json<Webhook>, Problem> {
+async fn shown(desk: &Desk, id: &str, caller: &Caller) -> Result<Json<Webhook>, Problem> {
     let webhook = desk.webhook(id)?;
     let standings = desk.writer.standings().await?;
     let standing = standings.get(&webhook.id).ok_or_else(Problem::stopping)?;
-    Ok(Json(Webhook::of(&webhook, standing, desk.now_ms())))
+    Ok(Json(Webhook::of(&webhook, standing, desk.now_ms(), &caller.owned)))
 }
 
 /// What becomes of the events that waited for a disabled webhook.
@@ -210,6 +219,7 @@ fn replay() -> String {
     responses((status = OK, body = Webhook), Unusable, Missing, TooLarge, Refusals, Stopping))]
 pub(super) async fn enable(
     State(desk): State<Desk>,
+    Extension(caller): Extension<Caller>,
     At(Named { id }): At<Named>,
     Body(how): Body<Enable>,
 ) -> Result<Json<Webhook>, Problem> {
@@ -221,7 +231,7 @@ pub(super) async fn enable(
         }
     };
     desk.writer.enable(desk.webhook(&id)?.id, resume).await?;
-    shown(&desk, &id).await
+    shown(&desk, &id, &caller).await
 }
 
 /// Sends nothing to a webhook. What comes for it waits.
@@ -229,10 +239,11 @@ pub(super) async fn enable(
     responses((status = OK, body = Webhook), Unusable, Missing, Refusals, Stopping))]
 pub(super) async fn disable(
     State(desk): State<Desk>,
+    Extension(caller): Extension<Caller>,
     At(Named { id }): At<Named>,
 ) -> Result<Json<Webhook>, Problem> {
     desk.writer.disable(desk.webhook(&id)?.id).await?;
-    shown(&desk, &id).await
+    shown(&desk, &id, &caller).await
 }
 
 /// Sends a test event now, whatever the webhook subscribed to.

@@ -23,7 +23,7 @@ pub mod transport;
 mod value;
 
 pub(crate) use check::{MAKE_KEY, read_secret_file, verp_key};
-pub use check::{STATE_DIR, SecretFileError};
+pub use check::{STATE_DIR, SecretFileError, is_unseen};
 pub use checked::{
     Api, Config, FileSource, HeaderNames, JournaldSource, Kept, Listen, Mail, MilterSource, Mta,
     ReportSocket, Reports, Retention, Source, SourceKind, Start, StoreSettings, Unmatched, Unsaid,

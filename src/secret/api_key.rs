@@ -154,6 +154,12 @@ impl ApiKeys {
         Arc::clone(&self.0.borrow())
     }
 
+    /// Tells when they change.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<Known> {
+        self.0.subscribe()
+    }
+
     /// From now on these are the keys.
     pub fn set(&self, known: BTreeMap<TokenDigest, ApiKey>) {
         self.0.send_replace(Arc::new(known));

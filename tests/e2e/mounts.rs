@@ -159,5 +159,10 @@ fn m11_who_owns_a_part_of_the_mail_gets_no_other_part_by_a_replay() {
     }
     let seen = request(api.address, "POST", "/webhooks/query", Some(owner), "{}");
     assert_eq!(seen.json()["total"], 0);
+    // Nor is it told how much other mail there is.
+    let path = format!("/v1/webhooks/{}", own["uuid"].as_str().unwrap());
+    let decisions = |key: &str| request(api.address, "GET", &path, Some(key), "").json();
+    until("it is decided", || decisions(&api.admin)["decisions"][0]["is_told"] == false);
+    assert_eq!(decisions(owner)["decisions"], json!([]));
     assert_eq!(receiver.count(), 0);
 }

@@ -17,6 +17,9 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{Desk, document, problem::Problem};
 
+/// What the provider says to whoever shows no key that it knows (webhooks.md M11).
+const UNAUTHENTICATED: &str = "User information not found";
+
 /// Where it is mounted.
 pub(super) const PATH: &str = "/webhooks";
 /// A question that is a POST.
@@ -60,6 +63,7 @@ pub(super) fn failure(problem: &Problem) -> (StatusCode, Value) {
     // What is not owned is named by a whole sentence (webhooks.md M11).
     let error = match &problem.errors[..] {
         [error] if status == StatusCode::FORBIDDEN => error.message.clone(),
+        _ if status == StatusCode::UNAUTHORIZED => UNAUTHENTICATED.to_owned(),
         _ => problem.detail.clone(),
     };
     (status, json!(Failure { success: false, error }))

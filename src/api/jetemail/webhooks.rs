@@ -164,7 +164,13 @@ fn events(webhook: &crate::config::Webhook) -> Vec<String> {
 
 /// Makes a webhook in the provider's profile.
 #[utoipa::path(post, path = "/webhooks", operation_id = "jetemail_create_webhook", tag = "jetemail",
-    request_body = NewWebhook,
+    request_body(content = NewWebhook, examples(
+        ("Basic Webhook" = (value = json!({ "name": "My Webhook", "url": "https://example.com/webhook",
+            "events": ["outbound.delivered", "outbound.bounced"] }))),
+        ("Webhook with Filters" = (value = json!({ "name": "Production Webhook",
+            "url": "https://example.com/webhook", "status": 1,
+            "events": ["outbound.delivered", "outbound.bounced", "inbound.received"],
+            "filter_domains": ["example.com", "test.com"] }))))),
     responses((status = OK, body = MadeWebhook), Unusable, TooLarge, Failures, Broken))]
 pub(super) async fn create(
     State(desk): State<Desk>,

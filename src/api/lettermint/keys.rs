@@ -120,8 +120,11 @@ fn with_auth(headers: Option<&Value>, auth: Value) -> Result<Value, Problem> {
     let mut headers = headers.and_then(Value::as_object).cloned().unwrap_or_default();
     headers.retain(|name, _| !name.eq_ignore_ascii_case("authorization"));
     if !auth.is_null() {
-        let auth: BasicAuth = serde_json::from_value(auth)
-            .map_err(|_| Problem::wrong("basic_auth", "must have a username and a password"))?;
+        // A list of both would do for serde.
+        let auth = Some(auth).filter(Value::is_object);
+        let auth = auth.and_then(|auth| serde_json::from_value::<BasicAuth>(auth).ok());
+        let auth = auth
+            .ok_or_else(|| Problem::wrong("basic_auth", "must have a username and a password"))?;
         let pair = format!("{}:{}", auth.username, auth.password);
         let value = format!("Basic {}", BASE64.encode(pair.as_bytes()));
         if auth.username.contains(':') || HeaderValue::from_str(&value).is_err() {

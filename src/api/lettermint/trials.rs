@@ -62,7 +62,11 @@ impl Trials {
             return false;
         }
         all.push_front(trial);
-        all.truncate(KEPT);
+        if all.len() > KEPT {
+            // One that is under way is counted as long as it is.
+            let oldest = all.iter().rposition(|trial| trial.attempt.is_some());
+            oldest.and_then(|oldest| all.remove(oldest));
+        }
         true
     }
 

@@ -128,7 +128,9 @@ impl Which {
 
 /// Makes a webhook in the provider's profile.
 #[utoipa::path(post, path = "/lettermint/v1/webhooks", operation_id = "lettermint_create_webhook", tag = "lettermint",
-    request_body = WebhookKeys,
+    request_body(content = WebhookKeys, example = json!({ "name": "Production",
+        "url": "https://example.com/webhook",
+        "events": ["message.delivered", "message.hard_bounced"] })),
     responses((status = CREATED, body = Done), Unusable, Conflicts, TooLarge, Failures, Broken))]
 pub(super) async fn create(
     State(desk): State<Desk>,

@@ -7,6 +7,7 @@ use serde::Serialize;
 use tokio::sync::{
     OwnedSemaphorePermit,
     broadcast::{Receiver, error::RecvError},
+    watch,
 };
 
 use super::{Gap, Letter, Tried, filter::Filter};
@@ -16,6 +17,7 @@ use crate::{
     deliver::{canonical::append_canonical, envelope::render},
     event::Event,
     limits::STREAM_RESUMED,
+    secret::Known,
     writer::{AttemptNews, News},
 };
 
@@ -25,6 +27,7 @@ pub(super) struct Listener {
     caller: Caller,
     filter: Filter,
     news: Receiver<News>,
+    keys: watch::Receiver<Known>,
     /// Stored events that were missed: from the next one that is to be read up to and without that.
     missed: std::ops::Range<u64>,
     /// Those that were read.
@@ -47,7 +50,7 @@ impl Listener {
         place: OwnedSemaphorePermit,
     ) -> Self {
         // In this order: what becomes durable in between comes twice, and is told once.
-        let news = desk.writer.news();
+        let (news, keys) = (desk.writer.news(), desk.writer.api_keys().changes());
         let end = desk.writer.durable_seq();
         let next = last.map_or(end, |last| last.saturating_add(1)).min(end);
         let start = next.max(end.saturating_sub(STREAM_RESUMED));
@@ -56,6 +59,7 @@ impl Listener {
             caller,
             filter,
             news,
+            keys,
             missed: start..end,
             read: VecDeque::new(),
             start: end.checked_sub(1).filter(|_| last.is_none()),
@@ -83,8 +87,9 @@ impl Listener {
                 self.read_on().await?;
                 continue;
             }
-            if let Some(told) = self.happens().await? {
-                return Some(told);
+            let told = self.happens().await?;
+            if told.is_some() && self.is_let_in() {
+                return told;
             }
         }
         None
@@ -111,6 +116,7 @@ impl Listener {
     async fn happens(&mut self) -> Option<Option<sse::Event>> {
         let news = tokio::select! {
             () = self.desk.stop.cancelled() => return None,
+            changed = self.keys.changed() => return changed.ok().map(|()| None),
             news = self.news.recv() => news,
         };
         match news {

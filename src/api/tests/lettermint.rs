@@ -38,6 +38,7 @@ async fn what_cannot_be_used_is_422_by_field_and_every_refusal_has_a_message() {
         ("project_ids", json!(["x"])),
         ("delivery_mode_filter", json!("sandbox")),
         ("basic_auth", json!({ "username": "a" })),
+        ("basic_auth", json!(["a", "b"])),
         ("basic_auth", json!({ "username": "a:b", "password": "c" })),
         ("colour", json!(1)),
     ] {

@@ -7,9 +7,11 @@
 )]
 
 mod failures;
+mod intruders;
 mod jetemail;
 mod lettermint;
 mod owners;
+mod published;
 mod webhooks;
 
 use std::{net::SocketAddr, path::Path, sync::Arc};
@@ -113,6 +115,34 @@ impl Office {
         path: &str,
         body: Value,
     ) -> Answer {
+        match body {
+            Value::Null => self.ask_raw(key, method, path, None, String::new()).await,
+            Value::String(mail) => self.ask_raw(key, method, path, None, mail).await,
+            json => {
+                self.ask_raw(key, method, path, Some("application/json"), json.to_string()).await
+            }
+        }
+    }
+
+    /// Asked by root with a body as it is.
+    pub(super) async fn ask_with(
+        &self,
+        method: &str,
+        path: &str,
+        kind: &str,
+        body: String,
+    ) -> Answer {
+        self.ask_raw(None, method, path, Some(kind), body).await
+    }
+
+    async fn ask_raw(
+        &self,
+        key: Option<&str>,
+        method: &str,
+        path: &str,
+        kind: Option<&str>,
+        body: String,
+    ) -> Answer {
         let peer = match key {
             Some(_) => Peer::Network(SocketAddr::from(([127, 0, 0, 1], 9))),
             None => Peer::Process(Some(0)),
@@ -121,16 +151,11 @@ impl Office {
         if let Some(key) = key {
             request = request.header("authorization", format!("Bearer {key}"));
         }
-        let body = match body {
-            Value::Null => Body::empty(),
-            Value::String(mail) => Body::from(mail),
-            json => {
-                request = request.header("content-type", "application/json");
-                Body::from(json.to_string())
-            }
-        };
+        if let Some(kind) = kind {
+            request = request.header("content-type", kind);
+        }
         let mut service = router(self.desk.clone());
-        let response = service.call(request.body(body).unwrap()).await.unwrap();
+        let response = service.call(request.body(Body::from(body)).unwrap()).await.unwrap();
         let status = response.status();
         let bytes = to_bytes(response.into_body(), usize::MAX).await.unwrap();
         let body =

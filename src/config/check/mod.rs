@@ -141,10 +141,20 @@ fn choice<T: Copy>(
 /// Most characters of a name.
 const NAME_CHARS: usize = 64;
 
+/// Is not seen, or changes how what stands beside it is seen: a name that has one looks like another.
+#[must_use]
+pub fn is_unseen(character: char) -> bool {
+    let changes_others = matches!(character,
+        // Directions (Unicode 16, annex 9), joiners and other marks of no width, ends of lines.
+        '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}'
+        | '\u{feff}');
+    character.is_control() || changes_others
+}
+
 /// Has the shape of a name; says so if not.
 fn is_name(name: &At<String>, key: &str, problems: &mut Problems<'_>) -> bool {
     let chars = name.value.trim().chars().count();
-    let shaped = (1..=NAME_CHARS).contains(&chars) && !name.value.contains(char::is_control);
+    let shaped = (1..=NAME_CHARS).contains(&chars) && !name.value.contains(is_unseen);
     if !shaped {
         let message = format!("must have 1 to {NAME_CHARS} characters and no control characters");
         problems.error(&name.span, key, message);
