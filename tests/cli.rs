@@ -217,6 +217,16 @@ fn completions_and_the_manual_page_are_generated() {
     }
     let man = run(&["man"]);
     assert!(text(&man.stdout).contains(".TH mailherald 1"));
+    let one = text(&run(&["man", "webhooks", "recover"]).stdout);
+    assert!(one.contains(".TH mailherald-webhooks-recover 1") && one.contains("dry"), "{one}");
+    assert_eq!(run(&["man", "webhooks", "nothing"]).status.code(), Some(64));
+    let dir = tempfile::tempdir().unwrap();
+    assert_eq!(run(&["man", "--dir", dir.path().to_str().unwrap()]).status.code(), Some(0));
+    for page in ["mailherald.1", "mailherald-audit.1", "mailherald-dead-retry.1"] {
+        assert!(dir.path().join(page).is_file(), "{page}");
+    }
+    let pages = std::fs::read_dir(dir.path()).unwrap().count();
+    assert!(pages > 40 && !dir.path().join("mailherald-try-store.1").exists(), "{pages}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use axum::{
     Json,
-    extract::{MatchedPath, Request, State},
+    extract::{MatchedPath, RawPathParams, Request, State},
     response::Response,
 };
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,8 @@ use super::{
     caller::{Caller, Peer},
     extract::Asked,
     logs::PageOf,
-    problem::{Problem, Refusals, Unusable},
+    problem::Problem,
+    refusals::{Refusals, Stopping, Unusable},
 };
 use crate::writer::AuditRow;
 
@@ -53,7 +54,7 @@ pub struct Changes {
 
 /// Changes that were asked for, the newest first: the last 10,000 of 400 days.
 #[utoipa::path(get, path = "/v1/audit", operation_id = "list_changes", tag = "audit", params(PageOf),
-    responses((status = OK, body = Changes), Unusable, Refusals))]
+    responses((status = OK, body = Changes), Unusable, Refusals, Stopping))]
 pub(super) async fn list(
     State(desk): State<Desk>,
     Asked(page): Asked<PageOf>,
@@ -92,12 +93,17 @@ pub(super) struct Asking {
 
 impl Asking {
     /// Before it is answered.
-    pub(super) fn of(request: &Request, caller: Caller, from: Peer) -> Self {
+    pub(super) fn of(
+        request: &Request,
+        params: Option<&RawPathParams>,
+        caller: Caller,
+        from: Peer,
+    ) -> Self {
         let path = request.uri().path();
         let route = request.extensions().get::<MatchedPath>();
         let route = route.map_or(path, MatchedPath::as_str);
         let action = format!("{} {route}", request.method());
-        Self { caller, from, action, target: Target::of(route, path) }
+        Self { caller, from, action, target: Target::of(params) }
     }
 
     /// What is written down of it and its answer.
@@ -113,25 +119,10 @@ impl Asking {
 
 impl Target {
     /// Those parts of the path that the route does not fix.
-    fn of(route: &str, path: &str) -> Self {
-        let parts = route.split('/').zip(path.split('/'));
-        let chosen: Vec<_> = parts.filter(|(fixed, _)| fixed.starts_with('{')).collect();
-        let mut text = chosen.iter().map(|(_, part)| *part).collect::<Vec<_>>().join(" ");
-        // A path is ASCII.
-        text.truncate(TARGET_BYTES);
+    fn of(params: Option<&RawPathParams>) -> Self {
+        let parts = params.into_iter().flatten().map(|(_, part)| part);
+        let mut text = parts.collect::<Vec<_>>().join(" ");
+        text.truncate(text.floor_char_boundary(TARGET_BYTES));
         Self(text)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_a_request_is_about_stands_where_the_route_leaves_a_gap() {
-        let target = |route, path| Target::of(route, path).0;
-        assert_eq!(target("/v1/webhooks/{id}/enable", "/v1/webhooks/Shop/enable"), "Shop");
-        assert_eq!(target("/v1/keys", "/v1/keys"), "");
-        assert_eq!(target("/a/{b}/c/{d}", "/a/1/c/2"), "1 2");
     }
 }

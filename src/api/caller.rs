@@ -17,7 +17,7 @@ use rustix::process::geteuid;
 use tokio::net::UnixListener;
 
 use super::{
-    Desk, audit::Asking, jetemail, lettermint, lines, network::Network, pace::Who,
+    Desk, audit::Asking, jetemail, lettermint, lines, mounts, network::Network, pace::Who,
     problem::Problem, reports,
 };
 use crate::{
@@ -108,7 +108,7 @@ pub(super) async fn check(
         // Mail that comes in is no change that somebody makes.
         return next.run(request).await;
     }
-    let asking = Asking::of(&request, caller, peer);
+    let asking = Asking::of(&request, params.as_ref().ok(), caller, peer);
     let response = next.run(request).await;
     let row = asking.row(&response, desk.now_ms());
     match desk.writer.audit(row).await {
@@ -157,9 +157,7 @@ impl Caller {
         if self.owned.is_everything() {
             return Ok(());
         }
-        let is_below = |open: &str| {
-            path.strip_prefix(open).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        };
+        let is_below = |open: &str| mounts::is_below(path, open);
         if !OPEN_TO_OWNERS.into_iter().any(is_below) {
             return Err(Problem::not_owner());
         }

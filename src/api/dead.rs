@@ -11,21 +11,25 @@ use super::{
     Desk,
     attempts::time_of_ms,
     extract::{Asked, Body},
-    problem::{Missing, Problem, Refusals, Unusable},
+    problem::Problem,
+    refusals::{Missing, Refusals, Stopping, TooLarge, Unusable},
 };
 use crate::{
     clock::millis,
-    config::Webhook,
+    config::{Webhook, WebhookId},
     queue::delivery::EndState,
     writer::{self, Selector},
 };
 
 /// Rows of an answer, unless it is asked for more or less.
 const LIMIT: usize = 50;
+/// Rows that are counted in one step.
+const PAGE: usize = 1000;
 
 /// Which dead letters are meant; left out, all are.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[schema(as = WhichDeadLetters)]
 #[into_params(parameter_in = Query)]
 pub struct Which {
     /// Of the webhook with this name or id.
@@ -50,6 +54,9 @@ pub struct Which {
     /// Where the page before ended; only for a list.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
+    /// Only count them; not for a list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dry_run: Option<bool>,
 }
 
 /// A delivery that ended badly.
@@ -92,7 +99,7 @@ pub struct Cleared {
 
 /// Dead letters.
 #[utoipa::path(get, path = "/v1/dead", operation_id = "list_dead_letters", tag = "dead letters", params(Which),
-    responses((status = OK, body = DeadLetters), Unusable, Missing, Refusals))]
+    responses((status = OK, body = DeadLetters), Unusable, Missing, Refusals, Stopping))]
 pub(super) async fn list(
     State(desk): State<Desk>,
     Asked(which): Asked<Which>,
@@ -120,7 +127,8 @@ pub(super) async fn list(
 
 /// Sends dead letters again, as new deliveries of the same events.
 #[utoipa::path(post, path = "/v1/dead/retry", operation_id = "retry_dead_letters", tag = "dead letters",
-    responses((status = OK, body = Cleared), Unusable, Missing, Refusals))]
+    request_body = Which,
+    responses((status = OK, body = Cleared), Unusable, Missing, TooLarge, Refusals, Stopping))]
 pub(super) async fn retry(
     State(desk): State<Desk>,
     Body(which): Body<Which>,
@@ -130,7 +138,7 @@ pub(super) async fn retry(
 
 /// Forgets dead letters.
 #[utoipa::path(delete, path = "/v1/dead", operation_id = "purge_dead_letters", tag = "dead letters", params(Which),
-    responses((status = OK, body = Cleared), Unusable, Missing, Refusals))]
+    responses((status = OK, body = Cleared), Unusable, Missing, Refusals, Stopping))]
 pub(super) async fn purge(
     State(desk): State<Desk>,
     Asked(which): Asked<Which>,
@@ -144,10 +152,10 @@ async fn clear(desk: &Desk, which: &Which, again: bool) -> Result<Json<Cleared>,
     for webhook in webhooks {
         let mut step = selector;
         loop {
-            let cleared = if again {
-                desk.writer.retry_dead(webhook.id, step).await?
-            } else {
-                desk.writer.purge_dead(webhook.id, step).await?
+            let cleared = match (which.dry_run.unwrap_or(false), again) {
+                (true, _) => desk.count_dead(webhook.id, step, again).await?,
+                (false, true) => desk.writer.retry_dead(webhook.id, step).await?,
+                (false, false) => desk.writer.purge_dead(webhook.id, step).await?,
             };
             count += cleared.count;
             step.after = cleared.next;
@@ -157,6 +165,21 @@ async fn clear(desk: &Desk, which: &Which, again: bool) -> Result<Json<Cleared>,
         }
     }
     Ok(Json(Cleared { count }))
+}
+
+impl Desk {
+    /// How many would be cleared in one step. Only an event that is stored can be sent `again`.
+    async fn count_dead(
+        &self,
+        webhook: WebhookId,
+        selector: Selector,
+        again: bool,
+    ) -> Result<writer::Cleared, Problem> {
+        let page = self.writer.dead(webhook, selector, PAGE).await?;
+        let is_meant = |dead: &&writer::Dead| !again || dead.event.is_some();
+        let count = page.letters.iter().filter(is_meant).count();
+        Ok(writer::Cleared { count, next: page.next })
+    }
 }
 
 fn meant(desk: &Desk, which: &Which) -> Result<(Vec<Arc<Webhook>>, Selector), Problem> {

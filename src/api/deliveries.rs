@@ -10,15 +10,18 @@ use utoipa::{IntoParams, ToSchema};
 use super::{
     Desk,
     attempts::time_of_ms,
+    code::Code,
     events::{self, LIMIT, MOST},
     extract::{Asked, At},
     logs::Logged,
-    problem::{Conflicts, Missing, Problem, Refusals, Unusable},
+    problem::Problem,
+    refusals::{Broken, Conflicts, Missing, Refusals, Stopping, Unusable},
+    states::{self, States},
 };
 use crate::{
     config::Webhook,
     event::{Event, EventId},
-    queue::delivery::DeadLetter,
+    queue::{delivery::DeadLetter, record::Record},
     search::{SearchError, Wanted},
     store::View,
     writer::{
@@ -139,8 +142,12 @@ impl Delivery {
 }
 
 /// Deliveries, by their events.
+///
+/// Those that wait and those that ended badly are found at once, however many events there are, and so
+/// is what is asked for by event, message or recipient. For anything else events are looked through,
+/// some thousand for one answer.
 #[utoipa::path(get, path = "/v1/deliveries", operation_id = "list_deliveries", tag = "deliveries", params(Which),
-    responses((status = OK, body = Deliveries), Unusable, Missing, Refusals))]
+    responses((status = OK, body = Deliveries), Unusable, Missing, Refusals, Broken, Stopping))]
 pub(super) async fn list(
     State(desk): State<Desk>,
     Asked(which): Asked<Which>,
@@ -151,13 +158,13 @@ pub(super) async fn list(
         None => desk.webhooks().to_vec(),
     };
     let wanted = Wanted { limit, ..which.wanted()? };
-    let is_wanted = |row: &Delivery| which.state.as_ref().is_none_or(|it| *it == row.state);
-    Ok(Json(desk.find_deliveries(wanted, &webhooks, is_wanted).await?))
+    let states = States::parse("state", which.state.as_deref(), &states::NAMES)?;
+    Ok(Json(desk.find_deliveries(wanted, &webhooks, &states, |_| true).await?))
 }
 
 /// One delivery.
 #[utoipa::path(get, path = "/v1/deliveries/{id}", operation_id = "show_delivery", tag = "deliveries", params(Identified),
-    responses((status = OK, body = Delivery), Unusable, Missing, Refusals))]
+    responses((status = OK, body = Delivery), Unusable, Missing, Refusals, Broken, Stopping))]
 pub(super) async fn show(
     State(desk): State<Desk>,
     At(Identified { id }): At<Identified>,
@@ -169,7 +176,7 @@ pub(super) async fn show(
 
 /// Sends the event of a delivery to its webhook again, from the first attempt on.
 #[utoipa::path(post, path = "/v1/deliveries/{id}/retry", operation_id = "retry_delivery", tag = "deliveries", params(Identified),
-    responses((status = OK, body = SentAgain), Unusable, Missing, Refusals))]
+    responses((status = OK, body = SentAgain), Unusable, Missing, Refusals, Broken, Stopping))]
 pub(super) async fn retry(
     State(desk): State<Desk>,
     At(Identified { id }): At<Identified>,
@@ -180,13 +187,13 @@ pub(super) async fn retry(
 
 /// Calls a delivery off that waits. It stays on record with the dead letters.
 #[utoipa::path(post, path = "/v1/deliveries/{id}/cancel", operation_id = "cancel_delivery", tag = "deliveries", params(Identified),
-    responses((status = OK, body = Delivery), Unusable, Missing, Conflicts, Refusals))]
+    responses((status = OK, body = Delivery), Unusable, Missing, Conflicts, Refusals, Broken, Stopping))]
 pub(super) async fn cancel(
     State(desk): State<Desk>,
     At(Identified { id }): At<Identified>,
 ) -> Result<Json<Delivery>, Problem> {
     let ((seq, event), webhook) = desk.delivery(&id).await?;
-    let conflict = |what: &str| Err(Problem::conflict("not_pending", what));
+    let conflict = |what: &str| Err(Problem::new(Code::NotPending, what));
     match desk.writer.cancel(webhook.id, seq).await? {
         Cancelled::Done => {}
         Cancelled::UnderWay => return conflict("it is being sent: ask again in a moment"),
@@ -228,11 +235,18 @@ struct Rows {
 }
 
 impl Rows {
+    /// Of those events, each with the time when it happened in milliseconds; with attempts or without.
     fn read(
         view: &View,
         webhook: &Webhook,
         events: &BTreeMap<u64, u64>,
+        with_attempts: bool,
     ) -> Result<Self, SearchError> {
+        let attempts = if with_attempts {
+            rows::attempts(view, webhook.id, events).map_err(SearchError::of)?
+        } else {
+            Attempts::default()
+        };
         let mut letters = BTreeMap::new();
         for &seq in events.keys() {
             let letter = rows::dead_letter(view, webhook.id, seq).map_err(SearchError::of)?;
@@ -241,15 +255,29 @@ impl Rows {
         Ok(Self {
             retries: rows::retries(view, webhook.id).map_err(SearchError::of)?,
             letters,
-            attempts: rows::attempts(view, webhook.id, events).map_err(SearchError::of)?,
+            attempts,
         })
     }
 
-    fn delivery(&self, seq: u64, event: &Event, webhook: &Webhook, course: &Course) -> Delivery {
-        let attempts = self.attempts.by_seq.get(&seq).map(Vec::as_slice).unwrap_or_default();
+    fn attempts(&self, seq: u64) -> &[Record] {
+        self.attempts.by_seq.get(&seq).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    fn whereabouts(
+        &self,
+        seq: u64,
+        event: &Event,
+        webhook: &Webhook,
+        course: &Course,
+    ) -> Whereabouts {
         let (retry, letter) = (self.retries.get(&seq), self.letters.get(&seq));
-        let stored = Stored { retry, letter, attempts };
-        let whereabouts = course.whereabouts(seq, event, webhook, stored);
+        let stored = Stored { retry, letter, attempts: self.attempts(seq) };
+        course.whereabouts(seq, event, webhook, stored)
+    }
+
+    fn delivery(&self, seq: u64, event: &Event, webhook: &Webhook, course: &Course) -> Delivery {
+        let attempts = self.attempts(seq);
+        let whereabouts = self.whereabouts(seq, event, webhook, course);
         let (reason, due_ms) = match &whereabouts {
             Whereabouts::NotWanted(decision) => (Some(decision.reason().to_owned()), None),
             Whereabouts::Older => {
@@ -265,7 +293,7 @@ impl Rows {
             _ => (None, None),
         };
         Delivery {
-            id: id_of(event, webhook),
+            id: id_of(event.id, webhook),
             event_id: event.id.to_string(),
             kind: event.kind.name().to_owned(),
             to: event.data.to.as_ref().map(ToString::to_string),
@@ -280,8 +308,15 @@ impl Rows {
     }
 }
 
-fn id_of(event: &Event, webhook: &Webhook) -> String {
-    format!("{}.{}", event.id, webhook.id)
+/// When each of these events happened, milliseconds since the epoch.
+fn times(events: &[(u64, Event)]) -> BTreeMap<u64, u64> {
+    let at_ms = |event: &Event| u64::try_from(event.at_us / 1000).unwrap_or(0);
+    events.iter().map(|(seq, event)| (*seq, at_ms(event))).collect()
+}
+
+/// Identity of the delivery of an event to a webhook.
+pub(super) fn id_of(event: EventId, webhook: &Webhook) -> String {
+    format!("{event}.{}", webhook.id)
 }
 
 impl Desk {
@@ -293,16 +328,14 @@ impl Desk {
     ) -> Result<Vec<Delivery>, Problem> {
         let courses = self.writer.courses().await?;
         let read = move |view: &View| {
-            let at_ms = |event: &Event| u64::try_from(event.at_us / 1000).unwrap_or(0);
-            let times: BTreeMap<u64, u64> =
-                events.iter().map(|(seq, event)| (*seq, at_ms(event))).collect();
+            let times = times(&events);
             let mut stored = Vec::new();
             for webhook in &webhooks {
                 // One that is being removed has no course any more.
                 let Some(course) = courses.iter().find(|it| it.webhook == webhook.id) else {
                     continue;
                 };
-                stored.push((webhook, course, Rows::read(view, webhook, &times)?));
+                stored.push((webhook, course, Rows::read(view, webhook, &times, true)?));
             }
             let of_all = |(seq, event): &(u64, Event)| {
                 let one = |(webhook, course, rows): &(&Arc<Webhook>, &Course, Rows)| {
@@ -315,11 +348,35 @@ impl Desk {
         Ok(self.search.read(read).await?)
     }
 
-    /// Deliveries of some events to some webhooks, a page of them: those that are wanted.
+    /// Where each of these events is on its way to this webhook, in one word. Without attempts one that
+    /// neither waits nor ended badly is taken for one that is over.
+    pub(super) async fn whereabouts(
+        &self,
+        events: Vec<(u64, Event)>,
+        webhook: &Arc<Webhook>,
+        with_attempts: bool,
+    ) -> Result<Vec<(u64, &'static str)>, Problem> {
+        let mut courses = self.writer.courses().await?;
+        courses.retain(|it| it.webhook == webhook.id);
+        // One that is being removed has no course any more.
+        let Some(course) = courses.pop() else { return Ok(Vec::new()) };
+        let webhook = Arc::clone(webhook);
+        let read = move |view: &View| {
+            let rows = Rows::read(view, &webhook, &times(&events), with_attempts)?;
+            let one = |(seq, event): &(u64, Event)| {
+                (*seq, rows.whereabouts(*seq, event, &webhook, &course).name())
+            };
+            Ok(events.iter().map(one).collect())
+        };
+        Ok(self.search.read(read).await?)
+    }
+
+    /// Deliveries of some events to some webhooks in some states, a page of them: those that are wanted.
     pub(super) async fn find_deliveries(
         &self,
         mut wanted: Wanted,
         webhooks: &[Arc<Webhook>],
+        states: &States,
         is_wanted: impl Fn(&Delivery) -> bool,
     ) -> Result<Deliveries, Problem> {
         let limit = wanted.limit;
@@ -327,11 +384,12 @@ impl Desk {
         let mut answer = Deliveries::default();
         let mut looked_at = 0;
         loop {
-            let page = self.search.find(wanted.clone()).await?;
+            let page = self.events_with(&wanted, webhooks, states).await?;
             looked_at += page.events.len().max(1);
             wanted.before = page.next;
             let rows = self.deliveries(page.events, webhooks.to_vec()).await?;
-            answer.data.extend(rows.into_iter().filter(|row| row.is_one() && is_wanted(row)));
+            let is_one = |row: &Delivery| row.is_one() && states.take(&row.state) && is_wanted(row);
+            answer.data.extend(rows.into_iter().filter(is_one));
             // A page has all deliveries of its last event.
             if page.next.is_none()
                 || answer.data.len() + webhooks.len() > limit
@@ -371,7 +429,7 @@ impl Desk {
         };
         Ok(SentAgain {
             webhook: webhook.name.clone(),
-            delivery_id: id_of(event, webhook),
+            delivery_id: id_of(event.id, webhook),
             outcome: outcome.to_owned(),
         })
     }

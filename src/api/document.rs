@@ -11,7 +11,7 @@ use utoipa::{
     },
 };
 
-use super::problem::Problem;
+use super::{code::Code, problem::Problem};
 
 /// Name of the way to say who asks.
 const KEY: &str = "key";
@@ -35,6 +35,7 @@ pub(super) fn head() -> OpenApi {
     components.add_security_scheme(KEY, SecurityScheme::Http(scheme));
     // Every refusal names it, and utoipa collects only what is in the bodies of good answers.
     components.schemas.insert(Problem::name().into_owned(), Problem::schema());
+    components.schemas.insert(Code::name().into_owned(), Code::schema());
     document
 }
 
@@ -80,6 +81,49 @@ mod tests {
             count += 1;
         }
         assert!(count > 100, "{count}");
+    }
+
+    /// Names of the schemas that a source file describes.
+    fn described(source: &str) -> Vec<&str> {
+        let mut names = Vec::new();
+        let mut lines = source.lines();
+        while let Some(line) = lines.next() {
+            if !line.starts_with("#[derive(") || !line.contains("ToSchema") {
+                continue;
+            }
+            let mut name = None;
+            let described = lines.by_ref().find_map(|line| {
+                let given = line.strip_prefix("#[schema(as = ");
+                name = name.or_else(|| given.and_then(|it| it.split([',', ')']).next()));
+                let behind = line.split_once("struct ").or_else(|| line.split_once("enum "));
+                behind.and_then(|(_, it)| it.split([' ', '<', ';']).next())
+            });
+            names.extend(name.or(described));
+        }
+        names
+    }
+
+    /// The story of a message was once described as a type of events, which has a part of the same name:
+    /// of two schemas with one name the document keeps one.
+    #[test]
+    fn no_two_schemas_have_one_name() {
+        let mut directories =
+            vec![std::path::PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src")];
+        let mut places = std::collections::BTreeMap::new();
+        while let Some(directory) = directories.pop() {
+            for entry in std::fs::read_dir(directory).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    directories.push(path);
+                    continue;
+                }
+                for name in described(&std::fs::read_to_string(&path).unwrap()) {
+                    let other = places.insert(name.to_owned(), path.clone());
+                    assert!(other.is_none(), "{name} is in {other:?} and in {path:?}");
+                }
+            }
+        }
+        assert!(places.len() > 50, "{places:?}");
     }
 
     #[test]

@@ -203,9 +203,7 @@ fn checked(
     }
     if others.iter().any(|other| other.id != id && other.name == webhook.name) {
         let words = format!("there is a webhook named `{}`", webhook.name);
-        let taken =
-            FieldError { code: "name_taken".to_owned(), ..error("name", Code::Invalid, words) };
-        return Err(Refusal::NameTaken(taken));
+        return Err(Refusal::NameTaken(error("name", Code::NameTaken, words)));
     }
     let webhook = Arc::new(Webhook { made: Some(made), ..webhook });
     Ok((webhook, odd.iter().map(of_key).collect()))
@@ -225,8 +223,7 @@ fn narrow(draft: &mut Draft, owned: &Owned) -> Result<(), Refusal> {
         if let Some(foreign) = asked.iter().find(is_foreign) {
             let words =
                 format!("Invalid {key}: {foreign}. You can only filter by {what} that you own.");
-            let refused = error(key, Code::NotAllowed, words);
-            return Err(Refusal::NotOwned(FieldError { code: "not_owned".to_owned(), ..refused }));
+            return Err(Refusal::NotOwned(error(key, Code::NotOwned, words)));
         }
     }
     Ok(())

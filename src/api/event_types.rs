@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{Desk, problem::Refusals};
+use super::{Desk, refusals::Refusals};
 use crate::{
     deliver::catalogue::{self, Maker},
     event::EventType,
@@ -38,6 +38,7 @@ pub struct Kind {
 
 /// A type in a profile.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[schema(as = KindInProfile)]
 pub struct Told {
     /// The profile.
     pub profile: String,

@@ -8,7 +8,8 @@ use utoipa::{IntoParams, ToSchema};
 use super::{
     Desk,
     extract::{Asked, At},
-    problem::{Missing, Problem, Refusals, Unusable},
+    problem::Problem,
+    refusals::{Broken, Missing, Refusals, Stopping, Unusable},
 };
 use crate::{
     deliver::canonical,
@@ -126,7 +127,7 @@ impl Event {
 /// By id, uid, queue ID, Message-ID and recipient they are found at once, however many there are;
 /// by anything else they are looked through, some ten thousand for one answer.
 #[utoipa::path(get, path = "/v1/events", operation_id = "list_events", tag = "events", params(Which),
-    responses((status = OK, body = Events), Unusable, Refusals))]
+    responses((status = OK, body = Events), Unusable, Refusals, Broken, Stopping))]
 pub(super) async fn list(
     State(desk): State<Desk>,
     Asked(which): Asked<Which>,
@@ -138,7 +139,7 @@ pub(super) async fn list(
 
 /// One event.
 #[utoipa::path(get, path = "/v1/events/{id}", operation_id = "show_event", tag = "events", params(Identified),
-    responses((status = OK, body = Event), Unusable, Missing, Refusals))]
+    responses((status = OK, body = Event), Unusable, Missing, Refusals, Broken, Stopping))]
 pub(super) async fn show(
     State(desk): State<Desk>,
     At(Identified { id }): At<Identified>,
@@ -165,6 +166,7 @@ impl Which {
             since_us: self.since.map(Timestamp::as_microsecond),
             until_us: self.until.map(Timestamp::as_microsecond),
             before,
+            from_seq: 0,
             limit: self.limit.unwrap_or(LIMIT).clamp(1, MOST),
         })
     }

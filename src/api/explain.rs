@@ -12,7 +12,9 @@ use super::{
     deliveries::Delivery,
     events::Event,
     extract::Asked,
-    problem::{Problem, Refusals, Unusable},
+    head::Head,
+    problem::Problem,
+    refusals::{Broken, Refusals, Stopping, Unusable},
 };
 use crate::{
     correlate::{Open, Sought},
@@ -164,7 +166,7 @@ impl Key {
 
 /// The story of a message, or of the latest few messages that the query is about.
 #[utoipa::path(get, path = "/v1/explain", operation_id = "explain", tag = "events", params(Query),
-    responses((status = OK, body = Explained), Unusable, Refusals))]
+    responses((status = OK, body = Explained), Unusable, Refusals, Broken, Stopping))]
 pub(super) async fn explain(
     State(desk): State<Desk>,
     Asked(Query { q }): Asked<Query>,
@@ -244,7 +246,7 @@ impl Desk {
     async fn story(&self, uid: MessageUid) -> Result<Story, Problem> {
         let (found, events_cut) = self.events_of(uid).await?;
         let open = self.writer.open(Sought::Uid(uid)).await?;
-        let head = Head::of(&found, &open);
+        let head = Head::of(found.iter().map(|(_, event)| event)).with_open(&open);
         let asked = lines::Asked {
             sources: self.logs.to_vec(),
             places: found.iter().filter_map(|(_, event)| event.data.place).collect(),
@@ -302,41 +304,6 @@ impl Desk {
             Told { event: Event::from(&event), line, deliveries }
         };
         Ok(found.into_iter().map(with_rows).collect())
-    }
-}
-
-/// What a message is called and says of itself.
-#[derive(Debug, Default)]
-struct Head {
-    queue_ids: Vec<String>,
-    message_id: Option<String>,
-    from: Option<String>,
-    subject: Option<String>,
-    user: Option<String>,
-}
-
-impl Head {
-    fn of(events: &[(u64, event::Event)], open: &[Open]) -> Self {
-        let mut head = Self::default();
-        let text = |text: &Option<smol_str::SmolStr>| text.as_ref().map(ToString::to_string);
-        for (_, event) in events {
-            let data = &event.data;
-            head.add_queue_id(text(&data.queue_id));
-            head.message_id = head.message_id.or_else(|| text(&data.message_id));
-            head.from = head.from.or_else(|| text(&data.from));
-            head.subject = head.subject.or_else(|| text(&data.subject));
-            head.user = head.user.or_else(|| text(&data.user));
-        }
-        for message in open {
-            head.add_queue_id(Some(message.queue_id.clone()));
-            head.message_id = head.message_id.or_else(|| text(&message.message_id));
-            head.from = head.from.or_else(|| text(&message.sender));
-        }
-        head
-    }
-
-    fn add_queue_id(&mut self, queue_id: Option<String>) {
-        self.queue_ids.extend(queue_id.filter(|it| !self.queue_ids.contains(it)));
     }
 }
 

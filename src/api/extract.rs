@@ -2,7 +2,7 @@
 
 use axum::extract::{
     FromRequest, FromRequestParts, Json, Path, Query,
-    rejection::{JsonRejection, PathRejection, QueryRejection},
+    rejection::{BytesRejection, JsonRejection, PathRejection, QueryRejection},
 };
 
 use super::problem::Problem;
@@ -21,6 +21,12 @@ pub(super) struct At<T>(pub(super) T);
 #[derive(Debug, FromRequestParts)]
 #[from_request(via(Query), rejection(Problem))]
 pub(super) struct Asked<T>(pub(super) T);
+
+impl From<BytesRejection> for Problem {
+    fn from(rejection: BytesRejection) -> Self {
+        Self::unreadable(rejection.status(), rejection.body_text())
+    }
+}
 
 impl From<JsonRejection> for Problem {
     fn from(rejection: JsonRejection) -> Self {

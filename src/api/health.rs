@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 use utoipa::ToSchema;
 
-use super::{Desk, problem::Limited};
+use super::{Desk, refusals::Limited};
 
 /// The writer answers within this time, unless it hangs: a commit on a slow disk takes seconds.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(10);

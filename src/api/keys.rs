@@ -9,8 +9,10 @@ use super::{
     Desk,
     attempts::time_of_ms,
     audit::Target,
+    code::Code,
     extract::{At, Body},
-    problem::{Conflicts, Missing, Problem, Refusals, Unusable},
+    problem::Problem,
+    refusals::{Broken, Conflicts, Missing, Refusals, Stopping, TooLarge, Unusable},
     rotation::Shown,
 };
 use crate::{
@@ -106,7 +108,8 @@ pub(super) async fn list(State(desk): State<Desk>) -> Json<Keys> {
 
 /// Makes a key. This answer is the only one that shows it.
 #[utoipa::path(post, path = "/v1/keys", operation_id = "create_key", tag = "keys",
-    responses((status = CREATED, body = MadeKey), Unusable, Conflicts, Refusals))]
+    request_body = NewKey,
+    responses((status = CREATED, body = MadeKey), Unusable, Conflicts, TooLarge, Refusals, Broken, Stopping))]
 pub(super) async fn create(
     State(desk): State<Desk>,
     Body(new): Body<NewKey>,
@@ -128,7 +131,7 @@ pub(super) async fn create(
 
 /// Ends a key. Nobody is let in with it any more when this answers.
 #[utoipa::path(delete, path = "/v1/keys/{id}", operation_id = "revoke_key", tag = "keys",
-    params(NamedKey), responses((status = NO_CONTENT), Missing, Refusals))]
+    params(NamedKey), responses((status = NO_CONTENT), Unusable, Missing, Refusals, Stopping))]
 pub(super) async fn revoke(
     State(desk): State<Desk>,
     At(NamedKey { id }): At<NamedKey>,
@@ -160,10 +163,10 @@ fn settled(outcome: KeyOutcome, name: &str) -> Result<(), Problem> {
         KeyOutcome::Done => Ok(()),
         KeyOutcome::NameTaken => {
             let detail = format!("there is a key named `{name}`; revoke it, or take another name");
-            Err(Problem::conflict("name_taken", detail))
+            Err(Problem::new(Code::NameTaken, detail))
         }
         KeyOutcome::TooMany => {
-            Err(Problem::conflict("too_many_keys", "there are too many keys; revoke some"))
+            Err(Problem::new(Code::TooManyKeys, "there are too many keys; revoke some"))
         }
         KeyOutcome::Unknown => Err(Problem::no_such_key(name)),
     }

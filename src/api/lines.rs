@@ -7,7 +7,8 @@ use utoipa::ToSchema;
 
 use super::{
     extract::Body,
-    problem::{Problem, Refusals, Unusable},
+    problem::Problem,
+    refusals::{Refusals, TooLarge, Unusable},
 };
 use crate::{
     limits::{LINE_BYTES, PARSED_LINES},
@@ -42,7 +43,8 @@ pub struct Records {
 
 /// What lines are understood as. No event comes of it.
 #[utoipa::path(post, path = "/v1/parse", operation_id = "parse_lines", tag = "sources",
-    responses((status = OK, body = Records), Unusable, Refusals))]
+    request_body = Lines,
+    responses((status = OK, body = Records), Unusable, TooLarge, Refusals))]
 pub(super) async fn parse(Body(asked): Body<Lines>) -> Result<Json<Records>, Problem> {
     if !(1..=PARSED_LINES).contains(&asked.lines.len()) {
         return Err(Problem::invalid(format!("lines: 1 to {PARSED_LINES} of them")));

@@ -7,8 +7,10 @@ use utoipa::{IntoParams, ToSchema};
 use super::{
     Desk,
     attempts::{Attempt, time_of_ms},
+    deliveries::id_of,
     extract::{Asked, At},
-    problem::{Missing, Problem, Refusals, Unusable},
+    problem::Problem,
+    refusals::{Missing, Refusals, Stopping, Unusable},
     webhooks::Named,
 };
 use crate::{
@@ -74,7 +76,7 @@ pub struct Logs {
 
 /// Attempts that were made for a webhook, the newest first.
 #[utoipa::path(get, path = "/v1/webhooks/{id}/logs", operation_id = "list_attempts", tag = "webhooks", params(Named, PageOf),
-    responses((status = OK, body = Logs), Unusable, Missing, Refusals))]
+    responses((status = OK, body = Logs), Unusable, Missing, Refusals, Stopping))]
 pub(super) async fn list(
     State(desk): State<Desk>,
     At(Named { id }): At<Named>,
@@ -107,7 +109,7 @@ impl Logged {
         let answer = attempt.answer.as_ref();
         let error = || answer.map_or_else(|| "no answer".to_owned(), |answer| answer.words.clone());
         Self {
-            id: format!("{}.{}", record.event, webhook.id),
+            id: id_of(record.event, webhook),
             event_id: record.event.to_string(),
             kind: record.kind.name().to_owned(),
             status: status.to_owned(),

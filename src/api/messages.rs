@@ -10,7 +10,9 @@ use super::{
     Desk,
     events::{self, Event, MOST},
     extract::At,
-    problem::{Missing, Problem, Refusals, Unusable},
+    head::Head,
+    problem::Problem,
+    refusals::{Broken, Missing, Refusals, Stopping, Unusable},
 };
 use crate::{
     event::{self, EventType, MessageUid},
@@ -59,7 +61,7 @@ pub(super) struct Identified {
 
 /// One message, recipient by recipient.
 #[utoipa::path(get, path = "/v1/messages/{uid}", operation_id = "show_message", tag = "events", params(Identified),
-    responses((status = OK, body = Message), Unusable, Missing, Refusals))]
+    responses((status = OK, body = Message), Unusable, Missing, Refusals, Broken, Stopping))]
 pub(super) async fn show(
     State(desk): State<Desk>,
     At(Identified { uid }): At<Identified>,
@@ -98,22 +100,15 @@ impl Desk {
 }
 
 fn message(uid: MessageUid, events: &[event::Event]) -> Message {
-    let mut message = Message { uid: uid.to_string(), ..Message::default() };
     let mut recipients: BTreeMap<Option<String>, Vec<&event::Event>> = BTreeMap::new();
     for event in events {
-        let data = &event.data;
-        let text = |text: &Option<smol_str::SmolStr>| text.as_ref().map(ToString::to_string);
-        let queue_id = text(&data.queue_id).filter(|it| !message.queue_ids.contains(it));
-        message.queue_ids.extend(queue_id);
-        message.message_id = message.message_id.or_else(|| text(&data.message_id));
-        message.from = message.from.or_else(|| text(&data.from));
-        message.subject = message.subject.or_else(|| text(&data.subject));
-        message.user = message.user.or_else(|| text(&data.user));
-        recipients.entry(text(&data.to)).or_default().push(event);
+        let to = event.data.to.as_ref().map(ToString::to_string);
+        recipients.entry(to).or_default().push(event);
     }
-    message.recipients =
-        recipients.into_iter().map(|(to, events)| recipient(to, &events)).collect();
-    message
+    let Head { queue_ids, message_id, from, subject, user } = Head::of(events);
+    let recipients = recipients.into_iter().map(|(to, events)| recipient(to, &events)).collect();
+    let uid = uid.to_string();
+    Message { uid, queue_ids, message_id, from, subject, user, recipients, is_cut: false }
 }
 
 fn recipient(to: Option<String>, events: &[&event::Event]) -> Recipient {

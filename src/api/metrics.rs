@@ -1,7 +1,7 @@
 //! All figures of the daemon as Prometheus reads them. What they mean is in `telemetry`; here they
 //! are asked for, each of whoever counts it.
 
-use std::fs;
+use std::{borrow::Cow, fs};
 
 use axum::{
     extract::State,
@@ -10,7 +10,8 @@ use axum::{
 
 use super::{
     Desk,
-    problem::{Problem, Refusals},
+    problem::Problem,
+    refusals::{Refusals, Stopping},
     sources,
 };
 use crate::{
@@ -22,7 +23,7 @@ use crate::{
 
 /// The figures of the daemon, in the text format of Prometheus.
 #[utoipa::path(get, path = "/metrics", operation_id = "metrics", tag = "metrics",
-    responses((status = OK, body = String, content_type = "text/plain"), Refusals))]
+    responses((status = OK, body = String, content_type = "text/plain"), Refusals, Stopping))]
 pub(super) async fn metrics(
     State(desk): State<Desk>,
 ) -> Result<([(HeaderName, &'static str); 1], String), Problem> {
@@ -31,7 +32,7 @@ pub(super) async fn metrics(
     mail(&figures, &mut page);
     sources(&desk, &mut page);
     for webhook in &figures.webhooks {
-        deliveries(webhook, desk.now_ms(), &mut page);
+        deliveries(webhook, &label(webhook, &figures.webhooks), desk.now_ms(), &mut page);
     }
     store(&figures.store, &mut page);
     if let Some(skew) = desk.client.clock_skew() {
@@ -73,9 +74,19 @@ fn sources(desk: &Desk, page: &mut Page) {
     }
 }
 
-fn deliveries(webhook: &WebhookFigures, now_ms: u64, page: &mut Page) {
-    let (labels, ends, health) = ([webhook.name.as_str()], &webhook.ends, &webhook.health);
-    let [name] = labels;
+/// The name of a webhook, as a label. One that was made through the API and has the name of one of the
+/// file carries its id: no two series are the same.
+fn label<'a>(webhook: &'a WebhookFigures, all: &[WebhookFigures]) -> Cow<'a, str> {
+    let is_of_file = |other: &WebhookFigures| !other.is_made && other.name == webhook.name;
+    if webhook.is_made && all.iter().any(is_of_file) {
+        Cow::Owned(format!("{} ({})", webhook.name, webhook.id))
+    } else {
+        Cow::Borrowed(&webhook.name)
+    }
+}
+
+fn deliveries(webhook: &WebhookFigures, name: &str, now_ms: u64, page: &mut Page) {
+    let (labels, ends, health) = ([name], &webhook.ends, &webhook.health);
     page.count(of::DELIVERIES, &[name, "delivered"], ends.delivered);
     for (state, count) in EndState::ALL.iter().zip(ends.ended) {
         page.count(of::DELIVERIES, &[name, state.name()], count);

@@ -1,7 +1,7 @@
 //! What an operator asks of the running daemon, over HTTP: on a unix socket in the state directory,
 //! and on a TCP address.
 //!
-//! * [`socket`], [`network`] — where it listens;
+//! * [`socket`], [`network`], [`tls`] — where it listens;
 //! * `caller` — who may ask: root and the user that the daemon runs as, or anybody with a key;
 //! * [`problem`] — every refusal, in one shape (RFC 9457);
 //! * [`webhooks`], … — one file for each kind of thing, its answers and its operations;
@@ -13,6 +13,7 @@
 pub mod attempts;
 pub mod audit;
 mod caller;
+mod code;
 pub mod dead;
 pub mod deliveries;
 pub mod document;
@@ -22,6 +23,7 @@ pub mod events;
 pub mod explain;
 mod extract;
 mod guard;
+mod head;
 pub mod health;
 mod jetemail;
 pub mod keys;
@@ -34,13 +36,17 @@ mod mounts;
 pub mod network;
 mod pace;
 pub mod problem;
+pub mod recover;
+mod refusals;
 pub mod reload;
 pub mod reports;
 pub mod resend;
 pub mod rotation;
 pub mod socket;
 pub mod sources;
+mod states;
 pub mod stream;
+pub mod tls;
 mod webhook;
 mod webhook_keys;
 pub mod webhooks;
@@ -202,6 +208,7 @@ fn operations() -> OpenApiRouter<Desk> {
         .routes(routes!(webhooks::enable))
         .routes(routes!(webhooks::disable))
         .routes(routes!(rotation::rotate))
+        .routes(routes!(recover::recover))
         .routes(routes!(logs::list))
         .routes(routes!(dead::list, dead::purge))
         .routes(routes!(dead::retry))

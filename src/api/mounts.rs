@@ -38,16 +38,18 @@ pub(super) async fn speak(request: Request, next: Next) -> Response {
 }
 
 fn words(path: &str) -> Option<Words> {
-    let is_below = |mount: &str| {
-        path.strip_prefix(mount).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    };
-    if is_below(jetemail::PATH) {
+    if is_below(path, jetemail::PATH) {
         Some(jetemail::failure)
-    } else if is_below(lettermint::PREFIX) {
+    } else if is_below(path, lettermint::PREFIX) {
         Some(lettermint::failure)
     } else {
         None
     }
+}
+
+/// Is a path that one, or further down?
+pub(super) fn is_below(path: &str, place: &str) -> bool {
+    path.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// The same answer with another body; its other headers stay.

@@ -1,4 +1,4 @@
-//! The TCP address of the API. So many connections at once and no more: what strangers open must not
+//! The TCP address of the API, with TLS or without. So many connections at once and no more: what strangers open must not
 //! use up the file descriptors that logs are read with. And no connection lasts for ever over which
 //! nothing goes.
 
@@ -13,24 +13,27 @@ use std::{
 use axum::serve::Listener;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::{TcpListener, TcpStream},
+    net::TcpListener,
     sync::{OwnedSemaphorePermit, Semaphore},
     time::{Instant, Sleep, sleep},
 };
 
+use super::tls::{Stream, Tls};
 use crate::limits::{API_CONNECTIONS, API_IDLE, API_STALL};
 
 /// A listener that takes no more connections than [`API_CONNECTIONS`] at once; others wait.
 #[derive(Debug)]
 pub struct Network {
     listener: TcpListener,
+    /// None without TLS.
+    tls: Option<Tls>,
     room: Arc<Semaphore>,
 }
 
 /// A connection, and its place among them.
 #[derive(Debug)]
 pub struct Connection {
-    stream: TcpStream,
+    stream: Stream,
     /// Runs while nothing goes either way.
     idle: Pin<Box<Sleep>>,
     /// Runs while the other end does not read.
@@ -40,7 +43,7 @@ pub struct Connection {
 }
 
 impl Connection {
-    fn new(stream: TcpStream, place: OwnedSemaphorePermit) -> Self {
+    fn new(stream: Stream, place: OwnedSemaphorePermit) -> Self {
         let (idle, stalled) = (Box::pin(sleep(API_IDLE)), Box::pin(sleep(API_STALL)));
         Self { stream, idle, stalled, is_stalled: false, _place: place }
     }
@@ -86,13 +89,13 @@ impl Connection {
 }
 
 impl Network {
-    /// Listens there.
+    /// Listens there, and speaks TLS if it is to.
     ///
     /// # Errors
     /// When the system refuses it.
-    pub async fn listen(address: SocketAddr) -> io::Result<Self> {
+    pub async fn listen(address: SocketAddr, tls: Option<Tls>) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
-        Ok(Self { listener, room: Arc::new(Semaphore::new(API_CONNECTIONS)) })
+        Ok(Self { listener, tls, room: Arc::new(Semaphore::new(API_CONNECTIONS)) })
     }
 }
 
@@ -105,6 +108,7 @@ impl Listener for Network {
             // It is never closed; without a place there is nothing to wait for.
             let Ok(place) = Arc::clone(&self.room).acquire_owned().await else { continue };
             let (stream, peer) = Listener::accept(&mut self.listener).await;
+            let stream = Stream::new(stream, self.tls.as_ref());
             return (Connection::new(stream, place), peer);
         }
     }
@@ -152,6 +156,7 @@ mod tests {
 
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpStream,
         time::timeout,
     };
 
@@ -159,7 +164,7 @@ mod tests {
 
     #[tokio::test]
     async fn one_connection_too_many_waits_for_another_to_end() {
-        let mut network = Network::listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let mut network = Network::listen("127.0.0.1:0".parse().unwrap(), None).await.unwrap();
         network.room = Arc::new(Semaphore::new(1));
         let address = network.local_addr().unwrap();
         let _clients = (
@@ -175,7 +180,7 @@ mod tests {
 
     /// A connection and its client.
     async fn connected() -> (Connection, TcpStream) {
-        let mut network = Network::listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let mut network = Network::listen("127.0.0.1:0".parse().unwrap(), None).await.unwrap();
         let client = TcpStream::connect(network.local_addr().unwrap()).await.unwrap();
         (network.accept().await.0, client)
     }

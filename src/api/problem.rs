@@ -10,9 +10,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoResponses, ToSchema};
+use utoipa::ToSchema;
 
-use crate::{search::SearchError, writer::Stopped};
+use super::code::{Code, FieldCode};
+use crate::{config, search::SearchError, writer::Stopped};
 
 /// A refusal, or a failure.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -22,6 +23,7 @@ pub struct Problem {
     /// Status code of the answer.
     pub status: u16,
     /// What kind it is, for programs.
+    #[schema(value_type = Code)]
     pub code: String,
     /// What it is this time.
     pub detail: String,
@@ -39,31 +41,29 @@ pub struct FieldError {
     /// The part.
     pub field: String,
     /// What kind it is, for programs.
+    #[schema(value_type = FieldCode)]
     pub code: String,
     /// What it is, for people.
     pub message: String,
 }
 
-/// The egress policy is against it (webhooks.md §2.7).
-const EGRESS_DENIED: &str = "egress_denied";
-
 impl Problem {
-    fn new(status: StatusCode, code: &str, title: &str, detail: impl Into<String>) -> Self {
-        let (title, code) = (title.to_owned(), code.to_owned());
-        let (status, detail) = (status.as_u16(), detail.into());
+    /// Says what it is this time.
+    pub(super) fn new(code: Code, detail: impl Into<String>) -> Self {
+        let (title, (word, status)) = (code.title().to_owned(), code.known_as());
+        let (code, status, detail) = (word.to_owned(), status.as_u16(), detail.into());
         Self { title, status, code, detail, errors: Vec::new(), retry_after_s: None }
     }
 
     /// What was asked for does not exist.
     pub(super) fn not_found() -> Self {
         let detail = "there is no such operation in this version";
-        Self::new(StatusCode::NOT_FOUND, "not_found", "Not found", detail)
+        Self::new(Code::NotFound, detail)
     }
 
     pub(super) fn method_not_allowed() -> Self {
         let detail = "the path exists, but not with this method";
-        let (code, title) = ("method_not_allowed", "Method not allowed");
-        Self::new(StatusCode::METHOD_NOT_ALLOWED, code, title, detail)
+        Self::new(Code::MethodNotAllowed, detail)
     }
 
     pub(super) fn unknown_webhook(name: &str, known: &[&str]) -> Self {
@@ -72,7 +72,7 @@ impl Problem {
         } else {
             format!("no webhook is named `{name}`; there are: {}", known.join(", "))
         };
-        Self::new(StatusCode::NOT_FOUND, "unknown_webhook", "Not found", detail)
+        Self::new(Code::UnknownWebhook, detail)
     }
 
     pub(super) fn unknown_event(id: &str) -> Self {
@@ -80,7 +80,7 @@ impl Problem {
             "no event `{id}` is stored: it is mistyped, or was kept for long enough \
              ([store] retain)"
         );
-        Self::new(StatusCode::NOT_FOUND, "unknown_event", "Not found", detail)
+        Self::new(Code::UnknownEvent, detail)
     }
 
     pub(super) fn unknown_message(uid: &str) -> Self {
@@ -88,84 +88,88 @@ impl Problem {
             "no event of the message `{uid}` is stored: it is mistyped, or was kept for long enough \
              ([store] retain)"
         );
-        Self::new(StatusCode::NOT_FOUND, "unknown_message", "Not found", detail)
+        Self::new(Code::UnknownMessage, detail)
     }
 
     pub(super) fn no_such_key(named: &str) -> Self {
         let detail =
             format!("no key has the name or id `{named}`; `mailherald keys list` shows all");
-        Self::new(StatusCode::NOT_FOUND, "unknown_key_name", "Not found", detail)
+        Self::new(Code::UnknownKeyName, detail)
     }
 
     pub(super) fn without_key() -> Self {
         let detail = "say who asks: `Authorization: Bearer api_…`, with a key that `mailherald keys \
                       create` made on the host of the daemon";
-        Self::new(StatusCode::UNAUTHORIZED, "no_key", "Unauthorized", detail)
+        Self::new(Code::NoKey, detail)
     }
 
     pub(super) fn unknown_key() -> Self {
         let detail = "no such key: it is mistyped, or was revoked";
-        Self::new(StatusCode::UNAUTHORIZED, "unknown_key", "Unauthorized", detail)
+        Self::new(Code::UnknownKey, detail)
     }
 
     pub(super) fn read_only() -> Self {
         let detail = "this key may see everything and change nothing; it takes one with role admin";
-        Self::new(StatusCode::FORBIDDEN, "read_only", "Forbidden", detail)
+        Self::new(Code::ReadOnly, detail)
     }
 
     pub(super) fn forbidden() -> Self {
         let detail = "only root and the user that the daemon runs as may use this socket without a \
                       key";
-        Self::new(StatusCode::FORBIDDEN, "forbidden", "Forbidden", detail)
+        Self::new(Code::Forbidden, detail)
     }
 
     /// Who asks owns a part of the mail only.
     pub(super) fn not_owner() -> Self {
         let detail =
             "this key is for its own webhooks only: what is here tells of everybody's mail";
-        Self::new(StatusCode::FORBIDDEN, "not_owned", "Forbidden", detail)
+        Self::new(Code::NotOwned, detail)
     }
 
     /// The same of parts of what was given.
     pub(super) fn not_owned(errors: Vec<FieldError>) -> Self {
         let detail = words(&errors);
-        let problem = Self::new(StatusCode::FORBIDDEN, "not_owned", "Forbidden", detail);
+        let problem = Self::new(Code::NotOwned, detail);
         Self { errors, ..problem }
     }
 
     /// Somebody else has that name.
     pub(super) fn name_taken(error: FieldError) -> Self {
-        let problem = Self::conflict("name_taken", error.message.clone());
+        let problem = Self::new(Code::NameTaken, error.message.clone());
         Self { errors: vec![error], ..problem }
     }
 
     /// Parts of what was given cannot be used.
     pub(super) fn unusable(errors: Vec<FieldError>) -> Self {
-        let is_denied = errors.iter().any(|error| error.code == EGRESS_DENIED);
-        let code = if is_denied { EGRESS_DENIED } else { "invalid_request" };
-        let problem = Self::new(StatusCode::BAD_REQUEST, code, "Invalid request", words(&errors));
+        let denied = config::Code::EgressDenied.name();
+        let is_denied = errors.iter().any(|error| error.code == denied);
+        let code = if is_denied { Code::EgressDenied } else { Code::InvalidRequest };
+        let problem = Self::new(code, words(&errors));
         Self { errors, ..problem }
+    }
+
+    /// A part of what was given cannot be used.
+    pub(super) fn wrong(field: &str, message: &str) -> Self {
+        let (code, message) = (config::Code::Invalid.name().to_owned(), message.to_owned());
+        Self::unusable(vec![FieldError { field: field.to_owned(), code, message }])
     }
 
     /// What was given cannot be used; says why.
     pub(super) fn invalid(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "invalid_request", "Invalid request", detail)
+        Self::new(Code::InvalidRequest, detail)
     }
 
     /// A part of the request is not what it has to be.
     pub(super) fn unreadable(status: StatusCode, detail: String) -> Self {
         match status {
-            StatusCode::PAYLOAD_TOO_LARGE => {
-                Self::new(status, "too_large", "Request too large", detail)
-            }
+            StatusCode::PAYLOAD_TOO_LARGE => Self::new(Code::TooLarge, detail),
             _ => Self::invalid(detail),
         }
     }
 
     /// Too many requests; ask again after that time.
     pub(super) fn too_many(detail: &str, wait: Duration) -> Self {
-        let (status, title) = (StatusCode::TOO_MANY_REQUESTS, "Too many requests");
-        let problem = Self::new(status, "too_many_requests", title, detail);
+        let problem = Self::new(Code::TooManyRequests, detail);
         let whole_seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
         Self { retry_after_s: Some(whole_seconds), ..problem }
     }
@@ -175,27 +179,22 @@ impl Problem {
         Self::too_many("too many requests at once; ask again a little later", wait)
     }
 
-    /// It does not go with what is; says what to do.
-    pub(super) fn conflict(code: &str, detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::CONFLICT, code, "Conflict", detail)
-    }
-
     /// The machine refuses what is needed.
     pub(super) fn internal(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error", detail)
+        Self::new(Code::Internal, detail)
     }
 
     /// What a report is about may stand in a log that is not read yet.
     pub(super) fn logs_late() -> Self {
         let detail = "the message that the report is about is not known, and the logs are not read to \
                       their end: bring it again in a while";
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "logs_late", "Unavailable", detail)
+        Self::new(Code::LogsLate, detail)
     }
 
     /// The daemon is ending.
     pub(super) fn stopping() -> Self {
         let detail = "the daemon is stopping; ask again when it has started";
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", "Unavailable", detail)
+        Self::new(Code::Stopping, detail)
     }
 }
 
@@ -203,65 +202,6 @@ impl Problem {
 fn words(errors: &[FieldError]) -> String {
     let one = |error: &FieldError| format!("{}: {}", error.field, error.message);
     errors.iter().map(one).collect::<Vec<_>>().join("; ")
-}
-
-/// What any operation may answer instead.
-#[derive(IntoResponses)]
-#[expect(dead_code, reason = "a description of answers, for the document")]
-pub(super) enum Refusals {
-    /// Who asks did not say who it is, or nobody knows the key.
-    #[response(status = 401, content_type = "application/problem+json")]
-    Unauthenticated(Problem),
-    /// Who asks may not do that.
-    #[response(status = 403, content_type = "application/problem+json")]
-    Forbidden(Problem),
-    /// Who asks has asked too much; the header `Retry-After` says when to ask again.
-    #[response(status = 429, content_type = "application/problem+json",
-        headers(("Retry-After" = u64, description = "Seconds")))]
-    TooMany(Problem),
-    /// The machine refuses what is needed.
-    #[response(status = 500, content_type = "application/problem+json")]
-    Internal(Problem),
-    /// The daemon is ending, or cannot say yet.
-    #[response(status = 503, content_type = "application/problem+json")]
-    Stopping(Problem),
-}
-
-/// What an operation may answer instead that anybody may ask for.
-#[derive(IntoResponses)]
-#[expect(dead_code, reason = "a description of answers, for the document")]
-pub(super) enum Limited {
-    /// Who asks has asked too much; the header `Retry-After` says when to ask again.
-    #[response(status = 429, content_type = "application/problem+json",
-        headers(("Retry-After" = u64, description = "Seconds")))]
-    TooMany(Problem),
-}
-
-/// What an operation on one thing may answer besides.
-#[derive(IntoResponses)]
-#[expect(dead_code, reason = "a description of answers, for the document")]
-pub(super) enum Missing {
-    /// What was asked for does not exist.
-    #[response(status = 404, content_type = "application/problem+json")]
-    NotFound(Problem),
-}
-
-/// What an operation that is given something may answer besides.
-#[derive(IntoResponses)]
-#[expect(dead_code, reason = "a description of answers, for the document")]
-pub(super) enum Unusable {
-    /// What was given cannot be used.
-    #[response(status = 400, content_type = "application/problem+json")]
-    Invalid(Problem),
-}
-
-/// What an operation that changes something may answer besides.
-#[derive(IntoResponses)]
-#[expect(dead_code, reason = "a description of answers, for the document")]
-pub(super) enum Conflicts {
-    /// It does not go with what is.
-    #[response(status = 409, content_type = "application/problem+json")]
-    Conflict(Problem),
 }
 
 impl From<Stopped> for Problem {

@@ -8,7 +8,9 @@ use utoipa::ToSchema;
 
 use super::{
     Desk,
-    problem::{Conflicts, FieldError, Problem, Refusals, Unusable},
+    code::Code,
+    problem::{FieldError, Problem},
+    refusals::{Conflicts, Refusals, Stopping, Unusable},
 };
 use crate::config;
 
@@ -58,17 +60,17 @@ impl From<&config::Problem> for FieldError {
 ///
 /// A configuration with an error in it changes nothing.
 #[utoipa::path(post, path = "/v1/reload", operation_id = "reload", tag = "daemon",
-    responses((status = OK, body = Reloaded), Unusable, Conflicts, Refusals))]
+    responses((status = OK, body = Reloaded), Unusable, Conflicts, Refusals, Stopping))]
 pub(super) async fn reload(State(desk): State<Desk>) -> Result<Json<Reloaded>, Problem> {
     let (answer, answered) = oneshot::channel();
     let Some(reloads) = &desk.reloads else {
         let detail = "the daemon was started without a configuration file";
-        return Err(Problem::conflict("no_file", detail));
+        return Err(Problem::new(Code::NoFile, detail));
     };
     reloads.send(answer).await.map_err(|_| Problem::stopping())?;
     match answered.await.map_err(|_| Problem::stopping())? {
         Ok(reloaded) => Ok(Json(reloaded)),
         Err(NotReloaded::Wrong(errors)) => Err(Problem::unusable(errors)),
-        Err(NotReloaded::Failed(words)) => Err(Problem::conflict("not_reloaded", words)),
+        Err(NotReloaded::Failed(words)) => Err(Problem::new(Code::NotReloaded, words)),
     }
 }

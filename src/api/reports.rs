@@ -12,7 +12,8 @@ use utoipa::ToSchema;
 use super::{
     Desk,
     caller::Peer,
-    problem::{Problem, Refusals, Unusable},
+    problem::Problem,
+    refusals::{Broken, Refusals, Stopping, TooLarge},
 };
 use crate::{
     event::Event,
@@ -70,14 +71,13 @@ pub struct PassedOver {
 #[utoipa::path(post, path = "/v1/reports", operation_id = "take_report", tag = "reports",
     request_body(content = String, content_type = "message/rfc822",
         description = "The mail, or its first 256 KiB."),
-    responses((status = OK, body = Taken), Unusable, Refusals))]
+    responses((status = OK, body = Taken), TooLarge, Refusals, Broken, Stopping))]
 pub(super) async fn take(
     State(desk): State<Desk>,
     ConnectInfo(peer): ConnectInfo<Peer>,
     mail: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Taken>, Problem> {
-    let mail = mail.map_err(|refused| Problem::invalid(refused.body_text()))?;
-    let outcome = desk.reports.take(&mail, may_be_trusted(peer)).await?;
+    let outcome = desk.reports.take(&mail?, may_be_trusted(peer)).await?;
     Ok(Json(view(outcome)))
 }
 

@@ -14,7 +14,8 @@ use super::{
     deliveries::SentAgain,
     events::Identified,
     extract::{Asked, At, Body},
-    problem::{Missing, Problem, Refusals, Unusable},
+    problem::Problem,
+    refusals::{Broken, Missing, Refusals, Stopping, TooLarge, Unusable},
 };
 use crate::{
     config::Webhook,
@@ -57,7 +58,7 @@ pub struct Resent {
 
 /// The body of a request that tells of an event, byte for byte.
 #[utoipa::path(get, path = "/v1/events/{id}/render", operation_id = "render_event", tag = "events", params(Identified, ForWhom),
-    responses((status = OK, description = "The bytes that are signed and sent.", body = serde_json::Value, content_type = "application/json"), Unusable, Missing, Refusals))]
+    responses((status = OK, description = "The bytes that are signed and sent.", body = serde_json::Value, content_type = "application/json"), Unusable, Missing, Refusals, Broken, Stopping))]
 pub(super) async fn render(
     State(desk): State<Desk>,
     At(Identified { id }): At<Identified>,
@@ -89,7 +90,8 @@ pub(super) fn rendered(
 
 /// Sends an event again, as new deliveries of the same event with the same id.
 #[utoipa::path(post, path = "/v1/events/{id}/replay", operation_id = "replay_event", tag = "events", params(Identified),
-    responses((status = OK, body = Resent), Unusable, Missing, Refusals))]
+    request_body = ToWhom,
+    responses((status = OK, body = Resent), Unusable, Missing, TooLarge, Refusals, Broken, Stopping))]
 pub(super) async fn replay(
     State(desk): State<Desk>,
     At(Identified { id }): At<Identified>,

@@ -3,14 +3,20 @@
 
 use std::{fmt, time::Duration};
 
-use axum::{Json, body::Bytes, extract::State};
+use axum::{
+    Json,
+    body::Bytes,
+    extract::{State, rejection::BytesRejection},
+};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
     Desk,
+    code::Code,
     extract::At,
-    problem::{Conflicts, Missing, Problem, Refusals, Unusable},
+    problem::Problem,
+    refusals::{Broken, Conflicts, Missing, Refusals, Stopping, TooLarge, Unusable},
     webhooks::Named,
 };
 use crate::{
@@ -86,14 +92,14 @@ impl FormerSecret {
 ///
 /// The secret before it stays good for a while. A request without a body asks for all defaults.
 #[utoipa::path(post, path = "/v1/webhooks/{id}/rotate-secret", operation_id = "rotate_secret", tag = "webhooks", params(Named), request_body = Option<Rotate>,
-    responses((status = OK, body = Rotated), Unusable, Missing, Conflicts, Refusals))]
+    responses((status = OK, body = Rotated), Unusable, Missing, Conflicts, TooLarge, Refusals, Broken, Stopping))]
 pub(super) async fn rotate(
     State(desk): State<Desk>,
     At(Named { id }): At<Named>,
-    body: Bytes,
+    body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Rotated>, Problem> {
     let webhook = desk.webhook(&id)?;
-    let asked = read(&body)?;
+    let asked = read(&body?)?;
     let grace = grace(asked.grace_seconds)?;
     let (new, made) = new_secret(asked.secret, &webhook)?;
     let rotated = desk.writer.rotate(webhook.id, new, grace).await?;
@@ -145,11 +151,11 @@ fn new_secret(
 
 pub(super) fn refused(error: &RotationError) -> Problem {
     match error {
-        RotationError::TooMany { .. } => Problem::conflict(
-            "too_many_secrets",
+        RotationError::TooMany { .. } => Problem::new(
+            Code::TooManySecrets,
             format!("{error}; wait until then, or end all former ones with a grace of 0"),
         ),
-        RotationError::Same => Problem::conflict("same_secret", error.to_string()),
+        RotationError::Same => Problem::new(Code::SameSecret, error.to_string()),
         RotationError::Seal(seal) => Problem::internal(format!("{error}: {seal}")),
     }
 }

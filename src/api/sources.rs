@@ -4,7 +4,7 @@ use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Desk, problem::Refusals};
+use super::{Desk, refusals::Refusals};
 use crate::source::Health;
 
 /// A source as it is now.

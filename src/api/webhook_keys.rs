@@ -15,7 +15,7 @@ use utoipa::{
     },
 };
 
-use super::problem::{FieldError, Problem};
+use super::problem::Problem;
 use crate::config::{DraftKey, draft_keys};
 
 /// Keys that `retry` may hold.
@@ -36,26 +36,21 @@ pub(super) fn taken(
     let is_enabled = match keys.remove("enabled") {
         None | Some(Value::Null) => None,
         Some(Value::Bool(enabled)) => Some(enabled),
-        Some(_) => return Err(wrong("enabled", "must be true or false")),
+        Some(_) => return Err(Problem::wrong("enabled", "must be true or false")),
     };
     match keys.remove("retry") {
         None | Some(Value::Null) => {}
         Some(Value::Object(retry)) => {
             for (key, value) in retry {
                 if !RETRY.contains(&key.as_str()) {
-                    return Err(wrong(&format!("retry.{key}"), "unknown key"));
+                    return Err(Problem::wrong(&format!("retry.{key}"), "unknown key"));
                 }
                 keys.insert(key, value);
             }
         }
-        Some(_) => return Err(wrong("retry", "must be an object")),
+        Some(_) => return Err(Problem::wrong("retry", "must be an object")),
     }
     Ok((keys, is_enabled))
-}
-
-fn wrong(field: &str, message: &str) -> Problem {
-    let (field, code, message) = (field.to_owned(), "invalid".to_owned(), message.to_owned());
-    Problem::unusable(vec![FieldError { field, code, message }])
 }
 
 fn body(required: &[&str]) -> Object {

@@ -14,9 +14,11 @@ use super::{
     attempts::Attempt,
     audit::Target,
     caller::Caller,
+    code::Code,
     editor::{Edited, Refusal},
     extract::{At, Body},
-    problem::{Conflicts, FieldError, Missing, Problem, Refusals, Unusable},
+    problem::{FieldError, Problem},
+    refusals::{Broken, Conflicts, Missing, Refusals, Stopping, TooLarge, Unusable},
     rotation::Shown,
     webhook_keys::{self, WebhookChanges, WebhookKeys},
 };
@@ -58,7 +60,7 @@ pub(super) struct Named {
 
 /// All webhooks.
 #[utoipa::path(get, path = "/v1/webhooks", operation_id = "list_webhooks", tag = "webhooks",
-    responses((status = OK, body = Webhooks), Refusals))]
+    responses((status = OK, body = Webhooks), Refusals, Stopping))]
 pub(super) async fn list(
     State(desk): State<Desk>,
     Extension(caller): Extension<Caller>,
@@ -76,7 +78,7 @@ pub(super) async fn list(
 /// the egress policy. A secret that is not given is made, and shown in this answer only.
 #[utoipa::path(post, path = "/v1/webhooks", operation_id = "create_webhook", tag = "webhooks",
     request_body = WebhookKeys,
-    responses((status = CREATED, body = EditedWebhook), Unusable, Conflicts, Refusals))]
+    responses((status = CREATED, body = EditedWebhook), Unusable, Conflicts, TooLarge, Refusals, Broken, Stopping))]
 pub(super) async fn create(
     State(desk): State<Desk>,
     Extension(caller): Extension<Caller>,
@@ -98,7 +100,7 @@ pub(super) async fn create(
 /// away.
 #[utoipa::path(put, path = "/v1/webhooks/{id}", operation_id = "put_webhook", tag = "webhooks", params(Named),
     request_body = WebhookChanges,
-    responses((status = OK, body = EditedWebhook), Unusable, Missing, Conflicts, Refusals))]
+    responses((status = OK, body = EditedWebhook), Unusable, Missing, Conflicts, TooLarge, Refusals, Broken, Stopping))]
 pub(super) async fn put(
     desk: State<Desk>,
     caller: Extension<Caller>,
@@ -111,7 +113,7 @@ pub(super) async fn put(
 /// The same.
 #[utoipa::path(patch, path = "/v1/webhooks/{id}", operation_id = "patch_webhook", tag = "webhooks", params(Named),
     request_body = WebhookChanges,
-    responses((status = OK, body = EditedWebhook), Unusable, Missing, Conflicts, Refusals))]
+    responses((status = OK, body = EditedWebhook), Unusable, Missing, Conflicts, TooLarge, Refusals, Broken, Stopping))]
 pub(super) async fn patch(
     State(desk): State<Desk>,
     Extension(caller): Extension<Caller>,
@@ -125,7 +127,7 @@ pub(super) async fn patch(
 
 /// Deletes a webhook that was made through the API, and cancels what waits for it.
 #[utoipa::path(delete, path = "/v1/webhooks/{id}", operation_id = "delete_webhook", tag = "webhooks", params(Named),
-    responses((status = NO_CONTENT), Missing, Conflicts, Refusals))]
+    responses((status = NO_CONTENT), Unusable, Missing, Conflicts, Refusals, Stopping))]
 pub(super) async fn delete(
     State(desk): State<Desk>,
     Extension(caller): Extension<Caller>,
@@ -151,10 +153,10 @@ impl Refusal {
             Self::NotOwned(error) => Problem::not_owned(vec![error]),
             Self::NameTaken(error) => Problem::name_taken(error),
             Self::TooMany => {
-                Problem::conflict("too_many_webhooks", "there are too many webhooks; delete some")
+                Problem::new(Code::TooManyWebhooks, "there are too many webhooks; delete some")
             }
-            Self::OfFile { name } => Problem::conflict(
-                "webhook_of_file",
+            Self::OfFile { name } => Problem::new(
+                Code::WebhookOfFile,
                 format!(
                     "`{name}` is a webhook of the configuration file: change it there, then reload"
                 ),
@@ -174,7 +176,7 @@ impl From<Refusal> for Problem {
 
 /// One webhook.
 #[utoipa::path(get, path = "/v1/webhooks/{id}", operation_id = "show_webhook", tag = "webhooks", params(Named),
-    responses((status = OK, body = Webhook), Missing, Refusals))]
+    responses((status = OK, body = Webhook), Unusable, Missing, Refusals, Stopping))]
 pub(super) async fn show(
     State(desk): State<Desk>,
     At(Named { id }): At<Named>,
@@ -204,7 +206,8 @@ fn replay() -> String {
 
 /// Sends to a webhook again. One that is enabled stays as it is.
 #[utoipa::path(post, path = "/v1/webhooks/{id}/enable", operation_id = "enable_webhook", tag = "webhooks", params(Named),
-    responses((status = OK, body = Webhook), Unusable, Missing, Refusals))]
+    request_body = Enable,
+    responses((status = OK, body = Webhook), Unusable, Missing, TooLarge, Refusals, Stopping))]
 pub(super) async fn enable(
     State(desk): State<Desk>,
     At(Named { id }): At<Named>,
@@ -223,7 +226,7 @@ pub(super) async fn enable(
 
 /// Sends nothing to a webhook. What comes for it waits.
 #[utoipa::path(post, path = "/v1/webhooks/{id}/disable", operation_id = "disable_webhook", tag = "webhooks", params(Named),
-    responses((status = OK, body = Webhook), Missing, Refusals))]
+    responses((status = OK, body = Webhook), Unusable, Missing, Refusals, Stopping))]
 pub(super) async fn disable(
     State(desk): State<Desk>,
     At(Named { id }): At<Named>,
@@ -234,7 +237,7 @@ pub(super) async fn disable(
 
 /// Sends a test event now, whatever the webhook subscribed to.
 #[utoipa::path(post, path = "/v1/webhooks/{id}/test", operation_id = "test_webhook", tag = "webhooks", params(Named),
-    responses((status = OK, body = Attempt), Missing, Refusals))]
+    responses((status = OK, body = Attempt), Unusable, Missing, Refusals, Stopping))]
 pub(super) async fn test(
     State(desk): State<Desk>,
     At(Named { id }): At<Named>,
@@ -253,7 +256,7 @@ pub struct Probes {
 
 /// Probes whether a receiver checks signatures, freshness and duplicates.
 #[utoipa::path(post, path = "/v1/webhooks/{id}/verify", operation_id = "verify_webhook", tag = "webhooks", params(Named),
-    responses((status = OK, body = Probes), Missing, Refusals))]
+    responses((status = OK, body = Probes), Unusable, Missing, Refusals, Stopping))]
 pub(super) async fn verify(
     State(desk): State<Desk>,
     At(Named { id }): At<Named>,

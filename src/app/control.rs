@@ -2,21 +2,38 @@
 
 use std::net::SocketAddr;
 
+use jiff::Timestamp;
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    api::{self, Desk, network::Network, socket},
-    config::{Config, ReportSocket},
+    api::{
+        self, Desk,
+        network::Network,
+        socket,
+        tls::{Tls, TlsError},
+    },
+    config::{Api, Config, ReportSocket, ServerIdentity},
 };
 
-/// Listens in the state directory, and where the configuration says, until `stop`.
-pub(super) fn start(config: &Config, desk: Desk, runtime: &Runtime, stop: CancellationToken) {
+/// Listens in the state directory, and where the configuration says, until `stop`. Gives what a
+/// renewed certificate is put into, if the address has one.
+pub(super) fn start(
+    config: &Config,
+    desk: Desk,
+    runtime: &Runtime,
+    stop: CancellationToken,
+) -> Option<Tls> {
     // The socket registers with the runtime when it is made.
     let _context = runtime.enter();
-    if let Some(address) = config.api {
-        drop(runtime.spawn(serve_network(address, desk.clone(), stop.clone())));
-    }
+    let tls = config.api.as_ref().and_then(|api| {
+        let tls = tls(api, desk.clock.now()).inspect_err(|error| {
+            tracing::error!(%error, "the control API is only on its unix socket: there is no TLS");
+        });
+        let tls = tls.ok()?;
+        drop(runtime.spawn(serve_network(api.address, tls.clone(), desk.clone(), stop.clone())));
+        tls
+    });
     if let Some(ReportSocket { path, mode }) = &config.reports.socket {
         match socket::listen_at(path, *mode) {
             Ok(listener) => {
@@ -37,10 +54,24 @@ pub(super) fn start(config: &Config, desk: Desk, runtime: &Runtime, stop: Cancel
             "no control API: commands that need the daemon will not find it"
         ),
     }
+    tls
 }
 
-async fn serve_network(address: SocketAddr, desk: Desk, stop: CancellationToken) {
-    match Network::listen(address).await {
+fn tls(api: &Api, now: Timestamp) -> Result<Option<Tls>, TlsError> {
+    let Some(identity) = &api.tls else { return Ok(None) };
+    say_validity(identity, now);
+    Tls::new(identity.clone()).map(Some)
+}
+
+/// Says when the certificate is not valid, or will not be for long.
+pub(super) fn say_validity(identity: &ServerIdentity, now: Timestamp) {
+    if let Some(validity) = identity.validity(now) {
+        tracing::warn!("the control API: {validity}");
+    }
+}
+
+async fn serve_network(address: SocketAddr, tls: Option<Tls>, desk: Desk, stop: CancellationToken) {
+    match Network::listen(address, tls).await {
         Ok(network) => api::serve_network(network, desk, stop).await,
         Err(error) => tracing::error!(
             %address,

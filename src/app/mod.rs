@@ -37,4 +37,4 @@ pub use error::AppError;
 pub use opening::{TRY_STORE, try_store};
 pub use reload::Loader;
 pub use replay::{Ended, Replay, Replayed, plan as replay_plan, replay};
-pub use run::run;
+pub use run::{Beginning, run};

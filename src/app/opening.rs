@@ -1,10 +1,15 @@
 //! Opens the store, with all that may come of it.
 
-use std::{io, path::Path, process::Command};
+use std::{
+    fs::{self, DirEntry},
+    io,
+    path::Path,
+    process::Command,
+};
 
 use rustix::process::{Signal, set_parent_process_death_signal};
 
-use super::AppError;
+use super::{AppError, service};
 use crate::{
     clock::Clock,
     config::{Config, Source, SourceKind},
@@ -17,6 +22,7 @@ pub const TRY_STORE: &str = "try-store";
 
 /// Opens the store, saying where it is and what was lost, if anything was.
 pub(super) fn open_store(state_dir: &Path, clock: &dyn Clock) -> Result<Store, AppError> {
+    service::opening(bytes_below(state_dir));
     let Recovered { store, loss } = Store::recover(state_dir, clock.now(), || trial(state_dir))?;
     match loss {
         None => tracing::debug!(path = %state_dir.display(), "store is open"),
@@ -31,6 +37,17 @@ pub(super) fn open_store(state_dir: &Path, clock: &dyn Clock) -> Result<Store, A
         ),
     }
     Ok(store)
+}
+
+/// Bytes of the files in a directory and those below it; what cannot be looked at has none.
+fn bytes_below(directory: &Path) -> u64 {
+    let entries = fs::read_dir(directory).into_iter().flatten().filter_map(Result::ok);
+    let bytes = |entry: DirEntry| match entry.metadata() {
+        Ok(metadata) if metadata.is_dir() => bytes_below(&entry.path()),
+        Ok(metadata) => metadata.len(),
+        Err(_) => 0,
+    };
+    entries.map(bytes).sum()
 }
 
 /// Opens the store in this process, which may die of it: nothing else is at stake here.

@@ -4,24 +4,22 @@
 
 use std::{
     fmt::Debug,
+    net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
 };
 
-use tokio::{
-    signal::unix::{Signal, SignalKind, signal},
-    sync::{mpsc, oneshot},
-};
-
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use super::{AppError, pipeline::direction, service, webhooks};
+use super::{control, pipeline::direction, service, signals::Hangups, webhooks};
 use crate::{
     api::{
         Desk,
         problem::FieldError,
         reload::{NotReloaded, Reloaded, Reloads},
+        tls::Tls,
     },
-    config::{Config, ConfigError, Loaded, Mail, Source, SourceKind},
+    config::{Api, Config, ConfigError, Loaded, Mail, Source, SourceKind, Webhook},
     egress::Policy,
     source::milter::Wishes,
     writer::{Change, find},
@@ -39,18 +37,15 @@ pub(super) type Latest = Arc<Mutex<Arc<Config>>>;
 /// What asks for a reload.
 #[derive(Debug)]
 pub(super) struct Asked {
-    hangup: Signal,
+    hangups: Hangups,
     requests: mpsc::Receiver<oneshot::Sender<Result<Reloaded, NotReloaded>>>,
 }
 
 impl Asked {
-    /// Listens for SIGHUP from now on, and for what comes out of the other end. Must be called on a
-    /// runtime.
-    pub(super) fn listen() -> Result<(Self, Reloads), AppError> {
-        let hangup = signal(SignalKind::hangup());
-        let hangup = hangup.map_err(AppError::system("install a signal handler"))?;
+    /// Listens to SIGHUP, and to what comes out of the other end.
+    pub(super) fn listen(hangups: Hangups) -> (Self, Reloads) {
         let (reloads, requests) = mpsc::channel(WAITING);
-        Ok((Self { hangup, requests }, reloads))
+        (Self { hangups, requests }, reloads)
     }
 }
 
@@ -64,6 +59,8 @@ pub(super) struct Reloader {
     pub(super) egress: Policy,
     pub(super) mail: Mail,
     pub(super) latest: Latest,
+    /// Shows the certificate of the API; None without TLS.
+    pub(super) tls: Option<Tls>,
     pub(super) desk: Desk,
 }
 
@@ -72,7 +69,7 @@ impl Reloader {
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
-                Some(()) = asked.hangup.recv() => drop(self.reload().await),
+                () = asked.hangups.next() => drop(self.reload().await),
                 // Without a file nobody asks. Who asked may have gone.
                 Some(answer) = asked.requests.recv() => drop(answer.send(self.reload().await)),
             }
@@ -120,6 +117,8 @@ impl Reloader {
         let grounds = Arc::clone(&self.desk.grounds);
         let mut grounds = grounds.lock().await;
         let changes = self.changes(&config, &mut reloaded)?;
+        let made = self.desk.writer.webhooks().now();
+        reloaded.warnings.extend(webhooks::same_names(&config, &made).map(shared_name));
         self.desk.client.set_policy(config.egress.clone());
         if let Err(error) = self.put(changes).await {
             self.desk.client.set_policy(self.egress.clone());
@@ -132,10 +131,21 @@ impl Reloader {
             self.desk.writer.class_by(direction(&config.mail)).await;
             reloaded.applied.push("mail".to_owned());
         }
+        if self.shows_another(config.api.as_ref()) {
+            reloaded.applied.push("api.tls_cert".to_owned());
+        }
         *grounds = webhooks::grounds(&config);
         (self.egress, self.mail) = (config.egress.clone(), config.mail.clone());
         *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
         Ok(reloaded)
+    }
+
+    /// Shows the certificate of this configuration. False when it is the one before, or there is none.
+    fn shows_another(&self, api: Option<&Api>) -> bool {
+        let identity = api.and_then(|api| api.tls.as_ref());
+        let (Some(tls), Some(identity)) = (&self.tls, identity) else { return false };
+        control::say_validity(identity, self.desk.clock.now());
+        tls.show(identity)
     }
 
     /// Reading it may ask other programs and name servers, and takes its time.
@@ -204,13 +214,28 @@ fn needs_restart(running: &Config, new: &Config) -> Vec<String> {
         ("state_dir", *state_dir != new.state_dir),
         ("source", differ(sources, &new.sources)),
         ("store", differ(store, &new.store)),
-        ("api", *api != new.api),
+        ("api", reached(api.as_ref()) != reached(new.api.as_ref())),
         ("reports", *reports != new.reports),
         ("seal_key_file", differ(sealing, &new.sealing)),
         ("concurrency", *concurrency != new.concurrency),
         ("mail.metadata_headers, mail.tag_header or route.header", wishes(running) != wishes(new)),
     ];
     changed.into_iter().filter(|(_, is_changed)| *is_changed).map(|(it, _)| it.to_owned()).collect()
+}
+
+/// What the file names as a webhook is named that was made through the API.
+fn shared_name(made: &Webhook) -> FieldError {
+    let words = format!(
+        "a webhook that was made through the API is named `{}`, too: ask for that one by its id, {}",
+        made.name, made.id
+    );
+    tracing::warn!(webhook = made.name, id = %made.id, "another webhook has this name");
+    FieldError { field: "webhook.name".to_owned(), code: "name_taken".to_owned(), message: words }
+}
+
+/// Where the API is and how it is spoken to; its certificate can be changed.
+fn reached(api: Option<&Api>) -> Option<(SocketAddr, bool)> {
+    api.map(|api| (api.address, api.tls.is_some()))
 }
 
 /// As text, because all of that can be shown.

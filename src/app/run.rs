@@ -21,11 +21,11 @@ use super::{
     pipeline::{Parts, Pipeline, whose},
     reload::{Asked, Latest, Loader, Reloader},
     reports, service,
-    signals::Signals,
+    signals::{Hangups, Signals},
     webhooks,
 };
 use crate::{
-    api::{Desk, HealthReceiver, reload::Reloads},
+    api::{Desk, HealthReceiver, reload::Reloads, tls::Tls},
     clock::{self, SharedClock},
     config::{Config, Source, SourceKind, Start},
     parse::Whose,
@@ -42,18 +42,42 @@ use crate::{
 /// Reports that milters took out of the mail are read within that time when all is to end.
 const REPORTS_END: Duration = Duration::from_secs(5);
 
+/// The process before it knows what to do. From here on SIGHUP asks for a reload and ends nothing,
+/// however long the rest of the start takes.
+#[derive(Debug)]
+pub struct Beginning {
+    runtime: Runtime,
+    hangups: Hangups,
+}
+
+impl Beginning {
+    /// Comes before everything else.
+    ///
+    /// # Errors
+    /// The system gives us no thread, or no signal handler.
+    pub fn new() -> Result<Self, AppError> {
+        let runtime = runtime()?;
+        let hangups = runtime.block_on(async { Hangups::install() })?;
+        Ok(Self { runtime, hangups })
+    }
+}
+
 /// Runs until SIGTERM or Ctrl-C, or until standard input ends when that is the only source.
 ///
 /// # Errors
 /// When something cannot be started, or the store or a source fails under way.
-pub fn run(config: Config, loader: Option<&Loader>) -> Result<Summary, AppError> {
+pub fn run(
+    beginning: Beginning,
+    config: Config,
+    loader: Option<&Loader>,
+) -> Result<Summary, AppError> {
+    let Beginning { runtime, hangups } = beginning;
     let latest = Latest::new(Mutex::new(Arc::new(config)));
-    let runtime = runtime()?;
     // sled works in threads of its own, whose panics nobody else would hear of.
     store::end_process_on_panic();
     loop {
         let config = Arc::clone(&latest.lock().unwrap_or_else(PoisonError::into_inner));
-        let (is_told_to_stop, ended) = match start(&config, loader, &latest, &runtime) {
+        let (is_told_to_stop, ended) = match start(&config, loader, &latest, &hangups, &runtime) {
             Ok((daemon, signals)) => runtime.block_on(daemon.until(signals)),
             Err(error) => (false, Err(error)),
         };
@@ -82,12 +106,13 @@ fn start(
     config: &Arc<Config>,
     loader: Option<&Loader>,
     latest: &Latest,
+    hangups: &Hangups,
     runtime: &Runtime,
 ) -> Result<(Daemon, Signals), AppError> {
     // Before the signals: it may wait for another process, and a signal may end that at once.
     let store = open_store(&config.state_dir, &*clock::system())?;
     let signals = runtime.block_on(async { Signals::install() })?;
-    let (asked, reloads) = runtime.block_on(async { Asked::listen() })?;
+    let (asked, reloads) = Asked::listen(hangups.clone());
     let daemon = Daemon::start(config, store, loader.map(|_| reloads), runtime)?;
     let reloader = Reloader {
         loader: loader.cloned(),
@@ -95,6 +120,7 @@ fn start(
         egress: config.egress.clone(),
         mail: config.mail.clone(),
         latest: Arc::clone(latest),
+        tls: daemon.tls.clone(),
         desk: daemon.desk.clone(),
     };
     runtime.spawn(reloader.run(asked, daemon.stop_sources.clone()));
@@ -137,6 +163,8 @@ pub(super) struct Daemon {
     stop_sources: CancellationToken,
     /// What is told of all this.
     desk: Desk,
+    /// TLS of the control API; None without.
+    tls: Option<Tls>,
 }
 
 impl Daemon {
@@ -214,11 +242,20 @@ impl Daemon {
             stop: stop_sources.clone(),
         };
         runtime.spawn(begin(health.clone(), pipeline.writer(), telling_begun));
-        control::start(config, desk.clone(), runtime, stop_sources.clone());
+        let tls = control::start(config, desk.clone(), runtime, stop_sources.clone());
         let (sources_ended, source_failed) = (CancellationToken::new(), CancellationToken::new());
         let (ended, failed) = (sources_ended.clone(), source_failed.clone());
         let sources = runtime.spawn(until_end(threads, stop_sources.clone(), ended, failed));
-        Ok(Self { pipeline, sources, captured, sources_ended, source_failed, stop_sources, desk })
+        Ok(Self {
+            pipeline,
+            sources,
+            captured,
+            sources_ended,
+            source_failed,
+            stop_sources,
+            desk,
+            tls,
+        })
     }
 
     /// Runs until a signal, until the writer or a source fails, or until every source has come to

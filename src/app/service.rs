@@ -11,6 +11,12 @@ use crate::api::{Desk, health::Reason};
 /// Between two looks at how we are.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 
+/// How long a start takes that has no store to read, at the very most.
+const START_PATIENCE: Duration = Duration::from_mins(2);
+
+/// Bytes that a disk reads in a second, at the very least.
+const SLOW_DISK: u64 = 10 * 1024 * 1024;
+
 /// Tells that we are ready once all sources are open, and from then on how we are, until the end.
 pub(super) async fn tell(desk: Desk) {
     let mut has_begun = desk.has_begun.clone();
@@ -47,6 +53,15 @@ fn words(desk: &Desk, troubles: &[Reason]) -> String {
 /// Tells how we are.
 pub(super) fn status(words: &str) {
     send(&[NotifyState::Status(words)]);
+}
+
+/// A store of that size is opened, which reads all of it, and twice after a crash. The start may take
+/// as long as the slowest disk needs for that.
+pub(super) fn opening(bytes: u64) {
+    let patience = START_PATIENCE + Duration::from_secs(2 * bytes / SLOW_DISK);
+    // The library's own word for it ends at 71 minutes.
+    let extend = format!("EXTEND_TIMEOUT_USEC={}", patience.as_micros());
+    send(&[NotifyState::Status("starting: the store is opened"), NotifyState::Custom(&extend)]);
 }
 
 /// The configuration is read again. Nothing is said while the start is not over.

@@ -1,12 +1,46 @@
-//! SIGTERM and Ctrl-C: the first asks to end, the second ends.
+//! SIGTERM and Ctrl-C: the first asks to end, the second ends. SIGHUP asks for a reload.
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use std::sync::Arc;
+
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::Notify,
+};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::AppError;
 
 /// Exit status after a second signal: killed, in the shell's convention for SIGTERM.
 const SECOND_SIGNAL_EXIT: i32 = 128 + 15;
+
+/// SIGHUP, from the moment it is made. One that comes while nobody waits for it is kept, and several
+/// of them are one. Cheap to clone; of all clones one is told.
+#[derive(Debug, Clone)]
+pub(super) struct Hangups(Arc<Notify>);
+
+impl Hangups {
+    /// Installs the handler. Must be called on a runtime, which must live on.
+    pub(super) fn install() -> Result<Self, AppError> {
+        let signal = signal(SignalKind::hangup());
+        let mut signal = signal.map_err(AppError::system("install a signal handler"))?;
+        let hangups = Self(Arc::default());
+        let kept = hangups.clone();
+        tokio::spawn(async move {
+            while signal.recv().await.is_some() {
+                kept.0.notify_one();
+            }
+        });
+        Ok(hangups)
+    }
+
+    /// The next one, or the one that was kept.
+    ///
+    /// # Cancel safety
+    /// What is not waited for to its end loses none.
+    pub(super) async fn next(&self) {
+        self.0.notified().await;
+    }
+}
 
 /// Listens from the moment it is made.
 #[derive(Debug)]

@@ -56,6 +56,16 @@ fn takes_reports(source: &Source) -> bool {
     matches!(&source.kind, SourceKind::Milter(milter) if milter.reports)
 }
 
+/// Those among `all` that were made at run time and have the name of one of the file.
+pub(super) fn same_names<'a>(
+    config: &'a Config,
+    all: &'a [Arc<Webhook>],
+) -> impl Iterator<Item = &'a Webhook> {
+    let is_of_file = |name: &str| config.webhooks.iter().any(|webhook| webhook.name == name);
+    let made = all.iter().filter(|webhook| webhook.made.is_some()).map(AsRef::as_ref);
+    made.filter(move |webhook| is_of_file(&webhook.name))
+}
+
 /// The file may name a webhook as one is named that was made before.
 fn say_same_names(webhooks: &[Webhook]) {
     for (place, webhook) in webhooks.iter().enumerate() {

@@ -1,9 +1,6 @@
 //! The arguments, as typed: no file is touched and nothing is decided here.
 
-use std::{
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::path::{Path, PathBuf};
 
 use clap::{ArgAction, ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
@@ -14,8 +11,10 @@ use super::{
     failure,
     lookup_args::{DeliveriesArgs, EventsArgs, ExplainArgs},
     report_args::{IngestArgs, VerpArgs},
+    webhook_args::WebhooksArgs,
+    when::when,
 };
-use crate::config::{PROFILE_NAMES, parse_duration};
+use crate::config::PROFILE_NAMES;
 
 /// Where the configuration is, unless said otherwise.
 pub const CONFIG_FILE: &str = "/etc/mailherald/mailherald.toml";
@@ -132,6 +131,8 @@ pub(crate) enum Command {
     Verp(VerpArgs),
     /// Make, list and revoke keys of the API, for those who ask over the network.
     Keys(KeysArgs),
+    /// List who changed what, the latest first.
+    Audit(AuditArgs),
     /// Show how far the running daemon is behind its logs.
     Sources(Ask),
     /// Show what happens while it does, one line an event.
@@ -141,8 +142,8 @@ pub(crate) enum Command {
     Listen(ListenArgs),
     /// Print the completions for a shell.
     Completions(CompletionsArgs),
-    /// Print the manual page.
-    Man,
+    /// Print a manual page, or write all of them.
+    Man(ManArgs),
     /// Open the store and read everything in it. For the program itself, after a crash.
     #[command(hide = true, name = crate::app::TRY_STORE)]
     TryStore {
@@ -198,12 +199,13 @@ pub struct ReplayArgs {
     #[arg(long, conflicts_with = "dry_run")]
     pub plan: bool,
 
-    /// Only events from then on, as in 2026-03-01T00:00:00Z.
-    #[arg(long, value_name = "TIME")]
+    /// Only events from then on: 2026-03-01T10:00:00Z, or 2026-03-01 by the clock of
+    /// this machine, or 2h for two hours ago.
+    #[arg(long, value_name = "TIME", value_parser = when)]
     pub since: Option<Timestamp>,
 
     /// Only events before then.
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = when)]
     pub until: Option<Timestamp>,
 
     /// Only to the webhook of that name. To a new one, what the others were told before, too.
@@ -264,8 +266,19 @@ pub(crate) struct Ask {
     pub(crate) state: Option<PathBuf>,
     /// Where the daemon's API is, as in `http://127.0.0.1:8025`, instead of its unix socket. The key
     /// is taken from `MAILHERALD_API_KEY`.
-    #[arg(long, global = true, value_name = "URL")]
+    #[arg(long, global = true, value_name = "URL", value_parser = api_url)]
     pub(crate) api: Option<Url>,
+    /// The authority of that API's certificate, or the certificate itself (PEM), when the system does
+    /// not know it.
+    #[arg(long, global = true, value_name = "FILE", requires = "api")]
+    pub(crate) ca_file: Option<PathBuf>,
+}
+
+/// Where an API may be.
+fn api_url(text: &str) -> Result<Url, &'static str> {
+    let url = Url::parse(text).ok();
+    let url = url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    url.ok_or("write it like http://127.0.0.1:8025 or https://mx.example.com:8025")
 }
 
 /// Arguments of `keys`.
@@ -311,163 +324,14 @@ pub(crate) struct CreateKeyArgs {
     pub(crate) owned_domains: Vec<String>,
 }
 
-/// Arguments of `webhooks`.
+/// Arguments of `audit`.
 #[derive(Debug, Clone, Args)]
-pub(crate) struct WebhooksArgs {
+pub(crate) struct AuditArgs {
     #[command(flatten)]
     pub(crate) ask: Ask,
-    #[command(subcommand)]
-    pub(crate) command: WebhooksCommand,
-}
-
-/// What is done with webhooks.
-#[derive(Debug, Clone, Subcommand)]
-pub(crate) enum WebhooksCommand {
-    /// List all webhooks.
-    List,
-    /// Show one webhook.
-    Show {
-        /// Its name or id.
-        name: String,
-    },
-    /// Make a webhook, which is told what happens from then on.
-    ///
-    /// Its secret is made and shown this once, unless one is given.
-    Create(CreateWebhookArgs),
-    /// Change a webhook that was made here or through the API. What is left out stays.
-    Update(UpdateWebhookArgs),
-    /// Delete a webhook that was made here or through the API. What waits for it is not sent.
-    Delete {
-        /// Its name or id.
-        name: String,
-    },
-    /// Send to a webhook again that was disabled.
-    ///
-    /// What waited for it is sent, oldest first and slowly at the beginning.
-    Enable {
-        /// Its name or id.
-        name: String,
-        /// Do not send what waited.
-        #[arg(long)]
-        drop: bool,
-    },
-    /// Send nothing to a webhook until it is enabled. What comes for it waits.
-    Disable {
-        /// Its name or id.
-        name: String,
-    },
-    /// Show the attempts that were made for a webhook, the newest first.
-    Logs {
-        /// Its name or id.
-        name: String,
-        /// How many at most, up to 1000.
-        #[arg(long, value_name = "N", default_value_t = 20)]
-        limit: usize,
-    },
-    /// Send a test event now, and show what came of it. Exits with 1 when it was not taken.
-    Test {
-        /// Its name or id.
-        name: String,
-    },
-    /// Find out whether a receiver checks what it is told.
-    ///
-    /// Sends test events that are right, changed on the way, ten minutes old, and repeated. Exits
-    /// with 1 when the receiver believes what it should not, or does not take what it should.
-    Verify {
-        /// Its name or id.
-        name: String,
-    },
-    /// Sign with another secret from now on, and show it this once.
-    ///
-    /// The secret before it stays good for a while, so that no event is lost while the receiver
-    /// learns the new one.
-    RotateSecret(RotateSecretArgs),
-}
-
-/// Arguments of `webhooks create`.
-#[derive(Debug, Clone, Args)]
-pub(crate) struct CreateWebhookArgs {
-    /// Where events are sent.
-    pub(crate) url: String,
-
-    /// Event types by their canonical or the profile's own names; `*`, `outbound.*` and `inbound.*`
-    /// are wildcards.
-    #[arg(long, value_name = "TYPE", value_delimiter = ',', required = true)]
-    pub(crate) events: Vec<String>,
-
-    /// Make it disabled: what comes for it waits.
-    #[arg(long)]
-    pub(crate) disabled: bool,
-
-    #[command(flatten)]
-    pub(crate) keys: WebhookKeyArgs,
-}
-
-/// Arguments of `webhooks update`.
-#[derive(Debug, Clone, Args)]
-pub(crate) struct UpdateWebhookArgs {
-    /// Its name or id.
-    pub(crate) webhook: String,
-
-    /// Where events are sent.
-    #[arg(long)]
-    pub(crate) url: Option<String>,
-
-    /// Event types, instead of those before.
-    #[arg(long, value_name = "TYPE", value_delimiter = ',')]
-    pub(crate) events: Vec<String>,
-
-    #[command(flatten)]
-    pub(crate) keys: WebhookKeyArgs,
-}
-
-/// What a webhook may be given besides its URL and event types.
-#[derive(Debug, Clone, Args)]
-pub(crate) struct WebhookKeyArgs {
-    /// What it is called; a new one after its host if left out.
-    #[arg(long)]
-    pub(crate) name: Option<String>,
-
-    /// How the receiver wants to be spoken to; `generic` for a new one if left out.
-    #[arg(long, value_name = "PROFILE", value_parser = PROFILE_NAMES)]
-    pub(crate) profile: Option<String>,
-
-    /// A file with its secret.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) secret_file: Option<PathBuf>,
-
-    /// Any other key of a `[[webhook]]`, as in `timeout=10s` or `filter_users='["ann"]'`; null takes
-    /// it away. May be given several times.
-    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = key_and_value)]
-    pub(crate) set: Vec<(String, serde_json::Value)>,
-}
-
-/// A value is JSON, or else a text.
-fn key_and_value(text: &str) -> Result<(String, serde_json::Value), &'static str> {
-    let (key, value) = text.split_once('=').ok_or("write it like timeout=10s")?;
-    let value = serde_json::from_str(value).unwrap_or_else(|_| value.into());
-    Ok((key.to_owned(), value))
-}
-
-/// Arguments of `webhooks rotate-secret`.
-#[derive(Debug, Clone, Args)]
-pub(crate) struct RotateSecretArgs {
-    /// Its name or id.
-    pub(crate) name: String,
-
-    /// How long the secret before it stays good, from 0s to 7d. With 0s no former secret is good
-    /// any more.
-    #[arg(long, value_name = "TIME", default_value = "24h", value_parser = span)]
-    pub(crate) grace: Duration,
-
-    /// A file with the new secret; one is made without it.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) secret_file: Option<PathBuf>,
-}
-
-/// A length of time, as the configuration writes it.
-fn span(text: &str) -> Result<Duration, &'static str> {
-    parse_duration(text).ok_or("write it like 30m, 24h or 7d")
+    /// How many at most.
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub(crate) limit: usize,
 }
 
 /// Arguments of `dead`.
@@ -486,7 +350,7 @@ pub(crate) enum DeadCommand {
     List {
         #[command(flatten)]
         which: DeadWhich,
-        /// How many at most, up to 1000.
+        /// How many at most.
         #[arg(long, value_name = "N", default_value_t = 100)]
         limit: usize,
     },
@@ -498,6 +362,9 @@ pub(crate) enum DeadCommand {
         /// All of them.
         #[arg(long, group = "meant")]
         all: bool,
+        /// Only say how many they are.
+        #[arg(long)]
+        dry_run: bool,
     },
     /// Remove them for good.
     #[command(group = ArgGroup::new("meant").required(true).multiple(true))]
@@ -507,6 +374,9 @@ pub(crate) enum DeadCommand {
         /// All of them.
         #[arg(long, group = "meant")]
         all: bool,
+        /// Only say how many they are.
+        #[arg(long)]
+        dry_run: bool,
     },
 }
 
@@ -519,11 +389,12 @@ pub(crate) struct DeadWhich {
     /// That ended so: dead, discarded, blocked or cancelled.
     #[arg(long, value_name = "HOW", group = "meant")]
     pub(crate) ended: Option<String>,
-    /// That ended then or later, as in 2026-03-01T00:00:00Z.
-    #[arg(long, value_name = "TIME", group = "meant")]
+    /// That ended then or later: 2026-03-01T10:00:00Z, or 2026-03-01 by the clock of
+    /// this machine, or 2h for two hours ago.
+    #[arg(long, value_name = "TIME", group = "meant", value_parser = when)]
     pub(crate) since: Option<Timestamp>,
     /// That ended before then.
-    #[arg(long, value_name = "TIME", group = "meant")]
+    #[arg(long, value_name = "TIME", group = "meant", value_parser = when)]
     pub(crate) until: Option<Timestamp>,
 }
 
@@ -557,6 +428,17 @@ pub(crate) struct ListenArgs {
     /// Attempts to deliver, too.
     #[arg(long, conflicts_with = "forward_to")]
     pub(crate) attempts: bool,
+}
+
+/// Arguments of `man`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ManArgs {
+    /// Of this command, as in `man webhooks create`; of the program if left out.
+    pub(crate) command: Vec<String>,
+
+    /// Write the pages of the program and of all commands into this directory.
+    #[arg(long, value_name = "DIR", conflicts_with = "command")]
+    pub(crate) dir: Option<PathBuf>,
 }
 
 /// Arguments of `completions`.

@@ -7,8 +7,10 @@ use std::{
 
 use super::{Failure, args::Global};
 use crate::{
+    clock,
     config::{
-        self, Code, ConfigError, Loaded, Problem, Purpose, Severity, Source, SourceKind, postconf,
+        self, Code, Config, ConfigError, Loaded, Problem, Purpose, Severity, Source, SourceKind,
+        postconf,
     },
     source::journald,
 };
@@ -42,10 +44,26 @@ fn journal_doubts(source: &Source) -> Vec<Problem> {
     doubts.map(warning).collect()
 }
 
+/// A certificate of the API that is not valid now, or soon will not be.
+fn certificate_doubt(config: &Config) -> Option<Problem> {
+    let identity = config.api.as_ref()?.tls.as_ref()?;
+    let validity = identity.validity(clock::system().now())?;
+    Some(Problem {
+        severity: Severity::Warning,
+        line: None,
+        column: None,
+        key: "api.tls_cert".to_owned(),
+        message: validity.to_string(),
+        hint: Some("renew it, and `systemctl reload mailherald`".to_owned()),
+        code: Code::default(),
+    })
+}
+
 /// What is odd, and what a start would take from Postfix.
 fn with_notes(mut loaded: Loaded) -> Vec<Problem> {
     let mut found = loaded.warnings;
     found.extend(loaded.config.sources.iter().flat_map(journal_doubts));
+    found.extend(certificate_doubt(&loaded.config));
     match postconf::complete(&mut loaded.config.mail, &loaded.config.sources) {
         Ok(Some(answer)) => found.extend(answer.notes()),
         Ok(None) => {}

@@ -1,9 +1,13 @@
 //! The command line's side of the control API.
 
-use std::{env, fmt, io, path::PathBuf, time::Duration};
+use std::{
+    env, fmt, fs, io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use reqwest::{
-    Client, RequestBuilder, Response, Url,
+    Certificate, Client, ClientBuilder, RequestBuilder, Response, Url,
     header::{AUTHORIZATION, HeaderMap, HeaderValue},
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -20,6 +24,9 @@ use crate::{
 
 /// How long a mail may take to be taken in.
 const MAIL_WAIT: Duration = Duration::from_mins(1);
+
+/// How long a daemon on the network may take to be reached.
+const CONNECT_WAIT: Duration = Duration::from_secs(10);
 
 /// Environment variable of the key for a daemon on the network.
 const KEY: &str = "MAILHERALD_API_KEY";
@@ -70,6 +77,20 @@ pub enum DaemonError {
     /// It says more without an end than this version understands.
     #[error("the daemon's answer has no end: it may be of another version")]
     Endless,
+    /// The file of its authority cannot be read.
+    #[error("read the certificates in {path}")]
+    Authority {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// That file holds none.
+    #[error("there is no certificate in {path}")]
+    NoAuthority {
+        /// The file.
+        path: PathBuf,
+    },
     /// The environment gives a key that cannot be one.
     #[error("{KEY} holds what cannot be a key")]
     Key,
@@ -95,20 +116,35 @@ impl DaemonError {
 impl Daemon {
     /// The daemon with that state directory. Nothing is sent yet.
     pub(super) fn find(ask: &Ask, global: &Global) -> Result<Self, Failure> {
-        let place = match (&ask.api, &ask.state) {
-            (Some(url), _) => Place::Network(url.clone()),
-            (None, Some(state_dir)) => Place::Socket(socket::path(state_dir)),
-            (None, None) => Place::Socket(socket::path(&configured(global)?)),
-        };
-        Self::at(place)
+        match (&ask.api, &ask.state) {
+            (Some(url), _) => {
+                let authorities = ask.ca_file.as_deref().map(authorities).transpose()?;
+                Self::on_network(url.clone(), authorities)
+            }
+            (None, Some(state_dir)) => Self::on_socket(socket::path(state_dir)),
+            (None, None) => Self::on_socket(socket::path(&configured(global)?)),
+        }
     }
 
-    /// The daemon at that place. Nothing is sent yet.
-    pub(super) fn at(place: Place) -> Result<Self, Failure> {
-        let client = match &place {
-            Place::Socket(path) => Client::builder().unix_socket(path.clone()).no_proxy(),
-            Place::Network(_) => Client::builder().default_headers(key()?),
+    /// The daemon on that socket. Nothing is sent yet.
+    pub(super) fn on_socket(path: PathBuf) -> Result<Self, Failure> {
+        // Without TLS nobody needs the authorities of the system, and there may be none.
+        let client = Client::builder().unix_socket(path.clone()).no_proxy().tls_certs_only([]);
+        Self::with(Place::Socket(path), client)
+    }
+
+    /// The daemon at that URL, whose certificate comes from one of these authorities, or else from one
+    /// that the system knows. Nothing is sent yet.
+    fn on_network(url: Url, authorities: Option<Vec<Certificate>>) -> Result<Self, Failure> {
+        let client = Client::builder().default_headers(key()?).connect_timeout(CONNECT_WAIT);
+        let client = match authorities {
+            None if url.scheme() == "https" => client,
+            authorities => client.tls_certs_only(authorities.unwrap_or_default()),
         };
+        Self::with(Place::Network(url), client)
+    }
+
+    fn with(place: Place, client: ClientBuilder) -> Result<Self, Failure> {
         let client = client.build().map_err(DaemonError::Setup)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         Ok(Self { place, client, runtime: runtime.map_err(DaemonError::Runtime)? })
@@ -226,6 +262,16 @@ fn configured(global: &Global) -> Result<PathBuf, ConfigError> {
             Ok(STATE_DIR.into())
         }
         Err(error) => Err(error),
+    }
+}
+
+/// The certificates in that file.
+fn authorities(file: &Path) -> Result<Vec<Certificate>, DaemonError> {
+    let unreadable = |source| DaemonError::Authority { path: file.to_owned(), source };
+    let pem = fs::read(file).map_err(unreadable)?;
+    match Certificate::from_pem_bundle(&pem) {
+        Ok(found) if !found.is_empty() => Ok(found),
+        _ => Err(DaemonError::NoAuthority { path: file.to_owned() }),
     }
 }
 

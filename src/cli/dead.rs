@@ -4,6 +4,7 @@ use super::{
     Failure,
     args::{DeadArgs, DeadCommand, DeadWhich, Global},
     client::Daemon,
+    events::pages,
     show::{self, Table},
 };
 use crate::api::dead::{Cleared, DeadLetters, Which};
@@ -13,13 +14,15 @@ pub(super) fn run(args: &DeadArgs, global: &Global) -> Result<(), Failure> {
     let daemon = Daemon::find(&args.ask, global)?;
     match &args.command {
         DeadCommand::List { which, limit } => list(&daemon, which, *limit, global),
-        DeadCommand::Retry { which, all: _ } => {
-            let cleared = daemon.post(&["dead", "retry"], &meant(which))?;
-            say("to be sent again", cleared, global)
+        DeadCommand::Retry { which, all: _, dry_run } => {
+            let asked = Which { dry_run: Some(*dry_run), ..meant(which) };
+            let cleared = daemon.post(&["dead", "retry"], &asked)?;
+            say(if *dry_run { "would be sent again" } else { "to be sent again" }, cleared, global)
         }
-        DeadCommand::Purge { which, all: _ } => {
-            let cleared = daemon.delete(&["dead"], &meant(which))?;
-            say("removed", cleared, global)
+        DeadCommand::Purge { which, all: _, dry_run } => {
+            let asked = Which { dry_run: Some(*dry_run), ..meant(which) };
+            let cleared = daemon.delete(&["dead"], &asked)?;
+            say(if *dry_run { "would be removed" } else { "removed" }, cleared, global)
         }
     }
 }
@@ -35,11 +38,14 @@ fn meant(which: &DeadWhich) -> Which {
 }
 
 fn list(daemon: &Daemon, which: &DeadWhich, limit: usize, global: &Global) -> Result<(), Failure> {
-    let asked = Which { limit: Some(limit), ..meant(which) };
-    let page: DeadLetters = daemon.get_of(&["dead"], &asked)?;
+    let (letters, more) = pages(limit, |limit, cursor| {
+        let asked = Which { limit: Some(limit), cursor, ..meant(which) };
+        let page: DeadLetters = daemon.get_of(&["dead"], &asked)?;
+        Ok((page.data, page.next_cursor))
+    })?;
     let mut table =
         Table::new(["WEBHOOK", "ENDED", "STATE", "EVENT", "TYPE", "TO", "ATTEMPTS", "LAST ERROR"]);
-    for letter in &page.data {
+    for letter in &letters {
         table.row([
             letter.webhook.clone(),
             letter.ended_at.clone(),
@@ -51,8 +57,8 @@ fn list(daemon: &Daemon, which: &DeadWhich, limit: usize, global: &Global) -> Re
             letter.last_error.clone(),
         ]);
     }
-    show::all(&page.data, global, &table)?;
-    if page.next_cursor.is_some() && !global.json {
+    show::all(&letters, global, &table)?;
+    if more && !global.json {
         show::note(&format!("there are more than {limit}: --limit, --webhook, --since"));
     }
     Ok(())

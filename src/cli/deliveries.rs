@@ -39,7 +39,7 @@ fn list(daemon: &Daemon, which: &DeliveriesWhich, global: &Global) -> Result<(),
         Ok((page.data, page.next_cursor))
     })?;
     let mut table =
-        Table::new(["WHEN", "TYPE", "TO", "WEBHOOK", "STATE", "TRIES", "LAST", "NEXT", "ID"]);
+        Table::new(["WHEN", "TYPE", "TO", "WEBHOOK", "STATE", "TRIES", "NEXT", "ID", "LAST"]);
     for delivery in &deliveries {
         let last = delivery.attempts.last();
         table.row([
@@ -49,9 +49,9 @@ fn list(daemon: &Daemon, which: &DeliveriesWhich, global: &Global) -> Result<(),
             delivery.webhook.clone(),
             delivery.state.clone(),
             delivery.attempts.len().to_string(),
-            last.map(answer).or_else(|| delivery.reason.clone()).unwrap_or_default(),
             delivery.next_attempt_at.clone().unwrap_or_default(),
             delivery.id.clone(),
+            last.map(answer).or_else(|| delivery.reason.clone()).unwrap_or_default(),
         ]);
     }
     show::all(&deliveries, global, &table)?;

@@ -8,8 +8,9 @@ use std::{
 };
 
 use thiserror::Error;
+use url::Url;
 
-use super::DaemonError;
+use super::{DaemonError, client::Place};
 use crate::{
     app::AppError,
     config::{ConfigError, FlagsError, MAKE_KEY, Problem, SecretFileError},
@@ -62,9 +63,26 @@ pub const EXIT_CODES: &[(u8, &str)] = &[
     (CONFIG, "The configuration is wrong"),
 ];
 
+/// Conflicts that end by themselves: it is being sent, or former secrets are still good.
+const PASSING: [&str; 2] = ["not_pending", "too_many_secrets"];
+
 /// What to do when the daemon is silent.
 const SILENT_HINT: &str = "is it running, with this configuration? systemctl status mailherald; \
      for one that was started with --state DIR, give --state DIR here, too";
+
+/// What to do when nobody answers on the network.
+const NETWORK_HINT: &str =
+    "is it running, and does `listen` in its [api] name that address and port?";
+
+/// What to do when its certificate is not believed.
+const CERTIFICATE_HINT: &str = "name the authority of its certificate with --ca-file FILE; the host in \
+     --api must be one of the names in the certificate";
+
+/// What to do when it does not speak HTTP in the clear.
+const PLAIN_HINT: &str = "if the daemon has a `tls_cert`, it is asked with https://";
+
+/// What to do when it does not speak TLS.
+const TLS_HINT: &str = "without a `tls_cert` the daemon is asked with http://";
 
 /// What to do when a daemon on the network lets nobody in.
 const KEY_HINT: &str = "make a key on its host with `mailherald keys create NAME`, and set \
@@ -132,6 +150,9 @@ pub enum Failure {
     /// What was asked for is in no event that is stored, and in no message under way.
     #[error("nothing is known about `{0}`")]
     Unknown(String),
+    /// A page was asked for of a command that there is not.
+    #[error("there is no command `{0}`")]
+    NoCommand(String),
     /// A mail was not taken in, and whoever has it is to keep it.
     #[error("the mail is not taken in; bring it again later")]
     NotTaken(#[source] Box<Self>),
@@ -167,7 +188,7 @@ impl Failure {
             }
             Self::Config(ConfigError::Read { source, .. })
             | Self::SecretFile(SecretFileError::Read { source, .. }) => of_reading(source),
-            Self::Flags(FlagsError::Path { .. }) => USAGE,
+            Self::Flags(FlagsError::Path { .. }) | Self::NoCommand(_) => USAGE,
             Self::Flags(FlagsError::Keep { source, .. }) => of_creating(source),
             Self::SecretFile(_) | Self::Secret(_) | Self::Unsignable | Self::NoToken => DATA,
             Self::NoVerpKey => CONFIG,
@@ -193,11 +214,9 @@ impl Failure {
 
     fn words(&self) -> String {
         let mut text = format!("error: {self}\n");
-        let mut cause = self.source();
-        while let Some(error) = cause {
+        for cause in self.causes() {
             // Writing to a String cannot fail.
-            let _never_fails = writeln!(text, "  caused by: {error}");
-            cause = error.source();
+            let _never_fails = writeln!(text, "  caused by: {cause}");
         }
         for problem in self.problems() {
             let _never_fails = writeln!(text, "  {problem}");
@@ -206,6 +225,24 @@ impl Failure {
             let _never_fails = writeln!(text, "hint: {hint}");
         }
         text
+    }
+
+    /// From the outermost to the innermost. Of those of the HTTP client only the last one tells
+    /// anything.
+    fn causes(&self) -> Vec<&(dyn Error + 'static)> {
+        let mut causes: Vec<_> =
+            std::iter::successors(self.source(), |&error| error.source()).collect();
+        match self {
+            Self::Daemon(DaemonError::Silent { .. }) => {
+                causes.drain(..causes.len().saturating_sub(1));
+            }
+            Self::NotTaken(why) => {
+                causes.truncate(1);
+                causes.extend(why.causes());
+            }
+            _ => {}
+        }
+        causes
     }
 
     fn problems(&self) -> &[Problem] {
@@ -247,6 +284,9 @@ impl Failure {
             Self::Daemon(DaemonError::Silent { source, .. }) if is_denied(source) => {
                 Some("ask as root or as the user that the daemon runs as: sudo".to_owned())
             }
+            Self::Daemon(DaemonError::Silent { place: Place::Network(url), source }) => {
+                Some(network_hint(url, source).to_owned())
+            }
             Self::Daemon(DaemonError::Silent { .. }) => Some(SILENT_HINT.to_owned()),
             Self::Daemon(DaemonError::Refused(problem)) if problem.status == 401 => {
                 Some(KEY_HINT.to_owned())
@@ -287,11 +327,14 @@ fn of_daemon(error: &DaemonError) -> u8 {
         DaemonError::Refused(problem) => match problem.status {
             401 | 403 => PERMISSION,
             404 => NO_INPUT,
-            409 | 429 | 503 => TRY_AGAIN,
+            409 if PASSING.contains(&problem.code.as_str()) => TRY_AGAIN,
+            429 | 503 => TRY_AGAIN,
             400..=499 => DATA,
             _ => SOFTWARE,
         },
         DaemonError::Key => USAGE,
+        DaemonError::Authority { source, .. } => of_reading(source),
+        DaemonError::NoAuthority { .. } => DATA,
         DaemonError::Strange(_) | DaemonError::Endless | DaemonError::Setup(_) => SOFTWARE,
         DaemonError::Runtime(error) => of_creating(error),
     }
@@ -302,6 +345,19 @@ fn is_denied(error: &(dyn Error + 'static)) -> bool {
     std::iter::successors(Some(error), |&error| error.source())
         .filter_map(|error| error.downcast_ref::<io::Error>())
         .any(|error| error.kind() == ErrorKind::PermissionDenied)
+}
+
+/// The next thing to do when the daemon at that URL gave no answer.
+fn network_hint(url: &Url, error: &(dyn Error + 'static)) -> &'static str {
+    let causes = std::iter::successors(Some(error), |&error| error.source());
+    let words: Vec<_> = causes.map(ToString::to_string).collect();
+    let says = |word: &str| words.iter().any(|words| words.contains(word));
+    match url.scheme() {
+        "https" if says("certificate") => CERTIFICATE_HINT,
+        "https" if says("InvalidContentType") || says("corrupt message") => TLS_HINT,
+        "http" if !says("tcp connect") && !says("dns") => PLAIN_HINT,
+        _ => NETWORK_HINT,
+    }
 }
 
 fn of_store(error: &StoreError) -> u8 {
@@ -405,6 +461,7 @@ mod tests {
         let cases = [
             (Failure::ProblemsFound, 1),
             (Failure::Unknown("x".into()), 66),
+            (Failure::NoCommand("x".into()), 64),
             (Failure::Config(invalid), 78),
             (Failure::Config(ConfigError::Read { path: "c".into(), source: denied() }), 77),
             (input(ErrorKind::NotFound), 66),

@@ -12,7 +12,7 @@ use std::{
 use super::{
     Failure,
     args::Global,
-    client::{Daemon, Place},
+    client::Daemon,
     report_args::IngestArgs,
     show::{self, Table},
 };
@@ -38,7 +38,7 @@ fn take(args: &IngestArgs, global: &Global) -> Result<Taken, Failure> {
     let mail = read(io::stdin().lock()).map_err(Failure::Mail)?;
     let mail = delivered_to(args.recipient.as_deref().and_then(OsStr::to_str), mail);
     let daemon = match place(args, global)? {
-        Some(path) => Daemon::at(Place::Socket(path))?,
+        Some(path) => Daemon::on_socket(path)?,
         None => Daemon::find(&args.ask, global)?,
     };
     Ok(daemon.post_mail(&["reports"], mail)?)

@@ -4,6 +4,7 @@ use super::{
     Failure,
     args::Global,
     client::Daemon,
+    events::pages,
     show::{self, Table},
 };
 use crate::api::logs::{Logs, PageOf};
@@ -15,11 +16,14 @@ pub(super) fn run(
     limit: usize,
     global: &Global,
 ) -> Result<(), Failure> {
-    let page = PageOf { limit: Some(limit), cursor: None };
-    let logs: Logs = daemon.get_of(&["webhooks", name, "logs"], &page)?;
+    let (logs, more) = pages(limit, |limit, cursor| {
+        let page = PageOf { limit: Some(limit), cursor };
+        let logs: Logs = daemon.get_of(&["webhooks", name, "logs"], &page)?;
+        Ok((logs.data, logs.next_cursor))
+    })?;
     let mut table =
         Table::new(["WHEN", "EVENT", "TYPE", "ATTEMPT", "STATUS", "ANSWER", "MS", "NEXT"]);
-    for logged in &logs.data {
+    for logged in &logs {
         let attempt = &logged.attempt;
         let number = match (logged.is_probe, logged.is_replay) {
             (true, _) => "probe".to_owned(),
@@ -37,5 +41,9 @@ pub(super) fn run(
             logged.next_retry_at.clone().unwrap_or_default(),
         ]);
     }
-    show::all(&logs.data, global, &table)
+    show::all(&logs, global, &table)?;
+    if more && !global.json {
+        show::note(&format!("there are more than {limit}: --limit"));
+    }
+    Ok(())
 }

@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
 
-use super::args::Ask;
+use super::{args::Ask, when::when};
 
 /// Arguments of `explain`.
 #[derive(Debug, Clone, Args)]
@@ -71,11 +71,12 @@ pub(crate) struct EventsWhich {
     /// For recipients in this domain.
     #[arg(long, value_name = "DOMAIN")]
     pub(crate) domain: Option<String>,
-    /// That happened then or later, as in 2026-03-01T00:00:00Z.
-    #[arg(long, value_name = "TIME")]
+    /// That happened then or later: 2026-03-01T10:00:00Z, or 2026-03-01 by the clock of
+    /// this machine, or 2h for two hours ago.
+    #[arg(long, value_name = "TIME", value_parser = when)]
     pub(crate) since: Option<Timestamp>,
     /// That happened before then.
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = when)]
     pub(crate) until: Option<Timestamp>,
     /// How many at most.
     #[arg(long, value_name = "N", default_value_t = 50)]
@@ -135,11 +136,12 @@ pub(crate) struct DeliveriesWhich {
     /// Of events for this recipient.
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) to: Option<String>,
-    /// Of events that happened then or later, as in 2026-03-01T00:00:00Z.
-    #[arg(long, value_name = "TIME")]
+    /// Of events that happened then or later: 2026-03-01T10:00:00Z, or 2026-03-01 by the clock of
+    /// this machine, or 2h for two hours ago.
+    #[arg(long, value_name = "TIME", value_parser = when)]
     pub(crate) since: Option<Timestamp>,
     /// Of events that happened before then.
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = when)]
     pub(crate) until: Option<Timestamp>,
     /// How many at most.
     #[arg(long, value_name = "N", default_value_t = 50)]

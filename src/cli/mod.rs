@@ -5,6 +5,7 @@
 //! can go wrong. What needs the whole daemon is in `app`.
 
 pub mod args;
+mod audit;
 mod check;
 mod client;
 mod dead;
@@ -21,6 +22,7 @@ mod listen;
 mod logs;
 mod lookup_args;
 mod parse;
+mod recover;
 mod replay;
 mod report_args;
 mod rotate_secret;
@@ -28,8 +30,10 @@ mod run;
 mod show;
 mod sources;
 mod verp;
+mod webhook_args;
 mod webhook_edit;
 mod webhooks;
+mod when;
 
 use std::{ffi::OsString, io::Write, process::ExitCode};
 
@@ -77,9 +81,10 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Keys(args) => keys::run(&args, &global),
         Command::Verp(args) => verp::run(&args, &global),
         Command::Listen(args) => listen::run(&args, &global),
+        Command::Audit(args) => audit::run(&args, &global),
         Command::Sources(ask) => sources::run(&ask, &global),
         Command::Completions(args) => generate::completions(args.shell),
-        Command::Man => generate::man(),
+        Command::Man(args) => generate::man(&args),
         Command::TryStore { state_dir } => Ok(app::try_store(&state_dir)?),
     }
 }

@@ -4,12 +4,16 @@ use std::io::{self, Write};
 
 use super::{
     Failure,
-    args::{Global, RotateSecretArgs},
+    args::Global,
     client::Daemon,
     show::{self, Table},
+    webhook_args::RotateSecretArgs,
 };
 use crate::{
-    api::rotation::{FormerSecret, Rotate, Rotated, Shown},
+    api::{
+        rotation::{FormerSecret, Rotate, Rotated, Shown},
+        webhooks::Webhook,
+    },
     config::read_secret_file,
 };
 
@@ -27,8 +31,10 @@ pub(super) fn run(
     };
     let rotated: Rotated = daemon.post(&["webhooks", &args.name, "rotate-secret"], &asked)?;
     show::one(&rotated, global, &table(&rotated))?;
+    let webhook: Result<Webhook, _> = daemon.get(&["webhooks", &args.name]);
+    let is_of_file = webhook.is_ok_and(|webhook| webhook.created_at.is_none());
     // Talk that nobody listens to does not undo what was done.
-    let _closed = io::stderr().lock().write_all(next_steps(&rotated).as_bytes());
+    let _closed = io::stderr().lock().write_all(next_steps(&rotated, is_of_file).as_bytes());
     Ok(())
 }
 
@@ -59,16 +65,21 @@ fn table(rotated: &Rotated) -> Table {
     table
 }
 
-fn next_steps(rotated: &Rotated) -> String {
+/// One that was made through the API has its secret in the store, and nowhere else.
+fn next_steps(rotated: &Rotated, is_of_file: bool) -> String {
     let name = &rotated.name;
     let until = match rotated.former_secrets.first() {
         Some(former) => format!("until {} the former one is tried, too", former.valid_until),
         None => "the former one is not tried any more".to_owned(),
     };
+    let into_file = if is_of_file {
+        "Put it into the configuration, too (secret or secret_file), which names another one: it holds \
+         when the store is lost.\n"
+    } else {
+        ""
+    };
     format!(
         "{name} is signed for with the new secret from now on.\n\
-         1. Give the receiver the new secret; {until}.\n\
-         2. Put it into the configuration, too (secret or secret_file), which names another one: \
-         it holds when the store is lost.\n"
+         Give the receiver the new secret; {until}.\n{into_file}"
     )
 }

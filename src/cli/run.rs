@@ -11,16 +11,17 @@ use super::{
     args::{Global, RunArgs},
 };
 use crate::{
-    app::{self, Loader},
+    app::{self, Beginning, Loader},
     config::{self, Config, Flags, Mail, NewSecret, Problem, Purpose, Source, postconf},
 };
 
 /// Runs the daemon until it is told to stop.
 pub(super) fn run(args: &RunArgs, global: &Global) -> Result<(), Failure> {
+    let beginning = Beginning::new()?;
     let mut config = config(args, global)?;
     ask_postfix(&mut config.mail, &config.sources);
     let loader = args.webhook.is_none().then(|| loader(global));
-    app::run(config, loader.as_ref())?;
+    app::run(beginning, config, loader.as_ref())?;
     Ok(())
 }
 

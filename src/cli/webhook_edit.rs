@@ -6,9 +6,10 @@ use serde_json::{Map, Value};
 
 use super::{
     Failure,
-    args::{CreateWebhookArgs, Global, UpdateWebhookArgs, WebhookKeyArgs},
+    args::Global,
     client::Daemon,
     show,
+    webhook_args::{CreateWebhookArgs, UpdateWebhookArgs, WebhookKeyArgs},
     webhooks::details,
 };
 use crate::{
@@ -29,7 +30,7 @@ pub(super) fn create(
     let made: EditedWebhook = daemon.post(&["webhooks"], &keys)?;
     shown(&made, global)?;
     if made.secret.is_some() {
-        let name = &made.webhook.name;
+        let name = show::quoted(&made.webhook.name);
         show::note(&format!(
             "Give the receiver the secret, then see whether it checks signatures:\n\
              mailherald webhooks verify {name}"

@@ -2,10 +2,11 @@
 
 use super::{
     Failure,
-    args::{Global, WebhooksArgs, WebhooksCommand},
+    args::Global,
     client::Daemon,
-    logs, rotate_secret,
+    logs, recover, rotate_secret,
     show::{self, Table},
+    webhook_args::{WebhooksArgs, WebhooksCommand},
     webhook_edit,
 };
 use crate::{
@@ -45,6 +46,7 @@ pub(super) fn run(args: &WebhooksArgs, global: &Global) -> Result<(), Failure> {
         WebhooksCommand::Logs { name, limit } => logs::run(&daemon, name, *limit, global),
         WebhooksCommand::Test { name } => test(&daemon, name, global),
         WebhooksCommand::Verify { name } => verify(&daemon, name, global),
+        WebhooksCommand::Recover(args) => recover::run(&daemon, args, global),
         WebhooksCommand::RotateSecret(args) => rotate_secret::run(&daemon, args, global),
     }
 }
@@ -66,7 +68,10 @@ fn list(daemon: &Daemon, global: &Global) -> Result<(), Failure> {
 
 fn state(webhook: &Webhook) -> String {
     match &webhook.disabled_reason {
-        Some(reason) => format!("disabled ({reason}); mailherald webhooks enable {}", webhook.name),
+        Some(reason) => {
+            let name = show::quoted(&webhook.name);
+            format!("disabled ({reason}); mailherald webhooks enable {name}")
+        }
         None if webhook.failures > 0 => {
             format!("{}: {} attempts in a row failed", webhook.state, webhook.failures)
         }

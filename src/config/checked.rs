@@ -8,7 +8,7 @@ use rand::{TryRng, rngs::SysRng};
 use sha2::{Digest, Sha256};
 use url::Url;
 
-use super::{draft::Made, selection::Selection, transport::Transport};
+use super::{draft::Made, identity::ServerIdentity, selection::Selection, transport::Transport};
 use crate::{
     egress::{Policy, UrlRules},
     event::{
@@ -34,7 +34,7 @@ pub struct Config {
     /// Where webhooks may be sent.
     pub egress: Policy,
     /// Where the control API listens besides its socket; None for nowhere.
-    pub api: Option<SocketAddr>,
+    pub api: Option<Api>,
     /// What becomes of reports.
     pub reports: Reports,
     /// Seals secrets before they are stored.
@@ -43,6 +43,15 @@ pub struct Config {
     pub webhooks: Vec<Webhook>,
     /// Attempts under way at once, over all webhooks.
     pub concurrency: usize,
+}
+
+/// `[api]`: where the control API is on the network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Api {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Who it is there over TLS; None without TLS.
+    pub tls: Option<ServerIdentity>,
 }
 
 /// One `[[source]]`.

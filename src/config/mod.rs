@@ -12,6 +12,7 @@ pub mod checked;
 pub mod draft;
 pub mod flags;
 mod hash_key;
+pub mod identity;
 pub mod load;
 pub mod postconf;
 pub mod problem;
@@ -24,13 +25,14 @@ mod value;
 pub(crate) use check::{MAKE_KEY, read_secret_file, verp_key};
 pub use check::{STATE_DIR, SecretFileError};
 pub use checked::{
-    Config, FileSource, HeaderNames, JournaldSource, Kept, Listen, Mail, MilterSource, Mta,
+    Api, Config, FileSource, HeaderNames, JournaldSource, Kept, Listen, Mail, MilterSource, Mta,
     ReportSocket, Reports, Retention, Source, SourceKind, Start, StoreSettings, Unmatched, Unsaid,
     VERDICT_HEADERS, Webhook, WebhookId,
 };
 pub use draft::{Draft, DraftKey, Grounds, Made, draft_keys};
 pub use flags::{Flags, FlagsError, FromFlags, NewSecret};
 pub(crate) use hash_key::kept as kept_hash_key;
+pub use identity::{ServerIdentity, Validity};
 pub use load::{ConfigError, Loaded, Purpose, load};
 pub use problem::{Code, Problem, Severity};
 pub use reference::reference;

@@ -61,9 +61,27 @@ pub enum Code {
     NeverTold,
     /// Receivers have to verify signatures in another way.
     SignatureChanges,
+    /// Somebody else has that name.
+    NameTaken,
+    /// It names what whoever asks does not own.
+    NotOwned,
 }
 
 impl Code {
+    /// Every kind.
+    pub const ALL: [Self; 10] = [
+        Self::Invalid,
+        Self::Missing,
+        Self::Unknown,
+        Self::NotAllowed,
+        Self::EgressDenied,
+        Self::PlainHttp,
+        Self::NeverTold,
+        Self::SignatureChanges,
+        Self::NameTaken,
+        Self::NotOwned,
+    ];
+
     /// One word, for programs.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -76,6 +94,8 @@ impl Code {
             Self::PlainHttp => "plain_http",
             Self::NeverTold => "never_told",
             Self::SignatureChanges => "signature_changes",
+            Self::NameTaken => "name_taken",
+            Self::NotOwned => "not_owned",
         }
     }
 }

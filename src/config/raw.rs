@@ -327,6 +327,11 @@ section! {
     /// Address and port where it listens as well, for those who have a key (`mailherald keys create`);
     /// `none` for nowhere.
     listen: String, Fallback::Is("\"127.0.0.1:8025\"");
+    /// Certificate for TLS on that address, in PEM: our own first, then those that lead to an authority.
+    /// An absolute path, or the name of a systemd credential. A reload reads it again.
+    tls_cert: String, Fallback::Means("no TLS; then only an address of this machine is taken");
+    /// Its private key, in PEM.
+    tls_key: String, Fallback::Means("the key is in the file of `tls_cert`");
     /// Listen on an address that other machines reach, without TLS: keys and what is answered can be
     /// read on the way.
     insecure_bind: bool, Fallback::Is("false");

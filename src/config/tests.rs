@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{egress::Policy, queue::policy};
 
+mod api;
 mod milter;
 mod reports;
 mod transport;
@@ -88,9 +89,9 @@ fn the_smallest_configuration_gets_every_default() {
     assert_eq!(store.retention, Retention::default());
     assert!(mail.local_domains.is_empty());
     assert_eq!(mail.mynetworks.len(), 2);
-    let api = api.unwrap();
-    assert_eq!(api, "127.0.0.1:8025".parse().unwrap());
-    assert_eq!(egress, Policy { own: vec![api], ..Policy::default() });
+    let Api { address, tls } = api.unwrap();
+    assert_eq!((address, tls), ("127.0.0.1:8025".parse().unwrap(), None));
+    assert_eq!(egress, Policy { own: vec![address], ..Policy::default() });
     assert!(sealing.key.is_none() && sealing.former.is_none());
     assert_eq!(webhooks[0].transport, Transport::default());
     assert_eq!(webhooks[0].id, WebhookId::of_name("w"));
@@ -138,31 +139,6 @@ fn an_unknown_key_is_an_error_with_the_nearest_known_one() {
     assert_problems(
         &format!("colour = \"red\"\n{SOURCE}{}", good_webhook()),
         &["1:1: error: colour: unknown key"],
-    );
-}
-
-#[test]
-fn the_api_listens_beyond_this_machine_only_if_that_is_said_to_be_insecure() {
-    let api = |lines: &str| format!("{SOURCE}{}[api]\n{lines}\n", good_webhook());
-    for (lines, address) in [
-        ("listen = \"none\"", None),
-        ("listen = \"[::1]:80\"", Some("[::1]:80")),
-        ("listen = \"0.0.0.0:80\"\ninsecure_bind = true", Some("0.0.0.0:80")),
-    ] {
-        let expected = address.map(|address| address.parse().unwrap());
-        assert_eq!(good(&api(lines)).config.api, expected, "{lines}");
-    }
-    assert_problems(
-        &api("listen = \"localhost\""),
-        &["8:10: error: api.listen: \"localhost\" is no address and port\n    hint: as in \
-           \"127.0.0.1:8025\" or \"[::1]:8025\"; \"none\" for the unix socket only"],
-    );
-    assert_problems(
-        &api("listen = \"0.0.0.0:80\""),
-        &[
-            "8:10: error: api.listen: keys and answers would cross the network unencrypted\n    hint: \
-           listen on loopback behind a proxy that speaks TLS, or set insecure_bind = true",
-        ],
     );
 }
 

@@ -38,6 +38,10 @@ impl PostError {
         let class = class(error);
         let mut texts: Vec<_> = causes(error).skip(1).map(ToString::to_string).collect();
         texts.dedup();
+        // The HTTP library says first that it was its client, which helps nobody.
+        if texts.len() > 1 {
+            texts.retain(|text| !text.starts_with("client error ("));
+        }
         if texts.is_empty() {
             texts.push(error.to_string());
         }

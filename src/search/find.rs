@@ -38,6 +38,29 @@ pub fn find(view: &View, wanted: &Wanted) -> Result<Page, SearchError> {
     Ok(walk.page)
 }
 
+/// The same of the events with these sequence numbers, which come in falling order.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn among(
+    view: &View,
+    wanted: &Wanted,
+    seqs: impl IntoIterator<Item = u64>,
+) -> Result<Page, SearchError> {
+    let mut chunks = Chunks::new(view, SEARCHED_CHUNKS);
+    let mut page = Page::default();
+    for seq in seqs {
+        if chunks.is_spent() || page.events.len() >= wanted.limit {
+            page.next = Some(seq.saturating_add(1));
+            break;
+        }
+        let events = chunks.holder(seq)?.map(|(_, events)| events.as_slice()).unwrap_or_default();
+        let found = events.iter().find(|(other, _)| *other == seq);
+        page.events.extend(found.filter(|(_, event)| wanted.takes(event)).cloned());
+    }
+    Ok(page)
+}
+
 struct Walk<'a> {
     view: &'a View,
     wanted: &'a Wanted,
@@ -65,7 +88,7 @@ impl Walk<'_> {
             if asked == SEARCHED_SEGMENTS {
                 self.stop(upper);
             }
-            if self.is_over {
+            if self.is_over || upper <= self.wanted.from_seq {
                 return Ok(());
             }
             asked += 1;
@@ -129,6 +152,7 @@ impl Walk<'_> {
 
     /// Looks at each event from `lower` up to and without `upper`, the latest first.
     fn range(&mut self, lower: u64, mut upper: u64) -> Result<(), SearchError> {
+        let lower = lower.max(self.wanted.from_seq);
         while lower < upper && !self.is_over {
             if self.chunks.is_spent() {
                 self.stop(upper);

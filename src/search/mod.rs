@@ -3,7 +3,7 @@
 //! * [`Search`] — a thread that reads the store beside the writer: a commit of a batch blocks every
 //!   reader of the process, and nobody who serves sockets may wait for that;
 //! * [`Wanted`] — which events are looked for;
-//! * [`find()`] — finds them, by the index where there is one;
+//! * [`find()`] — finds them, by the index where there is one; [`among`] — of those that are named;
 //! * [`lines`] — the lines behind them, read again from the logs.
 //!
 //! It sees what is committed, and only that. Work is bounded: an answer that would take longer comes
@@ -19,6 +19,6 @@ mod wanted;
 #[cfg(test)]
 mod tests;
 
-pub use find::{Page, find};
+pub use find::{Page, among, find};
 pub use thread::{Search, SearchError};
 pub use wanted::Wanted;

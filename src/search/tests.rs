@@ -4,7 +4,7 @@
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-use super::{Page, Search, SearchError, Wanted, find};
+use super::{Page, Search, SearchError, Wanted, among, find};
 use crate::{
     event::{Event, EventData, EventId, EventType, MessageUid, SenderToken, TimeQuality},
     queue::filter::TypeSet,
@@ -96,10 +96,14 @@ fn put(commit: &mut Commit, chunk: &ChunkBuilder) {
 
 /// Everything that is found, page by page.
 fn all(store: &Store, wanted: &Wanted) -> Vec<u64> {
+    pages(wanted, |wanted| find(store, wanted).unwrap())
+}
+
+fn pages(wanted: &Wanted, find: impl Fn(&Wanted) -> Page) -> Vec<u64> {
     let mut wanted = wanted.clone();
     let mut found = Vec::new();
     loop {
-        let Page { events, next } = find(store, &wanted).unwrap();
+        let Page { events, next } = find(&wanted);
         assert!(events.len() <= wanted.limit);
         found.extend(events.iter().map(|(seq, _)| *seq));
         match next {
@@ -153,6 +157,7 @@ fn wanted() -> impl Strategy<Value = Wanted> {
                 since_us,
                 until_us,
                 before,
+                from_seq: 0,
                 limit,
             }
         },
@@ -167,6 +172,8 @@ proptest! {
         first in prop::sample::select(&[0u64, 1, 40_000]),
         borders in prop::collection::vec(0usize..120, 0..7),
         wanted in prop::collection::vec(wanted(), 1..12),
+        floor in 0u64..120,
+        named in prop::collection::btree_set(0u64..130, 0..40),
     ) {
         let (_dir, store) = stored(&events, first, &borders);
         for wanted in wanted {
@@ -175,7 +182,20 @@ proptest! {
                 .map(|(seq, _)| seq)
                 .collect();
             model.reverse();
-            prop_assert_eq!(all(&store, &wanted), model, "{:?}", wanted);
+            prop_assert_eq!(all(&store, &wanted), &model[..], "{:?}", wanted);
+            // Only from there on, and only among some.
+            let from_seq = first + floor;
+            let above = Wanted { from_seq, ..wanted.clone() };
+            let expected: Vec<u64> = model.iter().copied().filter(|seq| *seq >= from_seq).collect();
+            prop_assert_eq!(all(&store, &above), expected, "{:?}", above);
+            let is_named = |seq: &u64| named.contains(&(seq - first));
+            let expected: Vec<u64> = model.iter().copied().filter(is_named).collect();
+            let found = pages(&wanted, |wanted| {
+                let before = wanted.before.unwrap_or(u64::MAX);
+                let named = named.iter().rev().map(|number| first + number);
+                among(&store, wanted, named.filter(|seq| *seq < before)).unwrap()
+            });
+            prop_assert_eq!(found, expected, "{:?}", wanted);
         }
     }
 }

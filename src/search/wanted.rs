@@ -35,6 +35,8 @@ pub struct Wanted {
     pub until_us: Option<i64>,
     /// Only what was stored before the event with this sequence number.
     pub before: Option<u64>,
+    /// Only the event with this sequence number and what was stored behind it.
+    pub from_seq: u64,
     /// How many at most.
     pub limit: usize,
 }
@@ -60,6 +62,12 @@ impl Wanted {
             && self.types.is_none_or(|types| types.contains(event.kind))
             && self.since_us.is_none_or(|since| event.at_us >= since)
             && self.until_us.is_none_or(|until| event.at_us < until)
+    }
+
+    /// The index leads to it.
+    #[must_use]
+    pub fn is_indexed(&self) -> bool {
+        !self.terms().is_empty()
     }
 
     /// What the index is asked for; without any, all events are looked through.

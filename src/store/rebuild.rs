@@ -46,22 +46,27 @@ pub(super) enum Step {
 
 impl Store {
     /// Rebuilds the database if it is sparse. True when it did. Blocks for as long as it takes to
-    /// read all that lives, and to write it once.
+    /// read all that lives, and to write it once; `goes_on` is called again and again while it gets
+    /// somewhere.
     ///
     /// # Errors
     ///
     /// When the database cannot be read, or the copy not be written; the store is then as it was,
     /// apart from a copy that the next opening removes.
-    pub fn rebuild_if_sparse(&mut self, sparse: Sparse) -> Result<bool, StoreError> {
+    pub fn rebuild_if_sparse(
+        &mut self,
+        sparse: Sparse,
+        goes_on: &mut dyn FnMut(),
+    ) -> Result<bool, StoreError> {
         let size = self.size_on_disk()?;
         if size <= sparse.bytes {
             return Ok(false);
         }
-        let live = self.live_bytes()?;
+        let live = self.live_bytes(goes_on)?;
         if size / sparse.times <= live {
             return Ok(false);
         }
-        let rebuilt = self.has_room_for(live).and_then(|()| self.rebuild(&mut |_| {}));
+        let rebuilt = self.has_room_for(live).and_then(|()| self.rebuild(&mut |_| goes_on()));
         rebuilt.map_err(|kind| StoreError::new("rebuild", self.dir(), kind))?;
         Ok(true)
     }
@@ -75,11 +80,14 @@ impl Store {
     }
 
     /// Bytes of all keys and values. Reads everything.
-    fn live_bytes(&self) -> Result<u64, StoreError> {
+    fn live_bytes(&self, goes_on: &mut dyn FnMut()) -> Result<u64, StoreError> {
         let mut bytes = 0;
-        for entry in self.db.iter() {
+        for (number, entry) in self.db.iter().enumerate() {
             let (key, value) = entry.map_err(|error| self.unread(error))?;
             bytes += (key.len() + value.len()) as u64;
+            if number % COPIED_AT_ONCE == 0 {
+                goes_on();
+            }
         }
         Ok(bytes)
     }

@@ -29,7 +29,7 @@ fn a_sparse_store_is_copied_and_goes_on_and_a_dense_one_stays() {
     let mut store = Store::open(dir.path()).unwrap();
     let size = store.size_on_disk().unwrap();
     for sparse in [Sparse { times: 1, bytes: size * 2 }, Sparse { times: 1000, bytes: 0 }] {
-        assert!(!store.rebuild_if_sparse(sparse).unwrap());
+        assert!(!store.rebuild_if_sparse(sparse, &mut || {}).unwrap());
     }
     assert_eq!(databases(dir.path()), ["store"]);
     // What makes it sparse: much that came and went.
@@ -44,7 +44,7 @@ fn a_sparse_store_is_copied_and_goes_on_and_a_dense_one_stays() {
     store.apply(emptying).unwrap();
     let before = store.size_on_disk().unwrap();
     for name in ["store-2", "store-3"] {
-        assert!(store.rebuild_if_sparse(Sparse { times: 1, bytes: 1 }).unwrap());
+        assert!(store.rebuild_if_sparse(Sparse { times: 1, bytes: 1 }, &mut || {}).unwrap());
         assert_eq!(databases(dir.path()), [name]);
         assert_eq!(whole(&store), COMMITS);
     }
@@ -53,6 +53,22 @@ fn a_sparse_store_is_copied_and_goes_on_and_a_dense_one_stays() {
     drop(store);
     let again = Store::open(dir.path()).unwrap();
     assert_eq!(whole(&again), COMMITS + 1, "commits to the copy are durable");
+}
+
+/// A watchdog waits for five minutes, and a large store takes longer.
+#[test]
+fn while_it_gets_somewhere_it_says_so() {
+    let dir = sound();
+    let mut store = Store::open(dir.path()).unwrap();
+    let mut many = Commit::new();
+    (0..5000).for_each(|i| many.put(Key::aside(i), vec![1; 10]));
+    store.apply(many).unwrap();
+    let mut said = 0;
+    store.rebuild_if_sparse(Sparse { times: u64::MAX, bytes: 0 }, &mut || said += 1).unwrap();
+    assert!(said >= 5, "{said} times while all was read");
+    said = 0;
+    store.rebuild(&mut |_| said += 1).unwrap();
+    assert!(said >= 10, "{said} times while it was copied");
 }
 
 #[test]
@@ -71,7 +87,7 @@ fn a_crash_at_any_step_leaves_one_whole_store() {
         drop(store);
         // And a second try works.
         let mut store = Store::open(dir.path()).unwrap();
-        assert!(store.rebuild_if_sparse(Sparse { times: 1, bytes: 1 }).unwrap());
+        assert!(store.rebuild_if_sparse(Sparse { times: 1, bytes: 1 }, &mut || {}).unwrap());
         assert_eq!(whole(&store), COMMITS + 1, "{step:?}");
     }
 }

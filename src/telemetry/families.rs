@@ -69,7 +69,11 @@ pub const SOURCE: Label = Label {
     values: "the name of a `[[source]]`; empty for what no single source tells",
 };
 /// A webhook.
-pub const WEBHOOK: Label = Label { name: "webhook", values: "the name of a webhook" };
+pub const WEBHOOK: Label = Label {
+    name: "webhook",
+    values: "the name of a webhook; of one that was made through the API and has the name of one of the \
+             file, name and id: `Shop (wh_…)`",
+};
 /// What became of a line.
 pub const OUTCOME: Label = Label {
     name: "outcome",

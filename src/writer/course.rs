@@ -87,6 +87,19 @@ impl Whereabouts {
 }
 
 impl Course {
+    /// Events below this sequence number were handed out, or are not for this webhook: of them only
+    /// those wait that have a retry.
+    #[must_use]
+    pub fn low(&self) -> u64 {
+        self.progress.low()
+    }
+
+    /// Nothing is sent to the webhook.
+    #[must_use]
+    pub fn is_disabled(&self) -> bool {
+        self.is_disabled
+    }
+
     /// Where the delivery of an event to the webhook of this course is.
     #[must_use]
     pub fn whereabouts(

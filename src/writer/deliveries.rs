@@ -414,6 +414,23 @@ impl Deliveries {
         own.act(action, &mut Desk { events, store, stage, durable_seq, now_ms })
     }
 
+    /// Sends events to a webhook again whose delivery is over; gives which.
+    pub(super) fn recover(
+        &mut self,
+        webhook: WebhookId,
+        seqs: &[u64],
+        now_ms: u64,
+        events: &mut EventLog,
+        store: &Store,
+        stage: &mut Stage,
+    ) -> Result<Vec<u64>, WriterError> {
+        let durable_seq = self.durable_seq;
+        match self.endpoints.get_mut(&webhook) {
+            Some(own) => own.recover(seqs, &mut Desk { events, store, stage, durable_seq, now_ms }),
+            None => Ok(Vec::new()),
+        }
+    }
+
     /// Puts the cursors that moved into the next commit; events up to `next_seq` are in it.
     pub(super) fn stage(&mut self, next_seq: u64, stage: &mut Stage) {
         for (id, state) in &mut self.endpoints {

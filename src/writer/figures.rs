@@ -12,6 +12,7 @@ use super::{
     look::Look,
 };
 use crate::{
+    config::WebhookId,
     event::EventType,
     parse::Counts,
     queue::{class::Class, endpoint::Health},
@@ -46,8 +47,12 @@ pub struct Figures {
 /// Figures of one webhook.
 #[derive(Debug, Clone)]
 pub struct WebhookFigures {
-    /// Its name.
+    /// Its name, which one of the file may share with one that was made through the API.
     pub name: String,
+    /// Its id.
+    pub id: WebhookId,
+    /// It was made through the API.
+    pub is_made: bool,
     /// What holds its deliveries back, if anything does.
     pub health: Health,
     /// What came of its attempts and deliveries.

@@ -41,6 +41,8 @@ pub(super) enum Command {
     GiveBack { webhook: WebhookId, claims: Vec<Claim> },
     /// Send nothing to a webhook.
     Disable { webhook: WebhookId, answer: oneshot::Sender<bool> },
+    /// Send events again whose delivery is over.
+    Recover { webhook: WebhookId, seqs: Vec<u64>, answer: oneshot::Sender<Vec<u64>> },
     /// What a person does with deliveries.
     Act { webhook: WebhookId, action: Action, answer: oneshot::Sender<Outcome> },
     /// Something is to be looked at.
@@ -251,6 +253,16 @@ impl WriterHandle {
             Outcome::Replayed(replayed) => Ok(replayed),
             _ => Err(Stopped),
         }
+    }
+
+    /// Sends the events with those sequence numbers to one webhook again, whose deliveries are over,
+    /// as new deliveries. What waits or is under way stays as it is. Gives those that are sent.
+    /// Durable when it answers.
+    ///
+    /// # Errors
+    /// [`Stopped`] when the writer has ended.
+    pub async fn recover(&self, webhook: WebhookId, seqs: Vec<u64>) -> Result<Vec<u64>, Stopped> {
+        self.ask(|answer| Command::Recover { webhook, seqs, answer }).await
     }
 
     /// Calls a delivery off that waits. It stays on record with the dead letters.

@@ -502,6 +502,9 @@ impl Writer {
             Command::Act { webhook, action, answer } => {
                 drop(answer.send(self.act(webhook, action)?));
             }
+            Command::Recover { webhook, seqs, answer } => {
+                drop(answer.send(self.recover(webhook, &seqs)?));
+            }
             Command::Look(look) => self.look(look)?,
             Command::Audit { row, answer } => {
                 self.audit(&row)?;

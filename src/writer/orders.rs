@@ -28,6 +28,20 @@ impl Writer {
         Ok(outcome)
     }
 
+    /// Sends events again whose delivery is over; gives which.
+    pub(super) fn recover(
+        &mut self,
+        webhook: WebhookId,
+        seqs: &[u64],
+    ) -> Result<Vec<u64>, WriterError> {
+        let now_ms = self.steady.now(&*self.clock).ms;
+        let (events, store, stage) = (&mut self.events, &self.store, &mut self.stage);
+        let recovered = self.deliveries.recover(webhook, seqs, now_ms, events, store, stage)?;
+        self.commit()?;
+        self.wake_senders();
+        Ok(recovered)
+    }
+
     /// Sends nothing to a webhook. False if that was so before.
     pub(super) fn disable(&mut self, webhook: WebhookId) -> Result<bool, WriterError> {
         let now_ms = self.steady.now(&*self.clock).ms;

@@ -7,7 +7,7 @@ use super::{ages, deliveries, error::WriterError, history};
 use crate::{
     config::WebhookId,
     queue::{
-        delivery::{DeadLetter, Waiting},
+        delivery::{DeadLetter, EndState, Waiting},
         record::Record,
     },
     store::{Key, Prefix, View, codec, key},
@@ -62,6 +62,45 @@ pub fn dead_letter(
     let stored = view.get(&Key::dead(webhook, seq))?;
     let decode = |value: Vec<u8>| codec::decode("dead letter", deliveries::VERSION, &value);
     Ok(stored.map(decode).transpose()?)
+}
+
+/// Events that have a dead letter.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Letters {
+    /// The latest stored first.
+    pub seqs: Vec<u64>,
+    /// There may be more below it; None at the end.
+    pub next: Option<u64>,
+}
+
+/// The events below `before` whose delivery to a webhook ended in one of these ways. Looks at so many
+/// dead letters and no more.
+///
+/// # Errors
+/// As [`retries`].
+pub fn dead_below(
+    view: &View,
+    webhook: WebhookId,
+    before: u64,
+    ends: &[EndState],
+    most: usize,
+) -> Result<Letters, WriterError> {
+    let range = (Key::dead(webhook, 0), Key::dead(webhook, before));
+    let (mut found, mut last) = (Letters::default(), before);
+    for (count, entry) in view.scan_range(&range.0, &range.1)?.rev().enumerate() {
+        if count == most {
+            found.next = Some(last);
+            break;
+        }
+        let (key, value) = entry?;
+        let Some((_, seq)) = key::parse_dead(&key) else { continue };
+        last = seq;
+        let letter: DeadLetter = codec::decode("dead letter", deliveries::VERSION, &value)?;
+        if ends.contains(&letter.state) {
+            found.seqs.push(seq);
+        }
+    }
+    Ok(found)
 }
 
 /// The attempts that were made for some events, each with the time when it happened by the log in

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Mode, Writer, error::WriterError, keys::Expiring, sweep::Measure};
+use super::{Mode, Writer, error::WriterError, keys::Expiring, pulse::Pulse, sweep::Measure};
 use crate::{
     event::{EventType, Notice},
     store::Sparse,
@@ -68,8 +68,14 @@ impl Writer {
             return Ok(());
         }
         self.rebuild_asked_ms = now_ms;
+        self.rebuild_if(SPARSE)
+    }
+
+    /// Has it rebuilt if it is so sparse, and says that it works meanwhile.
+    pub(super) fn rebuild_if(&mut self, sparse: Sparse) -> Result<(), WriterError> {
         let before = self.store.size_on_disk()?;
-        match self.store.rebuild_if_sparse(SPARSE) {
+        let mut goes_on = || self.pulse.iter_mut().for_each(Pulse::beat);
+        match self.store.rebuild_if_sparse(sparse, &mut goes_on) {
             Ok(false) => {}
             Ok(true) => {
                 let after = self.store.size_on_disk()?;

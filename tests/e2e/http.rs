@@ -3,6 +3,8 @@
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpStream},
+    os::unix::net::UnixStream,
+    path::Path,
 };
 
 use serde_json::Value;
@@ -75,24 +77,67 @@ pub(crate) fn request(
     key: Option<&str>,
     body: &str,
 ) -> Answer {
-    let mut stream = TcpStream::connect(address).unwrap();
+    let stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    exchange(stream, &written(method, path, key, body, "close")).remove(0)
+}
+
+/// The same on the socket of a daemon.
+pub(crate) fn request_on(
+    socket: &Path,
+    method: &str,
+    path: &str,
+    key: Option<&str>,
+    body: &str,
+) -> Answer {
+    let stream = UnixStream::connect(socket).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    exchange(stream, &written(method, path, key, body, "close")).remove(0)
+}
+
+/// So many requests of nobody at once, on one connection.
+pub(crate) fn requests_of_nobody(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    count: usize,
+) -> Vec<Answer> {
+    let stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let all = written(method, path, None, "", "keep-alive").repeat(count - 1);
+    exchange(stream, &(all + &written(method, path, None, "", "close")))
+}
+
+fn written(method: &str, path: &str, key: Option<&str>, body: &str, connection: &str) -> String {
     let key = key.map(|key| format!("Authorization: Bearer {key}\r\n")).unwrap_or_default();
-    let head = format!(
+    format!(
         "{method} {path} HTTP/1.1\r\nHost: a.test\r\n{key}Content-Type: application/json\r\n\
-         Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+         Content-Length: {}\r\nConnection: {connection}\r\n\r\n{body}",
         body.len()
-    );
-    stream.write_all(head.as_bytes()).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    Answer { status, head: head.to_ascii_lowercase(), body: body.to_owned() }
+    )
+}
+
+/// Everything that is answered, until the other end closes.
+fn exchange(mut stream: impl Read + Write, requests: &str) -> Vec<Answer> {
+    stream.write_all(requests.as_bytes()).unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    let (mut rest, mut answers) = (text.as_str(), Vec::new());
+    while let Some((head, behind)) = rest.split_once("\r\n\r\n") {
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        let head = head.to_ascii_lowercase();
+        let length = head.split("\r\ncontent-length: ").nth(1);
+        let length = length.map(|it| it.lines().next().unwrap().parse().unwrap());
+        let (body, behind) = behind.split_at(length.unwrap_or(behind.len()));
+        answers.push(Answer { status, head, body: body.to_owned() });
+        rest = behind;
+    }
+    answers
 }
 
 /// Server-sent events as they come.
 pub(crate) struct Stream {
+    head: String,
     lines: BufReader<TcpStream>,
 }
 
@@ -110,11 +155,18 @@ impl Stream {
         let mut line = String::new();
         lines.read_line(&mut line).unwrap();
         assert!(line.contains(" 200 "), "{line}");
+        let mut head = String::new();
         while line != "\r\n" {
+            head += &line;
             line.clear();
             lines.read_line(&mut line).unwrap();
         }
-        Self { lines }
+        Self { head: head.to_ascii_lowercase(), lines }
+    }
+
+    /// The answer as far as it has come when the stream begins.
+    pub(crate) fn answer(&self) -> Answer {
+        Answer { status: 200, head: self.head.clone(), body: String::new() }
     }
 
     /// The next event: its lines, by name. None at the end.

@@ -9,8 +9,10 @@
     reason = "tests"
 )]
 
+mod audit;
 mod bad_input;
 mod control;
+mod documented;
 mod faults;
 mod full_disk;
 mod http;
@@ -24,6 +26,7 @@ mod mounts;
 mod postconf;
 mod program;
 mod receiver;
+mod recover;
 mod reload;
 mod replay;
 mod reports;
@@ -34,6 +37,7 @@ mod selection;
 mod service;
 mod store_faults;
 mod telemetry;
+mod tls;
 mod traffic;
 mod troubles;
 mod webhooks;
@@ -58,6 +62,12 @@ pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
 /// An address on loopback that was free a moment ago.
 pub(crate) fn free_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+/// Is there a program of that name?
+pub(crate) fn is_installed(name: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|dir| dir.join(name).is_file())
 }
 
 /// Says that a test cannot run here: a failure where `cargo xtask test` has installed all that is

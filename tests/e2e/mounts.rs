@@ -37,9 +37,7 @@ fn run(api: &Api, line: &str, id: &str) -> Option<Value> {
 
 #[test]
 fn m12_m13_m14_m15_the_command_lines_of_the_generic_guide_work_as_they_are_printed() {
-    if !std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())
-        .any(|dir| dir.join("curl").is_file())
-    {
+    if !crate::is_installed("curl") {
         return crate::skip("curl");
     }
     let (host, receiver) = (Host::new(), Receiver::start());

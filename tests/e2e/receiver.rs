@@ -25,8 +25,9 @@ pub(crate) struct Request {
 }
 
 impl Request {
+    /// Empty where the profile has no header for it.
     pub(crate) fn id(&self) -> &str {
-        &self.headers["webhook-id"]
+        self.headers.get("webhook-id").map_or("", String::as_str)
     }
 
     /// The signature of the Standard Webhooks scheme is right for this secret.
@@ -128,10 +129,12 @@ impl Receiver {
         if let Some(secret) = &*self.trusted.lock().unwrap() {
             return request.body_is_signed_with(secret);
         }
+        if !self.is_careful.load(Ordering::SeqCst) {
+            return true;
+        }
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
         let at: u64 = request.headers["webhook-timestamp"].parse().unwrap();
-        !self.is_careful.load(Ordering::SeqCst)
-            || (request.is_signed_with(SECRET) && now.abs_diff(at) <= 300)
+        request.is_signed_with(SECRET) && now.abs_diff(at) <= 300
     }
 
     pub(crate) fn requests(&self) -> Vec<Request> {

@@ -1,33 +1,28 @@
 //! The configuration is read again while the program runs.
 
-use std::{
-    fs,
-    io::{Read, Write},
-    os::unix::net::UnixStream,
-};
+use std::fs;
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::{
+    http::request_on,
     lines,
     program::{Host, Program, SECRET, output, text},
     receiver::Receiver,
     until,
-    webhooks::EGRESS,
+    webhooks::{self, EGRESS},
 };
 
 /// Asks for a reload on the socket: status and answer.
 fn reload(host: &Host) -> (u16, Value) {
-    let mut stream = UnixStream::connect(host.path("state/api.sock")).unwrap();
-    let request =
-        "POST /v1/reload HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
-    stream.write_all(request.as_bytes()).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    let status = head.split_whitespace().nth(1).unwrap().parse().unwrap();
-    (status, serde_json::from_str(body).unwrap())
+    let answer = request_on(&host.path("state/api.sock"), "POST", "/v1/reload", None, "");
+    (answer.status, answer.json())
+}
+
+/// Asks on the socket: the body of the answer.
+fn get(host: &Host, path: &str) -> String {
+    request_on(&host.path("state/api.sock"), "GET", path, None, "").body
 }
 
 /// Sends SIGHUP, and waits until so many reloads are over.
@@ -141,21 +136,7 @@ fn what_is_applied_and_what_needs_a_restart_is_named() {
     assert!(program.said().contains("needs a restart"));
     // Where webhooks may be sent, and which routes there are, holds for those that are made now.
     let receiver = Receiver::start();
-    let url = receiver.url();
-    let create = [
-        "webhooks",
-        "create",
-        &url,
-        "--events",
-        "delivered",
-        "--set",
-        "routes=[\"news\"]",
-        "--json",
-        "--config",
-        &config,
-    ];
-    let made = output(&create);
-    assert!(made.status.success(), "{}", text(&made.stderr));
+    webhooks::create(&config, &receiver, &["--set", "routes=[\"news\"]"]);
     program.stop(Signal::TERM);
 }
 
@@ -165,19 +146,7 @@ fn a_policy_that_is_tightened_holds_at_once() {
     let (host, first, made) = (Host::new(), Receiver::start(), Receiver::start());
     let config = host.configure(&host.log_source(), &first, EGRESS);
     let _program = host.run(&config);
-    let url = made.url();
-    let create = [
-        "webhooks",
-        "create",
-        &url,
-        "--events",
-        "delivered",
-        "--name",
-        "Made",
-        "--config",
-        &config,
-    ];
-    assert!(output(&create).status.success());
+    webhooks::create(&config, &made, &[]);
     host.append("mail.log", &lines(0..2));
     until("both", || first.count() == 2 && made.count() == 2);
     edit(&config, |text| text.replace("127.0.0.0/8", "192.0.2.0/24"));
@@ -189,6 +158,64 @@ fn a_policy_that_is_tightened_holds_at_once() {
     };
     until("they are blocked", || dead() == 2 && first.count() == 4);
     assert_eq!(made.count(), 2);
+}
+
+/// A reload that is asked for before there is anything to reload is done once there is.
+#[test]
+fn a_hangup_during_the_start_ends_nothing_and_is_a_reload_afterwards() {
+    let (host, receiver, new) = (Host::new(), Receiver::start(), Receiver::start());
+    let config = host.configure(&host.log_source(), &receiver, "");
+    // It has the store, which the one under test waits for.
+    let first = host.run(&config);
+    let late = host.start(&["run", "--config", &config], std::process::Stdio::null());
+    late.until_it_says("another process");
+    edit(&config, |text| format!("{text}{}", second(&new)));
+    for _ in 0..3 {
+        late.signal(Signal::HUP);
+    }
+    first.stop(Signal::TERM);
+    late.until_it_says("added=[\"Second\"]");
+    late.until_it_says("mailherald is running");
+    host.append("mail.log", &lines(0..2));
+    until("both", || receiver.count() == 2 && new.count() == 2);
+    late.stop(Signal::TERM);
+}
+
+/// The file gives a webhook the name of one that was made before.
+#[test]
+fn two_webhooks_of_one_name_are_warned_of_and_told_apart_in_the_metrics() {
+    let (host, first, made) = (Host::new(), Receiver::start(), Receiver::start());
+    let config = host.configure(&host.log_source(), &first, EGRESS);
+    let program = host.run(&config);
+    let url = made.url();
+    let create = ["webhooks", "create", &url, "--events", "delivered", "--name", "Second"];
+    let created = output(&[&create[..], &["--json", "--config", &config]].concat());
+    let created: Value = serde_json::from_slice(&created.stdout).unwrap();
+    let id = created["id"].as_str().unwrap();
+    let labels = || {
+        let page = get(&host, "/metrics");
+        let of = |line: &str| {
+            let label = line.strip_prefix("mailherald_webhook_enabled{webhook=\"")?;
+            Some(label.split('"').next()?.to_owned())
+        };
+        page.lines().filter_map(of).collect::<std::collections::BTreeSet<_>>()
+    };
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    assert_eq!(labels(), names(&["Second", "Shop"]));
+    edit(&config, |text| format!("{text}{}", second(&first)));
+    let (status, reloaded) = reload(&host);
+    assert_eq!((status, &reloaded["added"]), (200, &json!(["Second"])));
+    assert_eq!(reloaded["warnings"][0]["code"], "name_taken");
+    assert!(reloaded["warnings"][0]["message"].as_str().unwrap().contains(id), "{reloaded}");
+    let apart = names(&["Second", &format!("Second ({id})"), "Shop"]);
+    assert_eq!(labels(), apart);
+    assert!(program.said().contains("another webhook has this name"));
+    // Nor can another be made with that name.
+    let again = output(&[&create[..], &["--config", &config]].concat());
+    assert_eq!(again.status.code(), Some(65), "{}", text(&again.stderr));
+    program.stop(Signal::TERM);
+    let _again = host.run(&config);
+    assert_eq!(labels(), apart);
 }
 
 #[test]

@@ -60,6 +60,7 @@ fn ready_comes_when_what_is_logged_from_then_on_is_told_and_stopping_at_the_end(
     let config = host.configure(&source, &receiver, "");
     let program = manager.run(&host, &config);
     until("it is ready", || manager.times("READY=1") == 1);
+    assert_eq!(manager.times("EXTEND_TIMEOUT_USEC=12"), 1, "it has two minutes, and more for more");
     host.append("mail.log", &lines(20..25));
     until("the new events", || receiver.ids().len() == 5);
     assert_eq!(manager.times("STATUS=running: 1 sources, 1 webhooks"), 1);

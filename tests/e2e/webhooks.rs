@@ -23,7 +23,8 @@ fn webhooks(config: &str, args: &[&str]) -> Value {
     serde_json::from_slice(&done.stdout).unwrap()
 }
 
-fn create(config: &str, receiver: &Receiver, more: &[&str]) -> Value {
+/// Makes the webhook `New`; `more` are further options.
+pub(crate) fn create(config: &str, receiver: &Receiver, more: &[&str]) -> Value {
     create_named("New", config, receiver, more)
 }
 

@@ -9,13 +9,13 @@
 
 use std::{
     fs::{self, File},
-    net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener},
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::Duration,
 };
 
-use crate::{sasl, wait};
+use crate::{free_address, sasl, wait};
 
 /// What Haraka may take to start on a machine that does other things, too.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -34,7 +34,7 @@ impl Haraka {
     /// Starts it with everything it writes in `dir`. Its mail goes to `sink`.
     pub(crate) fn start(dir: &Path, sink: SocketAddr) -> Self {
         let home = dir.join("haraka");
-        let smtp = free_port();
+        let smtp = free_address();
         configure(&home, smtp, sink);
         let log = File::create(home.join("haraka.log")).expect("dir is ours");
         let child = Command::new("node")
@@ -89,7 +89,7 @@ pub(crate) fn modules() -> PathBuf {
 fn configure(home: &Path, smtp: SocketAddr, sink: SocketAddr) {
     let (ip, port) = (sink.ip(), sink.port());
     let server = format!("[main]\nhost={ip}\nport={port}\n");
-    let rspamd = free_port();
+    let rspamd = free_address();
     let check = "[check]\nauthenticated=true\nprivate_ip=true\nlocal_ip=true\nrelay=true\n";
     let rspamd = format!(
         "[main]\nhost=127.0.0.1\nport={}\n{check}[reject]\nauthenticated=true\n",
@@ -135,11 +135,4 @@ fn link_plugins(home: &Path) {
     ] {
         std::os::unix::fs::symlink(target, directory.join(name)).expect("dir is ours");
     }
-}
-
-/// Free now; nobody else is in this network to take it.
-fn free_port() -> SocketAddr {
-    let listener = TcpListener::bind((IpAddr::V4(Ipv4Addr::LOCALHOST), 0));
-    let listener = listener.expect("loopback has free ports");
-    listener.local_addr().expect("a bound listener has an address")
 }

@@ -38,3 +38,11 @@ mod smoke;
 mod spam_milter;
 mod spamassassin;
 mod wait;
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+
+/// An address on loopback that is free now; nobody else is in this network to take it.
+pub(crate) fn free_address() -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has free ports");
+    listener.local_addr().expect("a bound listener has an address")
+}

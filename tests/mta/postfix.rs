@@ -6,7 +6,7 @@
 use std::{
     fs::{self, Permissions},
     io::Write,
-    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    net::{SocketAddr, TcpStream},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -15,7 +15,7 @@ use std::{
 
 use tempfile::TempDir;
 
-use crate::{sasl, wait};
+use crate::{free_address, sasl, wait};
 
 /// The Unix user to whom `games@here.test` and the alias `inbox@here.test` deliver. Every Debian
 /// has it, and nobody else reads its mail.
@@ -208,11 +208,6 @@ fn give_to_postfix(directory: &Path) {
 
 fn set_mode(path: &Path, mode: u32) {
     fs::set_permissions(path, Permissions::from_mode(mode)).expect("the path is ours");
-}
-
-fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has free ports");
-    listener.local_addr().expect("a bound listener has an address")
 }
 
 /// A message that was deferred is active more than once, but is removed once.

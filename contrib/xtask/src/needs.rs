@@ -18,7 +18,7 @@ use anyhow::{Context, Result, bail};
 use crate::{receivers, run};
 
 /// A program, and the Debian package that has it.
-const PROGRAMS: [(&str, &str); 19] = [
+const PROGRAMS: [(&str, &str); 20] = [
     ("postfix", "postfix"),
     ("ip", "iproute2"),
     ("unshare", "util-linux"),
@@ -35,6 +35,7 @@ const PROGRAMS: [(&str, &str); 19] = [
     ("opendkim", "opendkim"),
     ("opendkim-genkey", "opendkim-tools"),
     ("promtool", "prometheus"),
+    ("curl", "curl"),
     ("spamass-milter", "spamass-milter"),
     ("spamc", "spamc"),
     ("spamd", "spamd"),

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{EventName, Failures, Missing};
+use super::{Broken, EventName, Failures, Missing, TooLarge, Unusable};
 use crate::{
     api::{
         Desk,
@@ -21,6 +21,7 @@ use crate::{
         extract::Body,
         problem::Problem,
         resend,
+        states::States,
     },
     config::Webhook,
     event,
@@ -102,7 +103,7 @@ pub(super) struct Row {
 /// Deliveries, by their events.
 #[utoipa::path(post, path = "/webhooks/query", operation_id = "jetemail_query_deliveries", tag = "jetemail",
     request_body = Query,
-    responses((status = OK, body = Sent), Missing, Failures))]
+    responses((status = OK, body = Sent), Unusable, Missing, TooLarge, Failures, Broken))]
 pub(super) async fn query(
     State(desk): State<Desk>,
     Extension(caller): Extension<Caller>,
@@ -206,7 +207,7 @@ pub(super) struct Replayed {
 /// Sends an event, or all events of a message, again, as new deliveries with the same ids.
 #[utoipa::path(post, path = "/webhooks/replay", operation_id = "jetemail_replay_event", tag = "jetemail",
     request_body = Replay,
-    responses((status = OK, body = Replayed), Missing, Failures))]
+    responses((status = OK, body = Replayed), Unusable, Missing, TooLarge, Failures, Broken))]
 pub(super) async fn replay(
     State(desk): State<Desk>,
     Extension(caller): Extension<Caller>,
@@ -258,7 +259,9 @@ impl Desk {
         let (mut wanted, mut found) = (query.wanted()?, Vec::new());
         for _ in 0..LOOKS {
             wanted.limit = (count - found.len()).min(MOST);
-            let page = self.find_deliveries(wanted.clone(), webhooks, is_wanted).await?;
+            let page = self
+                .find_deliveries(wanted.clone(), webhooks, &States::default(), is_wanted)
+                .await?;
             found.extend(page.data);
             wanted.before = page.next_cursor.and_then(|cursor| cursor.parse().ok());
             if wanted.before.is_none() || found.len() >= count {

@@ -95,9 +95,6 @@ impl Done {
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "a description of answers, for the document")]
 enum Failures {
-    /// What was given cannot be used.
-    #[response(status = 400)]
-    Invalid(Failure),
     /// Who asks did not say who it is, or nobody knows the key.
     #[response(status = 401)]
     Unauthenticated(Failure),
@@ -107,12 +104,36 @@ enum Failures {
     /// Who asks has asked too much; the header `Retry-After` says when to ask again.
     #[response(status = 429, headers(("Retry-After" = u64, description = "Seconds")))]
     TooMany(Failure),
-    /// The machine refuses what is needed.
-    #[response(status = 500)]
-    Internal(Failure),
     /// The daemon is ending.
     #[response(status = 503)]
     Stopping(Failure),
+}
+
+/// What an operation may answer besides that reads what happened, or makes a secret.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "a description of answers, for the document")]
+enum Broken {
+    /// The machine refuses what is needed.
+    #[response(status = 500)]
+    Internal(Failure),
+}
+
+/// What an operation that is given something may answer besides.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "a description of answers, for the document")]
+enum Unusable {
+    /// What was given cannot be used.
+    #[response(status = 400)]
+    Invalid(Failure),
+}
+
+/// What an operation that is given a body may answer besides.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "a description of answers, for the document")]
+enum TooLarge {
+    /// The body has more than 256 KiB.
+    #[response(status = 413)]
+    TooLarge(Failure),
 }
 
 /// What an operation on one thing may answer besides.

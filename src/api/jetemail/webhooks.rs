@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::{Done, EVENTS, EventName, Failures, Missing};
+use super::{Broken, Done, EVENTS, EventName, Failures, Missing, TooLarge, Unusable};
 use crate::{
     api::{
         Desk,
@@ -165,7 +165,7 @@ fn events(webhook: &crate::config::Webhook) -> Vec<String> {
 /// Makes a webhook in the provider's profile.
 #[utoipa::path(post, path = "/webhooks", operation_id = "jetemail_create_webhook", tag = "jetemail",
     request_body = NewWebhook,
-    responses((status = OK, body = MadeWebhook), Failures))]
+    responses((status = OK, body = MadeWebhook), Unusable, TooLarge, Failures, Broken))]
 pub(super) async fn create(
     State(desk): State<Desk>,
     Extension(caller): Extension<Caller>,
@@ -194,7 +194,7 @@ pub(super) async fn create(
 /// Changes a webhook that was made through the API: what is given replaces what was.
 #[utoipa::path(patch, path = "/webhooks", operation_id = "jetemail_update_webhook", tag = "jetemail",
     request_body = WebhookChanges,
-    responses((status = OK, body = Done), Missing, Failures))]
+    responses((status = OK, body = Done), Unusable, Missing, TooLarge, Failures, Broken))]
 pub(super) async fn update(
     State(desk): State<Desk>,
     Extension(caller): Extension<Caller>,
@@ -224,7 +224,7 @@ pub(super) async fn list(
 /// One webhook.
 #[utoipa::path(get, path = "/webhooks/{id}", operation_id = "jetemail_show_webhook", tag = "jetemail",
     params(Named),
-    responses((status = OK, body = OneWebhook), Missing, Failures))]
+    responses((status = OK, body = OneWebhook), Unusable, Missing, Failures))]
 pub(super) async fn show(
     State(desk): State<Desk>,
     Extension(caller): Extension<Caller>,
@@ -237,7 +237,7 @@ pub(super) async fn show(
 /// Deletes a webhook that was made through the API, and cancels what waits for it.
 #[utoipa::path(delete, path = "/webhooks/{id}", operation_id = "jetemail_delete_webhook", tag = "jetemail",
     params(Named),
-    responses((status = OK, body = Done), Missing, Failures))]
+    responses((status = OK, body = Done), Unusable, Missing, Failures))]
 pub(super) async fn delete(
     State(desk): State<Desk>,
     Extension(caller): Extension<Caller>,

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Failures, Missing, PATH, Page, keys::wrong, trials::Trial};
+use super::{Broken, Failures, Missing, PATH, Page, Unusable, trials::Trial};
 use crate::{
     api::{
         Desk,
@@ -20,6 +20,7 @@ use crate::{
         extract::{Asked, At},
         problem::Problem,
         resend,
+        states::States,
         webhooks::Named,
     },
     config::Webhook,
@@ -120,7 +121,7 @@ pub(super) struct Details {
 /// Deliveries, by their events, the latest stored first; tests before all.
 #[utoipa::path(get, path = "/lettermint/v1/webhooks/{id}/deliveries", operation_id = "lettermint_list_deliveries", tag = "lettermint",
     params(Named, Which),
-    responses((status = OK, body = Page<Row>), Missing, Failures))]
+    responses((status = OK, body = Page<Row>), Unusable, Missing, Failures, Broken))]
 pub(super) async fn list(
     State(desk): State<Desk>,
     Extension(caller): Extension<Caller>,
@@ -136,7 +137,10 @@ pub(super) async fn list(
     }
     let found = match wanted {
         Some(wanted) => {
-            desk.find_deliveries(wanted, std::slice::from_ref(&webhook), |_| true).await?
+            desk.find_deliveries(wanted, std::slice::from_ref(&webhook), &States::default(), |_| {
+                true
+            })
+            .await?
         }
         None => crate::api::deliveries::Deliveries::default(),
     };
@@ -152,7 +156,7 @@ pub(super) async fn list(
 /// One delivery.
 #[utoipa::path(get, path = "/lettermint/v1/webhooks/{id}/deliveries/{delivery_id}", operation_id = "lettermint_show_delivery", tag = "lettermint",
     params(Identified),
-    responses((status = OK, body = Details), Missing, Failures))]
+    responses((status = OK, body = Details), Unusable, Missing, Failures, Broken))]
 pub(super) async fn show(
     State(desk): State<Desk>,
     Extension(caller): Extension<Caller>,
@@ -177,11 +181,11 @@ impl Which {
     /// None when nothing in the store can be of that type.
     fn wanted(&self) -> Result<Option<Wanted>, Problem> {
         if self.sort.as_deref().is_some_and(|sort| sort != "-created_at") {
-            return Err(wrong("sort", "must be -created_at"));
+            return Err(Problem::wrong("sort", "must be -created_at"));
         }
         let types = self.event_type.as_deref().map(|name| {
             TypeSet::parse([name], Profile::Lettermint)
-                .map_err(|error| wrong("filter[event_type]", &error.to_string()))
+                .map_err(|error| Problem::wrong("filter[event_type]", &error.to_string()))
         });
         if self.event_type.as_deref() == Some("webhook.test") {
             return Ok(None);
@@ -211,7 +215,7 @@ fn day(text: Option<&str>, later: i64) -> Result<Option<i64>, Problem> {
         let begin: Timestamp = day.to_zoned(TimeZone::UTC).ok()?.timestamp();
         Some(begin.as_microsecond())
     };
-    begin().map(Some).ok_or_else(|| wrong("filter", &format!("`{text}` is not a day")))
+    begin().map(Some).ok_or_else(|| Problem::wrong("filter", &format!("`{text}` is not a day")))
 }
 
 impl Details {

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
-use crate::api::problem::{FieldError, Problem};
+use crate::api::problem::Problem;
 
 /// Keys that mean the same in a draft.
 const SAME: [&str; 5] = ["name", "url", "events", "include_machine_events", "secret"];
@@ -61,7 +61,7 @@ pub(super) fn taken(
     let is_enabled = match keys.remove("enabled") {
         None | Some(Value::Null) => None,
         Some(Value::Bool(enabled)) => Some(enabled),
-        Some(_) => return Err(wrong("enabled", "must be true or false")),
+        Some(_) => return Err(Problem::wrong("enabled", "must be true or false")),
     };
     let mut draft = Map::new();
     if let Some(routes) = routes(&mut keys)? {
@@ -73,7 +73,7 @@ pub(super) fn taken(
     no_projects_and_no_sandbox(&mut keys)?;
     for (key, value) in keys {
         if !SAME.contains(&key.as_str()) {
-            return Err(wrong(&key, "unknown key"));
+            return Err(Problem::wrong(&key, "unknown key"));
         }
         draft.insert(key, value);
     }
@@ -91,9 +91,9 @@ fn routes(keys: &mut Map<String, Value>) -> Result<Option<Value>, Problem> {
     };
     let is_some = routes.as_ref().is_some_and(|it| it.as_array().is_none_or(|it| !it.is_empty()));
     match keys.remove("scope").as_ref().map(|scope| scope.as_str()) {
-        Some(Some("team")) if is_some => Err(wrong("scope", "`team` goes with no route")),
+        Some(Some("team")) if is_some => Err(Problem::wrong("scope", "`team` goes with no route")),
         Some(Some("team")) => Ok(Some(json!([]))),
-        Some(Some("project")) => Err(wrong("scope", "there are no projects")),
+        Some(Some("project")) => Err(Problem::wrong("scope", "there are no projects")),
         // Null, or anything else, says nothing that the routes do not.
         _ => Ok(routes),
     }
@@ -102,14 +102,16 @@ fn routes(keys: &mut Map<String, Value>) -> Result<Option<Value>, Problem> {
 fn no_projects_and_no_sandbox(keys: &mut Map<String, Value>) -> Result<(), Problem> {
     match keys.remove("project_ids") {
         Some(projects) if projects.as_array().is_none_or(|it| !it.is_empty()) => {
-            return Err(wrong("project_ids", "there are no projects"));
+            return Err(Problem::wrong("project_ids", "there are no projects"));
         }
         _ => {}
     }
     match keys.remove("delivery_mode_filter") {
         None | Some(Value::Null) => Ok(()),
         Some(mode) if mode == "live" || mode == "both" => Ok(()),
-        Some(_) => Err(wrong("delivery_mode_filter", "must be live or both: all mail is live")),
+        Some(_) => {
+            Err(Problem::wrong("delivery_mode_filter", "must be live or both: all mail is live"))
+        }
     }
 }
 
@@ -119,18 +121,13 @@ fn with_auth(headers: Option<&Value>, auth: Value) -> Result<Value, Problem> {
     headers.retain(|name, _| !name.eq_ignore_ascii_case("authorization"));
     if !auth.is_null() {
         let auth: BasicAuth = serde_json::from_value(auth)
-            .map_err(|_| wrong("basic_auth", "must have a username and a password"))?;
+            .map_err(|_| Problem::wrong("basic_auth", "must have a username and a password"))?;
         let pair = format!("{}:{}", auth.username, auth.password);
         let value = format!("Basic {}", BASE64.encode(pair.as_bytes()));
         if auth.username.contains(':') || HeaderValue::from_str(&value).is_err() {
-            return Err(wrong("basic_auth", "the username must be without a colon"));
+            return Err(Problem::wrong("basic_auth", "the username must be without a colon"));
         }
         headers.insert("authorization".to_owned(), value.into());
     }
     Ok(headers.into())
-}
-
-pub(super) fn wrong(field: &str, message: &str) -> Problem {
-    let (field, code, message) = (field.to_owned(), "invalid".to_owned(), message.to_owned());
-    Problem::unusable(vec![FieldError { field, code, message }])
 }

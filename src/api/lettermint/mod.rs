@@ -17,7 +17,7 @@ use serde_json::{Map, Value, json};
 use utoipa::{IntoResponses, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{Desk, document, problem::Problem};
+use super::{Desk, code::Code, document, problem::Problem};
 
 pub(super) use trials::Trials;
 
@@ -68,6 +68,7 @@ struct Failure {
     /// What it is, for people.
     message: String,
     /// What kind it is, for programs.
+    #[schema(value_type = Code)]
     error: String,
     /// What is wrong with the parts of what was given; left out when it is not about them.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -125,18 +126,39 @@ enum Failures {
     /// Who asks may not do that.
     #[response(status = 403)]
     Forbidden(Failure),
-    /// What was given cannot be used.
-    #[response(status = 422)]
-    Invalid(Failure),
     /// Who asks has asked too much; the header `Retry-After` says when to ask again.
     #[response(status = 429, headers(("Retry-After" = u64, description = "Seconds")))]
     TooMany(Failure),
-    /// The machine refuses what is needed.
-    #[response(status = 500)]
-    Internal(Failure),
     /// The daemon is ending.
     #[response(status = 503)]
     Stopping(Failure),
+}
+
+/// What an operation may answer besides that reads what happened, or makes a secret.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "a description of answers, for the document")]
+enum Broken {
+    /// The machine refuses what is needed.
+    #[response(status = 500)]
+    Internal(Failure),
+}
+
+/// What an operation that is given something may answer besides.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "a description of answers, for the document")]
+enum Unusable {
+    /// What was given cannot be used.
+    #[response(status = 422)]
+    Invalid(Failure),
+}
+
+/// What an operation that is given a body may answer besides.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "a description of answers, for the document")]
+enum TooLarge {
+    /// The body has more than 256 KiB.
+    #[response(status = 413)]
+    TooLarge(Failure),
 }
 
 /// What an operation on one thing may answer besides.
@@ -146,6 +168,12 @@ enum Missing {
     /// What was asked for does not exist.
     #[response(status = 404)]
     NotFound(Failure),
+}
+
+/// What an operation that changes something may answer besides.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "a description of answers, for the document")]
+enum Conflicts {
     /// It is one of the configuration, and is changed there; or there are too many.
     #[response(status = 409)]
     Conflict(Failure),

@@ -14,7 +14,7 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Failures, Missing};
+use super::{Failures, Missing, Unusable};
 use crate::{
     api::{
         Desk, attempts::Attempt, caller::Caller, extract::At, problem::Problem, webhooks::Named,
@@ -85,7 +85,7 @@ pub(super) struct Test {
 /// Sends a test event, whatever the webhook subscribed to.
 #[utoipa::path(post, path = "/lettermint/v1/webhooks/{id}/test", operation_id = "lettermint_test_webhook", tag = "lettermint",
     params(Named),
-    responses((status = OK, body = Test), Missing, Failures))]
+    responses((status = OK, body = Test), Unusable, Missing, Failures))]
 pub(super) async fn test(
     State(desk): State<Desk>,
     Extension(caller): Extension<Caller>,

@@ -12,8 +12,8 @@ use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
-    Failures, Message, Missing, PATH, Page,
-    keys::{WebhookKeys, taken, wrong},
+    Broken, Conflicts, Failures, Message, Missing, PATH, Page, TooLarge, Unusable,
+    keys::{WebhookKeys, taken},
     webhook::Webhook,
 };
 use crate::{
@@ -76,7 +76,7 @@ pub(super) struct Which {
 /// Webhooks, a page of them.
 #[utoipa::path(get, path = "/lettermint/v1/webhooks", operation_id = "lettermint_list_webhooks", tag = "lettermint",
     params(Which),
-    responses((status = OK, body = Page<Webhook>), Failures))]
+    responses((status = OK, body = Page<Webhook>), Unusable, Failures))]
 pub(super) async fn list(
     State(desk): State<Desk>,
     Extension(caller): Extension<Caller>,
@@ -85,7 +85,9 @@ pub(super) async fn list(
     let size = which.size.unwrap_or(PER_PAGE).clamp(1, MOST);
     let from: usize = match &which.cursor {
         None => 0,
-        Some(cursor) => cursor.parse().map_err(|_| wrong("cursor", "was given by no answer"))?,
+        Some(cursor) => {
+            cursor.parse().map_err(|_| Problem::wrong("cursor", "was given by no answer"))?
+        }
     };
     let seen = desk.seen(&caller).await?;
     let mut rows: Vec<_> = seen.iter().map(|seen| (seen, Webhook::of(seen, None))).collect();
@@ -118,7 +120,7 @@ impl Which {
             Some("-url") => rows.sort_by_key(|(_, row)| Reverse(row.url.clone())),
             Some("created_at") => rows.sort_by_key(|(_, row)| row.created_at.clone()),
             Some("-created_at") => rows.sort_by_key(|(_, row)| Reverse(row.created_at.clone())),
-            Some(_) => return Err(wrong("sort", "must be name, url or created_at")),
+            Some(_) => return Err(Problem::wrong("sort", "must be name, url or created_at")),
         }
         Ok(())
     }
@@ -127,14 +129,14 @@ impl Which {
 /// Makes a webhook in the provider's profile.
 #[utoipa::path(post, path = "/lettermint/v1/webhooks", operation_id = "lettermint_create_webhook", tag = "lettermint",
     request_body = WebhookKeys,
-    responses((status = CREATED, body = Done), Missing, Failures))]
+    responses((status = CREATED, body = Done), Unusable, Conflicts, TooLarge, Failures, Broken))]
 pub(super) async fn create(
     State(desk): State<Desk>,
     Extension(caller): Extension<Caller>,
     Body(keys): Body<Map<String, Value>>,
 ) -> Result<(StatusCode, Extension<Target>, Json<Done>), Problem> {
     if !keys.get("name").is_some_and(Value::is_string) {
-        return Err(wrong("name", "is required and must be a string"));
+        return Err(Problem::wrong("name", "is required and must be a string"));
     }
     let (keys, is_enabled) = taken(keys, None)?;
     let mut draft = Draft::new(keys);
@@ -152,7 +154,7 @@ pub(super) async fn create(
 /// One webhook.
 #[utoipa::path(get, path = "/lettermint/v1/webhooks/{id}", operation_id = "lettermint_show_webhook", tag = "lettermint",
     params(Named),
-    responses((status = OK, body = Webhook), Missing, Failures))]
+    responses((status = OK, body = Webhook), Unusable, Missing, Failures))]
 pub(super) async fn show(
     State(desk): State<Desk>,
     Extension(caller): Extension<Caller>,
@@ -164,7 +166,7 @@ pub(super) async fn show(
 /// Changes a webhook that was made through the API: what is given replaces what was.
 #[utoipa::path(put, path = "/lettermint/v1/webhooks/{id}", operation_id = "lettermint_update_webhook", tag = "lettermint",
     params(Named), request_body = WebhookKeys,
-    responses((status = OK, body = Done), Missing, Failures))]
+    responses((status = OK, body = Done), Unusable, Missing, Conflicts, TooLarge, Failures, Broken))]
 pub(super) async fn update(
     State(desk): State<Desk>,
     Extension(caller): Extension<Caller>,
@@ -183,7 +185,7 @@ pub(super) async fn update(
 /// Deletes a webhook that was made through the API, and cancels what waits for it.
 #[utoipa::path(delete, path = "/lettermint/v1/webhooks/{id}", operation_id = "lettermint_delete_webhook", tag = "lettermint",
     params(Named),
-    responses((status = OK, body = Message), Missing, Failures))]
+    responses((status = OK, body = Message), Unusable, Missing, Conflicts, Failures))]
 pub(super) async fn delete(
     State(desk): State<Desk>,
     Extension(caller): Extension<Caller>,
@@ -197,7 +199,7 @@ pub(super) async fn delete(
 /// such, none does.
 #[utoipa::path(post, path = "/lettermint/v1/webhooks/{id}/regenerate-secret", operation_id = "lettermint_regenerate_secret", tag = "lettermint",
     params(Named),
-    responses((status = OK, body = Done), Missing, Failures))]
+    responses((status = OK, body = Done), Unusable, Missing, Failures, Broken))]
 pub(super) async fn regenerate_secret(
     State(desk): State<Desk>,
     Extension(caller): Extension<Caller>,

@@ -28,7 +28,8 @@ use super::{
     caller::Caller,
     extract::Asked,
     logs::Logged,
-    problem::{Missing, Problem, Refusals, Unusable},
+    problem::Problem,
+    refusals::{Missing, Refusals, Unusable},
 };
 use filter::Filter;
 use listener::Listener;
@@ -98,8 +99,7 @@ pub struct Gap {
 /// says that the client was too slow.
 #[utoipa::path(get, path = "/v1/stream", operation_id = "listen", tag = "events", params(Listen),
     params(("Last-Event-ID" = Option<u64>, Header, description = "The last id that was told")),
-    responses((status = OK, content_type = "text/event-stream", body = String),
-        Unusable, Missing, Refusals))]
+    responses((status = OK, content_type = "text/event-stream", body = String), Unusable, Missing, Refusals))]
 pub(super) async fn listen(
     State(desk): State<Desk>,
     Extension(caller): Extension<Caller>,

@@ -6,6 +6,7 @@
     reason = "tests"
 )]
 
+mod failures;
 mod jetemail;
 mod lettermint;
 mod owners;
@@ -120,11 +121,13 @@ impl Office {
         if let Some(key) = key {
             request = request.header("authorization", format!("Bearer {key}"));
         }
-        let body = if body.is_null() {
-            Body::empty()
-        } else {
-            request = request.header("content-type", "application/json");
-            Body::from(body.to_string())
+        let body = match body {
+            Value::Null => Body::empty(),
+            Value::String(mail) => Body::from(mail),
+            json => {
+                request = request.header("content-type", "application/json");
+                Body::from(json.to_string())
+            }
         };
         let mut service = router(self.desk.clone());
         let response = service.call(request.body(body).unwrap()).await.unwrap();

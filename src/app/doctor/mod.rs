@@ -8,8 +8,10 @@
 //! * `postfix` — what the MTA on this host does with its log,
 //! * `milter` — whether mail could be stopped or stalled by ours,
 //! * `journal` — whether systemd's journal keeps what the MTA says,
+//! * `certificate` — that of the API,
 //! * `state` — the state directory: room, rights, who has the store.
 
+mod certificate;
 mod files;
 mod journal;
 mod logrotate;
@@ -21,7 +23,10 @@ use std::{fmt, path::Path};
 
 use serde::Serialize;
 
-use crate::config::{Config, SourceKind};
+use crate::{
+    clock,
+    config::{Config, SourceKind},
+};
 
 /// How well it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -98,6 +103,7 @@ pub fn doctor(config: &Config) -> Vec<Finding> {
     findings.extend(milter::look(&host, config));
     findings.extend(journal::look(&host));
     findings.extend(state::look(config));
+    findings.extend(certificate::look(config, clock::system().now()));
     findings
 }
 

@@ -68,8 +68,9 @@ pub(super) fn check(
     let raw_reports = raw.reports.map(|at| at.value);
     let reports = reports::check(raw_reports, &mail.headers, may_read_secrets, problems);
     let maillog = || if may_ask { journal::maillog() } else { Maillog::Unknown };
-    let api = api::check(raw.api.map(|api| api.value), problems);
-    let egress = egress::check(raw.egress.map(|egress| egress.value), api, problems);
+    let api = api::check(raw.api.map(|api| api.value), purpose, problems);
+    let own = api.as_ref().map(|api| api.address);
+    let egress = egress::check(raw.egress.map(|egress| egress.value), own, problems);
     let (sources, webhooks) = match purpose {
         Purpose::DryRun => (Vec::new(), Vec::new()),
         Purpose::Check | Purpose::Daemon | Purpose::Replay => {

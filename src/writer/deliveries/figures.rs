@@ -53,6 +53,8 @@ impl State {
         let stored_ms = oldest.map(|seq| events.stored_ms(seq, store)).transpose()?.flatten();
         Ok(WebhookFigures {
             name: self.webhook.name.clone(),
+            id: self.id,
+            is_made: self.webhook.made.is_some(),
             health: self.endpoint.health().clone(),
             ends: self.ends.clone(),
             expired: self.expiry.total(),

@@ -1,11 +1,13 @@
 //! What a person does with single deliveries: sends them again, calls them off, clears the dead
 //! letters away.
 
+use std::collections::BTreeSet;
+
 use super::{State, VERSION, claim::Desk};
 use crate::{
-    event::MessageUid,
+    event::{Event, MessageUid},
     queue::delivery::{DeadLetter, EndState, Waiting},
-    store::{Key, Prefix, Store, codec, key},
+    store::{Key, Prefix, Store, StoreError, codec, key},
     writer::{
         error::WriterError,
         manual::{Action, Cancelled, Cleared, Dead, DeadPage, Outcome, Replayed, Selector},
@@ -51,6 +53,65 @@ impl State {
                 Outcome::Cleared(self.clear_dead(selector, again, desk)?)
             }
         })
+    }
+
+    /// Sends events again whose delivery is over, from their first attempt on. Gives which.
+    pub(super) fn recover(
+        &mut self,
+        seqs: &[u64],
+        desk: &mut Desk<'_>,
+    ) -> Result<Vec<u64>, WriterError> {
+        let (mut recovered, mut retries) = (Vec::new(), None);
+        for &seq in seqs {
+            let Some(event) = desk.event(seq)? else { continue };
+            if self.is_on_its_way(seq, &event, &mut retries, desk.store)? {
+                continue;
+            }
+            if seq < self.born_seq {
+                // No replay has to offer it any more.
+                self.offered.mark(self.id, seq, desk.store)?;
+            }
+            desk.stage.remove(Key::dead(self.id, seq));
+            self.make_due(seq, desk.now_ms, &Waiting::replay(), desk.stage);
+            recovered.push(seq);
+        }
+        self.dead = None;
+        Ok(recovered)
+    }
+
+    /// It waits or is being sent. `retries`: the events that wait for one, once somebody asked.
+    fn is_on_its_way(
+        &self,
+        seq: u64,
+        event: &Event,
+        retries: &mut Option<BTreeSet<u64>>,
+        store: &Store,
+    ) -> Result<bool, WriterError> {
+        if self.is_under_way(seq)
+            || (self.progress.is_pending(seq) && self.subscription().wants(event))
+        {
+            return Ok(true);
+        }
+        // What ended badly waits for nothing.
+        if store.get(&Key::dead(self.id, seq))?.is_some() {
+            return Ok(false);
+        }
+        if self.has_place(event.data.uid, seq, store)? {
+            return Ok(true);
+        }
+        let retries = match retries {
+            Some(retries) => retries,
+            None => retries.insert(self.retries(store)?),
+        };
+        Ok(retries.contains(&seq))
+    }
+
+    /// The events that wait for a retry.
+    fn retries(&self, store: &Store) -> Result<BTreeSet<u64>, WriterError> {
+        let seq = |entry: Result<(Vec<u8>, Vec<u8>), StoreError>| {
+            Ok(key::parse_retry(&entry?.0).map(|(_, _, seq)| seq))
+        };
+        store.scan(&Prefix::retries(self.id))?.map(seq).filter_map(Result::transpose).collect()
     }
 
     /// Sends an event again, from its first attempt on. One that waits for a retry does not wait any

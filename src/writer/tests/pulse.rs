@@ -11,12 +11,31 @@ use std::{
 use tempfile::TempDir;
 use tokio::{runtime, sync::mpsc};
 
+use crate::store::Sparse;
+
 use super::{Bench, Mode, TestDisk, Wait, lines, open_on};
 
 fn until(is_so: impl Fn() -> bool) {
     while !is_so() {
         thread::yield_now();
     }
+}
+
+/// It may take longer than a watchdog waits.
+#[test]
+fn while_the_store_is_rebuilt_the_writer_says_that_it_works() {
+    let dir = TempDir::new().unwrap();
+    let store = crate::store::Store::open(dir.path()).unwrap();
+    let mut bench = Bench::open_on(store, Mode::Live, &["test"], None);
+    let beats = Arc::new(AtomicU32::new(0));
+    let beating = Arc::clone(&beats);
+    let runtime = runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let _time = runtime.enter();
+    bench.writer = bench.writer.with_pulse(move || {
+        beating.fetch_add(1, Ordering::SeqCst);
+    });
+    bench.writer.rebuild_if(Sparse { times: 1, bytes: 0 }).unwrap();
+    assert!(beats.load(Ordering::SeqCst) > 0);
 }
 
 /// With a timer instead of its own rounds the count would go on: the time of this runtime passes as
