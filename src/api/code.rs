@@ -56,7 +56,7 @@ pub(super) enum Code {
     TooManyRequests,
     /// The machine refuses what is needed.
     Internal,
-    /// What a report is about may stand in a log that is not read yet.
+    /// What is asked about may stand in a log that is not read yet.
     LogsLate,
     /// The daemon is ending.
     Stopping,

@@ -39,9 +39,6 @@ use crate::{
     writer::{Feed, Mode, Summary, WriterHandle, journal_position, positions},
 };
 
-/// Reports that milters took out of the mail are read within that time when all is to end.
-const REPORTS_END: Duration = Duration::from_secs(5);
-
 /// The process before it knows what to do. From here on SIGHUP asks for a reload and ends nothing,
 /// however long the rest of the start takes.
 #[derive(Debug)]
@@ -61,6 +58,9 @@ impl Beginning {
         Ok(Self { runtime, hangups })
     }
 }
+
+/// Reports that milters took out of the mail are read within that time when all is to end.
+const REPORTS_END: Duration = Duration::from_secs(5);
 
 /// Runs until SIGTERM or Ctrl-C, or until standard input ends when that is the only source.
 ///

@@ -56,6 +56,7 @@ fn body(operation: &str) -> Value {
         "create_key" => json!({ "name": "Graphs", "role": "read" }),
         "parse_lines" => json!({ "lines": ["no line of a log"] }),
         "take_report" => json!(REPORT),
+        "recover_webhook" => json!({ "since": "2026-01-01T00:00:00Z" }),
         "jetemail_update_webhook" => json!({ "uuid": "Hook", "status": 1 }),
         "jetemail_replay_event" => json!({ "event_id": event }),
         _ => json!({}),
