@@ -33,7 +33,7 @@ pub(super) enum Limited {
 /// Of an operation that needs the one thread that changes state.
 #[derive(IntoResponses)]
 pub(super) enum Stopping {
-    /// The daemon is ending, or cannot say yet: what a report is about may stand in a log that is not read.
+    /// The daemon is ending.
     #[response(status = 503, content_type = "application/problem+json")]
     Stopping(Problem),
 }

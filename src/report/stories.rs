@@ -10,8 +10,9 @@ use crate::{
     writer::Stopped,
 };
 
-/// Pages of the store that are looked through for one clue: where events have no index yet, some.
-const PAGES: usize = 16;
+/// Pages of the store that are looked through for one clue. Only where events have no index yet are there
+/// several, and a stranger names many clues.
+const PAGES: usize = 4;
 
 /// What is known of messages.
 pub trait Stories: Clone + Debug + Send + Sync + 'static {
