@@ -10,6 +10,10 @@ use crate::{
     writer::Stopped,
 };
 
+/// Pages of the store that are looked through for one clue. Only where events have no index yet are there
+/// several, and a stranger names many clues.
+const PAGES: usize = 4;
+
 /// What is known of messages.
 pub trait Stories: Clone + Debug + Send + Sync + 'static {
     /// Events about mail, the newest first, at most `limit`. It sees what is durable.
@@ -37,11 +41,21 @@ pub enum Clue {
 
 impl Stories for Search {
     async fn events(&self, clue: Clue, limit: usize) -> Result<Vec<Event>, Stopped> {
-        let page = self.find(Wanted { limit, ..clue.wanted() }).await.map_err(|error| {
-            tracing::warn!(%error, "a report waits: nothing can be looked up");
-            Stopped
-        })?;
-        Ok(page.events.into_iter().map(|(_, event)| event).collect())
+        let mut wanted = Wanted { limit, ..clue.wanted() };
+        let mut events = Vec::new();
+        for _ in 0..PAGES {
+            let page = self.find(wanted.clone()).await.map_err(|error| {
+                tracing::warn!(%error, "a report waits: nothing can be looked up");
+                Stopped
+            })?;
+            events.extend(page.events.into_iter().map(|(_, event)| event));
+            wanted.limit = limit.saturating_sub(events.len());
+            wanted.before = page.next;
+            if wanted.limit == 0 || page.next.is_none() {
+                break;
+            }
+        }
+        Ok(events)
     }
 }
 
