@@ -204,14 +204,7 @@ impl Daemon {
             let (out, clock) = (batches.clone(), Arc::clone(&clock));
             let (telling, told) = watch::channel(Health::default());
             let name = start.source.name.clone();
-            runtime.spawn(lateness::watch(name.clone(), told.clone(), Arc::clone(&clock)));
-            let writer = pipeline.writer();
-            runtime.spawn(alerts::of_source(
-                name.clone(),
-                told.clone(),
-                Arc::clone(&clock),
-                writer,
-            ));
+            watch_source(&name, &told, &clock, pipeline.writer(), runtime);
             let out = Outlets {
                 lines: out,
                 facts: knowing.clone(),
@@ -290,6 +283,21 @@ impl Daemon {
         sources.map_err(|_| AppError::Panic("source"))??;
         Ok(summary)
     }
+}
+
+/// Says when a source is late, and tells when it stands still.
+fn watch_source(
+    name: &str,
+    told: &HealthReceiver,
+    clock: &SharedClock,
+    writer: WriterHandle,
+    runtime: &Runtime,
+) {
+    let watched = || (name.to_owned(), told.clone(), Arc::clone(clock));
+    let (name, told, clock) = watched();
+    runtime.spawn(lateness::watch(name, told, clock));
+    let (name, told, clock) = watched();
+    runtime.spawn(alerts::of_source(name, told, clock, writer));
 }
 
 /// Waits until each source has begun, and until that is stored; tells it then. Never does if that
