@@ -26,11 +26,11 @@ impl Head {
         let mut head = Self::default();
         for event in events {
             let data = &event.data;
-            head.add_queue_id(text(&data.queue_id));
-            head.message_id = head.message_id.or_else(|| text(&data.message_id));
-            head.from = head.from.or_else(|| text(&data.from));
-            head.subject = head.subject.or_else(|| text(&data.subject));
-            head.user = head.user.or_else(|| text(&data.user));
+            head.add_queue_id(text(data.queue_id.as_ref()));
+            head.message_id = head.message_id.or_else(|| text(data.message_id.as_ref()));
+            head.from = head.from.or_else(|| text(data.from.as_ref()));
+            head.subject = head.subject.or_else(|| text(data.subject.as_ref()));
+            head.user = head.user.or_else(|| text(data.user.as_ref()));
         }
         head
     }
@@ -39,8 +39,8 @@ impl Head {
     pub(super) fn with_open(mut self, open: &[Open]) -> Self {
         for message in open {
             self.add_queue_id(Some(message.queue_id.clone()));
-            self.message_id = self.message_id.or_else(|| text(&message.message_id));
-            self.from = self.from.or_else(|| text(&message.sender));
+            self.message_id = self.message_id.or_else(|| text(message.message_id.as_ref()));
+            self.from = self.from.or_else(|| text(message.sender.as_ref()));
         }
         self
     }
@@ -50,6 +50,6 @@ impl Head {
     }
 }
 
-fn text(text: &Option<SmolStr>) -> Option<String> {
-    text.as_ref().map(ToString::to_string)
+fn text(text: Option<&SmolStr>) -> Option<String> {
+    text.map(ToString::to_string)
 }
