@@ -114,3 +114,40 @@ pub(super) async fn test(
         "Test webhook dispatched successfully. Check the deliveries endpoint for results.";
     Ok(Json(Test { message: message.to_owned(), delivery_id }))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use jiff::Timestamp;
+    use serde_json::json;
+
+    use super::*;
+    use crate::profile::Profile;
+
+    fn trial() -> Trial {
+        let webhook = WebhookId::generate().unwrap();
+        let rendered = TestEvent::new(webhook, Timestamp::UNIX_EPOCH).render(Profile::Lettermint);
+        Trial { webhook, at_ms: 0, rendered, attempt: None }
+    }
+
+    /// One that took long was forgotten when many others had come to their end, and no more counted.
+    #[test]
+    fn those_under_way_are_counted_until_their_end_however_many_others_come_and_go() {
+        let trials = Trials::default();
+        for _ in 1..AT_ONCE {
+            assert!(trials.begin(trial()));
+        }
+        let nothing = json!({ "attempt": 1, "created_at": "", "duration_ms": 1.0, "url": "" });
+        let over: Attempt = serde_json::from_value(nothing).unwrap();
+        for _ in 0..3 * KEPT {
+            let one = trial();
+            let id = one.rendered.id.clone();
+            assert!(trials.begin(one));
+            trials.end(&id, over.clone());
+        }
+        assert_eq!(trials.all().len(), KEPT);
+        assert!(trials.begin(trial()));
+        assert!(!trials.begin(trial()), "there are as many as may be");
+    }
+}

@@ -288,3 +288,48 @@ async fn a_query_is_bounded_says_what_it_was_asked_and_is_no_change() {
     let unknown = json!({ "event_id": format!("evt_{}", "0".repeat(26)) });
     error(&office.ask("POST", "/webhooks/replay", unknown).await, 404);
 }
+
+/// All that the mount says by itself; what is wrong with a webhook otherwise, the configuration says.
+#[tokio::test]
+async fn each_message_of_the_mount_comes_word_for_word() {
+    let office = Office::open();
+    let uuid = made(&office, sample()).await["uuid"].clone();
+    let changed = |keys: Value| {
+        let mut body = json!({ "uuid": uuid });
+        body.as_object_mut().unwrap().extend(keys.as_object().unwrap().clone());
+        body
+    };
+    let events = "Events are required and must be an array of at least one event type";
+    let limit = "Limit must be 1 to 1000, and offset 0 to 10000";
+    for (method, path, body, words) in [
+        ("POST", "/webhooks", with(json!({ "name": 3 })), "Name is required and must be a string"),
+        ("POST", "/webhooks", with(json!({ "url": null })), "URL is required and must be a string"),
+        ("POST", "/webhooks", json!({ "name": "N", "url": "https://example.com/" }), events),
+        ("POST", "/webhooks", with(json!({ "events": [] })), events),
+        ("POST", "/webhooks", with(json!({ "status": 2 })), "Status must be 0 or 1"),
+        ("POST", "/webhooks", with(json!({ "colour": 1 })), "Unknown field: colour"),
+        ("POST", "/webhooks", with(json!({ "events": ["x"] })), "Invalid event type: \"x\""),
+        ("PATCH", "/webhooks", json!({ "status": 1 }), "UUID is required and must be a string"),
+        ("PATCH", "/webhooks", changed(json!({ "events": [3] })), "Invalid event type: 3"),
+        ("POST", "/webhooks/query", json!({ "limit": 0 }), limit),
+        ("POST", "/webhooks/query", json!({ "offset": 10_001 }), limit),
+        (
+            "POST",
+            "/webhooks/query",
+            json!({ "date_from": i64::MAX }),
+            "Dates are seconds since the epoch",
+        ),
+        ("POST", "/webhooks/replay", json!({}), "event_id or source_uid is required"),
+    ] {
+        assert_eq!(error(&office.ask(method, path, body).await, 400), words);
+    }
+    assert_eq!(
+        error(&office.ask_as(Some("api_x"), "GET", "/webhooks", Value::Null).await, 401),
+        "User information not found"
+    );
+    let changed = office.ask("PATCH", "/webhooks", changed(json!({ "status": 0 }))).await;
+    assert_eq!(changed.body["message"], "Webhook updated successfully");
+    let path = format!("/webhooks/{}", uuid.as_str().unwrap());
+    let deleted = office.ask("DELETE", &path, Value::Null).await;
+    assert_eq!(deleted.body, json!({ "success": true, "message": "Webhook deleted successfully" }));
+}

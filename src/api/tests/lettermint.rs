@@ -163,3 +163,66 @@ async fn c19_a_key_for_a_part_of_the_mail_sees_no_other_webhook() {
         refused(&office.ask_as(Some(key), method, &path, json!({})).await, 404);
     }
 }
+
+/// All that the mount says by itself; what is wrong with a webhook otherwise, the configuration says.
+#[tokio::test]
+async fn each_message_of_the_mount_comes_word_for_word() {
+    let office = Office::open();
+    let made = post(&office, json!({})).await;
+    let message =
+        "Webhook created successfully. Please save the secret as it will not be shown again.";
+    assert_eq!((made.status.as_u16(), &made.body["message"]), (201, &json!(message)));
+    let id = made.body["data"]["id"].as_str().unwrap();
+    let said = async |method: &str, path: &str, body: Value| {
+        let answer = office.ask(method, &format!("{PATH}{path}"), body).await;
+        (answer.status.as_u16(), answer.body["message"].as_str().unwrap().to_owned())
+    };
+    let new = |keys: Value| {
+        let mut body = with(json!({ "name": "New" }));
+        body.as_object_mut().unwrap().extend(keys.as_object().unwrap().clone());
+        body
+    };
+    for (keys, words) in [
+        (json!({ "name": null }), "name: is required and must be a string"),
+        (json!({ "enabled": 1 }), "enabled: must be true or false"),
+        (json!({ "scope": "team", "route_id": "news" }), "scope: `team` goes with no route"),
+        (json!({ "scope": "project" }), "scope: there are no projects"),
+        (json!({ "project_ids": ["x"] }), "project_ids: there are no projects"),
+        (
+            json!({ "delivery_mode_filter": "sandbox" }),
+            "delivery_mode_filter: must be live or both: all mail is live",
+        ),
+        (json!({ "basic_auth": 1 }), "basic_auth: must have a username and a password"),
+        (
+            json!({ "basic_auth": { "username": "a:b", "password": "c" } }),
+            "basic_auth: the username must be without a colon",
+        ),
+        (json!({ "colour": 1 }), "colour: unknown key"),
+    ] {
+        assert_eq!(said("POST", "", new(keys)).await, (422, words.to_owned()));
+    }
+    for (path, words) in [
+        ("?cursor=x", "cursor: was given by no answer"),
+        ("?sort=colour", "sort: must be name, url or created_at"),
+        ("/Mint/deliveries?sort=colour", "sort: must be -created_at"),
+        ("/Mint/deliveries?filter[from_date]=x", "filter: `x` is not a day"),
+    ] {
+        assert_eq!(said("GET", path, Value::Null).await, (422, words.to_owned()));
+    }
+    for (method, path, words) in [
+        ("PUT", format!("/{id}"), "Webhook updated successfully."),
+        (
+            "POST",
+            format!("/{id}/regenerate-secret"),
+            "Webhook secret regenerated successfully. Please update your integration.",
+        ),
+        (
+            "POST",
+            format!("/{id}/test"),
+            "Test webhook dispatched successfully. Check the deliveries endpoint for results.",
+        ),
+        ("DELETE", format!("/{id}"), "Webhook deleted successfully."),
+    ] {
+        assert_eq!(said(method, &path, json!({})).await, (200, words.to_owned()));
+    }
+}

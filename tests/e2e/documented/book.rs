@@ -46,10 +46,7 @@ impl Operation {
     /// Its path with these words where something is chosen.
     pub(crate) fn at(&self, chosen: &[&str]) -> String {
         let mut chosen = chosen.iter();
-        let part = |part: &str| match part.starts_with('{') {
-            true => (*chosen.next().unwrap()).to_owned(),
-            false => part.to_owned(),
-        };
+        let part = |part| if str::starts_with(part, '{') { *chosen.next().unwrap() } else { part };
         self.path.split('/').map(part).collect::<Vec<_>>().join("/")
     }
 

@@ -7,6 +7,7 @@
 //!
 //! That the machine or the writer fails (500, 503) is provoked where they can be made to:
 //! `src/api/tests/failures.rs`.
+#![allow(clippy::needless_pass_by_value, reason = "tests")]
 
 mod book;
 mod mounts;
