@@ -205,13 +205,8 @@ impl Daemon {
             let (telling, told) = watch::channel(Health::default());
             let name = start.source.name.clone();
             runtime.spawn(lateness::watch(name.clone(), told.clone(), Arc::clone(&clock)));
-            let writer = pipeline.writer();
-            runtime.spawn(alerts::of_source(
-                name.clone(),
-                told.clone(),
-                Arc::clone(&clock),
-                writer,
-            ));
+            let (seen, shared) = (told.clone(), Arc::clone(&clock));
+            runtime.spawn(alerts::of_source(name.clone(), seen, shared, pipeline.writer()));
             let out = Outlets {
                 lines: out,
                 facts: knowing.clone(),
@@ -222,9 +217,9 @@ impl Daemon {
             health.push((name, told));
         }
         runtime.spawn(alerts::of_clock(pipeline.client(), pipeline.writer()));
-        let (stop, shared) = (stop_sources.clone(), Arc::clone(&clock));
-        let reports = reports::desk(config, &pipeline, &health, shared, stop.clone());
-        let captured = runtime.spawn(reports::take_all(captured, reports.clone(), stop));
+        let reports = reports::desk(config, &pipeline, &health, &clock, &stop_sources);
+        let captured = reports::take_all(captured, reports.clone(), stop_sources.clone());
+        let captured = runtime.spawn(captured);
         let (telling_begun, has_begun) = watch::channel(false);
         let desk = Desk {
             sources: health.clone().into(),
