@@ -27,12 +27,13 @@ pub(super) fn desk(
     config: &Config,
     pipeline: &Pipeline,
     sources: &[(String, watch::Receiver<Health>)],
-    clock: SharedClock,
-    stop: CancellationToken,
+    clock: &SharedClock,
+    stop: &CancellationToken,
 ) -> Desk<Search> {
     let sources = sources.iter().map(|(_, health)| health.clone());
-    let logs = Logs::new(sources, SharedClock::clone(&clock), stop);
-    Desk::new(config.reports.clone(), pipeline.search(), logs, pipeline.writer(), clock)
+    let logs = Logs::new(sources, SharedClock::clone(clock), stop.clone());
+    let (settings, clock) = (config.reports.clone(), SharedClock::clone(clock));
+    Desk::new(settings, pipeline.search(), logs, pipeline.writer(), clock)
 }
 
 /// Takes in what comes, some at once: one that waits for the logs holds up no other. Ends when the

@@ -215,9 +215,9 @@ impl Daemon {
             health.push((name, told));
         }
         runtime.spawn(alerts::of_clock(pipeline.client(), pipeline.writer()));
-        let (stop, shared) = (stop_sources.clone(), Arc::clone(&clock));
-        let reports = reports::desk(config, &pipeline, &health, shared, stop.clone());
-        let captured = runtime.spawn(reports::take_all(captured, reports.clone(), stop));
+        let reports = reports::desk(config, &pipeline, &health, &clock, &stop_sources);
+        let captured = reports::take_all(captured, reports.clone(), stop_sources.clone());
+        let captured = runtime.spawn(captured);
         let (telling_begun, has_begun) = watch::channel(false);
         let desk = Desk {
             sources: health.clone().into(),

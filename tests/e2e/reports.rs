@@ -11,7 +11,8 @@ use serde_json::Value;
 
 use crate::{
     journald::{FROM_BEGINNING, SCRIPT, entries_of, install, run_scripted, scripted, this_boot},
-    program::{Host, command},
+    line,
+    program::{Host, Program, command},
     receiver::Receiver,
     until,
 };
@@ -80,13 +81,13 @@ fn frame(stream: &mut Vec<u8>, code: u8, data: &[u8]) {
     stream.extend(data);
 }
 
-/// Has a milter see the complaint, as Postfix would.
-fn show(socket: &str) {
+/// Has a milter see a complaint, as Postfix would.
+fn show(socket: &str, complaint: &str) {
     let mut stream = Vec::new();
     frame(&mut stream, b'O', &[6, 0x1ff, 0x1f_ffff].map(u32::to_be_bytes).concat());
     frame(&mut stream, b'M', b"<>\0");
     frame(&mut stream, b'R', b"<fbl@here.test>\0");
-    let (head, body) = COMPLAINT.split_once("\r\n\r\n").unwrap();
+    let (head, body) = complaint.split_once("\r\n\r\n").unwrap();
     for header in head.split("\r\n") {
         let (name, value) = header.split_once(':').unwrap();
         frame(&mut stream, b'L', format!("{name}\0{value}\0").as_bytes());
@@ -101,16 +102,20 @@ fn show(socket: &str) {
     wire.read_to_end(&mut Vec::new()).unwrap();
 }
 
-/// A host with that journal and a milter, which listens.
-fn with_milter(receiver: &Receiver) -> (Host, crate::program::Program, String) {
+/// A host with that journal, a log of one message, and a milter, which listens.
+fn with_milter(receiver: &Receiver) -> (Host, Program, String) {
     let host = gated();
+    host.append("mail.log", &line(1));
     let socket = host.text("milter.sock");
     let source = format!(
-        "{FROM_BEGINNING}\n[[source]]\nkind = \"milter\"\nlisten = \"unix:{socket}\"\nreports = true"
+        "{FROM_BEGINNING}\n[[source]]\n{}\n[[source]]\nkind = \"milter\"\n\
+         listen = \"unix:{socket}\"\nreports = true",
+        host.log_source()
     );
     let config = host.configure(&source, receiver, "");
     let program = run_scripted(&host, &config);
     program.until_it_says("the milter listens");
+    until("the message of the log", || receiver.count() == 1);
     (host, program, socket)
 }
 
@@ -118,11 +123,26 @@ fn with_milter(receiver: &Receiver) -> (Host, crate::program::Program, String) {
 fn a_report_in_the_mail_waits_for_the_log_that_tells_of_its_message() {
     let receiver = Receiver::start();
     let (host, program, socket) = with_milter(&receiver);
-    show(&socket);
+    show(&socket, COMPLAINT);
     program.until_it_says("it waits for the logs to be read");
-    assert_eq!(receiver.count(), 0);
+    assert_eq!(receiver.count(), 1);
     host.append("bin/gate", "");
     assert_is_about_the_message(&complaint(&receiver));
+    program.stop(Signal::TERM);
+}
+
+#[test]
+fn a_report_that_waits_holds_up_no_other() {
+    let receiver = Receiver::start();
+    let (_host, program, socket) = with_milter(&receiver);
+    show(&socket, COMPLAINT);
+    program.until_it_says("it waits for the logs to be read");
+    let hop = "Received: by mx (Postfix)\r\n\tid 3F0B2C800001; Sun, 1 Mar 2026 10:00:00 +0000\r\n";
+    let other = COMPLAINT.replace("Message-ID: <02_delivered_multi.jo.1@gen.lab.test>\r\n", hop);
+    show(&socket, &other.replace("arf-1", "arf-2"));
+    let data = complaint(&receiver);
+    assert_eq!(data["queue_id"], "3F0B2C800001", "{data}");
+    assert_eq!(data["correlation"]["method"], "queue_id", "{data}");
     program.stop(Signal::TERM);
 }
 
@@ -130,7 +150,7 @@ fn a_report_in_the_mail_waits_for_the_log_that_tells_of_its_message() {
 fn a_report_that_waits_when_the_program_is_told_to_stop_is_told_as_it_is() {
     let receiver = Receiver::start();
     let (host, program, socket) = with_milter(&receiver);
-    show(&socket);
+    show(&socket, COMPLAINT);
     program.until_it_says("it waits for the logs to be read");
     program.stop(Signal::TERM);
     let program = run_scripted(&host, &host.text("mailherald.toml"));
