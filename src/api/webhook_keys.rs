@@ -62,24 +62,37 @@ fn body(required: &[&str]) -> Object {
     }
     let retry = draft_keys().filter(|key| RETRY.contains(&key.name));
     let retry = retry.fold(ObjectBuilder::new(), |it, key| it.property(key.name, property(&key)));
+    let retry = retry.schema_type(or_null(Type::Object));
     let retry = retry.description(Some("What becomes of attempts that fail."));
     let enabled = ObjectBuilder::new()
-        .schema_type(SchemaType::new(Type::Boolean))
+        .schema_type(or_null(Type::Boolean))
         .description(Some("It is told of events; of a new one that holds unless said otherwise."));
     body = body.property("retry", retry).property("enabled", enabled);
     required.iter().fold(body, |body, name| body.required(*name)).build()
 }
 
+/// Null is as if it were not there; in a change it takes away what was.
+fn or_null(name: Type) -> SchemaType {
+    SchemaType::from_iter([name, Type::Null])
+}
+
 fn property(key: &DraftKey) -> Schema {
-    let text = |name: Type| ObjectBuilder::new().schema_type(SchemaType::new(name));
+    // There is no webhook without them.
+    let may_be_null = !["url", "events"].contains(&key.name);
+    let kind = |name: Type| if may_be_null { or_null(name) } else { SchemaType::new(name) };
+    let text = |name: Type| ObjectBuilder::new().schema_type(kind(name));
     let description = Some(key.doc.clone());
-    let array = |of: Type| Array::new(text(of).build());
+    let array = |of: Type| {
+        let mut array = Array::new(ObjectBuilder::new().schema_type(SchemaType::new(of)).build());
+        array.schema_type = kind(Type::Array);
+        array
+    };
     match key.type_name {
         "boolean" => text(Type::Boolean).description(description).build().into(),
         "whole number" => text(Type::Integer).description(description).build().into(),
-        "table of strings" => ObjectBuilder::new()
+        "table of strings" => text(Type::Object)
             .additional_properties(Some(AdditionalProperties::<Schema>::RefOr(RefOr::T(
-                text(Type::String).build().into(),
+                ObjectBuilder::new().schema_type(SchemaType::new(Type::String)).build().into(),
             ))))
             .description(description)
             .build()

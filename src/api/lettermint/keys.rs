@@ -90,12 +90,16 @@ fn routes(keys: &mut Map<String, Value>) -> Result<Option<Value>, Problem> {
         _ => Some(json!([])),
     };
     let is_some = routes.as_ref().is_some_and(|it| it.as_array().is_none_or(|it| !it.is_empty()));
-    match keys.remove("scope").as_ref().map(|scope| scope.as_str()) {
-        Some(Some("team")) if is_some => Err(Problem::wrong("scope", "`team` goes with no route")),
-        Some(Some("team")) => Ok(Some(json!([]))),
-        Some(Some("project")) => Err(Problem::wrong("scope", "there are no projects")),
-        // Null, or anything else, says nothing that the routes do not.
-        _ => Ok(routes),
+    match keys.remove("scope") {
+        // They say nothing that the routes do not.
+        None | Some(Value::Null) => Ok(routes),
+        Some(scope) if scope == "route" => Ok(routes),
+        Some(scope) if scope == "team" && is_some => {
+            Err(Problem::wrong("scope", "`team` goes with no route"))
+        }
+        Some(scope) if scope == "team" => Ok(Some(json!([]))),
+        Some(scope) if scope == "project" => Err(Problem::wrong("scope", "there are no projects")),
+        Some(_) => Err(Problem::wrong("scope", "must be team or route")),
     }
 }
 

@@ -187,6 +187,7 @@ async fn each_message_of_the_mount_comes_word_for_word() {
         (json!({ "enabled": 1 }), "enabled: must be true or false"),
         (json!({ "scope": "team", "route_id": "news" }), "scope: `team` goes with no route"),
         (json!({ "scope": "project" }), "scope: there are no projects"),
+        (json!({ "scope": {} }), "scope: must be team or route"),
         (json!({ "project_ids": ["x"] }), "project_ids: there are no projects"),
         (
             json!({ "delivery_mode_filter": "sandbox" }),
