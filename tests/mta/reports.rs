@@ -150,9 +150,19 @@ fn reports_in_the_mail_become_events_of_the_messages_that_they_are_about() {
     });
 }
 
+/// A world whose Postfix has an alias that pipes into the program, with `lines` besides; and the keys of
+/// `[reports]` for what it brings, which others may follow.
+pub(crate) fn with_alias(lines: &str) -> World {
+    let (dir, aliases) = alias();
+    let socket = dir.path().join("reports.sock").display().to_string();
+    let world = World::in_directory(dir, &(aliases + lines));
+    world.herald.add(&format!("[reports]\nsocket = {socket:?}\nsocket_mode = \"0666\"\n"));
+    world
+}
+
 /// A directory that everybody may look into, with the program and an alias that pipes into it; and the
 /// lines that have Postfix know the alias.
-pub(crate) fn with_alias() -> (TempDir, String) {
+fn alias() -> (TempDir, String) {
     let dir = tempfile::tempdir().expect("a temporary directory can be made");
     let everybody = Permissions::from_mode(0o755);
     fs::set_permissions(dir.path(), everybody).expect("the directory is ours");
@@ -170,10 +180,7 @@ pub(crate) fn with_alias() -> (TempDir, String) {
 #[test]
 fn an_alias_pipes_reports_in_and_mail_waits_while_nobody_takes_them() {
     isolated(|| {
-        let (dir, lines) = with_alias();
-        let socket = dir.path().join("reports.sock");
-        let mut world = World::in_directory(dir, &lines);
-        world.herald.add(&format!("[reports]\nsocket = {socket:?}\nsocket_mode = \"0666\"\n"));
+        let mut world = with_alias("");
         world.start();
         let (eve, bob) = ("ok-eve@out.test", "ok-bob@out.test");
         let about = [sent(&world, eve), sent(&world, bob)];
@@ -200,10 +207,7 @@ fn an_alias_pipes_reports_in_and_mail_waits_while_nobody_takes_them() {
 #[test]
 fn a_bounce_of_our_own_postfix_that_an_alias_pipes_in_is_told_once() {
     isolated(|| {
-        let (dir, lines) = with_alias();
-        let socket = dir.path().join("reports.sock");
-        let mut world = World::in_directory(dir, &lines);
-        world.herald.add(&format!("[reports]\nsocket = {socket:?}\nsocket_mode = \"0666\"\n"));
+        let mut world = with_alias("");
         world.start();
         let (from, to) = ("fbl@here.test", "nouser-a@out.test");
         let mail = "From: <fbl@here.test>\r\nSubject: hello\r\n\r\nHello.\r\n";

@@ -70,10 +70,9 @@ fn a_late_bounce_that_says_only_to_whom_it_is_sent_leads_to_its_message_and_is_t
 #[test]
 fn an_alias_that_pipes_tells_to_whom_the_bounce_was_sent() {
     isolated(|| {
-        let (dir, lines) = with_alias();
-        let (key, socket) = (key_in(dir.path()), dir.path().join("reports.sock"));
-        let mut world = World::in_directory(dir, &(lines + "recipient_delimiter = +\n"));
-        world.herald.add(&format!("[reports]\nsocket = {socket:?}\nsocket_mode = \"0666\"\n{key}"));
+        let mut world = with_alias("recipient_delimiter = +\n");
+        let keys = tempfile::tempdir().expect("a temporary directory can be made");
+        world.herald.add(&key_in(keys.path()));
         world.start();
         let eve = "ok-eve@out.test";
         bounced(&world, "fbl@here.test", eve);
