@@ -12,6 +12,7 @@
 
 #![allow(clippy::print_stdout, reason = "a tool talks to its caller")]
 
+mod setup;
 mod webhook;
 
 use std::{ops::ControlFlow, path::Path, sync::Arc, thread, time::Duration};
@@ -20,16 +21,14 @@ use anyhow::{Context, Result, bail};
 use jiff::tz::TimeZone;
 use mailherald::{
     clock,
-    config::{Kept, Mail, Retention, Webhook, WebhookId},
-    correlate::Direction,
-    parse::Whose,
+    config::{Kept, Retention, WebhookId},
     queue::{
         delivery::{Fate, Finished},
         endpoint::{Sighting, Signal},
     },
     source::{Batch, replay},
     store::{Prefix, Store, chunk},
-    writer::{Feed, Keys, Mode, ReplaySet, Setup, Writer, WriterHandle},
+    writer::{Setup, Writer, WriterHandle},
 };
 use tokio::{
     runtime,
@@ -83,8 +82,9 @@ fn replay_into(file: &str, dir: &Path, retention: Retention) -> Result<()> {
     let _context = runtime.enter();
     let (batches, inbox) = mpsc::channel(WAITING);
     let webhook = Arc::new(webhook::webhook("http://127.0.0.1:9/")?);
-    let (writer, handle) = Writer::new(setup(dir, retention, Arc::clone(&webhook))?, inbox)
-        .context("begin to write")?;
+    let webhooks = vec![Arc::clone(&webhook)];
+    let setup = Setup { webhooks, retention, zone: TimeZone::system(), ..setup::setup(dir)? };
+    let (writer, handle) = Writer::new(setup, inbox).context("begin to write")?;
     let tokio = runtime.handle().clone();
     let writing = thread::spawn(move || writer.run(&tokio));
     let (all_read, is_all_read) = watch::channel(false);
@@ -105,34 +105,6 @@ fn replay_into(file: &str, dir: &Path, retention: Retention) -> Result<()> {
     let summary = summary.context("write")?;
     println!("{} {} {delivered}", summary.counts.lines, summary.events);
     Ok(())
-}
-
-fn setup(dir: &Path, retention: Retention, webhook: Arc<Webhook>) -> Result<Setup> {
-    let mail = Mail::default();
-    Ok(Setup {
-        store: Store::open(dir).context("open the store")?,
-        sources: vec![Feed {
-            name: "bench".into(),
-            since_us: None,
-            can_be_read_again: true,
-            silence: None,
-            whose: Whose::Postfix,
-        }],
-        webhooks: vec![webhook],
-        keys: Keys::default(),
-        direction: Direction { mynetworks: mail.mynetworks, ..Direction::default() },
-        zone: TimeZone::system(),
-        clock: clock::system(),
-        mode: Mode::Replay {
-            since_us: i64::MIN,
-            until_us: i64::MAX,
-            only: None,
-            resend: false,
-            set: Some(ReplaySet { id: [0; 16], is_resumed: false }),
-        },
-        retention,
-        min_free: Some(0),
-    })
 }
 
 fn read(file: &str, batches: &mpsc::Sender<Batch>) -> Result<()> {

@@ -7,19 +7,18 @@
 
 #![allow(clippy::print_stdout, reason = "a tool talks to its caller")]
 
+mod setup;
+
 use std::{fmt::Write as _, path::Path, thread, time::Duration};
 
 use anyhow::{Context, Result, bail, ensure};
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::Timestamp;
 use mailherald::{
     clock,
-    config::{Mail, Retention},
-    correlate::Direction,
-    parse::Whose,
     search::{Wanted, find},
     source::{Batch, Fingerprint, Heads, LineSpan, Position},
     store::{Prefix, Store, chunk},
-    writer::{Feed, Keys, Mode, ReplaySet, Setup, Writer},
+    writer::Writer,
 };
 use tokio::{runtime, sync::mpsc};
 
@@ -51,7 +50,7 @@ fn build(dir: &Path, events: u64, days: u64) -> Result<()> {
     let runtime = runtime::Builder::new_multi_thread().worker_threads(1).enable_time().build()?;
     let _context = runtime.enter();
     let (batches, inbox) = mpsc::channel(WAITING);
-    let (writer, handle) = Writer::new(setup(dir)?, inbox).context("begin to write")?;
+    let (writer, handle) = Writer::new(setup::setup(dir)?, inbox).context("begin to write")?;
     let tokio = runtime.handle().clone();
     let writing = thread::spawn(move || writer.run(&tokio));
     let messages = events / 2;
@@ -76,34 +75,6 @@ fn build(dir: &Path, events: u64, days: u64) -> Result<()> {
     ensure!(summary.events == messages * 2, "{} events", summary.events);
     println!("{} events in {} lines", summary.events, summary.counts.lines);
     Ok(())
-}
-
-fn setup(dir: &Path) -> Result<Setup> {
-    let mail = Mail::default();
-    Ok(Setup {
-        store: Store::open(dir).context("open the store")?,
-        sources: vec![Feed {
-            name: "bench".into(),
-            since_us: None,
-            can_be_read_again: true,
-            silence: None,
-            whose: Whose::Postfix,
-        }],
-        webhooks: Vec::new(),
-        keys: Keys::default(),
-        direction: Direction { mynetworks: mail.mynetworks, ..Direction::default() },
-        zone: TimeZone::UTC,
-        clock: clock::system(),
-        mode: Mode::Replay {
-            since_us: i64::MIN,
-            until_us: i64::MAX,
-            only: None,
-            resend: false,
-            set: Some(ReplaySet { id: [0; 16], is_resumed: false }),
-        },
-        retention: Retention::default(),
-        min_free: Some(0),
-    })
 }
 
 /// The lines of these messages, one after the other.

@@ -338,8 +338,7 @@ fn take(
 
 /// When each of these events happened, milliseconds since the epoch.
 fn times(events: &[(u64, Event)]) -> BTreeMap<u64, u64> {
-    let at_ms = |event: &Event| u64::try_from(event.at_us / 1000).unwrap_or(0);
-    events.iter().map(|(seq, event)| (*seq, at_ms(event))).collect()
+    events.iter().map(|(seq, event)| (*seq, event.at_ms())).collect()
 }
 
 /// Identity of the delivery of an event to a webhook.

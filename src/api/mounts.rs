@@ -16,6 +16,7 @@ use axum::{
     response::Response,
 };
 use serde_json::Value;
+use utoipa::{IntoResponses, ToSchema};
 
 use super::{Desk, caller::Caller, jetemail, lettermint, problem::Problem};
 use crate::config::{Made, Webhook};
@@ -60,6 +61,33 @@ fn said(mut response: Response, status: StatusCode, body: &Value) -> Response {
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     *response.body_mut() = Body::from(body.to_string());
     response
+}
+
+/// What an operation may answer besides that reads what happened, or makes a secret.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "a description of answers, for the document")]
+pub(super) enum Broken<F: ToSchema> {
+    /// The machine refuses what is needed.
+    #[response(status = 500)]
+    Internal(F),
+}
+
+/// What an operation that is given a body may answer besides.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "a description of answers, for the document")]
+pub(super) enum TooLarge<F: ToSchema> {
+    /// The body has more than 256 KiB.
+    #[response(status = 413)]
+    TooLarge(F),
+}
+
+/// What an operation on one thing may answer besides.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "a description of answers, for the document")]
+pub(super) enum Missing<F: ToSchema> {
+    /// What was asked for does not exist.
+    #[response(status = 404)]
+    NotFound(F),
 }
 
 /// A webhook, and whether it is told of events.

@@ -293,11 +293,8 @@ fn watch_source(
     writer: WriterHandle,
     runtime: &Runtime,
 ) {
-    let watched = || (name.to_owned(), told.clone(), Arc::clone(clock));
-    let (name, told, clock) = watched();
-    runtime.spawn(lateness::watch(name, told, clock));
-    let (name, told, clock) = watched();
-    runtime.spawn(alerts::of_source(name, told, clock, writer));
+    runtime.spawn(lateness::watch(name.to_owned(), told.clone(), Arc::clone(clock)));
+    runtime.spawn(alerts::of_source(name.to_owned(), told.clone(), Arc::clone(clock), writer));
 }
 
 /// Waits until each source has begun, and until that is stored; tells it then. Never does if that

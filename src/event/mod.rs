@@ -48,6 +48,12 @@ impl Event {
     pub fn at(&self) -> Timestamp {
         Timestamp::from_microsecond(self.at_us).unwrap_or(Timestamp::UNIX_EPOCH)
     }
+
+    /// The same in milliseconds since the epoch, 0 for what was before it.
+    #[must_use]
+    pub fn at_ms(&self) -> u64 {
+        u64::try_from(self.at_us / 1000).unwrap_or(0)
+    }
 }
 
 /// How exact an event's time is.

@@ -19,9 +19,8 @@ impl Writer {
     /// As [`Writer::commit`]; with the place where the input is, or without it.
     pub(super) fn commit_staged(&mut self, with_place: bool) -> Result<(), WriterError> {
         let Some(staged) = self.staged(with_place) else { return Ok(()) };
-        let (now_ms, begun) = (self.now_ms(), Instant::now());
-        write(staged, now_ms, &mut self.events, &self.store)?;
-        self.release(begun.elapsed());
+        let took = write(staged, self.now_ms(), &mut self.events, &self.store)?;
+        self.release(took);
         Ok(())
     }
 
@@ -33,13 +32,10 @@ impl Writer {
         }
         let with_place = self.is_place_due();
         let Some(staged) = self.staged(with_place) else { return Ok(()) };
-        let (now_ms, begun) = (self.now_ms(), Instant::now());
+        let now_ms = self.now_ms();
         let Self { events, store, intake, stage, .. } = self;
         let written = thread::scope(|scope| {
-            let writing = scope.spawn(|| {
-                write(staged, now_ms, events, store)?;
-                Ok::<_, WriterError>(begun.elapsed())
-            });
+            let writing = scope.spawn(|| write(staged, now_ms, events, store));
             while !writing.is_finished()
                 && !stage.is_full()
                 && let Some(batch) = intake.next()
@@ -100,16 +96,17 @@ impl Writer {
     }
 }
 
-/// Nothing else touches the store meanwhile.
+/// Nothing else touches the store meanwhile. Gives how long it took.
 fn write(
     mut staged: Stage,
     now_ms: u64,
     events: &mut EventLog,
     store: &Store,
-) -> Result<(), WriterError> {
+) -> Result<Duration, WriterError> {
+    let begun = Instant::now();
     events.pack(now_ms, &mut staged);
     if let Some(commit) = staged.take() {
         store.apply(commit)?;
     }
-    Ok(())
+    Ok(begun.elapsed())
 }

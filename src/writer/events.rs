@@ -220,8 +220,7 @@ impl EventLog {
     ) -> Result<Option<u64>, WriterError> {
         let Some(event) = self.get(seq, store)? else { return Ok(None) };
         let since_ms = self.chunks.ages.stored_since_ms(seq).unwrap_or(0);
-        let at_ms = u64::try_from(event.at_us / 1000).unwrap_or(0);
-        Ok(Some(at_ms.max(since_ms)))
+        Ok(Some(event.at_ms().max(since_ms)))
     }
 
     /// Durable events from that one on, of those that are in memory.

@@ -15,7 +15,7 @@ use utoipa::{
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{Desk, document, problem::Problem};
+use super::{Desk, document, mounts, problem::Problem};
 
 /// What the provider says to whoever shows no key that it knows (webhooks.md M11).
 const UNAUTHENTICATED: &str = "User information not found";
@@ -95,6 +95,10 @@ impl Done {
     }
 }
 
+type Broken = mounts::Broken<Failure>;
+type TooLarge = mounts::TooLarge<Failure>;
+type Missing = mounts::Missing<Failure>;
+
 /// What any operation may answer instead.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "a description of answers, for the document")]
@@ -113,15 +117,6 @@ enum Failures {
     Stopping(Failure),
 }
 
-/// What an operation may answer besides that reads what happened, or makes a secret.
-#[derive(IntoResponses)]
-#[expect(dead_code, reason = "a description of answers, for the document")]
-enum Broken {
-    /// The machine refuses what is needed.
-    #[response(status = 500)]
-    Internal(Failure),
-}
-
 /// What an operation that is given something may answer besides.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "a description of answers, for the document")]
@@ -129,24 +124,6 @@ enum Unusable {
     /// What was given cannot be used.
     #[response(status = 400)]
     Invalid(Failure),
-}
-
-/// What an operation that is given a body may answer besides.
-#[derive(IntoResponses)]
-#[expect(dead_code, reason = "a description of answers, for the document")]
-enum TooLarge {
-    /// The body has more than 256 KiB.
-    #[response(status = 413)]
-    TooLarge(Failure),
-}
-
-/// What an operation on one thing may answer besides.
-#[derive(IntoResponses)]
-#[expect(dead_code, reason = "a description of answers, for the document")]
-enum Missing {
-    /// What was asked for does not exist.
-    #[response(status = 404)]
-    NotFound(Failure),
 }
 
 /// One of [`EVENTS`], for the document.

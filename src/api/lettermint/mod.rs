@@ -17,7 +17,7 @@ use serde_json::{Map, Value, json};
 use utoipa::{IntoResponses, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{Desk, code::Code, document, problem::Problem};
+use super::{Desk, code::Code, document, mounts, problem::Problem};
 
 pub(super) use trials::Trials;
 
@@ -116,6 +116,10 @@ impl<T> Page<T> {
     }
 }
 
+type Broken = mounts::Broken<Failure>;
+type TooLarge = mounts::TooLarge<Failure>;
+type Missing = mounts::Missing<Failure>;
+
 /// What any operation may answer instead.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "a description of answers, for the document")]
@@ -134,15 +138,6 @@ enum Failures {
     Stopping(Failure),
 }
 
-/// What an operation may answer besides that reads what happened, or makes a secret.
-#[derive(IntoResponses)]
-#[expect(dead_code, reason = "a description of answers, for the document")]
-enum Broken {
-    /// The machine refuses what is needed.
-    #[response(status = 500)]
-    Internal(Failure),
-}
-
 /// What an operation that is given something may answer besides.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "a description of answers, for the document")]
@@ -150,24 +145,6 @@ enum Unusable {
     /// What was given cannot be used.
     #[response(status = 422)]
     Invalid(Failure),
-}
-
-/// What an operation that is given a body may answer besides.
-#[derive(IntoResponses)]
-#[expect(dead_code, reason = "a description of answers, for the document")]
-enum TooLarge {
-    /// The body has more than 256 KiB.
-    #[response(status = 413)]
-    TooLarge(Failure),
-}
-
-/// What an operation on one thing may answer besides.
-#[derive(IntoResponses)]
-#[expect(dead_code, reason = "a description of answers, for the document")]
-enum Missing {
-    /// What was asked for does not exist.
-    #[response(status = 404)]
-    NotFound(Failure),
 }
 
 /// What an operation that changes something may answer besides.
