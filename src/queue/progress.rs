@@ -14,9 +14,13 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// Most numbers open at once. It bounds the stored form (under 6 kB, typically a few bytes), and
-/// stands far above any number of attempts under way.
+/// Most numbers open at once that are not near each other. It bounds the stored form (under 6 kB,
+/// typically a few bytes), and stands far above any number of attempts under way.
 pub const OPEN_MAX: usize = 512;
+
+/// Numbers in a row that may all be open at once, of which the stored form has a bit each: more than
+/// two commits bring, so that a receiver that is as fast as the log is read keeps up with it.
+pub const ROW: u64 = 8192;
 
 /// The bookkeeping of one webhook. Its serialised form is what survives a restart.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,8 +30,9 @@ pub struct Progress {
     next: u64,
     /// Claimed at some time and not done.
     open: BTreeSet<u64>,
-    /// The part of `open` that is under way now. Memory only.
-    under_way: BTreeSet<u64>,
+    /// The part of `open` that is not under way: given back, or left over from before a restart.
+    /// Mostly empty.
+    waiting: BTreeSet<u64>,
     /// Ranges at or above `next` that are not for this webhook, ends exclusive, ascending. One for
     /// each replay to other webhooks that this one has not come to yet.
     skips: Vec<(u64, u64)>,
@@ -36,6 +41,23 @@ pub struct Progress {
 /// The serialised form.
 #[derive(Clone, Serialize, Deserialize)]
 struct Stored {
+    next: u64,
+    open: Open,
+    skips: Vec<(u64, u64)>,
+}
+
+/// The serialised form of open numbers, whichever is shorter by its bound.
+#[derive(Clone, Serialize, Deserialize)]
+enum Open {
+    /// At most [`OPEN_MAX`] of them.
+    List(Vec<u64>),
+    /// Those of a row that begins with `first`: a bit each, the lowest one first. At most [`ROW`].
+    Row { first: u64, bits: Vec<u8> },
+}
+
+/// The serialised form before there were rows.
+#[derive(Debug, Deserialize)]
+pub struct Listed {
     next: u64,
     open: Vec<u64>,
     skips: Vec<(u64, u64)>,
@@ -47,6 +69,9 @@ pub enum ProgressError {
     /// More open numbers than can ever be.
     #[error("progress lists {0} open events, more than {OPEN_MAX}")]
     TooManyOpen(usize),
+    /// A row that is longer than any.
+    #[error("progress has a row of {0} events, more than {ROW}")]
+    TooLong(usize),
     /// An open number that was never claimed.
     #[error("progress lists event {0} as open, which was never claimed")]
     NeverClaimed(u64),
@@ -56,7 +81,7 @@ impl Progress {
     /// A webhook that is told of everything from event `first` on.
     #[must_use]
     pub fn starting_at(first: u64) -> Self {
-        Self { next: first, open: BTreeSet::new(), under_way: BTreeSet::new(), skips: Vec::new() }
+        Self { next: first, open: BTreeSet::new(), waiting: BTreeSet::new(), skips: Vec::new() }
     }
 
     /// Passes over the numbers from `from` up to and without `to`, which are the newest: they are
@@ -73,7 +98,7 @@ impl Progress {
     /// The number that [`Self::claim`] would hand out next if it is stored already.
     #[must_use]
     pub fn next(&self) -> u64 {
-        self.waiting().unwrap_or(self.next)
+        self.waiting.first().copied().unwrap_or(self.next)
     }
 
     /// Everything below this number is done: the webhook no longer needs those events.
@@ -83,19 +108,20 @@ impl Progress {
     }
 
     /// Claims the lowest number below `end` that is neither done nor under way. None when there
-    /// is none, or when [`OPEN_MAX`] are open.
+    /// is none, or when [`OPEN_MAX`] are open and the lowest of them is further away than [`ROW`].
     pub fn claim(&mut self, end: u64) -> Option<u64> {
         let seq = self.next();
-        let is_new = seq == self.next;
-        if seq >= end || (is_new && self.open.len() >= OPEN_MAX) {
+        if seq >= end {
             return None;
         }
-        if is_new {
+        if !self.waiting.remove(&seq) {
+            if self.open.len() >= OPEN_MAX && seq - self.low() >= ROW {
+                return None;
+            }
             self.open.insert(seq);
             self.next += 1;
             self.pass_skips();
         }
-        self.under_way.insert(seq);
         Some(seq)
     }
 
@@ -104,7 +130,7 @@ impl Progress {
     #[must_use]
     pub fn fresh(&self, end: u64) -> Option<(u64, u64)> {
         let end = self.skips.first().map_or(end, |&(skipped, _)| end.min(skipped));
-        (self.next < end && self.waiting().is_none()).then_some((self.next, end))
+        (self.next < end && self.waiting.is_empty()).then_some((self.next, end))
     }
 
     /// Everything fresh below `to` is done, without having been claimed.
@@ -116,17 +142,20 @@ impl Progress {
     /// Marks a claimed number as done, in any order. False, and without effect, when it is not
     /// under way.
     pub fn done(&mut self, seq: u64) -> bool {
-        self.under_way.remove(&seq) && self.open.remove(&seq)
+        !self.waiting.contains(&seq) && self.open.remove(&seq)
     }
 
     /// A claimed number was not tried after all: it is handed out again.
     pub fn give_back(&mut self, seq: u64) {
-        self.under_way.remove(&seq);
+        if self.open.contains(&seq) {
+            self.waiting.insert(seq);
+        }
     }
 
     /// Everything below `end` that is not under way is done: it will never be sent.
     pub fn abandon(&mut self, end: u64) {
-        self.open.retain(|seq| self.under_way.contains(seq));
+        self.open.retain(|seq| !self.waiting.contains(seq));
+        self.waiting.clear();
         self.next = self.next.max(end);
         self.pass_skips();
     }
@@ -135,14 +164,13 @@ impl Progress {
     #[must_use]
     pub fn is_pending(&self, seq: u64) -> bool {
         let is_skipped = || self.skips.iter().any(|&(from, to)| (from..to).contains(&seq));
-        (self.open.contains(&seq) && !self.under_way.contains(&seq))
-            || (seq >= self.next && !is_skipped())
+        self.waiting.contains(&seq) || (seq >= self.next && !is_skipped())
     }
 
     /// It is under way.
     #[must_use]
     pub fn is_under_way(&self, seq: u64) -> bool {
-        self.under_way.contains(&seq)
+        self.open.contains(&seq) && !self.waiting.contains(&seq)
     }
 
     /// Calls one number off; false, and without effect, when it is not pending.
@@ -150,7 +178,9 @@ impl Progress {
         if !self.is_pending(seq) {
             return false;
         }
-        if !self.open.remove(&seq) {
+        if self.waiting.remove(&seq) {
+            self.open.remove(&seq);
+        } else {
             let place = self.skips.partition_point(|&(from, _)| from < seq);
             self.skips.insert(place, (seq, seq.saturating_add(1)));
             self.pass_skips();
@@ -167,7 +197,7 @@ impl Progress {
     /// Numbers under way.
     #[must_use]
     pub fn under_way(&self) -> usize {
-        self.under_way.len()
+        self.open.len() - self.waiting.len()
     }
 
     fn pass_skips(&mut self) {
@@ -178,19 +208,49 @@ impl Progress {
             self.skips.remove(0);
         }
     }
+}
 
-    /// The lowest open number that is not under way: left over from before a restart.
-    fn waiting(&self) -> Option<u64> {
-        if self.open.len() == self.under_way.len() {
-            return None;
+impl Open {
+    fn of(open: &BTreeSet<u64>) -> Self {
+        if open.len() <= OPEN_MAX {
+            return Self::List(open.iter().copied().collect());
         }
-        self.open.difference(&self.under_way).next().copied()
+        let first = open.first().copied().unwrap_or_default();
+        let mut bits = Vec::new();
+        for place in open.iter().map(|seq| seq - first) {
+            let byte = usize::try_from(place / 8).unwrap_or(usize::MAX);
+            if bits.len() <= byte {
+                bits.resize(byte + 1, 0);
+            }
+            if let Some(byte) = bits.get_mut(byte) {
+                *byte |= 1 << (place % 8);
+            }
+        }
+        Self::Row { first, bits }
+    }
+
+    fn into_numbers(self) -> Result<BTreeSet<u64>, ProgressError> {
+        match self {
+            Self::List(open) if open.len() > OPEN_MAX => {
+                Err(ProgressError::TooManyOpen(open.len()))
+            }
+            Self::List(open) => Ok(open.into_iter().collect()),
+            Self::Row { bits, .. } if bits.len() as u64 > ROW / 8 => {
+                Err(ProgressError::TooLong(bits.len().saturating_mul(8)))
+            }
+            Self::Row { first, bits } => {
+                let places = (0..).zip(&bits).flat_map(|(at, byte)| {
+                    (0..8).filter(move |bit| byte & 1 << bit != 0).map(move |bit| at * 8 + bit)
+                });
+                Ok(places.map(|place: u64| first.saturating_add(place)).collect())
+            }
+        }
     }
 }
 
 impl From<Progress> for Stored {
     fn from(progress: Progress) -> Self {
-        let open = progress.open.into_iter().collect();
+        let open = Open::of(&progress.open);
         Self { next: progress.next, open, skips: progress.skips }
     }
 }
@@ -199,14 +259,19 @@ impl TryFrom<Stored> for Progress {
     type Error = ProgressError;
 
     fn try_from(stored: Stored) -> Result<Self, ProgressError> {
-        if stored.open.len() > OPEN_MAX {
-            return Err(ProgressError::TooManyOpen(stored.open.len()));
-        }
-        if let Some(&seq) = stored.open.iter().find(|&&seq| seq >= stored.next) {
+        let open = stored.open.into_numbers()?;
+        if let Some(&seq) = open.last().filter(|&&seq| seq >= stored.next) {
             return Err(ProgressError::NeverClaimed(seq));
         }
-        let open = stored.open.into_iter().collect();
-        Ok(Self { next: stored.next, open, under_way: BTreeSet::new(), skips: stored.skips })
+        Ok(Self { next: stored.next, waiting: open.clone(), open, skips: stored.skips })
+    }
+}
+
+impl TryFrom<Listed> for Progress {
+    type Error = ProgressError;
+
+    fn try_from(Listed { next, open, skips }: Listed) -> Result<Self, ProgressError> {
+        Stored { next, open: Open::List(open), skips }.try_into()
     }
 }
 
@@ -272,14 +337,43 @@ mod tests {
     }
 
     #[test]
-    fn claims_stop_at_the_bound_and_the_stored_form_stays_small() {
+    fn claims_stop_at_the_end_of_a_row_and_the_stored_form_stays_small() {
         let first = u64::MAX / 2;
         let mut progress = Progress::starting_at(first);
         let claims = std::iter::from_fn(|| progress.claim(u64::MAX)).count();
+        assert_eq!(claims as u64, ROW);
+        assert!(progress.done(first + 1) && progress.claim(u64::MAX).is_none());
+        assert!(snapshot(&progress).len() < 2 * 1024);
+        assert!(progress.done(first));
+        assert_eq!([(); 3].map(|()| progress.claim(u64::MAX).is_some()), [true, true, false]);
+    }
+
+    #[test]
+    fn claims_that_are_far_apart_stop_at_the_bound_and_the_stored_form_stays_small() {
+        let first = u64::MAX / 2;
+        let mut progress = Progress::starting_at(first);
+        let mut claims = 0;
+        while progress.claim(u64::MAX).is_some() {
+            claims += 1;
+            progress.pass(progress.next() + ROW);
+        }
         assert_eq!(claims, OPEN_MAX);
         assert!(snapshot(&progress).len() < 6 * 1024);
         assert!(progress.done(first));
         assert!(progress.claim(u64::MAX).is_some());
+    }
+
+    #[test]
+    fn a_row_with_gaps_comes_back_as_it_was() {
+        let mut progress = Progress::starting_at(3);
+        while progress.claim(3 + ROW).is_some() {}
+        for seq in (3..3 + ROW).filter(|seq| seq % 7 == 3 || (100..900).contains(seq)) {
+            assert!(progress.done(seq));
+        }
+        let mut after = restarted(&snapshot(&progress));
+        let claims: Vec<_> = std::iter::from_fn(|| after.claim(3 + ROW)).collect();
+        assert_eq!(claims, progress.open.into_iter().collect::<Vec<_>>());
+        assert!(claims.len() > OPEN_MAX);
     }
 
     #[test]
@@ -339,11 +433,18 @@ mod tests {
 
     #[test]
     fn a_damaged_snapshot_is_refused() {
-        let damaged =
-            |next, open| postcard::to_allocvec(&Stored { next, open, skips: Vec::new() }).unwrap();
-        assert!(postcard::from_bytes::<Progress>(&damaged(3, vec![3])).is_err());
-        assert!(postcard::from_bytes::<Progress>(&damaged(9999, (0..600).collect())).is_err());
-        assert!(postcard::from_bytes::<Progress>(&damaged(3, vec![2])).is_ok());
+        let read = |next, open| {
+            let stored = Stored { next, open, skips: Vec::new() };
+            postcard::from_bytes::<Progress>(&postcard::to_allocvec(&stored).unwrap())
+        };
+        let row = |first, bytes| Open::Row { first, bits: vec![0x80; bytes] };
+        assert!(read(3, Open::List(vec![3])).is_err());
+        assert!(read(9999, Open::List((0..600).collect())).is_err());
+        assert!(read(3, Open::List(vec![2])).is_ok());
+        assert!(read(15, row(1, 2)).is_err());
+        assert!(read(u64::MAX, row(1, 1025)).is_err());
+        assert!(read(u64::MAX, row(u64::MAX - 3, 9)).is_err());
+        assert_eq!(read(17, row(1, 2)).unwrap().open, BTreeSet::from([8, 16]));
     }
 
     #[derive(Debug, Clone)]

@@ -44,7 +44,7 @@ use crate::{
         endpoint::{DisabledReason, Endpoint},
         gist::Interest,
         policy,
-        progress::Progress,
+        progress::{Listed, Progress},
         subscription::{Subscription, Tally},
     },
     store::{CodecError, Key, Prefix, Store, codec, key},
@@ -55,9 +55,11 @@ use order::Order;
 /// Version of the stored dead letters and places in the order of messages.
 pub(super) const VERSION: u8 = 1;
 /// Version of the stored cursors.
-const CURSOR_VERSION: u8 = 2;
-/// Their first form, which is still read, ended before `tally`.
+const CURSOR_VERSION: u8 = 3;
+/// Their forms before, which are still read: the first one ended before `tally`, and both list what
+/// is open.
 const FIRST_CURSOR_VERSION: u8 = 1;
+const SECOND_CURSOR_VERSION: u8 = 2;
 /// Version of the stored retries.
 const RETRY_VERSION: u8 = 2;
 /// Their first form, which is still read, ended before `is_replay`.
@@ -65,7 +67,7 @@ const FIRST_RETRY_VERSION: u8 = 1;
 /// Waiting retries that are given up in one step.
 const GIVEN_UP: usize = limits::REMOVES_PER_COMMIT;
 /// Events looked at in one claim, so that a webhook that wants few does not hold up the others.
-const LOOKED_AT: usize = 2048;
+const LOOKED_AT: usize = 4096;
 
 /// The state of all webhooks.
 #[derive(Debug)]
@@ -98,6 +100,14 @@ impl Cursor {
         let (progress, tally) = (Progress::starting_at(next_seq), Tally::default());
         Self { progress, born_seq: next_seq, tally }
     }
+}
+
+/// Its stored form before there were rows.
+#[derive(Debug, Deserialize)]
+struct ListedCursor {
+    progress: Listed,
+    born_seq: u64,
+    tally: Tally,
 }
 
 #[derive(Debug)]
@@ -566,10 +576,16 @@ impl State {
 /// A stored cursor.
 fn cursor(value: &[u8]) -> Result<Cursor, CodecError> {
     const WHAT: &str = "cursor";
-    if value.first() == Some(&FIRST_CURSOR_VERSION) {
-        return codec::decode(WHAT, FIRST_CURSOR_VERSION, &[value, &[0]].concat());
-    }
-    codec::decode(WHAT, CURSOR_VERSION, value)
+    let listed: ListedCursor = match value.first() {
+        Some(&FIRST_CURSOR_VERSION) => {
+            codec::decode(WHAT, FIRST_CURSOR_VERSION, &[value, &[0]].concat())?
+        }
+        Some(&SECOND_CURSOR_VERSION) => codec::decode(WHAT, SECOND_CURSOR_VERSION, value)?,
+        _ => return codec::decode(WHAT, CURSOR_VERSION, value),
+    };
+    let ListedCursor { progress, born_seq, tally } = listed;
+    let progress = progress.try_into().map_err(|_| CodecError::Malformed { what: WHAT })?;
+    Ok(Cursor { progress, born_seq, tally })
 }
 
 /// A stored retry.
@@ -579,4 +595,28 @@ pub(super) fn waiting(value: &[u8]) -> Result<Waiting, CodecError> {
         return codec::decode(WHAT, FIRST_RETRY_VERSION, &[value, &[0]].concat());
     }
     codec::decode(WHAT, RETRY_VERSION, value)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn cursors_of_earlier_forms_are_read() {
+        let (next, open, skips, born_seq) = (9_u64, vec![4_u64, 7], vec![(12_u64, 15_u64)], 2_u64);
+        let tally = Tally::default();
+        let packed = postcard::to_allocvec(&(next, &open, &skips, born_seq)).unwrap();
+        let first = [&[FIRST_CURSOR_VERSION], &*packed].concat();
+        let packed = postcard::to_allocvec(&(next, open, skips, born_seq, &tally)).unwrap();
+        let second = [&[SECOND_CURSOR_VERSION], &*packed].concat();
+        for value in [first, second] {
+            let mut read = cursor(&value).unwrap();
+            let claims: Vec<_> = std::iter::from_fn(|| read.progress.claim(17)).collect();
+            assert_eq!(claims, [4, 7, 9, 10, 11, 15, 16]);
+            assert_eq!((read.born_seq, read.tally), (2, tally.clone()));
+            assert!(cursor(value.get(..5).unwrap()).is_err());
+        }
+    }
 }
