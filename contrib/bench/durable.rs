@@ -22,6 +22,7 @@ use jiff::tz::TimeZone;
 use mailherald::{
     clock,
     config::{Kept, Retention, WebhookId},
+    limits::BATCHES_WAITING,
     queue::{
         delivery::{Fate, Finished},
         endpoint::{Sighting, Signal},
@@ -41,9 +42,6 @@ const CLAIMED: usize = 16_384;
 
 /// Time in which the writer lets go of what was delivered last.
 const UPKEEP: Duration = Duration::from_secs(10);
-
-/// Batches that wait for the writer, as in the product.
-const WAITING: usize = 4;
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -80,7 +78,7 @@ fn weigh(dir: &Path) -> Result<()> {
 fn replay_into(file: &str, dir: &Path, retention: Retention) -> Result<()> {
     let runtime = runtime::Builder::new_multi_thread().worker_threads(1).enable_time().build()?;
     let _context = runtime.enter();
-    let (batches, inbox) = mpsc::channel(WAITING);
+    let (batches, inbox) = mpsc::channel(BATCHES_WAITING);
     let webhook = Arc::new(webhook::webhook("http://127.0.0.1:9/")?);
     let webhooks = vec![Arc::clone(&webhook)];
     let setup = Setup { webhooks, retention, zone: TimeZone::system(), ..setup::setup(dir)? };

@@ -28,10 +28,10 @@ use crate::{
 const NEXT_SEQ: &str = "next_seq";
 /// Version of its stored form.
 const VERSION: u8 = 1;
-/// Events kept in memory for the senders, besides those of the commit under way: what two full ones
+/// Events kept in memory for the senders, besides those of the commit under way: what a full one
 /// before it brought, while which the senders may not have been heard. Older ones are read from the
 /// store.
-const RECENT_EVENTS: usize = 8192;
+const RECENT_EVENTS: usize = 4096;
 /// Chunks deleted in one commit. With their postings they make about one batch of removes.
 const CHUNKS_DELETED: usize = 200;
 

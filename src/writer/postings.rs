@@ -35,7 +35,16 @@ pub(super) struct Postings {
     /// What was added since the last commit, which the store cannot show yet.
     uncommitted: Seqs,
     /// Postings of the hours that were asked for.
-    loaded: BTreeMap<u32, Seqs>,
+    loaded: BTreeMap<u32, Hour>,
+}
+
+/// The postings of an hour, in memory. A map for a busy hour takes three times the memory of the
+/// same postings in a row, so only what came since another hour was first asked for is in one.
+#[derive(Debug, Default)]
+struct Hour {
+    /// In order.
+    sealed: Vec<Posting>,
+    fresh: Seqs,
 }
 
 #[derive(Debug)]
@@ -51,7 +60,7 @@ impl Postings {
         let head = head(event);
         self.uncommitted.insert(head, seq);
         if let Some(loaded) = self.loaded.get_mut(&hour(event)) {
-            loaded.insert(head, seq);
+            loaded.fresh.insert(head, seq);
         }
     }
 
@@ -127,9 +136,37 @@ impl Postings {
             if self.loaded.len() >= HOURS_LOADED {
                 self.loaded.pop_first();
             }
-            self.loaded.insert(hour, load(hour, store)?);
+            self.loaded.values_mut().for_each(Hour::seal);
+            self.loaded.insert(hour, Hour::load(hour, store)?);
         }
-        Ok(self.loaded.get(&hour).and_then(|postings| postings.get(&head).copied()))
+        Ok(self.loaded.get(&hour).and_then(|postings| postings.get(head)))
+    }
+}
+
+impl Hour {
+    fn load(hour: u32, store: &Store) -> Result<Self, WriterError> {
+        let mut sealed = Vec::new();
+        for entry in store.scan(&Prefix::postings(hour))? {
+            let postings: Vec<Posting> = codec::decode("posting", VERSION, &entry?.1)?;
+            sealed.extend(postings);
+        }
+        sealed.sort_unstable();
+        Ok(Self { sealed, fresh: Seqs::default() })
+    }
+
+    fn get(&self, head: u64) -> Option<u64> {
+        let sealed = || {
+            let place = self.sealed.binary_search_by_key(&head, |(head, _)| *head).ok()?;
+            self.sealed.get(place).map(|(_, seq)| *seq)
+        };
+        self.fresh.get(&head).copied().or_else(sealed)
+    }
+
+    fn seal(&mut self) {
+        let fresh = std::mem::take(&mut self.fresh);
+        self.sealed.reserve_exact(fresh.len());
+        self.sealed.extend(fresh);
+        self.sealed.sort_unstable();
     }
 }
 
@@ -145,15 +182,6 @@ impl Open {
     }
 }
 
-fn load(hour: u32, store: &Store) -> Result<Seqs, WriterError> {
-    let mut found = Seqs::default();
-    for entry in store.scan(&Prefix::postings(hour))? {
-        let postings: Vec<Posting> = codec::decode("posting", VERSION, &entry?.1)?;
-        found.extend(postings);
-    }
-    Ok(found)
-}
-
 /// Hours since the epoch.
 pub(super) fn hour(event: &Event) -> u32 {
     u32::try_from(event.at_us.div_euclid(3_600_000_000)).unwrap_or(0)
@@ -161,4 +189,25 @@ pub(super) fn hour(event: &Event) -> u32 {
 
 fn head(event: &Event) -> u64 {
     event.id.0.first_chunk().map_or(0, |head| u64::from_be_bytes(*head))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_hour_that_is_sealed_again_and_again_still_finds_all_that_came() {
+        let mut hour = Hour::default();
+        for head in 0..100 {
+            if head % 30 == 7 {
+                hour.seal();
+            }
+            // In no order, as ids are.
+            let place = head * 37 % 101;
+            assert_eq!(hour.get(place), None);
+            hour.fresh.insert(place, head);
+            assert!((0..=head).all(|seq| hour.get(seq * 37 % 101) == Some(seq)));
+        }
+        assert!(hour.sealed.len() > 90 && hour.fresh.len() < 30);
+    }
 }
