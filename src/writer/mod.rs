@@ -433,6 +433,10 @@ impl Writer {
         if let Ok(command) = self.inbox.try_recv() {
             return Woken::Command(Some(command));
         }
+        // With a backlog the next commit is full as soon as one is written.
+        if Instant::now() >= self.upkeep_at {
+            return Woken::UpkeepDue;
+        }
         if self.stage.is_full() || (self.stage.is_last && self.intake.batches.is_empty()) {
             return Woken::CommitDue;
         }

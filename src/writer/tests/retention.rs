@@ -4,6 +4,7 @@
 use std::{ops::Range, path::Path, time::Duration};
 
 use tempfile::TempDir;
+use tokio::time::Instant;
 
 use super::{
     HOUR_S, Mode, REPLAY, Store,
@@ -13,7 +14,7 @@ use super::{
 use crate::{
     config::{Kept, Retention},
     store::{Prefix, key},
-    writer::positions,
+    writer::{Woken, positions},
 };
 
 const HOUR_MS: i64 = HOUR_S * 1000;
@@ -309,4 +310,19 @@ fn forty_days_of_load_with_every_kind_of_end_do_not_make_the_store_grow() {
     assert!(bench.writer.summary.expired > 1000, "its receiver was too slow: {sizes:?}");
     drop(bench);
     drop(Store::open(dir.path()).unwrap());
+}
+
+/// While history is read, a commit is full as soon as the one before it is written. What was kept for
+/// long enough stayed for ever then, and the store grew with the log.
+#[tokio::test]
+async fn upkeep_has_its_turn_while_every_commit_is_full() {
+    let dir = TempDir::new().unwrap();
+    let mut bench = Bench::open_with(dir.path(), Mode::Live, &["test"]);
+    bench.writer.stage.lines = u64::MAX;
+    bench.writer.upkeep_at = Instant::now() + Duration::from_hours(1);
+    assert!(matches!(bench.writer.wait(true).await, Woken::CommitDue));
+    bench.writer.upkeep_at = Instant::now();
+    assert!(matches!(bench.writer.wait(true).await, Woken::UpkeepDue));
+    bench.writer.keep_up().unwrap();
+    assert!(matches!(bench.writer.wait(true).await, Woken::CommitDue));
 }
