@@ -11,7 +11,7 @@
 
 use std::collections::BTreeSet;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use thiserror::Error;
 
 /// Most numbers open at once that are not near each other. It bounds the stored form (under 6 kB,
@@ -23,8 +23,8 @@ pub const OPEN_MAX: usize = 512;
 pub const ROW: u64 = 8192;
 
 /// The bookkeeping of one webhook. Its serialised form is what survives a restart.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(into = "Stored", try_from = "Stored")]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Stored")]
 pub struct Progress {
     /// The next number never claimed; everything below it is done or open.
     next: u64,
@@ -39,7 +39,7 @@ pub struct Progress {
 }
 
 /// The serialised form.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 struct Stored {
     next: u64,
     open: Open,
@@ -47,7 +47,7 @@ struct Stored {
 }
 
 /// The serialised form of open numbers, whichever is shorter by its bound.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 enum Open {
     /// At most [`OPEN_MAX`] of them.
     List(Vec<u64>),
@@ -248,10 +248,10 @@ impl Open {
     }
 }
 
-impl From<Progress> for Stored {
-    fn from(progress: Progress) -> Self {
-        let open = Open::of(&progress.open);
-        Self { next: progress.next, open, skips: progress.skips }
+impl Serialize for Progress {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let (open, skips) = (Open::of(&self.open), self.skips.clone());
+        Stored { next: self.next, open, skips }.serialize(serializer)
     }
 }
 

@@ -83,31 +83,23 @@ pub(super) struct Deliveries {
     pub(super) notices: Notices,
 }
 
-/// The stored form of a webhook's cursor.
+/// The stored form of a webhook's cursor; `P` is its [`Progress`], or an earlier form of that.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct Cursor {
+struct Cursor<P> {
     /// What is done.
-    progress: Progress,
+    progress: P,
     /// The first event that came after the webhook: older ones reach it by a replay only.
     born_seq: u64,
     /// What became of those that it was asked about.
     tally: Tally,
 }
 
-impl Cursor {
+impl Cursor<Progress> {
     /// That of a new webhook.
     fn starting_at(next_seq: u64) -> Self {
         let (progress, tally) = (Progress::starting_at(next_seq), Tally::default());
         Self { progress, born_seq: next_seq, tally }
     }
-}
-
-/// Its stored form before there were rows.
-#[derive(Debug, Deserialize)]
-struct ListedCursor {
-    progress: Listed,
-    born_seq: u64,
-    tally: Tally,
 }
 
 #[derive(Debug)]
@@ -454,7 +446,7 @@ impl Deliveries {
                 stage.put(Key::endpoint(state.id), codec::encode(VERSION, health));
             }
             if std::mem::take(&mut state.changed) {
-                let (progress, tally) = (state.progress.clone(), state.tally.clone());
+                let (progress, tally) = (&state.progress, state.tally.clone());
                 let cursor = Cursor { progress, born_seq: state.born_seq, tally };
                 stage.put(Key::cursor(state.id), codec::encode(CURSOR_VERSION, &cursor));
             }
@@ -574,16 +566,16 @@ impl State {
 }
 
 /// A stored cursor.
-fn cursor(value: &[u8]) -> Result<Cursor, CodecError> {
+fn cursor(value: &[u8]) -> Result<Cursor<Progress>, CodecError> {
     const WHAT: &str = "cursor";
-    let listed: ListedCursor = match value.first() {
+    let listed: Cursor<Listed> = match value.first() {
         Some(&FIRST_CURSOR_VERSION) => {
             codec::decode(WHAT, FIRST_CURSOR_VERSION, &[value, &[0]].concat())?
         }
         Some(&SECOND_CURSOR_VERSION) => codec::decode(WHAT, SECOND_CURSOR_VERSION, value)?,
         _ => return codec::decode(WHAT, CURSOR_VERSION, value),
     };
-    let ListedCursor { progress, born_seq, tally } = listed;
+    let Cursor { progress, born_seq, tally } = listed;
     let progress = progress.try_into().map_err(|_| CodecError::Malformed { what: WHAT })?;
     Ok(Cursor { progress, born_seq, tally })
 }
