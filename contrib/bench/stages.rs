@@ -4,7 +4,7 @@
 //!
 //! * `parse`: read, cut and parse every line, and take delivery answers apart,
 //! * `events`: that, then time, occurrence, correlation, and events packed as they are stored, on
-//!   the threads that a replay does it on,
+//!   the threads that a replay does it on: reading, all that, filling chunks,
 //! * `crate`: the `postfix-log-parser` crate, its parser made once, over the file's lines.
 //!
 //! The last line of standard output is `lines events rss_10 rss_50 rss_100`: what was seen, and
@@ -16,9 +16,9 @@ use std::{
     fs::{self, File},
     hint::black_box,
     io::{BufRead, BufReader},
-    ops::ControlFlow,
+    ops::{ControlFlow, Range},
     path::Path,
-    sync::mpsc::sync_channel,
+    sync::mpsc::{Receiver, sync_channel},
     thread,
 };
 
@@ -30,7 +30,7 @@ use mailherald::{
     limits::BATCHES_WAITING,
     parse::{Reader, State},
     source::{Batch, replay},
-    store::ChunkBuilder,
+    store::{ChunkBuilder, chunk},
 };
 use mailherald_parsers::{
     Body, Parser,
@@ -77,38 +77,60 @@ fn parse(file: &str, memory: &mut Memory) -> Result<(u64, u64)> {
 fn events(file: &str, memory: &mut Memory) -> Result<(u64, u64)> {
     let mut reader = Reader::new(TimeZone::system(), State::default());
     let mut correlator = Correlator::new(Direction::default(), false);
-    let mut packed = Packed { open: ChunkBuilder::new(0), bytes: 0 };
-    let mut fresh = Vec::new();
+    let (telling, told) = sync_channel(1);
+    let filling = thread::spawn(move || fill_chunks(told));
     each_batch_read_ahead(file, memory, |batch| {
+        let (mut fresh, mut packed) = (Vec::new(), Packed::default());
         reader.read(batch, |line| {
             correlator.step(line, &mut fresh);
-            fresh.drain(..).for_each(|event| packed.push(&event));
+            fresh.drain(..).for_each(|event| packed.push(event));
         });
         correlator.drain_asides(|_, _| {});
         correlator.drain_haraka(|_, _, _| {});
-        correlator.drain_changes(|_, _, _, _| {});
+        correlator.drain_changes(|_, _, _, _, _| {});
+        // Nobody listens only when that thread has panicked.
+        telling.send(packed).ok();
     })?;
+    let (mut fresh, mut packed) = (Vec::new(), Packed::default());
     correlator.release_all(&mut fresh);
-    fresh.drain(..).for_each(|event| packed.push(&event));
-    black_box(packed.bytes);
-    Ok((reader.counts().lines, packed.open.next_seq()))
+    fresh.drain(..).for_each(|event| packed.push(event));
+    telling.send(packed).ok();
+    drop(telling);
+    let count = filling.join().map_err(|_| anyhow!("the thread of the chunks panicked"))?;
+    Ok((reader.counts().lines, count))
 }
 
-/// Chunks as the store gets them.
+/// Events, and what is stored of them.
+#[derive(Default)]
 struct Packed {
-    open: ChunkBuilder,
-    bytes: usize,
+    events: Vec<(Event, Range<usize>)>,
+    bytes: Vec<u8>,
 }
 
 impl Packed {
-    fn push(&mut self, event: &Event) {
-        if !self.open.push(event) {
-            self.bytes += self.open.packed_bytes();
-            self.open = ChunkBuilder::new(self.open.next_seq());
-            // An event always fits into an empty chunk.
-            let _fits = self.open.push(event);
+    fn push(&mut self, event: Event) {
+        let start = self.bytes.len();
+        chunk::pack(&event, &mut self.bytes);
+        self.events.push((event, start..self.bytes.len()));
+    }
+}
+
+/// Fills chunks, as the thread does that commits them. How many events those were.
+fn fill_chunks(told: Receiver<Packed>) -> u64 {
+    let (mut open, mut chunk_bytes) = (ChunkBuilder::new(0), 0);
+    for Packed { events, bytes } in told {
+        for (_, range) in events {
+            let packed = bytes.get(range).unwrap_or_default();
+            if !open.push_packed(packed) {
+                chunk_bytes += open.packed_bytes();
+                open = ChunkBuilder::new(open.next_seq());
+                // An event always fits into an empty chunk.
+                let _fits = open.push_packed(packed);
+            }
         }
     }
+    black_box(chunk_bytes);
+    open.next_seq()
 }
 
 /// Lines that it does not parse count as well.

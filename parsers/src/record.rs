@@ -95,12 +95,6 @@ impl Parser {
         }
     }
 
-    /// As [`Parser::parse`], for a line that is no JSON object: the record borrows from the line
-    /// alone, so that many can be kept at once. None, and nothing is remembered, for another line.
-    pub fn parse_text<'a>(&mut self, line: &'a [u8]) -> Option<LogRecord<'a>> {
-        (!header::is_object(line)).then(|| read(line, self.header.split_text(line)))
-    }
-
     /// Tells that the next line does not follow the previous one: it is of another file, or lines
     /// were left out.
     pub fn turn(&mut self) {

@@ -177,25 +177,6 @@ proptest! {
     }
 
     #[test]
-    fn a_line_of_text_gives_the_same_record_whether_or_not_many_are_kept(
-        lines in vec((any::<Index>(), hostile_text()), 1..20),
-    ) {
-        let line = |(index, text): &(Index, String)| {
-            let recorded = recorded_line(*index);
-            if text.len() % 2 == 0 { recorded.to_vec() } else { text.as_bytes().to_vec() }
-        };
-        let lines: Vec<_> = lines.iter().map(line).collect();
-        let (mut each, mut many) = (Parser::new(), Parser::new());
-        let kept: Vec<_> = lines.iter().map(|line| many.parse_text(line)).collect();
-        for (line, kept) in lines.iter().zip(kept) {
-            prop_assert_eq!(kept.is_none(), line.first() == Some(&b'{'));
-            if let Some(kept) = kept {
-                prop_assert_eq!(kept, each.parse(line));
-            }
-        }
-    }
-
-    #[test]
     fn a_remote_reply_never_changes_the_outcome(reply in hostile_text()) {
         let line = format!("97C0A53F4D6: to=<a@good.test>, {BOUNCED} (host mx1.good.test[127.0.1.1] \
             said: 550 {reply} (in reply to RCPT TO command))");

@@ -102,7 +102,7 @@ impl Run<'_> {
                 printed = self.printer.print(fresh, out);
             }
         });
-        self.correlator.drain_changes(|_, _, _, _| {});
+        self.correlator.drain_changes(|_, _, _, _, _| {});
         self.correlator.drain_asides(|_, _| {});
         printed
     }

@@ -26,6 +26,8 @@ pub(crate) struct System {
     pub(crate) messages: Messages,
     /// Messages changed since the last `Correlator::drain_changes`.
     pub(crate) changed: Vec<SmolStr>,
+    /// Messages that are no more in memory, and by how many keys the store still holds each.
+    pub(crate) gone: Vec<(SmolStr, u32)>,
     /// Messages ended since the last step.
     pub(crate) ended: Vec<SmolStr>,
     /// More messages than this, and the most silent ones are ended. Grows with those that ended
@@ -73,19 +75,17 @@ impl System {
         open
     }
 
-    /// Drops an ended message, once its removal is in the store.
+    /// Drops an ended message.
     pub(crate) fn forget(&mut self, queue_id: &str, directory: &mut Directory) {
         let Some(message) = self.messages.get(queue_id) else { return };
         // A reused queue ID has a new, open message under the same name.
         if message.closed {
             directory.forget(&self.host, &self.instance, queue_id, message);
-        }
-        if message.closed && message.changed && message.stored_parts > 0 {
-            // Its removal is not in the store yet; it goes with the next round. What came and went
-            // since the last one never was there: a replay stores its place so seldom that those
-            // are nearly all.
-            self.ended.push(queue_id.into());
-        } else if message.closed {
+            // Its removal is not in the store yet. What came and went since the last time never was
+            // there: a replay stores its place so seldom that those are nearly all.
+            if message.changed && message.stored_parts > 0 {
+                self.gone.push((queue_id.into(), message.stored_parts));
+            }
             self.messages.remove(queue_id);
         }
     }

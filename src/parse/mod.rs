@@ -4,7 +4,6 @@
 //! ([`State`]) is committed by the writer together with the position of the lines.
 
 mod about;
-mod ahead;
 mod drift;
 mod gaps;
 mod identity;
@@ -95,6 +94,20 @@ pub enum Whose {
     HarakaPlugin,
 }
 
+/// Since when events of a source are wanted.
+#[derive(Debug, Clone, Copy)]
+pub struct Start {
+    since_us: Option<i64>,
+}
+
+impl Start {
+    /// Is an event of this time wanted?
+    #[must_use]
+    pub fn wants(self, at_us: i64) -> bool {
+        self.since_us.is_none_or(|since_us| at_us >= since_us)
+    }
+}
+
 /// Reads the batches of one source.
 #[derive(Debug)]
 pub struct Reader {
@@ -104,7 +117,6 @@ pub struct Reader {
     zone: TimeZone,
     resolvers: HashMap<Fingerprint, Resolver>,
     memory: Memory,
-    spare: ahead::Spare,
 }
 
 /// What a reader knows of the lines before.
@@ -116,14 +128,6 @@ struct Memory {
     gaps: Gaps,
     drift: Drift,
     beginning: Beginning,
-}
-
-/// A record, and what is known of it besides.
-#[derive(Debug)]
-struct Parsed<'a> {
-    record: LogRecord<'a>,
-    note: Note,
-    span: LineSpan,
 }
 
 /// The time of a record, and its number among identical lines.
@@ -145,7 +149,6 @@ impl Reader {
             zone,
             resolvers: HashMap::new(),
             memory: Memory { state, ..Memory::default() },
-            spare: ahead::Spare::default(),
         }
     }
 
@@ -157,19 +160,14 @@ impl Reader {
     }
 
     /// Gives each line of `batch` that tells something to `each`, in order.
-    ///
-    /// A large batch is parsed on a thread of its own, ahead of `each`.
     pub fn read(&mut self, batch: &Batch, mut each: impl FnMut(&Line<'_>)) {
         self.turn_to(batch.position.fingerprint);
         let mut resolver = self.resolver(batch);
         let before = self.memory.counts;
-        let (parser, memory) = (&mut self.parser, &mut self.memory);
-        let tools = ahead::Tools { parser, memory, resolver: &mut resolver };
-        let read = ahead::read(tools, &mut self.spare, batch, &mut each);
-        for (bytes, span) in lines(batch, batch.lines.get(read..).unwrap_or_default()) {
+        for (bytes, span) in lines(batch) {
             let record = self.parser.parse(bytes);
             if let Some(note) = self.memory.note(&record, &mut resolver, batch.anchor) {
-                each(&Parsed { record, note, span }.line());
+                each(&note.line(&record, span));
             }
         }
         let Memory { state, counts, drift, .. } = &mut self.memory;
@@ -195,10 +193,10 @@ impl Reader {
         &self.memory.state
     }
 
-    /// Is an event of this time wanted?
+    /// Where it begins.
     #[must_use]
-    pub fn wants(&self, at_us: i64) -> bool {
-        self.memory.state.since_us.is_none_or(|since| at_us >= since)
+    pub fn start(&self) -> Start {
+        Start { since_us: self.memory.state.since_us }
     }
 
     /// What was seen so far.
@@ -267,28 +265,24 @@ impl Whose {
     }
 }
 
-impl Parsed<'_> {
-    fn line(&self) -> Line<'_> {
-        let Self { record, note, span } = self;
+impl Note {
+    fn line<'a>(&'a self, record: &'a LogRecord<'a>, span: LineSpan) -> Line<'a> {
         Line {
             bytes: record.line,
-            occurrence: note.occurrence,
-            at_us: note.at_us,
-            quality: note.quality,
+            occurrence: self.occurrence,
+            at_us: self.at_us,
+            quality: self.quality,
             partial: span.cut,
             offset: span.offset,
-            identities: note.identities.as_ref(),
+            identities: self.identities.as_ref(),
             record,
         }
     }
 }
 
-/// The bytes of some lines of a batch, and where each is.
-fn lines<'a>(
-    batch: &'a Batch,
-    spans: &'a [LineSpan],
-) -> impl Iterator<Item = (&'a [u8], LineSpan)> {
-    spans.iter().filter_map(|span| {
+/// The bytes of the lines of a batch, and where each is.
+fn lines(batch: &Batch) -> impl Iterator<Item = (&[u8], LineSpan)> {
+    batch.lines.iter().filter_map(|span| {
         let bytes = batch.bytes.get(span.start as usize..span.end as usize)?;
         Some((bytes, *span))
     })

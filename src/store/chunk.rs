@@ -65,10 +65,6 @@ const LENGTH_BYTES: usize = 4;
 /// No byte of an LZ4 block stands for more.
 const EXPANDED: usize = 255;
 
-/// Room behind a full chunk for the event that does not fit, which each chunk is offered: without
-/// it, each would be copied to a larger place right before its end.
-const SPARE_BYTES: usize = 1024;
-
 /// Why a chunk cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("read the event chunk that begins with sequence number {first_seq}")]
@@ -98,24 +94,28 @@ impl ChunkBuilder {
     /// An empty chunk whose first event will have the sequence number `first_seq`.
     #[must_use]
     pub fn new(first_seq: u64) -> Self {
-        Self { first_seq, count: 0, body: Vec::with_capacity(CHUNK_BYTES + SPARE_BYTES) }
+        Self { first_seq, count: 0, body: Vec::with_capacity(CHUNK_BYTES) }
     }
 
-    /// Appends `event`. False, and nothing changed, when the chunk would exceed
-    /// [`CHUNK_BYTES`]; an event larger than that still fits alone.
+    /// Appends `event`, as [`ChunkBuilder::push_packed`] does.
     #[must_use]
     pub fn push(&mut self, event: &Event) -> bool {
-        let start = self.body.len();
-        self.body.extend_from_slice(&[0; LENGTH_BYTES]);
-        super::codec::append(event, &mut self.body);
-        let length = u32::try_from(self.body.len() - start - LENGTH_BYTES);
-        let is_full = self.packed_bytes() > CHUNK_BYTES && !self.is_empty();
-        let place = self.body.get_mut(start..).and_then(<[u8]>::first_chunk_mut);
-        let (Ok(length), Some(place), false) = (length, place, is_full) else {
-            self.body.truncate(start);
+        let mut packed = Vec::new();
+        pack(event, &mut packed);
+        self.push_packed(&packed)
+    }
+
+    /// Appends an event that was packed. False, and nothing changed, when the chunk would exceed
+    /// [`CHUNK_BYTES`]; an event larger than that still fits alone.
+    #[must_use]
+    pub fn push_packed(&mut self, packed: &[u8]) -> bool {
+        let bytes = self.packed_bytes() + LENGTH_BYTES + packed.len();
+        let Ok(length) = u32::try_from(packed.len()) else { return false };
+        if bytes > CHUNK_BYTES && !self.is_empty() {
             return false;
-        };
-        *place = length.to_be_bytes();
+        }
+        self.body.extend_from_slice(&length.to_be_bytes());
+        self.body.extend_from_slice(packed);
         self.count += 1;
         true
     }
@@ -155,6 +155,11 @@ impl ChunkBuilder {
     }
 }
 
+/// Appends what a chunk holds of `event`.
+pub fn pack(event: &Event, packed: &mut Vec<u8>) {
+    super::codec::append(event, packed);
+}
+
 fn append_values(first_seq: u64, body: &[u8], values: &mut Vec<(u64, Vec<u8>)>) {
     let value = value(body);
     match (value.len() > CHUNK_VALUE_BYTES).then(|| halves(body)).flatten() {
@@ -168,8 +173,10 @@ fn append_values(first_seq: u64, body: &[u8], values: &mut Vec<(u64, Vec<u8>)>) 
 
 /// The stored form of a body.
 fn value(body: &[u8]) -> Vec<u8> {
+    let most = lz4_flex::block::get_maximum_output_size(body.len());
+    let mut value = Vec::with_capacity(HEADER_BYTES + LENGTH_BYTES + most);
     // Where the header comes last of all.
-    let mut value = vec![0; HEADER_BYTES];
+    value.resize(HEADER_BYTES, 0);
     let version = if append_compressed(body, &mut value) {
         VERSION
     } else {

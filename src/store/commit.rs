@@ -28,6 +28,11 @@ impl Commit {
         self.changes.insert(key, Vec::new());
     }
 
+    /// Adds what another one changes; of the same key, its value counts.
+    pub fn append(&mut self, mut other: Self) {
+        self.changes.append(&mut other.changes);
+    }
+
     /// Changes nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -5,10 +5,9 @@
 //! with chunks of one event.
 
 use super::{ages::Ages, stage::Stage};
-use crate::{
-    event::Event,
-    store::{ChunkBuilder, Key},
-};
+#[cfg(doc)]
+use crate::store::chunk;
+use crate::store::{ChunkBuilder, Key};
 
 /// The open chunk, and when those before it were begun.
 #[derive(Debug)]
@@ -29,16 +28,16 @@ impl Chunks {
         self.open.next_seq()
     }
 
-    /// Packs the next event.
-    pub(super) fn push(&mut self, event: &Event, now_ms: u64, stage: &mut Stage) {
+    /// Adds the next event, which was packed ([`chunk::pack`]).
+    pub(super) fn push(&mut self, packed: &[u8], now_ms: u64, stage: &mut Stage) {
         if self.ages.is_due(now_ms) {
             self.begin(stage);
             self.ages.mark(self.next_seq(), now_ms, stage);
         }
-        if !self.open.push(event) {
+        if !self.open.push_packed(packed) {
             self.begin(stage);
             // An event always fits into an empty chunk.
-            let _fits = self.open.push(event);
+            let _fits = self.open.push_packed(packed);
         }
         self.changed = true;
     }

@@ -1,54 +1,43 @@
-//! One commit: packed, applied and synced; and what the writer does meanwhile.
+//! One commit: what goes into it, applied and synced.
 
-use std::{panic, thread, time::Duration};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Mode, Writer, error::WriterError, events::EventLog, live, stage::Stage};
-use crate::store::Store;
+use super::{Mode, Writer, error::WriterError, live, stage::Stage};
 
 /// How often a replay stores how far it has come, while lines wait. Seldom, since it is dear: by then
 /// nearly every open message has changed. Not more seldom, since all of that is in one commit, and
 /// twice in memory.
-const PLACE_EVERY: Duration = Duration::from_millis(250);
+const PLACE_EVERY: Duration = Duration::from_millis(500);
 
 impl Writer {
-    /// Makes all that is staged durable, then releases it.
+    /// Makes all that is staged durable, then releases it. While the intake is away nothing of the
+    /// input is: what it took in before was in the commit during which it was sent away.
     pub(super) fn commit(&mut self) -> Result<(), WriterError> {
-        self.commit_staged(true)
+        self.commit_staged(self.ahead.is_here())
     }
 
     /// As [`Writer::commit`]; with the place where the input is, or without it.
     pub(super) fn commit_staged(&mut self, with_place: bool) -> Result<(), WriterError> {
-        let Some(staged) = self.staged(with_place) else { return Ok(()) };
-        let took = write(staged, self.now_ms(), &mut self.events, &self.store)?;
-        self.release(took);
-        Ok(())
+        if with_place {
+            self.stage_place()?;
+        }
+        self.write(with_place)
     }
 
-    /// As [`Writer::commit`], and takes in lines that wait already while the disk works. They
-    /// change nothing but what the next commit will hold.
+    /// As [`Writer::commit`], and lines that wait are taken in meanwhile.
     pub(super) fn commit_and_read_ahead(&mut self) -> Result<(), WriterError> {
-        if self.intake.batches.is_empty() || self.room.is_short() || self.room.is_closed() {
+        let is_room = !self.room.is_short() && !self.room.is_closed();
+        if !is_room || self.intake()?.batches.is_empty() {
             return self.commit();
         }
         let with_place = self.is_place_due();
-        let Some(staged) = self.staged(with_place) else { return Ok(()) };
-        let now_ms = self.now_ms();
-        let Self { events, store, intake, stage, .. } = self;
-        let written = thread::scope(|scope| {
-            let writing = scope.spawn(|| write(staged, now_ms, events, store));
-            while !writing.is_finished()
-                && !stage.is_full()
-                && let Some(batch) = intake.next()
-            {
-                intake.take_in(&batch, stage);
-            }
-            writing.join()
-        });
-        let took = written.unwrap_or_else(|panicked| panic::resume_unwind(panicked))?;
-        self.release(took);
-        self.stage_events()
+        if with_place {
+            self.stage_place()?;
+        }
+        self.ahead.send(self.stage.scope)?;
+        self.write(with_place)
     }
 
     /// Is it time to store where the input is, its positions and the messages that are open there?
@@ -62,29 +51,41 @@ impl Writer {
         !is_known_again || Instant::now() >= self.place_at
     }
 
-    /// What goes into this commit; None when there is nothing.
-    fn staged(&mut self, with_place: bool) -> Option<Stage> {
-        if with_place {
-            self.stage_place();
+    /// Where the input is, and what is open there: both or neither.
+    fn stage_place(&mut self) -> Result<(), WriterError> {
+        self.place_at = Instant::now() + PLACE_EVERY;
+        let is_kept = self.mode.scope().is_some();
+        let (intake, stage) = self.intake_and_stage()?;
+        live::stage(&mut intake.correlator, is_kept.then_some(&mut *stage));
+        intake.stage_states(stage);
+        Ok(())
+    }
+
+    /// Writes what is staged, if anything is.
+    fn write(&mut self, with_place: bool) -> Result<(), WriterError> {
+        let Some(mut staged) = self.staged(with_place)? else { return Ok(()) };
+        let begun = Instant::now();
+        self.events.stage(&mut staged);
+        if let Some(commit) = staged.take() {
+            self.store.apply(commit)?;
         }
+        self.release(begun.elapsed());
+        Ok(())
+    }
+
+    /// What goes into this commit; None when there is nothing.
+    fn staged(&mut self, with_place: bool) -> Result<Option<Stage>, WriterError> {
+        self.stage_events()?;
         self.stage_notices();
         self.deliveries.stage(self.events.next_seq(), &mut self.stage);
         if self.stage.is_empty() {
-            return None;
+            return Ok(None);
         }
         if self.mode == Mode::Live {
             self.life.stage(self.now_ms(), &mut self.stage);
         }
         let next = self.stage.begin_next(with_place);
-        Some(std::mem::replace(&mut self.stage, next))
-    }
-
-    /// Where the input is, and what is open there: both or neither.
-    fn stage_place(&mut self) {
-        self.place_at = Instant::now() + PLACE_EVERY;
-        let is_kept = self.mode.scope().is_some();
-        live::stage(&mut self.intake.correlator, is_kept.then_some(&mut self.stage));
-        self.intake.stage_states(&mut self.stage);
+        Ok(Some(std::mem::replace(&mut self.stage, next)))
     }
 
     /// All that was staged is durable, which took so long: events may be handed out.
@@ -96,19 +97,4 @@ impl Writer {
         self.tell_events(&(before..durable));
         self.look_for_room();
     }
-}
-
-/// Nothing else touches the store meanwhile. Gives how long it took.
-fn write(
-    mut staged: Stage,
-    now_ms: u64,
-    events: &mut EventLog,
-    store: &Store,
-) -> Result<Duration, WriterError> {
-    let begun = Instant::now();
-    events.pack(now_ms, &mut staged);
-    if let Some(commit) = staged.take() {
-        store.apply(commit)?;
-    }
-    Ok(begun.elapsed())
 }

@@ -15,4 +15,10 @@ pub enum WriterError {
     /// The same, for a chunk of events.
     #[error("read stored events")]
     Chunk(#[from] ChunkError),
+    /// The system gives no thread for the lines.
+    #[error("start the thread that takes lines in")]
+    Thread(#[source] std::io::Error),
+    /// The thread that takes lines in is gone: it panicked.
+    #[error("the thread that takes lines in has ended")]
+    IntakeEnded,
 }

@@ -1,7 +1,8 @@
 //! The event log: every event has a sequence number and lies in a chunk of the store ([`Chunks`]).
 //!
-//! A new event is kept as it is; the commit packs it, and notes it in the index ([`Index`]). The
-//! oldest chunks are deleted with all that leads to them.
+//! All that the store keeps of a new event is made at once, while it is at hand: its place in a chunk,
+//! in the postings and in the index ([`Index`]). The oldest chunks are deleted with all that leads to
+//! them.
 
 use std::{
     collections::{BTreeSet, VecDeque},
@@ -28,10 +29,9 @@ use crate::{
 const NEXT_SEQ: &str = "next_seq";
 /// Version of its stored form.
 const VERSION: u8 = 1;
-/// Events kept in memory for the senders, besides those of the commit under way: what a full one
-/// before it brought, while which the senders may not have been heard. Older ones are read from the
-/// store.
-const RECENT_EVENTS: usize = 4096;
+/// Durable events kept in memory for the senders, besides those that the last commit brought. Older
+/// ones are read from the store.
+const RECENT_EVENTS: usize = 512;
 /// Chunks deleted in one commit. With their postings they make about one batch of removes.
 const CHUNKS_DELETED: usize = 200;
 
@@ -39,10 +39,12 @@ const CHUNKS_DELETED: usize = 200;
 #[derive(Debug)]
 pub(super) struct EventLog {
     next_seq: u64,
+    /// Events below this sequence number are durable.
+    durable_seq: u64,
     /// The oldest event that is not deleted; the next one, if there is none.
     first_seq: u64,
     chunks: Chunks,
-    /// The newest events: those that are not packed yet, and some before them.
+    /// The newest events: those that are not durable yet, and some before them.
     recent: VecDeque<Arc<Event>>,
     gists: Gists,
     postings: Postings,
@@ -64,6 +66,7 @@ impl EventLog {
         let first_seq = first_chunk.unwrap_or(next_seq);
         Ok(Self {
             next_seq,
+            durable_seq: next_seq,
             first_seq,
             chunks: Chunks::new(next_seq, Ages::load(store, first_chunk, now_ms, stage)?),
             recent: VecDeque::new(),
@@ -75,34 +78,44 @@ impl EventLog {
     }
 
     /// Appends an event; it can be claimed after the next commit.
-    pub(super) fn append(&mut self, event: Event) {
-        self.postings.note(&event, self.next_seq);
-        self.next_seq += 1;
-        self.recent.push_back(Arc::new(event));
+    pub(super) fn append(&mut self, event: Event, now_ms: u64, stage: &mut Stage) {
+        let mut packed = Vec::new();
+        chunk::pack(&event, &mut packed);
+        self.append_packed(event, &packed, now_ms, stage);
     }
 
-    /// Packs what was appended since the last commit into this one, on the thread of the commit: what
-    /// can wait for it is not done in [`EventLog::append`].
-    pub(super) fn pack(&mut self, now_ms: u64, stage: &mut Stage) {
-        let packed_seq = self.chunks.next_seq();
-        let unpacked = usize::try_from(self.next_seq - packed_seq).unwrap_or(usize::MAX);
-        let packed = self.recent.len().saturating_sub(unpacked);
-        for (seq, event) in (packed_seq..).zip(self.recent.range(packed..)) {
-            self.gists.note(event, seq);
-            self.chunks.push(event, now_ms, stage);
-            self.postings.pack(event, seq, stage);
-            self.index.note(event, stage);
-        }
+    /// As [`EventLog::append`], for an event that was packed.
+    pub(super) fn append_packed(
+        &mut self,
+        event: Event,
+        packed: &[u8],
+        now_ms: u64,
+        stage: &mut Stage,
+    ) {
+        self.gists.note(&event, self.next_seq);
+        self.chunks.push(packed, now_ms, stage);
+        self.postings.note(&event, self.next_seq, stage);
+        self.index.note(&event, stage);
+        self.next_seq += 1;
+        self.recent.push_back(Arc::new(event));
+        stage.touch();
+    }
+
+    /// Puts into the commit what is still open of what was appended.
+    pub(super) fn stage(&mut self, stage: &mut Stage) {
         if self.chunks.stage(stage) {
             stage.put(Key::meta(NEXT_SEQ), codec::encode(VERSION, &self.next_seq));
         }
         self.postings.stage(stage);
-        self.recent.drain(..packed.saturating_sub(RECENT_EVENTS));
+        let fresh = usize::try_from(self.next_seq - self.durable_seq).unwrap_or(usize::MAX);
+        let kept = fresh.saturating_add(RECENT_EVENTS);
+        self.recent.drain(..self.recent.len().saturating_sub(kept));
     }
 
     /// Everything appended so far is durable: the sequence number below which it is.
     pub(super) fn committed(&mut self) -> u64 {
         self.postings.committed();
+        self.durable_seq = self.next_seq;
         self.next_seq
     }
 

@@ -153,14 +153,15 @@ impl Writer {
     pub(super) fn figures(&mut self) -> Result<Figures, WriterError> {
         let now_ms = self.now_ms();
         let name = |source: Option<usize>| {
-            source.and_then(|source| self.intake.sources.get(source)).map(|feed| feed.name.clone())
+            source.and_then(|source| self.feeds.get(source)).map(|feed| feed.name.clone())
         };
         let events = self.event_counts.made();
         let events = events.map(|(source, kind, count)| (name(source), kind, count)).collect();
-        let lines = self.intake.counts_by_source();
+        let lines = self.intake()?.counts_by_source();
+        let lines = lines.map(|(name, counts)| (name.to_owned(), counts)).collect();
         Ok(Figures {
             events,
-            lines: lines.map(|(name, counts)| (name.to_owned(), counts)).collect(),
+            lines,
             webhooks: self.deliveries.figures(now_ms, &mut self.events, &self.store)?,
             store: StoreFigures {
                 bytes: self.store.size_on_disk()?,

@@ -1,7 +1,10 @@
 //! Lines in, events out, in memory only. So this can go on while a commit is under way: nothing
 //! here asks the store, and what is staged here goes with the next commit.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use tokio::{sync::mpsc, time::Instant};
 
@@ -13,15 +16,11 @@ use crate::{
     source::{Batch, milter::FactsReceiver},
 };
 
-/// An event without a place in the log of events yet, and the source whose line gave it; None for
-/// one that came of silence.
-pub(super) type Fresh = (Option<usize>, Event);
-
 /// The sources, and what became of their lines so far.
 #[derive(Debug)]
 pub(super) struct Intake {
     mode: Mode,
-    pub(super) sources: Vec<Feed>,
+    sources: Arc<[Feed]>,
     /// One for each source.
     readers: Vec<Reader>,
     pub(super) correlator: Correlator,
@@ -29,18 +28,13 @@ pub(super) struct Intake {
     pasts: BTreeMap<usize, Correlator>,
     /// What a milter knows of messages.
     pub(super) facts: Option<FactsReceiver>,
-    /// What the lines of a batch tell, until it is known who wants it. Kept to reuse its memory.
+    /// What a line tells, until it is known who wants it. Kept to reuse its memory.
     told: Vec<Event>,
     pub(super) batches: mpsc::Receiver<Batch>,
     /// When the last batch came in.
     pub(super) heard: Instant,
-    /// Events without a place in the log of events yet. Kept to reuse its memory.
-    pub(super) fresh: Vec<Fresh>,
     /// Sources that were heard since their state was last staged, by index.
     heard_of: BTreeSet<usize>,
-    /// What is wrong with the lines of a source, by its index, and with how many of them; not told
-    /// yet.
-    pub(super) alarms: Vec<(usize, EventType, u64)>,
     pub(super) silences: Silences,
     /// Where the lines of events are.
     logs: Logs,
@@ -48,14 +42,14 @@ pub(super) struct Intake {
 
 impl Intake {
     pub(super) fn new(
-        sources: Vec<Feed>,
+        sources: Arc<[Feed]>,
         readers: Vec<Reader>,
         correlator: Correlator,
         batches: mpsc::Receiver<Batch>,
         mode: Mode,
         logs: Logs,
     ) -> Self {
-        let (heard, fresh) = (Instant::now(), Vec::new());
+        let heard = Instant::now();
         let silences = Silences::new(&sources, heard);
         Self {
             mode,
@@ -67,9 +61,7 @@ impl Intake {
             told: Vec::new(),
             batches,
             heard,
-            fresh,
             heard_of: BTreeSet::new(),
-            alarms: Vec::new(),
             silences,
             logs,
         }
@@ -80,7 +72,16 @@ impl Intake {
         self.batches.try_recv().ok()
     }
 
-    /// Takes the lines of a batch in, and stages where its source is then.
+    /// Takes in batches that wait, as many as a commit is about.
+    pub(super) fn take_in_what_waits(&mut self, stage: &mut Stage) {
+        while !stage.is_full()
+            && let Some(batch) = self.next()
+        {
+            self.take_in(&batch, stage);
+        }
+    }
+
+    /// Takes the lines of a batch in, and stages what they tell, and where its source is then.
     pub(super) fn take_in(&mut self, batch: &Batch, stage: &mut Stage) {
         let (Some(reader), Some(source)) =
             (self.readers.get_mut(batch.source), self.sources.get(batch.source))
@@ -111,20 +112,18 @@ impl Intake {
                 None => self.logs.number(&source.name, generation, stage),
                 Some(_) => None,
             };
+            let start = reader.start();
             reader.read(batch, |line| {
-                let before = told.len();
                 correlator.step(line, told);
-                let place = log.map(|log| LinePlace { log, offset: line.offset });
-                for event in told.iter_mut().skip(before) {
-                    event.data.place = place;
+                for mut event in told.drain(..).filter(|event| start.wants(event.at_us)) {
+                    event.data.place = log.map(|log| LinePlace { log, offset: line.offset });
+                    stage.told.push(Some(batch.source), event);
                 }
             });
-            let wanted = told.drain(..).filter(|event| reader.wants(event.at_us));
-            self.fresh.extend(wanted.map(|event| (Some(batch.source), event)));
             let (gap, drift) = (reader.told_gap(), reader.told_drift());
             let alarms = [(EventType::SourceGap, gap), (EventType::SourceParseDrift, drift)];
             let told = |(kind, lines): (_, Option<u64>)| Some((batch.source, kind, lines?));
-            self.alarms.extend(alarms.into_iter().filter_map(told));
+            stage.alarms.extend(alarms.into_iter().filter_map(told));
         }
         if self.mode.scope().is_some() {
             stage.position(&source.name, batch);
@@ -149,11 +148,16 @@ impl Intake {
 
     /// Takes in what the correlator lets go of without a line. Whose message waited is not known any
     /// more: what one of the sources wants is kept.
-    pub(super) fn release(&mut self, release: impl FnOnce(&mut Correlator, &mut Vec<Event>)) {
+    pub(super) fn release(
+        &mut self,
+        release: impl FnOnce(&mut Correlator, &mut Vec<Event>),
+        stage: &mut Stage,
+    ) {
         release(&mut self.correlator, &mut self.told);
         let (readers, only) = (&self.readers, (self.readers.len() == 1).then_some(0));
-        let wants = |event: &Event| readers.iter().any(|reader| reader.wants(event.at_us));
-        self.fresh.extend(self.told.drain(..).filter(wants).map(|event| (only, event)));
+        let wants = |event: &Event| readers.iter().any(|reader| reader.start().wants(event.at_us));
+        self.told.drain(..).filter(wants).for_each(|event| stage.told.push(only, event));
+        stage.touch();
     }
 
     /// Lines by source and outcome.

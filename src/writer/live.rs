@@ -39,7 +39,7 @@ pub(super) fn stage(correlator: &mut Correlator, stage: Option<&mut Stage>) {
     let Some(stage) = stage else {
         correlator.drain_asides(|_, _| {});
         correlator.drain_haraka(|_, _, _| {});
-        return correlator.drain_changes(|_, _, _, _| {});
+        return correlator.drain_changes(|_, _, _, _, _| {});
     };
     let scope = stage.scope;
     correlator.drain_asides(|number, aside| {
@@ -49,10 +49,10 @@ pub(super) fn stage(correlator: &mut Correlator, stage: Option<&mut Stage>) {
             None => stage.remove(key),
         }
     });
-    correlator.drain_changes(|host, instance, queue_id, message| {
-        let value = if message.closed { Vec::new() } else { codec::encode(VERSION, message) };
+    correlator.drain_changes(|host, instance, queue_id, message, stored_parts| {
+        let value = message.map_or_else(Vec::new, |message| codec::encode(VERSION, message));
         let key = |part| scope.key(Key::live(host, instance, queue_id.as_bytes(), part));
-        put_parts(stage, key, &value, &mut message.stored_parts);
+        put_parts(stage, key, &value, stored_parts);
     });
     stories::stage(correlator, stage);
 }

@@ -52,7 +52,7 @@ impl Writer {
                 let found = news::since(from, durable_seq, &mut self.events, &self.store)?;
                 drop(answer.send(found));
             }
-            Look::Open { sought, answer } => drop(answer.send(self.intake.open(&sought))),
+            Look::Open { sought, answer } => drop(answer.send(self.intake()?.open(&sought))),
             Look::Standings { answer } => drop(answer.send(self.deliveries.standings())),
             Look::Courses { answer } => {
                 // What they say is over is on record for whoever looks there next.

@@ -11,6 +11,7 @@
 //! restart.
 
 mod ages;
+mod ahead;
 mod api_keys;
 mod audit;
 mod backfill;
@@ -50,6 +51,7 @@ mod stage;
 mod steady;
 mod stories;
 mod sweep;
+mod told;
 mod turnover;
 mod upkeep;
 
@@ -94,6 +96,7 @@ pub use roster::{Roster, Webhooks, find};
 pub use stage::{journal_position, positions};
 pub use turnover::Change;
 
+use ahead::Ahead;
 use audit::AuditLog;
 use deliveries::Deliveries;
 use events::EventLog;
@@ -109,6 +112,7 @@ use scope::Scope;
 use stage::Stage;
 use steady::Steady;
 use sweep::Sweep;
+use told::Fresh;
 
 /// The longest that an effect waits for its commit.
 const COMMIT_AFTER: Duration = Duration::from_millis(100);
@@ -153,6 +157,24 @@ pub struct Feed {
     pub silence: Option<Duration>,
     /// Whose lines it has.
     pub whose: Whose,
+}
+
+/// They go on where those of an earlier run ended, if that is wanted.
+fn readers(
+    sources: &[Feed],
+    mode: Mode,
+    zone: &TimeZone,
+    store: &Store,
+) -> Result<Vec<Reader>, WriterError> {
+    let reader = |source: &Feed| {
+        let stored = match mode.resumed_scope() {
+            Some(scope) => stage::source_state(store, scope, &source.name)?,
+            None => None,
+        };
+        let begun = stored.unwrap_or(State { since_us: source.since_us, ..State::default() });
+        Ok(Reader::new(zone.clone(), begun).of(source.whose))
+    };
+    sources.iter().map(reader).collect()
 }
 
 /// What of a Haraka is among the sources, as far as is known beforehand.
@@ -235,7 +257,9 @@ pub struct Writer {
     steady: Steady,
     /// When it was made, microseconds. What happened since cannot have been stored by another run.
     started_us: i64,
-    intake: Intake,
+    /// The sources, by index.
+    feeds: Arc<[Feed]>,
+    ahead: Ahead,
     events: EventLog,
     deliveries: Deliveries,
     keys: Keys,
@@ -266,6 +290,7 @@ pub struct Writer {
 /// What woke the writer.
 enum Woken {
     Batch(Option<Batch>),
+    ReadAhead,
     Command(Option<Command>),
     CommitDue,
     Silent,
@@ -312,15 +337,7 @@ impl Writer {
             Correlator::new(direction, deliveries.wants(EventType::OutboundSending))
                 .with_evidence(deliveries.want_evidence())
                 .reading(reads(&sources));
-        let mut readers = Vec::new();
-        for source in &sources {
-            let stored = match mode.resumed_scope() {
-                Some(scope) => stage::source_state(&store, scope, &source.name)?,
-                None => None,
-            };
-            let begun = stored.unwrap_or(State { since_us: source.since_us, ..State::default() });
-            readers.push(Reader::new(zone.clone(), begun).of(source.whose));
-        }
+        let readers = readers(&sources, mode, &zone, &store)?;
         if let Some(scope) = mode.resumed_scope() {
             live::restore(&store, scope, &mut correlator)?;
         }
@@ -328,18 +345,21 @@ impl Writer {
         let logs = Logs::load(&store)?;
         let audit_log = AuditLog::load(&store)?;
         let events = EventLog::load(&store, next_seq, millis(now), &mut stage)?;
+        let feeds: Arc<[Feed]> = sources.into();
+        let intake = Intake::new(Arc::clone(&feeds), readers, correlator, batches, mode, logs);
         let writer = Self {
             store,
             mode,
             started_us: now.as_microsecond(),
             steady: Steady::new(&*clock),
             clock,
-            event_counts: EventCounts::new(sources.len()),
+            event_counts: EventCounts::new(feeds.len()),
             audit_log,
             pulse: None,
             teller: Teller::default(),
             commit_seconds: Histogram::default(),
-            intake: Intake::new(sources, readers, correlator, batches, mode, logs),
+            feeds,
+            ahead: Ahead::new(intake)?,
             events,
             deliveries,
             keys,
@@ -364,7 +384,9 @@ impl Writer {
     /// Adds what comes out there to what the log says.
     #[must_use]
     pub fn with_facts(mut self, facts: FactsReceiver) -> Self {
-        self.intake.facts = Some(facts);
+        if let Some(intake) = self.ahead.here() {
+            intake.facts = Some(facts);
+        }
         self
     }
 
@@ -405,16 +427,17 @@ impl Writer {
                 Woken::Command(Some(command)) => self.command(command)?,
                 Woken::Batch(Some(batch)) => self.ingest(&batch)?,
                 Woken::Batch(None) => sources_open = false,
+                Woken::ReadAhead => drop(self.intake()?),
                 Woken::CommitDue => self.commit_and_read_ahead()?,
                 Woken::Silent => {
-                    let silence = self.intake.heard.elapsed();
+                    let silence = self.intake()?.heard.elapsed();
                     self.release_held(|correlator, fresh| correlator.silence(silence, fresh))?;
                 }
                 Woken::UpkeepDue => self.keep_up()?,
             }
         }
         self.flush(false)?;
-        self.summary.counts = self.intake.counts();
+        self.summary.counts = self.intake()?.counts();
         Ok(())
     }
 
@@ -433,22 +456,29 @@ impl Writer {
         if let Ok(command) = self.inbox.try_recv() {
             return Woken::Command(Some(command));
         }
+        let Some(intake) = self.ahead.here() else {
+            return tokio::select! {
+                biased;
+                command = self.inbox.recv() => Woken::Command(command),
+                () = self.ahead.back() => Woken::ReadAhead,
+            };
+        };
         // With a backlog the next commit is full as soon as one is written.
         if Instant::now() >= self.upkeep_at {
             return Woken::UpkeepDue;
         }
-        if self.stage.is_full() || (self.stage.is_last && self.intake.batches.is_empty()) {
+        if self.stage.is_full() || (self.stage.is_last && intake.batches.is_empty()) {
             return Woken::CommitDue;
         }
         let is_listening = !self.room.is_short();
         let due = self.stage.since.map(|since| since + COMMIT_AFTER);
         if !is_listening {
             // It is not the log that is silent: we do not listen.
-            self.intake.heard = Instant::now();
-            self.intake.silences.begin_anew(self.intake.heard);
+            intake.heard = Instant::now();
+            intake.silences.begin_anew(intake.heard);
         }
         // Lines that have come already end a silence, however long the last commit took.
-        let Intake { correlator, heard, batches, .. } = &mut self.intake;
+        let Intake { correlator, heard, batches, .. } = intake;
         let silent = correlator.patience().map(|wait| *heard + wait).filter(|_| is_listening);
         tokio::select! {
             biased;
@@ -460,33 +490,49 @@ impl Writer {
         }
     }
 
+    /// The intake, which is waited for where it is away.
+    fn intake(&mut self) -> Result<&mut Intake, WriterError> {
+        Ok(self.intake_and_stage()?.0)
+    }
+
+    /// The same, and where it puts what it takes in; what it took in while it was away is there.
+    fn intake_and_stage(&mut self) -> Result<(&mut Intake, &mut Stage), WriterError> {
+        let (intake, stage) = self.ahead.fetch()?;
+        if let Some(stage) = stage {
+            self.stage.join(stage);
+        }
+        Ok((intake, &mut self.stage))
+    }
+
     /// Lets messages go that wait for a line which does not come.
     fn release_held(
         &mut self,
         release: impl FnOnce(&mut Correlator, &mut Vec<Event>),
     ) -> Result<(), WriterError> {
-        self.intake.release(release);
-        self.stage.touch();
-        self.stage_events()
+        let (intake, stage) = self.intake_and_stage()?;
+        intake.release(release, stage);
+        Ok(())
     }
 
     /// Takes in all that the sources have sent, and commits it; what they send meanwhile waits for
     /// its turn, and while there is no room everything does. The past has nothing more to say then,
     /// if that is all of it or nobody can go on with it.
     fn flush(&mut self, input_ended: bool) -> Result<(), WriterError> {
-        for _ in 0..self.intake.batches.len() {
+        for _ in 0..self.intake()?.batches.len() {
             if self.room.is_short() && !input_ended {
                 break;
             }
-            let Some(batch) = self.intake.next() else { break };
+            let Some(batch) = self.intake()?.next() else { break };
             self.ingest(&batch)?;
-            if self.stage.is_full() {
+            while self.stage.is_full() {
                 self.commit_and_read_ahead()?;
+                self.intake()?;
             }
         }
         if self.mode != Mode::Live && (input_ended || self.mode.scope().is_none()) {
             self.release_held(Correlator::release_all)?;
         }
+        self.intake()?;
         self.commit()
     }
 
@@ -497,7 +543,7 @@ impl Writer {
                 let (events, store, stage) = (&mut self.events, &self.store, &mut self.stage);
                 let mut claimed =
                     self.deliveries.claim(webhook, max, now_ms, events, store, stage)?;
-                claimed.settled = self.stage.is_empty();
+                claimed.settled = self.stage.is_empty() && self.ahead.is_here();
                 // A sender that went away does not want its claims; they are due at the next start.
                 drop(answer.send(claimed));
             }
@@ -524,7 +570,7 @@ impl Writer {
                 drop(answer.send(self.rotate(webhook, new, grace)?));
             }
             Command::Change { changes, answer } => drop(answer.send(self.turn_over(changes)?)),
-            Command::ClassBy { direction } => self.intake.correlator.class_by(direction),
+            Command::ClassBy { direction } => self.intake()?.correlator.class_by(direction),
             Command::LetGo { webhook } => {
                 self.commit()?;
                 self.deliveries.let_go(webhook);
@@ -564,28 +610,30 @@ impl Writer {
 
     /// Takes the lines of a batch in.
     fn ingest(&mut self, batch: &Batch) -> Result<(), WriterError> {
-        let feed = self.intake.sources.get(batch.source);
+        let feed = self.feeds.get(batch.source);
         if self.room.is_closed() && feed.is_some_and(|feed| feed.can_be_read_again) {
             return Ok(());
         }
-        self.intake.take_in(batch, &mut self.stage);
-        self.stage_events()
+        let (intake, stage) = self.intake_and_stage()?;
+        intake.take_in(batch, stage);
+        Ok(())
     }
 
     /// Gives fresh events their place, those that are new to the store.
     fn stage_events(&mut self) -> Result<(), WriterError> {
-        let mut fresh = std::mem::take(&mut self.intake.fresh);
-        for (source, event) in fresh.drain(..) {
+        let now_ms = self.now_ms();
+        let mut told = std::mem::take(&mut self.stage.told);
+        for Fresh { source, event, packed } in told.events.drain(..) {
             if self.is_history(&event)? {
                 continue;
             }
             self.summary.events += 1;
             self.event_counts.count(source, event.kind);
-            self.stage.touch();
-            self.events.append(event);
+            let packed = told.packed.get(packed).unwrap_or_default();
+            self.events.append_packed(event, packed, now_ms, &mut self.stage);
         }
-        self.intake.fresh = fresh;
-        for (source, kind, lines) in std::mem::take(&mut self.intake.alarms) {
+        self.ahead.reuse(told);
+        for (source, kind, lines) in std::mem::take(&mut self.stage.alarms) {
             let about = Notice { count: Some(lines), ..Notice::default() };
             self.tell_of_source(source, kind, about);
         }
@@ -618,7 +666,7 @@ impl Writer {
     }
 
     fn tell_of_source(&mut self, source: usize, kind: EventType, about: Notice) {
-        let source = self.intake.sources.get(source).map(|feed| feed.name.clone());
+        let source = self.feeds.get(source).map(|feed| feed.name.clone());
         let now_ms = self.now_ms();
         self.deliveries.notices.push(kind, Notice { source, ..about }, now_ms);
     }
@@ -638,9 +686,8 @@ impl Writer {
             if self.mode == Mode::Live && self.deliveries.wants(kind) {
                 let event =
                     notices::event(kind, notice, now.as_microsecond(), self.events.next_seq());
-                self.stage.touch();
                 self.event_counts.count(None, kind);
-                self.events.append(event);
+                self.events.append(event, millis(now), &mut self.stage);
             }
         }
     }

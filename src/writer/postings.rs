@@ -55,18 +55,13 @@ struct Open {
 }
 
 impl Postings {
-    /// Notes a new event, so that it is found.
-    pub(super) fn note(&mut self, event: &Event, seq: u64) {
-        let head = head(event);
+    /// Notes a new event: it is found from now on, and added to what is stored of its hour.
+    pub(super) fn note(&mut self, event: &Event, seq: u64, stage: &mut Stage) {
+        let (hour, head) = (hour(event), head(event));
         self.uncommitted.insert(head, seq);
-        if let Some(loaded) = self.loaded.get_mut(&hour(event)) {
+        if let Some(loaded) = self.loaded.get_mut(&hour) {
             loaded.fresh.insert(head, seq);
         }
-    }
-
-    /// Adds a new event to what is stored of its hour.
-    pub(super) fn pack(&mut self, event: &Event, seq: u64, stage: &mut Stage) {
-        let (hour, head) = (hour(event), head(event));
         // A value is numbered by its first event, so that one of an earlier run is never
         // overwritten.
         let open = self.open.entry(hour).or_insert_with(|| Open::new(seq));

@@ -34,8 +34,8 @@ impl Writer {
             if is_new {
                 self.summary.events += 1;
                 self.event_counts.count(None, event.kind);
-                self.stage.touch();
-                self.events.append(event.clone());
+                let now_ms = self.now_ms();
+                self.events.append(event.clone(), now_ms, &mut self.stage);
             } else {
                 self.summary.known_events += 1;
             }

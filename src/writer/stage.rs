@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use tokio::time::Instant;
 
-use super::{error::WriterError, scope::Scope};
+use super::{error::WriterError, scope::Scope, told::Told};
 use crate::{
+    event::EventType,
     limits,
     parse::State,
     source::{Batch, Fingerprint, JournalPosition, Position},
@@ -20,6 +21,9 @@ const COMMIT_LINES: u64 = 10_000;
 /// Bytes of lines that a commit covers, about: what ten thousand lines have, and some more.
 const COMMIT_BYTES: usize = 2 * 1024 * 1024;
 
+/// What is wrong with the lines of a source, by its index, and with how many of them.
+pub(super) type Alarm = (usize, EventType, u64);
+
 /// Effects that wait for the next commit.
 #[derive(Debug, Default)]
 pub(super) struct Stage {
@@ -31,6 +35,10 @@ pub(super) struct Stage {
     /// Latest position in the journal, by source name.
     journals: BTreeMap<String, JournalPosition>,
     states: BTreeMap<String, State>,
+    /// What the lines told.
+    pub(super) told: Told,
+    /// Not told yet.
+    pub(super) alarms: Vec<Alarm>,
     /// Lines staged.
     pub(super) lines: u64,
     /// Bytes of those lines.
@@ -80,6 +88,23 @@ impl Stage {
             next.journals = std::mem::take(&mut self.journals);
         }
         next
+    }
+
+    /// Adds what was staged elsewhere, of the lines behind those that are staged here.
+    pub(super) fn join(&mut self, behind: Self) {
+        let Self { scope: _, commit, positions, journals, states, told, alarms, .. } = behind;
+        self.commit.append(commit);
+        self.positions.extend(positions);
+        self.journals.extend(journals);
+        self.states.extend(states);
+        self.told.append(told);
+        self.alarms.extend(alarms);
+        self.lines += behind.lines;
+        self.bytes += behind.bytes;
+        if behind.since.is_some() {
+            self.is_last = behind.is_last;
+        }
+        self.since = self.since.into_iter().chain(behind.since).min();
     }
 
     /// Notes where a source is once this batch is durable.

@@ -52,7 +52,7 @@ impl Writer {
             self.stage_change(change, &mut webhooks)?;
         }
         self.commit()?;
-        self.publish(webhooks.into());
+        self.publish(webhooks.into())?;
         for change in changes {
             if let Change::Delete(id) = change {
                 self.erase(id)?;
@@ -141,12 +141,14 @@ impl Writer {
     }
 
     /// It is durable: everybody may know.
-    fn publish(&mut self, webhooks: Webhooks) {
+    fn publish(&mut self, webhooks: Webhooks) -> Result<(), WriterError> {
         self.keys.set_webhooks(Arc::clone(&webhooks));
         let sending = self.deliveries.wants(EventType::OutboundSending);
-        self.intake.correlator.tell_of(sending, self.deliveries.want_evidence());
+        let evidence = self.deliveries.want_evidence();
+        self.intake()?.correlator.tell_of(sending, evidence);
         self.roster.set(webhooks);
         self.wake_senders();
+        Ok(())
     }
 
     /// Removes what waits for a webhook that is deleted, and what else only it has use for. Its

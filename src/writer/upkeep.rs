@@ -29,7 +29,7 @@ impl Writer {
         self.look_for_room();
         let more = self.forget_some()?;
         self.keys.forget_expired(self.clock.now(), &mut self.stage);
-        self.tell_of_silences();
+        self.tell_of_silences()?;
         self.tell_of_keys();
         self.rebuild_store()?;
         if !self.deliveries.notices.is_empty() {
@@ -39,15 +39,16 @@ impl Writer {
         Ok(())
     }
 
-    fn tell_of_silences(&mut self) {
-        for (source, lasted) in self.intake.silences.too_long(Instant::now()) {
+    fn tell_of_silences(&mut self) -> Result<(), WriterError> {
+        for (source, lasted) in self.intake()?.silences.too_long(Instant::now()) {
             let seconds = lasted.as_secs();
-            let name = self.intake.sources.get(source).map(|feed| feed.name.as_str());
+            let name = self.feeds.get(source).map(|feed| feed.name.as_str());
             tracing::warn!(source = name, seconds, "no line comes from the source");
             let reason = Some("silent".to_owned());
             let about = Notice { reason, count: Some(seconds), ..Notice::default() };
             self.tell_of_source(source, EventType::SourceStalled, about);
         }
+        Ok(())
     }
 
     fn tell_of_keys(&mut self) {
@@ -108,7 +109,7 @@ impl Writer {
                 retention: &self.retention,
                 first_seq: self.events.first_seq(),
                 expired_seq: self.events.end_of(backlog, now_ms),
-                sources: self.intake.sources.iter().map(|source| source.name.as_str()).collect(),
+                sources: self.feeds.iter().map(|source| source.name.as_str()).collect(),
             };
             let (deliveries, events) = (&mut self.deliveries, &mut self.events);
             let (store, stage) = (&self.store, &mut self.stage);

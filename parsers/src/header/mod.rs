@@ -92,8 +92,8 @@ impl Splitter {
         }
     }
 
-    /// As [`Splitter::split`], for a line that is no JSON object: nothing of it was escaped.
-    pub(crate) fn split_text<'a>(&mut self, line: &'a [u8]) -> Result<Split<'a>, Reason> {
+    /// A line that is no JSON object: nothing of it was escaped.
+    fn split_text<'a>(&mut self, line: &'a [u8]) -> Result<Split<'a>, Reason> {
         let Self { stamps, parts, .. } = self;
         let header = plain(stamps, line);
         // A container's line looks like one whose host is the stream, behind a stamp that
@@ -113,8 +113,7 @@ impl Splitter {
 }
 
 /// Is the line a JSON object, if it is anything?
-#[must_use]
-pub fn is_object(line: &[u8]) -> bool {
+fn is_object(line: &[u8]) -> bool {
     line.first() == Some(&b'{')
 }
 

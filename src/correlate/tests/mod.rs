@@ -627,21 +627,46 @@ fn what_came_and_went_before_it_was_stored_leaves_the_memory_at_once() {
     let (mut correlator, _) =
         so_far(&[story("1B7F053E70F", "b@good.test"), vec![much_later()]].concat());
     assert_eq!(correlator.len(), 1, "only the new message");
-    correlator.drain_changes(|_, _, queue_id, _| assert_eq!(queue_id, "20D4E53E714"));
+    correlator.drain_changes(|_, _, queue_id, _, _| assert_eq!(queue_id, "20D4E53E714"));
 }
 
 #[test]
-fn what_is_over_stays_in_the_memory_until_it_has_left_the_store() {
+fn what_is_over_leaves_the_memory_at_once_and_the_store_with_the_next_changes() {
     let lines = story("1B7F053E70F", "b@good.test");
     let (last, before) = lines.split_last().unwrap();
     let (mut correlator, _) = so_far(before);
-    correlator.drain_changes(|_, _, _, message| message.stored_parts = 1);
+    correlator.drain_changes(|_, _, _, _, stored_parts| *stored_parts = 1);
     let (mut correlator, _) = follow(correlator, &[last.clone(), much_later()]);
-    let mut closed = Vec::new();
-    correlator.drain_changes(|_, _, queue_id, message| {
-        closed.push((queue_id.to_owned(), message.closed));
+    assert_eq!(correlator.len(), 1, "only the new message");
+    let changes = |correlator: &mut Correlator| {
+        let mut changes = Vec::new();
+        correlator.drain_changes(|_, _, queue_id, message, stored_parts| {
+            changes.push((queue_id.to_owned(), message.is_some(), *stored_parts));
+            *stored_parts = message.is_some().into();
+        });
+        changes
+    };
+    let (over, new) = ("1B7F053E70F".to_owned(), "20D4E53E714".to_owned());
+    assert_eq!(changes(&mut correlator), [(over, false, 1), (new, true, 0)]);
+    assert_eq!(changes(&mut correlator), []);
+}
+
+/// Its key in the store is that of the new one, which must not go with the old one.
+#[test]
+fn what_is_over_leaves_the_store_before_what_has_its_queue_id_now_comes_there() {
+    let lines = story("1B7F053E70F", "b@good.test");
+    let (last, before) = lines.split_last().unwrap();
+    let (mut correlator, _) = so_far(before);
+    correlator.drain_changes(|_, _, _, _, stored_parts| *stored_parts = 2);
+    let same = much_later().replace("20D4E53E714", "1B7F053E70F").replace("T02:", "T03:");
+    let (mut correlator, _) = follow(correlator, &[last.clone(), much_later(), same]);
+    let mut changes = Vec::new();
+    correlator.drain_changes(|_, _, queue_id, message, stored_parts| {
+        if queue_id == "1B7F053E70F" {
+            changes.push((message.is_some(), *stored_parts));
+        }
     });
-    assert_eq!(closed, [("1B7F053E70F".to_owned(), true), ("20D4E53E714".to_owned(), false)]);
+    assert_eq!(changes, [(false, 2), (true, 0)]);
 }
 
 /// The first line of another message.
@@ -661,8 +686,8 @@ fn events_restarted(direction: &Direction, lines: &[String], cut: usize) -> Vec<
     let mut reader = Reader::new(TimeZone::UTC, State::default());
     reader.read(&batch(&lines[..cut]), |line| first.step(line, &mut events));
     let mut second = Correlator::new(direction.clone(), false);
-    first.drain_changes(|host, instance, queue_id, message| {
-        if !message.closed {
+    first.drain_changes(|host, instance, queue_id, message, _| {
+        if let Some(message) = message {
             let stored = postcard::to_allocvec(message).unwrap();
             second.restore(host, instance, queue_id, postcard::from_bytes(&stored).unwrap());
         }

@@ -19,7 +19,7 @@ use tokio::{
 use crate::{
     clock::Clock,
     config::{Retention, Selection, Transport, Webhook, WebhookId},
-    correlate::Direction,
+    correlate::{Correlator, Direction},
     profile::Profile,
     queue::{
         delivery::{Claim, DeadLetter, EndState, Fate, Finished, Waiting},
@@ -184,16 +184,18 @@ impl Bench {
         WebhookId::of_name("test")
     }
 
-    /// Takes lines in, without a commit.
+    /// Takes lines in, and their events, without a commit.
     pub(super) fn ingest(&mut self, text: &str) {
         let batch = self.batch(text, false);
         self.writer.ingest(&batch).unwrap();
+        self.writer.stage_events().unwrap();
     }
 
     /// The same of lines from before the start, and the word that these were all.
     pub(super) fn ingest_past(&mut self, text: &str) {
         let batch = self.batch(text, true);
         self.writer.ingest(&batch).unwrap();
+        self.writer.stage_events().unwrap();
         self.ingest("");
     }
 
@@ -203,9 +205,21 @@ impl Bench {
         self.batches.try_send(batch).unwrap();
     }
 
+    /// Nothing is waited for any more.
+    pub(super) fn release_all(&mut self) {
+        self.writer.release_held(Correlator::release_all).unwrap();
+        self.writer.stage_events().unwrap();
+    }
+
+    /// What was read ahead goes into the next commit.
+    pub(super) fn end_reading_ahead(&mut self) {
+        self.writer.intake().unwrap();
+        self.writer.stage_events().unwrap();
+    }
+
     /// Takes in what was sent.
     pub(super) fn take_sent(&mut self) {
-        while let Some(batch) = self.writer.intake.next() {
+        while let Some(batch) = self.writer.intake().unwrap().next() {
             self.writer.ingest(&batch).unwrap();
         }
     }

@@ -414,6 +414,7 @@ fn lines_read_while_a_commit_is_written_belong_to_the_next_one() {
     });
     *disk.waits.lock().unwrap() = Some(until_read);
     bench.writer.commit_and_read_ahead().unwrap();
+    bench.end_reading_ahead();
     assert_eq!(bench.writer.summary.events, 5, "all are read");
     assert_eq!(bench.claim(9).claims.len(), 3, "what is durable");
     drop(bench);
@@ -433,6 +434,7 @@ fn after_a_failed_sync_what_was_read_ahead_does_not_count_either() {
     bench.send(&lines(1, 2));
     disk.failing.store(true, Ordering::SeqCst);
     assert!(bench.writer.commit_and_read_ahead().is_err());
+    bench.end_reading_ahead();
     assert!(bench.writer.commit().is_err(), "poisoned");
     assert_eq!(*bench.writer.durable.borrow(), 0, "nothing is released");
 }
@@ -507,7 +509,7 @@ fn what_waits_at_the_start_is_not_told_later() {
     let other = message_under_way("c.test[192.0.2.9]").replace("3A6B2C8000", "3A6B2C9000");
     let (other, _) = other.split_once("2026-03-01T10:00:01").unwrap();
     bench.ingest_past(&format!("{other}{}", message_under_way("localhost[127.0.0.1]")));
-    bench.writer.release_held(crate::correlate::Correlator::release_all).unwrap();
+    bench.release_all();
     assert_eq!(bench.writer.summary.events, 0);
 }
 
@@ -522,7 +524,7 @@ fn row_36_a_message_that_waited_gives_no_events_from_before_the_start_either() {
         let (other, _) = other.split_once("2026-03-01T10:00:01").unwrap();
         bench.ingest(&format!("{other}{}", message_under_way("localhost[127.0.0.1]")));
         assert_eq!(bench.writer.summary.events, 0, "it waits");
-        bench.writer.release_held(crate::correlate::Correlator::release_all).unwrap();
+        bench.release_all();
         assert_eq!(bench.writer.summary.events, events);
     }
 }

@@ -35,6 +35,8 @@ struct Trial {
     /// What the next commit changes.
     staged: BTreeMap<u64, Known>,
     staged_lines: u64,
+    /// Lines that are read ahead: the commit behind the next one holds them at the earliest.
+    ahead_lines: u64,
     under_way: Vec<Claim>,
 }
 
@@ -50,6 +52,7 @@ impl Trial {
             durable: BTreeMap::new(),
             staged: BTreeMap::new(),
             staged_lines: 0,
+            ahead_lines: 0,
             under_way: Vec::new(),
         }
     }
@@ -59,6 +62,7 @@ impl Trial {
     }
 
     fn ingest(&mut self, count: u64) {
+        self.end_reading_ahead();
         for _ in 0..count {
             let text = self.line(0);
             self.bench().ingest(&text);
@@ -68,7 +72,7 @@ impl Trial {
 
     /// The next line behind `sent` others that were sent and not taken in.
     fn line(&self, sent: u64) -> String {
-        let number = self.durable.len() as u64 + self.staged_lines + sent;
+        let number = self.durable.len() as u64 + self.staged_lines + self.ahead_lines + sent;
         line(i64::try_from(number).unwrap(), usize::try_from(number).unwrap())
     }
 
@@ -116,8 +120,9 @@ impl Trial {
         self.staged.insert(claim.seq, known);
     }
 
-    /// Commits while lines wait, some of which may be read meanwhile.
+    /// Commits while lines wait, which are read meanwhile, and perhaps for some steps more.
     fn commit_and_read_ahead(&mut self) {
+        self.end_reading_ahead();
         let count = self.random.random_range(1..4);
         for sent in 0..count {
             let text = self.line(sent);
@@ -125,8 +130,13 @@ impl Trial {
         }
         self.bench().writer.commit_and_read_ahead().unwrap();
         self.committed();
+        self.ahead_lines = count;
+    }
+
+    fn end_reading_ahead(&mut self) {
+        self.bench().end_reading_ahead();
         self.bench().take_sent();
-        self.staged_lines = count;
+        self.staged_lines += std::mem::take(&mut self.ahead_lines);
     }
 
     fn commit(&mut self) {
@@ -145,7 +155,7 @@ impl Trial {
     fn crash(&mut self) {
         self.bench = None;
         self.staged.clear();
-        self.staged_lines = 0;
+        (self.staged_lines, self.ahead_lines) = (0, 0);
         self.under_way.clear();
         let bench = Bench::open(self.dir.path(), Mode::Live);
         assert_eq!(bench.durable_lines(), self.durable.len() as u64, "position and events differ");
@@ -180,6 +190,7 @@ impl Trial {
 
     /// Delivers all that is left, and holds store and model against each other.
     fn end(mut self) {
+        self.end_reading_ahead();
         self.commit();
         self.pass(self.now_ms + 1000);
         while !self.under_way.is_empty() || self.claim(64) > 0 {

@@ -154,12 +154,12 @@ fn what_a_replay_keeps_is_apart_from_the_present_and_gone_when_it_is_over() {
     assert!(positions(&Store::open(dir.path()).unwrap(), "test").unwrap().is_empty());
     assert_eq!(values_under(dir.path(), &Prefix::live().of_replay()).len(), 1);
     let mut bench = Bench::open(dir.path(), Mode::Live);
-    assert_eq!((bench.durable_lines(), bench.writer.intake.correlator.len()), (0, 0));
+    assert_eq!((bench.durable_lines(), bench.writer.intake().unwrap().correlator.len()), (0, 0));
     bench.ingest(OPEN);
     bench.writer.commit().unwrap();
     drop(bench);
     let mut bench = go_on(dir.path());
-    assert_eq!((bench.durable_lines(), bench.writer.intake.correlator.len()), (1, 1));
+    assert_eq!((bench.durable_lines(), bench.writer.intake().unwrap().correlator.len()), (1, 1));
     bench.end_replay();
     drop(bench);
     assert!(values_under(dir.path(), &Prefix::replay()).is_empty());

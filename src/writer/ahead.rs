@@ -1,0 +1,127 @@
+//! The intake on a thread of its own: lines that wait are taken in while the writer makes durable what
+//! it took in before, and serves the senders.
+//!
+//! The intake is in one place at a time. What it takes in while it is away changes nothing but what
+//! the next commit will hold, and the writer waits for it before it asks the intake anything.
+
+use std::{
+    sync::{Arc, mpsc},
+    thread,
+};
+
+use tokio::sync::{Notify, futures::Notified};
+
+use super::{error::WriterError, intake::Intake, scope::Scope, stage::Stage, told::Told};
+
+/// Where the intake is.
+#[derive(Debug)]
+pub(super) struct Ahead {
+    /// None while it is away.
+    here: Option<Box<Intake>>,
+    /// Where it is sent to.
+    jobs: mpsc::SyncSender<Job>,
+    /// Where it comes from, with what it took in.
+    done: mpsc::Receiver<(Box<Intake>, Stage)>,
+    /// Rings when the intake that was sent last is back, or never will be.
+    bell: Arc<Notify>,
+    /// Memory for what it takes in.
+    spare: Told,
+}
+
+/// The intake on its way.
+#[derive(Debug)]
+struct Job {
+    intake: Box<Intake>,
+    stage: Stage,
+    bell: Bell,
+}
+
+/// Rings when it is dropped: a panic does not keep the writer waiting.
+#[derive(Debug)]
+struct Bell(Arc<Notify>);
+
+impl Ahead {
+    /// The intake is here, and its thread waits for it.
+    pub(super) fn new(intake: Intake) -> Result<Self, WriterError> {
+        let (jobs, inbox) = mpsc::sync_channel(1);
+        let (results, done) = mpsc::sync_channel(1);
+        let work = move || work(inbox, &results);
+        thread::Builder::new().name("intake".into()).spawn(work).map_err(WriterError::Thread)?;
+        let (here, bell) = (Some(Box::new(intake)), Arc::default());
+        Ok(Self { here, jobs, done, bell, spare: Told::default() })
+    }
+
+    /// What comes next has the memory of those.
+    pub(super) fn reuse(&mut self, told: Told) {
+        self.spare = told.emptied();
+    }
+
+    /// It is with the writer.
+    pub(super) fn is_here(&self) -> bool {
+        self.here.is_some()
+    }
+
+    /// The intake, unless it is away.
+    pub(super) fn here(&mut self) -> Option<&mut Intake> {
+        self.here.as_deref_mut()
+    }
+
+    /// Sends it away, to take in what waits, a commit at most. It puts what comes of that into a stage
+    /// for that scope.
+    pub(super) fn send(&mut self, scope: Scope) -> Result<(), WriterError> {
+        let Some(intake) = self.here.take() else { return Ok(()) };
+        let mut stage = Stage::new(scope);
+        stage.told = std::mem::take(&mut self.spare);
+        self.bell = Arc::default();
+        let job = Job { intake, stage, bell: Bell(Arc::clone(&self.bell)) };
+        self.jobs.send(job).map_err(|_| WriterError::IntakeEnded)
+    }
+
+    /// Ends when it is back.
+    pub(super) fn back(&self) -> Notified<'_> {
+        self.bell.notified()
+    }
+
+    /// The intake, which is waited for where it is away, and then what it took in.
+    pub(super) fn fetch(&mut self) -> Result<(&mut Intake, Option<Stage>), WriterError> {
+        if let Some(intake) = self.here.take() {
+            return Ok((self.here.insert(intake), None));
+        }
+        let (intake, stage) = self.done.recv().map_err(|_| WriterError::IntakeEnded)?;
+        Ok((self.here.insert(intake), Some(stage)))
+    }
+}
+
+/// Until the writer has ended.
+fn work(inbox: mpsc::Receiver<Job>, results: &mpsc::SyncSender<(Box<Intake>, Stage)>) {
+    for Job { mut intake, mut stage, bell } in inbox {
+        intake.take_in_what_waits(&mut stage);
+        if results.send((intake, stage)).is_err() {
+            break;
+        }
+        drop(bell);
+    }
+}
+
+impl Drop for Bell {
+    fn drop(&mut self) {
+        self.0.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is left when the thread has panicked: nobody waits for it for ever.
+    #[tokio::test]
+    async fn a_thread_that_is_gone_is_an_error_and_no_wait() {
+        let (jobs, _) = mpsc::sync_channel(1);
+        let (_, done) = mpsc::sync_channel(1);
+        let bell = Arc::new(Notify::new());
+        drop(Bell(Arc::clone(&bell)));
+        let mut ahead = Ahead { here: None, jobs, done, bell, spare: Told::default() };
+        ahead.back().await;
+        assert!(matches!(ahead.fetch(), Err(WriterError::IntakeEnded)));
+    }
+}
