@@ -44,6 +44,20 @@ impl Messages {
         self.places.remove(queue_id)?
     }
 
+    /// The same, if that is true of it.
+    pub(crate) fn remove_if(
+        &mut self,
+        queue_id: &str,
+        is_it: impl Fn(&Message) -> bool,
+    ) -> Option<Box<Message>> {
+        let message = self.remove(queue_id)?;
+        if is_it(&message) {
+            return Some(message);
+        }
+        self.places.insert(queue_id.into(), Some(message));
+        None
+    }
+
     /// All messages, in no order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&SmolStr, &Message)> {
         self.places.iter().filter_map(|(queue_id, place)| Some((queue_id, place.as_deref()?)))

@@ -77,16 +77,14 @@ impl System {
 
     /// Drops an ended message.
     pub(crate) fn forget(&mut self, queue_id: &str, directory: &mut Directory) {
-        let Some(message) = self.messages.get(queue_id) else { return };
         // A reused queue ID has a new, open message under the same name.
-        if message.closed {
-            directory.forget(&self.host, &self.instance, queue_id, message);
+        if let Some(message) = self.messages.remove_if(queue_id, |message| message.closed) {
+            directory.forget(&self.host, &self.instance, queue_id, &message);
             // Its removal is not in the store yet. What came and went since the last time never was
             // there: a replay stores its place so seldom that those are nearly all.
             if message.changed && message.stored_parts > 0 {
                 self.gone.push((queue_id.into(), message.stored_parts));
             }
-            self.messages.remove(queue_id);
         }
     }
 

@@ -524,9 +524,8 @@ impl Writer {
             }
             let Some(batch) = self.intake()?.next() else { break };
             self.ingest(&batch)?;
-            while self.stage.is_full() {
+            if self.stage.is_full() {
                 self.commit_and_read_ahead()?;
-                self.intake()?;
             }
         }
         if self.mode != Mode::Live && (input_ended || self.mode.scope().is_none()) {

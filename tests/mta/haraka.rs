@@ -47,8 +47,12 @@ impl Haraka {
             .spawn()
             .expect("node is installed, see needs.rs");
         let haraka = Self { child, home, smtp };
-        let listens = wait::until(PATIENCE, || haraka.log_text().contains("Listening on"));
-        assert!(listens, "Haraka does not start:\n{}", haraka.log_text());
+        // Until its queue is loaded, it takes the file of a mail that comes for one that was left over.
+        let is_ready = |log: &str| {
+            ["Listening on", "files in my temp fail queue"].iter().all(|it| log.contains(it))
+        };
+        let is_up = wait::until(PATIENCE, || is_ready(&haraka.log_text()));
+        assert!(is_up, "Haraka does not start:\n{}", haraka.log_text());
         haraka
     }
 

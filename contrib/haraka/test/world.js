@@ -150,7 +150,8 @@ class Haraka {
 
     listens() {
         if (this.child.exitCode !== null) throw new Error(`Haraka ended:\n${this.said}`)
-        return this.said.includes('Listening on')
+        // Until its queue is loaded, it takes the file of a mail that comes for one that was left over.
+        return ['Listening on', 'files in my temp fail queue'].every((it) => this.said.includes(it))
     }
 
     async stop() {
