@@ -303,12 +303,15 @@ fn of_app(error: &AppError) -> u8 {
             StoreErrorKind::Corrupt(_) => DATA,
             _ => IO,
         },
-        AppError::Keys(KeysError::Value(_)) | AppError::Writer(_) => DATA,
+        AppError::Keys(KeysError::Value(_))
+        | AppError::Writer(WriterError::Value(_) | WriterError::Chunk(_)) => DATA,
         AppError::Replay(ReplayError::Missing(_)) => NO_INPUT,
         AppError::Replay(ReplayError::Read { error, .. }) => of_reading(error),
         AppError::Replay(_) | AppError::UnknownWebhook { .. } => USAGE,
         AppError::Output(error) if error.kind() == ErrorKind::BrokenPipe => 0,
-        AppError::System { source, .. } => of_creating(source),
+        AppError::System { source, .. } | AppError::Writer(WriterError::Thread(source)) => {
+            of_creating(source)
+        }
         AppError::Keys(KeysError::Seal(_)) | AppError::Output(_) | AppError::Stdin(_) => IO,
         AppError::Keys(
             KeysError::Open { .. } | KeysError::Unfit { .. } | KeysError::Definition { .. },
@@ -316,7 +319,9 @@ fn of_app(error: &AppError) -> u8 {
         | AppError::Source(_)
         | AppError::Journald(_)
         | AppError::Client(ClientError::Webhook { .. }) => CONFIG,
-        AppError::Client(ClientError::Setup(_)) | AppError::Panic(_) => SOFTWARE,
+        AppError::Client(ClientError::Setup(_))
+        | AppError::Panic(_)
+        | AppError::Writer(WriterError::IntakeEnded) => SOFTWARE,
     }
 }
 
@@ -476,6 +481,8 @@ mod tests {
             (Failure::ReplayStopped, 75),
             (Failure::NotTaken(Box::new(Failure::Mail(denied()))), 75),
             (Failure::App(AppError::Panic("writer")), 70),
+            (Failure::App(WriterError::IntakeEnded.into()), 70),
+            (Failure::App(WriterError::Thread(denied()).into()), 77),
             (Failure::App(AppError::Output(ErrorKind::BrokenPipe.into())), 0),
             (Failure::App(AppError::System { action: "a", source: denied() }), 77),
             (Failure::Software("x"), 70),

@@ -53,7 +53,9 @@ impl Ahead {
 
     /// What comes next has the memory of those.
     pub(super) fn reuse(&mut self, told: Told) {
-        self.spare = told.emptied();
+        if told.room() > self.spare.room() {
+            self.spare = told.emptied();
+        }
     }
 
     /// It is with the writer.
@@ -89,6 +91,14 @@ impl Ahead {
         }
         let (intake, stage) = self.done.recv().map_err(|_| WriterError::IntakeEnded)?;
         Ok((self.here.insert(intake), Some(stage)))
+    }
+}
+
+#[cfg(test)]
+impl Ahead {
+    /// It is away from now on, and never comes back.
+    pub(super) fn hang(&mut self) {
+        self.here = None;
     }
 }
 

@@ -12,8 +12,8 @@ use super::{Mode, Writer, error::WriterError, live, stage::Stage};
 const PLACE_EVERY: Duration = Duration::from_millis(500);
 
 impl Writer {
-    /// Makes all that is staged durable, then releases it. While the intake is away nothing of the
-    /// input is: what it took in before was in the commit during which it was sent away.
+    /// Makes all that is staged durable, then releases it. While the intake is away no line is among
+    /// that: what they told before was in the commit for which it was sent away.
     pub(super) fn commit(&mut self) -> Result<(), WriterError> {
         self.commit_staged(self.ahead.is_here())
     }
@@ -63,8 +63,8 @@ impl Writer {
 
     /// Writes what is staged, if anything is.
     fn write(&mut self, with_place: bool) -> Result<(), WriterError> {
-        let Some(mut staged) = self.staged(with_place)? else { return Ok(()) };
         let begun = Instant::now();
+        let Some(mut staged) = self.staged(with_place)? else { return Ok(()) };
         self.events.stage(&mut staged);
         if let Some(commit) = staged.take() {
             self.store.apply(commit)?;

@@ -29,9 +29,9 @@ use crate::{
 const NEXT_SEQ: &str = "next_seq";
 /// Version of its stored form.
 const VERSION: u8 = 1;
-/// Durable events kept in memory for the senders, besides those that the last commit brought. Older
+/// Events kept in memory for the senders, or as many as are not durable yet if those are more. Older
 /// ones are read from the store.
-const RECENT_EVENTS: usize = 512;
+const RECENT_EVENTS: usize = 4608;
 /// Chunks deleted in one commit. With their postings they make about one batch of removes.
 const CHUNKS_DELETED: usize = 200;
 
@@ -108,7 +108,7 @@ impl EventLog {
         }
         self.postings.stage(stage);
         let fresh = usize::try_from(self.next_seq - self.durable_seq).unwrap_or(usize::MAX);
-        let kept = fresh.saturating_add(RECENT_EVENTS);
+        let kept = fresh.max(RECENT_EVENTS);
         self.recent.drain(..self.recent.len().saturating_sub(kept));
     }
 

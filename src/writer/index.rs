@@ -1,5 +1,5 @@
-//! The index of the events ([`crate::store::index`]), as it is made: each event is noted when it is
-//! packed, and a segment stored once it is full.
+//! The index of the events ([`crate::store::index`]), as it is made: each event is noted when it
+//! gets its sequence number, and a segment stored once it is full.
 //!
 //! The segment that is not full yet is in memory only; the next start reads its events again. Events
 //! without an index, as an earlier version stored them, get it little by little, the newest first;

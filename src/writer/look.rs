@@ -45,7 +45,11 @@ impl Writer {
     /// Answers. Who asked may have gone.
     pub(super) fn look(&mut self, look: Look) -> Result<(), WriterError> {
         match look {
-            Look::Vitals { answer } => drop(answer.send(self.vitals())),
+            Look::Vitals { answer } => {
+                // It does not work while the thread that takes lines in hangs.
+                self.intake()?;
+                answer.send(self.vitals()).ok();
+            }
             Look::Figures { answer } => drop(answer.send(Arc::new(self.figures()?))),
             Look::Since { from, answer } => {
                 let durable_seq = *self.durable.borrow();

@@ -1,4 +1,4 @@
-//! The one thread that changes state.
+//! The one thread that changes what is stored.
 //!
 //! Batches of lines and results of deliveries come in through bounded channels; their effects are
 //! staged and go into the store as one atomic, durable commit (group commit). Only then are new
@@ -419,7 +419,8 @@ impl Writer {
         self.begin()?;
         let mut sources_open = true;
         loop {
-            if let Some(pulse) = &mut self.pulse {
+            // While the intake is away, nobody knows whether that works.
+            if let Some(pulse) = self.pulse.as_mut().filter(|_| self.ahead.is_here()) {
                 pulse.beat();
             }
             match self.wait(sources_open).await {
@@ -542,7 +543,7 @@ impl Writer {
                 let (events, store, stage) = (&mut self.events, &self.store, &mut self.stage);
                 let mut claimed =
                     self.deliveries.claim(webhook, max, now_ms, events, store, stage)?;
-                claimed.settled = self.stage.is_empty() && self.ahead.is_here();
+                claimed.settled = self.stage.is_empty();
                 // A sender that went away does not want its claims; they are due at the next start.
                 drop(answer.send(claimed));
             }
@@ -622,13 +623,12 @@ impl Writer {
     fn stage_events(&mut self) -> Result<(), WriterError> {
         let now_ms = self.now_ms();
         let mut told = std::mem::take(&mut self.stage.told);
-        for Fresh { source, event, packed } in told.events.drain(..) {
+        for (Fresh { source, event }, packed) in told.drain() {
             if self.is_history(&event)? {
                 continue;
             }
             self.summary.events += 1;
             self.event_counts.count(source, event.kind);
-            let packed = told.packed.get(packed).unwrap_or_default();
             self.events.append_packed(event, packed, now_ms, &mut self.stage);
         }
         self.ahead.reuse(told);

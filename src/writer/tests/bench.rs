@@ -184,10 +184,15 @@ impl Bench {
         WebhookId::of_name("test")
     }
 
-    /// Takes lines in, and their events, without a commit.
-    pub(super) fn ingest(&mut self, text: &str) {
+    /// Takes lines in, without a commit.
+    pub(super) fn take_in(&mut self, text: &str) {
         let batch = self.batch(text, false);
         self.writer.ingest(&batch).unwrap();
+    }
+
+    /// Takes lines in, and gives their events a place, without a commit.
+    pub(super) fn ingest(&mut self, text: &str) {
+        self.take_in(text);
         self.writer.stage_events().unwrap();
     }
 

@@ -65,7 +65,7 @@ impl Trial {
         self.end_reading_ahead();
         for _ in 0..count {
             let text = self.line(0);
-            self.bench().ingest(&text);
+            self.bench().take_in(&text);
             self.staged_lines += 1;
         }
     }
@@ -134,7 +134,7 @@ impl Trial {
     }
 
     fn end_reading_ahead(&mut self) {
-        self.bench().end_reading_ahead();
+        self.bench().writer.intake().unwrap();
         self.bench().take_sent();
         self.staged_lines += std::mem::take(&mut self.ahead_lines);
     }

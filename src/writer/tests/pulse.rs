@@ -9,9 +9,15 @@ use std::{
 };
 
 use tempfile::TempDir;
-use tokio::{runtime, sync::mpsc};
+use tokio::{
+    runtime,
+    sync::{mpsc, oneshot},
+};
 
-use crate::store::Sparse;
+use crate::{
+    store::Sparse,
+    writer::{Command, look::Look},
+};
 
 use super::{Bench, Mode, TestDisk, Wait, lines, open_on};
 
@@ -19,6 +25,36 @@ fn until(is_so: impl Fn() -> bool) {
     while !is_so() {
         thread::yield_now();
     }
+}
+
+/// It goes on with what needs no line, and that must not look as if all was well.
+#[test]
+fn while_the_thread_that_takes_lines_in_hangs_the_writer_does_not_say_that_it_works() {
+    let dir = TempDir::new().unwrap();
+    let mut bench = Bench::open(dir.path(), Mode::Live);
+    let (commands, inbox) = mpsc::channel(1);
+    bench.writer.inbox = inbox;
+    let beats = Arc::new(AtomicU32::new(0));
+    let beating = Arc::clone(&beats);
+    bench.writer = bench.writer.with_pulse(move || {
+        beating.fetch_add(1, Ordering::SeqCst);
+    });
+    bench.writer.ahead.hang();
+    // Never joined: its end would wait for the lines.
+    thread::spawn(move || {
+        let runtime = runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(bench.writer.work())
+    });
+    for _ in 0..10 {
+        let (webhook, (answer, answered)) = (Bench::webhook_id(), oneshot::channel());
+        commands.blocking_send(Command::Claim { webhook, max: 1, answer }).unwrap();
+        answered.blocking_recv().unwrap();
+    }
+    assert_eq!(beats.load(Ordering::SeqCst), 0);
+    let (answer, mut answered) = oneshot::channel();
+    commands.blocking_send(Command::Look(Look::Vitals { answer })).unwrap();
+    (0..10_000).for_each(|_| thread::yield_now());
+    assert!(answered.try_recv().is_err(), "nor that it is well");
 }
 
 /// It may take longer than a watchdog waits.
