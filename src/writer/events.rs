@@ -31,7 +31,7 @@ const NEXT_SEQ: &str = "next_seq";
 const VERSION: u8 = 1;
 /// Events kept in memory for the senders, or as many as are not durable yet if those are more. Older
 /// ones are read from the store.
-const RECENT_EVENTS: usize = 4608;
+const RECENT_EVENTS: usize = 2048;
 /// Chunks deleted in one commit. With their postings they make about one batch of removes.
 const CHUNKS_DELETED: usize = 200;
 
