@@ -257,13 +257,13 @@ impl Step<'_> {
         goes_on: impl Fn(&Message) -> bool,
     ) -> Box<Message> {
         let known = self.system.messages.take(queue_id.as_str());
-        let (stored_parts, changed) = match known {
+        let (is_stored, changed) = match known {
             Some(known) if goes_on(&known) => return known,
-            Some(before) => (before.stored_parts, before.changed),
-            None => (0, false),
+            Some(before) => (before.is_stored, before.changed),
+            None => (false, false),
         };
         let (uid, seen_us) = (self.system.uid(queue_id, self.line), self.line.at_us);
-        Box::new(Message { uid, seen_us, changed, stored_parts, ..Message::default() })
+        Box::new(Message { uid, seen_us, changed, is_stored, ..Message::default() })
     }
 
     pub(crate) fn known(&self, queue_id: QueueId<'_>) -> Option<&Message> {
@@ -279,7 +279,7 @@ impl Step<'_> {
     fn take(&mut self, queue_id: QueueId<'_>) -> Option<Box<Message>> {
         let message = self.system.messages.get_mut(queue_id.as_str())?;
         let mut taken = std::mem::take(message);
-        message.stored_parts = std::mem::take(&mut taken.stored_parts);
+        message.is_stored = std::mem::take(&mut taken.is_stored);
         message.changed = std::mem::take(&mut taken.changed);
         self.system.close(queue_id.as_str());
         Some(Box::new(taken))

@@ -84,9 +84,9 @@ pub struct Message {
     /// It is on the list of changed messages.
     #[serde(skip)]
     pub(crate) changed: bool,
-    /// Keys that hold it in the store now; the writer's business.
+    /// The store has it, as it is or was; the writer's business.
     #[serde(skip)]
-    pub stored_parts: u32,
+    pub is_stored: bool,
 }
 
 /// How a message came into the queue.

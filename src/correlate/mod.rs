@@ -261,25 +261,25 @@ impl Correlator {
     }
 
     /// Gives each change since the last call to `each`: host, instance and queue ID, the message, or
-    /// none when it has ended, and how many keys hold it in the store, which `each` keeps true.
+    /// none when it has ended, and whether the store has it, which `each` keeps true.
     pub fn drain_changes(
         &mut self,
-        mut each: impl FnMut(&[u8], &[u8], &str, Option<&Message>, &mut u32),
+        mut each: impl FnMut(&[u8], &[u8], &str, Option<&Message>, &mut bool),
     ) {
         for system in &mut self.systems {
             // Before a message that has the same queue ID now.
-            for (queue_id, mut stored_parts) in system.gone.drain(..) {
-                each(&system.host, &system.instance, &queue_id, None, &mut stored_parts);
+            for queue_id in system.gone.drain(..) {
+                each(&system.host, &system.instance, &queue_id, None, &mut true);
             }
             for queue_id in system.changed.drain(..) {
                 // It is there twice where one that is gone had the same queue ID.
                 if let Some(message) = system.messages.get_mut(&queue_id)
                     && std::mem::take(&mut message.changed)
                 {
-                    let mut stored_parts = message.stored_parts;
+                    let mut is_stored = message.is_stored;
                     let open = (!message.closed).then_some(&*message);
-                    each(&system.host, &system.instance, &queue_id, open, &mut stored_parts);
-                    message.stored_parts = stored_parts;
+                    each(&system.host, &system.instance, &queue_id, open, &mut is_stored);
+                    message.is_stored = is_stored;
                 }
             }
         }

@@ -26,8 +26,8 @@ pub(crate) struct System {
     pub(crate) messages: Messages,
     /// Messages changed since the last `Correlator::drain_changes`.
     pub(crate) changed: Vec<SmolStr>,
-    /// Messages that are no more in memory, and by how many keys the store still holds each.
-    pub(crate) gone: Vec<(SmolStr, u32)>,
+    /// Messages that are no more in memory, and still in the store.
+    pub(crate) gone: Vec<SmolStr>,
     /// Messages ended since the last step.
     pub(crate) ended: Vec<SmolStr>,
     /// More messages than this, and the most silent ones are ended. Grows with those that ended
@@ -82,8 +82,8 @@ impl System {
             directory.forget(&self.host, &self.instance, queue_id, &message);
             // Its removal is not in the store yet. What came and went since the last time never was
             // there: a replay stores its place so seldom that those are nearly all.
-            if message.changed && message.stored_parts > 0 {
-                self.gone.push((queue_id.into(), message.stored_parts));
+            if message.changed && message.is_stored {
+                self.gone.push(queue_id.into());
             }
         }
     }

@@ -27,7 +27,7 @@ use crate::{
     limits::{CHUNK_BYTES, CHUNK_VALUE_BYTES},
 };
 
-use super::CodecError;
+use super::{CodecError, squeeze};
 
 /// The format that is written, and that of a body which does not get shorter.
 const VERSION: u8 = 7;
@@ -59,11 +59,8 @@ const SINCE_FOURTH: [u8; 3] = [0; 3];
 /// Version byte and checksum.
 const HEADER_BYTES: usize = 5;
 
-/// Length in front of each event, and of a compressed body.
+/// Length in front of each event.
 const LENGTH_BYTES: usize = 4;
-
-/// No byte of an LZ4 block stands for more.
-const EXPANDED: usize = 255;
 
 /// Why a chunk cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -173,11 +170,10 @@ fn append_values(first_seq: u64, body: &[u8], values: &mut Vec<(u64, Vec<u8>)>) 
 
 /// The stored form of a body.
 fn value(body: &[u8]) -> Vec<u8> {
-    let most = lz4_flex::block::get_maximum_output_size(body.len());
-    let mut value = Vec::with_capacity(HEADER_BYTES + LENGTH_BYTES + most);
+    let mut value = Vec::with_capacity(HEADER_BYTES + squeeze::most(body.len()));
     // Where the header comes last of all.
     value.resize(HEADER_BYTES, 0);
-    let version = if append_compressed(body, &mut value) {
+    let version = if squeeze::append(body, &mut value) {
         VERSION
     } else {
         value.extend_from_slice(body);
@@ -206,43 +202,16 @@ fn halves(body: &[u8]) -> Option<(u64, &[u8], &[u8])> {
     (front_events > 0).then_some((front_events, front, back))
 }
 
-/// Appends the length of `body` and its LZ4 block. False, and nothing appended, when that is not
-/// shorter.
-fn append_compressed(body: &[u8], value: &mut Vec<u8>) -> bool {
-    let start = value.len();
-    let Ok(length) = u32::try_from(body.len()) else { return false };
-    value.extend_from_slice(&length.to_be_bytes());
-    let block = value.len();
-    value.resize(block + lz4_flex::block::get_maximum_output_size(body.len()), 0);
-    let written = value.get_mut(block..).map(|place| lz4_flex::block::compress_into(body, place));
-    match written {
-        Some(Ok(written)) if LENGTH_BYTES + written < body.len() => {
-            value.truncate(block + written);
-            true
-        }
-        _ => {
-            value.truncate(start);
-            false
-        }
-    }
-}
-
-/// The body behind a length; None when that is not what was appended.
-fn expanded(compressed: &[u8]) -> Option<Vec<u8>> {
-    let (length, block) = compressed.split_first_chunk::<LENGTH_BYTES>()?;
-    let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
-    if length > block.len().saturating_mul(EXPANDED) {
-        return None;
-    }
-    lz4_flex::block::decompress(block, length).ok().filter(|body| body.len() == length)
-}
-
 /// Bytes of the events of a stored chunk before they were compressed; None when it is damaged.
 #[must_use]
 pub fn packed_bytes(value: &[u8]) -> Option<usize> {
     let (&version, rest) = value.split_first()?;
     let (_, rest) = rest.split_first_chunk::<4>()?;
-    if is_compressed(version) { expanded(rest).map(|body| body.len()) } else { Some(rest.len()) }
+    if is_compressed(version) {
+        squeeze::expanded(rest).map(|body| body.len())
+    } else {
+        Some(rest.len())
+    }
 }
 
 /// The events of a chunk with their sequence numbers, in order.
@@ -269,7 +238,9 @@ fn events(value: &[u8]) -> Result<Vec<Event>, CodecError> {
         return Err(malformed);
     }
     let body = match found {
-        version if is_compressed(version) => Cow::Owned(expanded(rest).ok_or(malformed.clone())?),
+        version if is_compressed(version) => {
+            Cow::Owned(squeeze::expanded(rest).ok_or(malformed.clone())?)
+        }
         _ => Cow::Borrowed(rest),
     };
     let mut body = &*body;
@@ -456,14 +427,14 @@ mod tests {
         };
         assert!(chunk.push(&event));
         let bytes: Vec<u8> = (0..=u8::MAX).collect();
-        assert!(!append_compressed(&bytes, &mut vec![0; HEADER_BYTES]));
+        assert!(!squeeze::append(&bytes, &mut vec![0; HEADER_BYTES]));
         assert_eq!(decode(7, &value(&chunk)).unwrap(), [(7, event)]);
     }
 
     #[test]
     fn a_block_that_claims_to_be_longer_than_it_can_be_is_refused() {
         let rest = [&u32::MAX.to_be_bytes()[..], &[0; 4]].concat();
-        assert_eq!(expanded(&rest), None);
+        assert_eq!(squeeze::expanded(&rest), None);
         let value = [&[VERSION], &crc32fast::hash(&rest).to_be_bytes()[..], &rest].concat();
         assert!(decode(7, &value).is_err());
     }
@@ -483,7 +454,7 @@ mod tests {
             let mut body = [&length, earlier, &length, earlier].concat();
             if is_compressed(version) {
                 let plain = std::mem::take(&mut body);
-                assert!(append_compressed(&plain, &mut body));
+                assert!(squeeze::append(&plain, &mut body));
             }
             let value = [&[version], &crc32fast::hash(&body).to_be_bytes()[..], &body].concat();
             assert_eq!(decode(7, &value).unwrap(), vec![(7, event(1, 5)), (8, event(1, 5))]);

@@ -32,6 +32,7 @@ const SEGMENT: u8 = b'g';
 const TERMS: u8 = b'i';
 const LOG: u8 = b'f';
 const AUDIT: u8 = b'y';
+const LEDGER: u8 = b'z';
 
 /// A whole key.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -79,14 +80,21 @@ impl Key {
         Self(Writer::table(SOURCE_STATE).bytes(source.as_bytes()).0)
     }
 
-    /// A part of a message under way.
+    /// A page of the ledger of what is under way.
+    #[must_use]
+    pub fn ledger(number: u64) -> Self {
+        Self(Writer::table(LEDGER).raw(&number.to_be_bytes()).0)
+    }
+
+    /// A message under way: its name in the ledger. Earlier versions kept each under keys of its own,
+    /// one for each part of its value.
     #[must_use]
     pub fn live(host: &[u8], instance: &[u8], queue_id: &[u8], part: u32) -> Self {
         let key = Writer::table(LIVE).bytes(host).bytes(instance).bytes(queue_id);
         Self(key.raw(&part.to_be_bytes()).0)
     }
 
-    /// A part of what is known of a connection or transaction of Haraka, by its name.
+    /// A connection or transaction of Haraka under way, as [`Key::live`].
     #[must_use]
     pub fn haraka(name: &str, part: u32) -> Self {
         Self(Writer::table(HARAKA).bytes(name.as_bytes()).raw(&part.to_be_bytes()).0)
@@ -271,13 +279,19 @@ impl Prefix {
         Self(vec![AGE])
     }
 
-    /// Every message under way.
+    /// The ledger of what is under way, the oldest page first.
+    #[must_use]
+    pub fn ledger() -> Self {
+        Self(vec![LEDGER])
+    }
+
+    /// Every message under way, as earlier versions kept them.
     #[must_use]
     pub fn live() -> Self {
         Self(vec![LIVE])
     }
 
-    /// Everything that is known of connections and transactions of Haraka.
+    /// Every connection and transaction of Haraka under way, as earlier versions kept them.
     #[must_use]
     pub fn haraka() -> Self {
         Self(vec![HARAKA])
@@ -440,6 +454,13 @@ pub fn parse_replay(key: &[u8]) -> Option<&[u8]> {
 #[must_use]
 pub fn parse_aside(key: &[u8]) -> Option<u64> {
     let mut fields = Fields::of(ASIDE, key)?;
+    fields.u64().filter(|_| fields.done())
+}
+
+/// Number of a [`Key::ledger`].
+#[must_use]
+pub fn parse_ledger(key: &[u8]) -> Option<u64> {
+    let mut fields = Fields::of(LEDGER, key)?;
     fields.u64().filter(|_| fields.done())
 }
 
@@ -659,6 +680,7 @@ mod tests {
         assert_eq!(parse_audit(Key::audit(9).as_bytes()), Some(9));
         assert_eq!(parse_chunk(Key::chunk(77).as_bytes()), Some(77));
         assert_eq!(parse_aside(Key::aside(78).as_bytes()), Some(78));
+        assert_eq!(parse_ledger(Key::ledger(79).as_bytes()), Some(79));
         assert_eq!(parse_haraka(Key::haraka("C.1", 7).as_bytes()), Some(("C.1", 7)));
         assert_eq!(parse_posting(Key::posting(3, 4).as_bytes()), Some((3, 4)));
         assert_eq!(parse_age(Key::age(5).as_bytes()), Some(5));

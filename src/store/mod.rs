@@ -18,8 +18,9 @@
 //! | `o` | position | source, fingerprint | how far a generation of a log has been read |
 //! | `j` | journal | source | how far the journal has been read |
 //! | `s` | source state | source | what the writer remembers of a source |
-//! | `l` | live | host, instance, queue ID, generation | a message under way |
-//! | `n` | haraka | name, part | a connection or transaction of Haraka under way |
+//! | `z` | ledger | number | what is under way, as it changed ([`ledger`]) |
+//! | `l` | live | host, instance, queue ID, part | a message under way, until version 0.1 |
+//! | `n` | haraka | name, part | a connection or transaction of Haraka under way, until then |
 //! | `w` | aside | number | a line that waits for its message |
 //! | `e` | chunk | first sequence number | packed events ([`chunk`]) |
 //! | `c` | cursor | webhook | below this sequence number all is done |
@@ -33,7 +34,7 @@
 //! | `a` | attempt | webhook, number | packed records of attempts |
 //! | `b` | offered | webhook, page | bitmap: older events that a replay offered to it |
 //! | `t` | age | first sequence number | when the chunk that begins there was begun |
-//! | `p` | replay | a key of `m`, `o`, `s`, `l`, `n` or `w` | the same of a replay that is not finished |
+//! | `p` | replay | a key of `m`, `o`, `s`, `z` or `w` | the same of a replay that is not finished |
 //! | `y` | audit | number | who changed what |
 //! | `x` | posting | hour, part | which events of one hour of log time are stored |
 //! | `g` | segment | first sequence number | which events an index segment is of ([`index`]) |
@@ -70,6 +71,7 @@ mod disk;
 mod error;
 pub mod index;
 pub mod key;
+pub mod ledger;
 mod lock;
 pub mod log;
 mod marks;
@@ -78,6 +80,7 @@ mod poison;
 mod rebuild;
 mod recover;
 mod space;
+mod squeeze;
 mod verify;
 mod view;
 

@@ -91,10 +91,11 @@ impl View {
     /// # Errors
     ///
     /// When the store is poisoned; each entry fails when it cannot be read.
-    pub fn scan(
-        &self,
+    pub fn scan<'a>(
+        &'a self,
         prefix: &Prefix,
-    ) -> Result<impl DoubleEndedIterator<Item = Result<Entry, StoreError>> + '_, StoreError> {
+    ) -> Result<impl DoubleEndedIterator<Item = Result<Entry, StoreError>> + use<'a>, StoreError>
+    {
         Ok(self.entries(self.readable()?.scan_prefix(prefix.as_bytes())))
     }
 

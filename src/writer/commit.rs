@@ -55,9 +55,11 @@ impl Writer {
     fn stage_place(&mut self) -> Result<(), WriterError> {
         self.place_at = Instant::now() + PLACE_EVERY;
         let is_kept = self.mode.scope().is_some();
-        let (intake, stage) = self.intake_and_stage()?;
-        live::stage(&mut intake.correlator, is_kept.then_some(&mut *stage));
-        intake.stage_states(stage);
+        self.intake()?;
+        let Some(intake) = self.ahead.here() else { return Ok(()) };
+        let kept = is_kept.then_some((&mut self.ledger, &mut self.stage));
+        live::stage(&mut intake.correlator, &self.store, kept)?;
+        intake.stage_states(&mut self.stage);
         Ok(())
     }
 

@@ -23,12 +23,14 @@ mod error;
 mod events;
 mod expiry;
 mod figures;
+mod former;
 mod gists;
 mod handle;
 mod history;
 mod index;
 mod intake;
 mod keys;
+mod ledger;
 mod life;
 mod live;
 mod logs;
@@ -103,6 +105,7 @@ use events::EventLog;
 use figures::EventCounts;
 use handle::Command;
 use intake::Intake;
+use ledger::Ledger;
 use life::Life;
 use logs::Logs;
 use news::Teller;
@@ -260,6 +263,7 @@ pub struct Writer {
     /// The sources, by index.
     feeds: Arc<[Feed]>,
     ahead: Ahead,
+    ledger: Ledger,
     events: EventLog,
     deliveries: Deliveries,
     keys: Keys,
@@ -338,9 +342,10 @@ impl Writer {
                 .with_evidence(deliveries.want_evidence())
                 .reading(reads(&sources));
         let readers = readers(&sources, mode, &zone, &store)?;
-        if let Some(scope) = mode.resumed_scope() {
-            live::restore(&store, scope, &mut correlator)?;
-        }
+        let ledger = match mode.resumed_scope() {
+            Some(_) => live::restore(&store, &mut correlator, &mut stage)?,
+            None => Ledger::new(stage.scope),
+        };
         let api_keys = api_keys::load(&store)?;
         let logs = Logs::load(&store)?;
         let audit_log = AuditLog::load(&store)?;
@@ -360,6 +365,7 @@ impl Writer {
             commit_seconds: Histogram::default(),
             feeds,
             ahead: Ahead::new(intake)?,
+            ledger,
             events,
             deliveries,
             keys,

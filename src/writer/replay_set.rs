@@ -90,6 +90,9 @@ impl Writer {
     /// Forgets how far the stored replay has come, its mark first: without it, the rest is nothing.
     pub(super) fn forget_replay(&mut self) -> Result<(), WriterError> {
         self.commit()?;
+        if self.mode.scope() == Some(Scope::Replay) {
+            self.ledger.clear();
+        }
         if marked_at_ms(&self.store)?.is_some() {
             self.stage.remove(mark_key());
             self.commit()?;

@@ -105,19 +105,19 @@ impl Correlator {
         self.forget();
     }
 
-    /// Gives each connection and transaction that changed since the last call to `each`, with the
-    /// number of keys that hold it in the store, which `each` keeps true.
-    pub fn drain_haraka(&mut self, mut each: impl FnMut(Name, Stored<'_>, &mut u32)) {
-        self.haraka.connections.drain_changes(|name, story, parts| {
-            each(name, story.map_or(Stored::Gone, Stored::Connection), parts);
+    /// Gives each connection and transaction that changed since the last call to `each`, and
+    /// whether the store has it, which `each` keeps true.
+    pub fn drain_haraka(&mut self, mut each: impl FnMut(Name, Stored<'_>, &mut bool)) {
+        self.haraka.connections.drain_changes(|name, story, is_stored| {
+            each(name, story.map_or(Stored::Gone, Stored::Connection), is_stored);
         });
-        self.haraka.transactions.drain_changes(|name, story, parts| {
-            each(name, story.map_or(Stored::Gone, Stored::Transaction), parts);
+        self.haraka.transactions.drain_changes(|name, story, is_stored| {
+            each(name, story.map_or(Stored::Gone, Stored::Transaction), is_stored);
         });
     }
 
-    /// Brings back what an earlier run stored, in so many keys.
-    pub fn restore_haraka(&mut self, name: Name, story: Restored, stored_parts: u32) {
+    /// Brings back what an earlier run stored.
+    pub fn restore_haraka(&mut self, name: Name, story: Restored) {
         let (seen_us, until_us) = match &story {
             Restored::Connection(story) => (story.seen_us, story.waits_until_us),
             Restored::Transaction(story) => (story.seen_us, story.waits_until_us),
@@ -125,12 +125,8 @@ impl Correlator {
         self.horizon_us = self.horizon_us.max(seen_us);
         self.haraka.waiting.extend(until_us.map(|until_us| (until_us, name)));
         match story {
-            Restored::Connection(story) => {
-                self.haraka.connections.restore(name, *story, stored_parts);
-            }
-            Restored::Transaction(story) => {
-                self.haraka.transactions.restore(name, *story, stored_parts);
-            }
+            Restored::Connection(story) => self.haraka.connections.restore(name, *story),
+            Restored::Transaction(story) => self.haraka.transactions.restore(name, *story),
         }
     }
 

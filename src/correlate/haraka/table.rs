@@ -28,7 +28,8 @@ struct Place<T> {
     story: Box<T>,
     is_changed: bool,
     is_closed: bool,
-    stored_parts: u32,
+    /// The store has it, as it is or was.
+    is_stored: bool,
 }
 
 impl<T> Place<T> {
@@ -69,7 +70,7 @@ impl<T: Story> Table<T> {
             story: Box::new(new()),
             is_changed: false,
             is_closed: false,
-            stored_parts: 0,
+            is_stored: false,
         });
         place.mark(name, &mut self.changed);
         &mut place.story
@@ -86,21 +87,21 @@ impl<T: Story> Table<T> {
     }
 
     /// Gives each change since the last call to `each`: the story, or none when it has ended, and
-    /// how many keys hold it in the store.
-    pub(crate) fn drain_changes(&mut self, mut each: impl FnMut(Name, Option<&T>, &mut u32)) {
+    /// whether the store has it, which `each` keeps true.
+    pub(crate) fn drain_changes(&mut self, mut each: impl FnMut(Name, Option<&T>, &mut bool)) {
         for name in self.changed.drain(..) {
             if let Some(place) = self.places.get_mut(&name) {
                 place.is_changed = false;
                 let story = (!place.is_closed).then_some(&*place.story);
-                each(name, story, &mut place.stored_parts);
+                each(name, story, &mut place.is_stored);
             }
         }
     }
 
     /// Brings back what an earlier run stored.
-    pub(crate) fn restore(&mut self, name: Name, story: T, stored_parts: u32) {
+    pub(crate) fn restore(&mut self, name: Name, story: T) {
         let (story, is_changed, is_closed) = (Box::new(story), false, false);
-        self.places.insert(name, Place { story, is_changed, is_closed, stored_parts });
+        self.places.insert(name, Place { story, is_changed, is_closed, is_stored: true });
     }
 
     /// Drops what ended a while ago and is no more in the store.
@@ -110,7 +111,7 @@ impl<T: Story> Table<T> {
         {
             self.ended.pop_front();
             match self.places.get(&name) {
-                Some(place) if place.is_changed && place.stored_parts > 0 => {
+                Some(place) if place.is_changed && place.is_stored => {
                     self.ended.push_back((now_us, name));
                 }
                 _ => drop(self.places.remove(&name)),

@@ -635,19 +635,19 @@ fn what_is_over_leaves_the_memory_at_once_and_the_store_with_the_next_changes() 
     let lines = story("1B7F053E70F", "b@good.test");
     let (last, before) = lines.split_last().unwrap();
     let (mut correlator, _) = so_far(before);
-    correlator.drain_changes(|_, _, _, _, stored_parts| *stored_parts = 1);
+    correlator.drain_changes(|_, _, _, _, is_stored| *is_stored = true);
     let (mut correlator, _) = follow(correlator, &[last.clone(), much_later()]);
     assert_eq!(correlator.len(), 1, "only the new message");
     let changes = |correlator: &mut Correlator| {
         let mut changes = Vec::new();
-        correlator.drain_changes(|_, _, queue_id, message, stored_parts| {
-            changes.push((queue_id.to_owned(), message.is_some(), *stored_parts));
-            *stored_parts = message.is_some().into();
+        correlator.drain_changes(|_, _, queue_id, message, is_stored| {
+            changes.push((queue_id.to_owned(), message.is_some(), *is_stored));
+            *is_stored = message.is_some();
         });
         changes
     };
     let (over, new) = ("1B7F053E70F".to_owned(), "20D4E53E714".to_owned());
-    assert_eq!(changes(&mut correlator), [(over, false, 1), (new, true, 0)]);
+    assert_eq!(changes(&mut correlator), [(over, false, true), (new, true, false)]);
     assert_eq!(changes(&mut correlator), []);
 }
 
@@ -657,16 +657,16 @@ fn what_is_over_leaves_the_store_before_what_has_its_queue_id_now_comes_there() 
     let lines = story("1B7F053E70F", "b@good.test");
     let (last, before) = lines.split_last().unwrap();
     let (mut correlator, _) = so_far(before);
-    correlator.drain_changes(|_, _, _, _, stored_parts| *stored_parts = 2);
+    correlator.drain_changes(|_, _, _, _, is_stored| *is_stored = true);
     let same = much_later().replace("20D4E53E714", "1B7F053E70F").replace("T02:", "T03:");
     let (mut correlator, _) = follow(correlator, &[last.clone(), much_later(), same]);
     let mut changes = Vec::new();
-    correlator.drain_changes(|_, _, queue_id, message, stored_parts| {
+    correlator.drain_changes(|_, _, queue_id, message, is_stored| {
         if queue_id == "1B7F053E70F" {
-            changes.push((message.is_some(), *stored_parts));
+            changes.push((message.is_some(), *is_stored));
         }
     });
-    assert_eq!(changes, [(false, 2), (true, 0)]);
+    assert_eq!(changes, [(false, true), (true, false)]);
 }
 
 /// The first line of another message.

@@ -123,7 +123,7 @@ fn an_open_message_goes_on_after_a_restart_as_if_there_had_been_none() {
         let events: Vec<_> =
             bench.claim(10).claims.iter().map(|claim| (*claim.event).clone()).collect();
         drop(bench);
-        assert!(values_under(dir.path(), &Prefix::live()).is_empty(), "its state is cleaned up");
+        assert!(values_under(dir.path(), &Prefix::ledger()).is_empty(), "its state is cleaned up");
         events
     };
     let without = seen(false);
@@ -214,7 +214,7 @@ fn a_replay_keeps_to_its_bounds_and_leaves_no_position_and_no_open_message() {
     bench.writer.commit().unwrap();
     assert_eq!(bench.writer.summary.events, 2);
     drop(bench);
-    assert!(values_under(dir.path(), &Prefix::live()).is_empty());
+    assert!(values_under(dir.path(), &Prefix::ledger()).is_empty());
     assert!(positions(&Store::open(dir.path()).unwrap(), "test").unwrap().is_empty());
 }
 
@@ -234,7 +234,7 @@ fn a_message_to_ten_thousand_recipients_survives_a_restart_in_small_parts() {
     bench.ingest(&log);
     bench.writer.commit().unwrap();
     drop(bench);
-    let parts = values_under(dir.path(), &Prefix::live());
+    let parts = values_under(dir.path(), &Prefix::ledger());
     assert!(parts.len() > 50 && parts.iter().all(|part| part.len() < 8192));
 
     let mut bench = Bench::open(dir.path(), Mode::Live);
@@ -243,11 +243,11 @@ fn a_message_to_ten_thousand_recipients_survives_a_restart_in_small_parts() {
     assert_eq!(bench.writer.summary.events - before, RECIPIENTS as u64);
     bench.writer.commit().unwrap();
     drop(bench);
-    assert!(values_under(dir.path(), &Prefix::live()).is_empty());
+    assert!(values_under(dir.path(), &Prefix::ledger()).is_empty());
 }
 
 #[test]
-fn a_message_that_shrank_leaves_no_parts_of_its_former_self() {
+fn a_message_that_shrank_leaves_nothing_of_its_former_self() {
     let dir = TempDir::new().unwrap();
     let mut bench = Bench::open(dir.path(), Mode::Live);
     let stamp = "2026-03-01T10:00:00+00:00 mx postfix";
@@ -261,7 +261,7 @@ fn a_message_that_shrank_leaves_no_parts_of_its_former_self() {
     bench.ingest(&format!("{stamp}/smtpd[1]: 3A6B2C8000: client=c.test[192.0.2.9]\n"));
     bench.writer.commit().unwrap();
     drop(bench);
-    assert_eq!(values_under(dir.path(), &Prefix::live()).len(), 1);
+    assert_eq!(values_under(dir.path(), &Prefix::ledger()).len(), 1);
     drop(Bench::open(dir.path(), Mode::Live));
 }
 

@@ -150,9 +150,9 @@ fn what_a_replay_keeps_is_apart_from_the_present_and_gone_when_it_is_over() {
     bench.ingest(OPEN);
     bench.writer.commit().unwrap();
     drop(bench);
-    assert!(values_under(dir.path(), &Prefix::live()).is_empty());
+    assert!(values_under(dir.path(), &Prefix::ledger()).is_empty());
     assert!(positions(&Store::open(dir.path()).unwrap(), "test").unwrap().is_empty());
-    assert_eq!(values_under(dir.path(), &Prefix::live().of_replay()).len(), 1);
+    assert_eq!(values_under(dir.path(), &Prefix::ledger().of_replay()).len(), 1);
     let mut bench = Bench::open(dir.path(), Mode::Live);
     assert_eq!((bench.durable_lines(), bench.writer.intake().unwrap().correlator.len()), (0, 0));
     bench.ingest(OPEN);
@@ -163,7 +163,7 @@ fn what_a_replay_keeps_is_apart_from_the_present_and_gone_when_it_is_over() {
     bench.end_replay();
     drop(bench);
     assert!(values_under(dir.path(), &Prefix::replay()).is_empty());
-    assert_eq!(values_under(dir.path(), &Prefix::live()).len(), 1, "the present stays");
+    assert_eq!(values_under(dir.path(), &Prefix::ledger()).len(), 1, "the present stays");
 }
 
 #[test]
@@ -178,7 +178,7 @@ fn another_replay_takes_the_place_of_the_one_that_was_stopped() {
     assert_eq!((positions(ID).map(|all| all.len()), positions(other)), (Some(1), None));
     drop(Bench::open(dir.path(), mode(other, false)));
     assert_eq!((positions(ID), positions(other)), (None, Some(Vec::new())));
-    assert!(values_under(dir.path(), &Prefix::live().of_replay()).is_empty());
+    assert!(values_under(dir.path(), &Prefix::ledger().of_replay()).is_empty());
 }
 
 #[test]

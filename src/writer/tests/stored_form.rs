@@ -85,7 +85,6 @@ fn check(dir: &Path) {
         Prefix::all_offered(),
         Prefix::all_positions(),
         Prefix::source_states(),
-        Prefix::live(),
         Prefix::asides(),
         Prefix::postings(1_772_359_200 / 3600),
     ];

@@ -53,10 +53,10 @@ fn restarted(correlator: &mut Correlator) -> Correlator {
     let mut next = Correlator::new(direction(), false);
     correlator.drain_haraka(|name, story, _| match story {
         Stored::Connection(story) => {
-            next.restore_haraka(name, Restored::Connection(Box::new(story.clone())), 1);
+            next.restore_haraka(name, Restored::Connection(Box::new(story.clone())));
         }
         Stored::Transaction(story) => {
-            next.restore_haraka(name, Restored::Transaction(Box::new(story.clone())), 1);
+            next.restore_haraka(name, Restored::Transaction(Box::new(story.clone())));
         }
         Stored::Gone => {}
     });
@@ -81,7 +81,7 @@ fn a_restart_between_any_two_lines_changes_no_event() {
 fn what_is_over_leaves_the_store_and_then_the_memory() {
     let mut correlator = Correlator::new(direction(), false);
     follow(&mut correlator, &log(&story()));
-    correlator.drain_haraka(|_, _, parts| *parts = 0);
+    correlator.drain_haraka(|_, _, is_stored| *is_stored = false);
     assert_eq!(correlator.len(), 4, "two connections, two transactions");
     follow(&mut correlator, &[much_later()]);
     assert_eq!(correlator.len(), 1, "only the new connection");
@@ -102,12 +102,12 @@ fn what_is_over_stays_in_the_memory_until_it_has_left_the_store() {
     let lines = log(&story());
     let (last, before) = lines.split_last().unwrap();
     follow(&mut correlator, before);
-    correlator.drain_haraka(|_, _, parts| *parts = 1);
+    correlator.drain_haraka(|_, _, is_stored| *is_stored = true);
     follow(&mut correlator, &[last.clone(), much_later()]);
     let mut gone = 0;
-    correlator.drain_haraka(|_, story, parts| {
-        *parts = u32::from(!matches!(story, Stored::Gone));
-        gone += 1 - *parts;
+    correlator.drain_haraka(|_, story, is_stored| {
+        *is_stored = !matches!(story, Stored::Gone);
+        gone += u32::from(!*is_stored);
     });
     assert_eq!(gone, 2, "the connection that the last line ended, and its transaction");
 }
