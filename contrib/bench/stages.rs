@@ -79,39 +79,44 @@ fn events(file: &str, memory: &mut Memory) -> Result<(u64, u64)> {
     let mut correlator = Correlator::new(Direction::default(), false);
     let (telling, told) = sync_channel(1);
     let filling = thread::spawn(move || fill_chunks(told));
+    let (mut fresh, mut room) = (Vec::new(), 0);
     each_batch_read_ahead(file, memory, |batch| {
-        let (mut fresh, mut packed) = (Vec::new(), Packed::default());
+        let mut packed = Packed::with_room(room);
         reader.read(batch, |line| {
             correlator.step(line, &mut fresh);
-            fresh.drain(..).for_each(|event| packed.push(event));
+            fresh.drain(..).for_each(|event| packed.push(&event));
         });
+        room = packed.bytes.capacity();
         correlator.drain_asides(|_, _| {});
         correlator.drain_haraka(|_, _, _| {});
         correlator.drain_changes(|_, _, _, _, _| {});
         // Nobody listens only when that thread has panicked.
         telling.send(packed).ok();
     })?;
-    let (mut fresh, mut packed) = (Vec::new(), Packed::default());
+    let mut packed = Packed::with_room(0);
     correlator.release_all(&mut fresh);
-    fresh.drain(..).for_each(|event| packed.push(event));
+    fresh.drain(..).for_each(|event| packed.push(&event));
     telling.send(packed).ok();
     drop(telling);
     let count = filling.join().map_err(|_| anyhow!("the thread of the chunks panicked"))?;
     Ok((reader.counts().lines, count))
 }
 
-/// Events, and what is stored of them.
-#[derive(Default)]
+/// What is stored of events.
 struct Packed {
-    events: Vec<(Event, Range<usize>)>,
+    events: Vec<Range<usize>>,
     bytes: Vec<u8>,
 }
 
 impl Packed {
-    fn push(&mut self, event: Event) {
+    fn with_room(bytes: usize) -> Self {
+        Self { events: Vec::new(), bytes: Vec::with_capacity(bytes) }
+    }
+
+    fn push(&mut self, event: &Event) {
         let start = self.bytes.len();
-        chunk::pack(&event, &mut self.bytes);
-        self.events.push((event, start..self.bytes.len()));
+        chunk::pack(event, &mut self.bytes);
+        self.events.push(start..self.bytes.len());
     }
 }
 
@@ -119,7 +124,7 @@ impl Packed {
 fn fill_chunks(told: Receiver<Packed>) -> u64 {
     let (mut open, mut chunk_bytes) = (ChunkBuilder::new(0), 0);
     for Packed { events, bytes } in told {
-        for (_, range) in events {
+        for range in events {
             let packed = bytes.get(range).unwrap_or_default();
             if !open.push_packed(packed) {
                 chunk_bytes += open.packed_bytes();

@@ -8,6 +8,7 @@ pub mod facts;
 pub mod id;
 pub mod kind;
 pub mod notice;
+pub mod parcel;
 pub mod report;
 pub mod route;
 pub mod sender_token;
@@ -21,6 +22,7 @@ pub use facts::{Facts, Given, HeaderVerdict};
 pub use id::{EventId, IdError, Identities, MessageUid};
 pub use kind::{EventType, Service};
 pub use notice::Notice;
+pub use parcel::{Head, Parcel};
 pub use report::{Complaint, Confidence, Correlation, Method, Reported};
 pub use route::{Route, RouteHeader};
 pub use sender_token::SenderToken;
@@ -52,8 +54,13 @@ impl Event {
     /// The same in milliseconds since the epoch, 0 for what was before it.
     #[must_use]
     pub fn at_ms(&self) -> u64 {
-        u64::try_from(self.at_us / 1000).unwrap_or(0)
+        ms_of(self.at_us)
     }
+}
+
+/// Milliseconds since the epoch, 0 for what was before it.
+fn ms_of(at_us: i64) -> u64 {
+    u64::try_from(at_us / 1000).unwrap_or(0)
 }
 
 /// How exact an event's time is.

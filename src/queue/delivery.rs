@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{attempt::Attempt, endpoint::Sighting};
-use crate::event::Event;
+use crate::event::Parcel;
 
 /// One event that a sender is to POST to its webhook now. Claimed in memory only: a crash makes
 /// it due again with the same attempt number.
@@ -14,7 +14,7 @@ pub struct Claim {
     /// Place of the event in the store.
     pub seq: u64,
     /// What to send.
-    pub event: Arc<Event>,
+    pub event: Arc<Parcel>,
     /// Number of this attempt, from 1.
     pub attempt: u32,
     /// Key of the waiting retry that this claim takes, milliseconds; None for a first attempt.

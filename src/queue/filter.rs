@@ -6,7 +6,7 @@
 use thiserror::Error;
 
 use crate::{
-    event::{BounceType, Event, EventType, Service},
+    event::{BounceType, Event, EventType, Head, Service},
     profile::Profile,
 };
 
@@ -108,7 +108,13 @@ impl TypeSet {
     /// Does the set hold events like this one? Sharper than [`Self::contains`] for bounces.
     #[must_use]
     pub fn contains_event(self, event: &Event) -> bool {
-        let bounce = event.data.bounce_type.unwrap_or(BounceType::Soft);
+        self.contains_head(&Head::of(event))
+    }
+
+    /// As [`TypeSet::contains_event`].
+    #[must_use]
+    pub fn contains_head(self, event: &Head) -> bool {
+        let bounce = event.bounce_type.unwrap_or(BounceType::Soft);
         self.0 & bits(event.kind, bounce) != 0
     }
 

@@ -24,6 +24,14 @@ pub struct Gist {
     names: [u64; WORDS],
 }
 
+/// What one event adds to a [`Gist`].
+#[derive(Debug, Clone, Copy)]
+pub struct Mark {
+    kind: EventType,
+    /// Hashes of its names.
+    names: [Option<u64>; 3],
+}
+
 /// What a webhook asked for, as a [`Gist`] is held against it.
 #[derive(Debug, Clone)]
 pub struct Interest {
@@ -48,18 +56,11 @@ enum Field {
 
 impl Gist {
     /// One event more.
-    pub fn add(&mut self, event: &Event) {
-        self.types.insert(event.kind);
-        let data = &event.data;
-        let sender = data.user.as_deref().filter(|_| event.kind.service() == Service::Outbound);
-        let domain = data.domain.as_deref().filter(|_| event.kind.service() == Service::Inbound);
-        let route = data.route.as_deref();
-        for (field, text) in [(Field::User, sender), (Field::Domain, domain), (Field::Route, route)]
-        {
-            for (word, bit) in text.into_iter().flat_map(|text| name(field, text)) {
-                if let Some(word) = self.names.get_mut(word) {
-                    *word |= bit;
-                }
+    pub fn add(&mut self, mark: &Mark) {
+        self.types.insert(mark.kind);
+        for (word, bit) in mark.names.into_iter().flatten().flat_map(bits) {
+            if let Some(word) = self.names.get_mut(word) {
+                *word |= bit;
             }
         }
     }
@@ -81,13 +82,30 @@ impl Gist {
     }
 }
 
+impl Mark {
+    /// That of `event`.
+    #[must_use]
+    pub fn of(event: &Event) -> Self {
+        let (data, service) = (&event.data, event.kind.service());
+        let sender = data.user.as_deref().filter(|_| service == Service::Outbound);
+        let domain = data.domain.as_deref().filter(|_| service == Service::Inbound);
+        let names = [
+            sender.map(|text| hash(Field::User, text)),
+            domain.map(|text| hash(Field::Domain, text)),
+            data.route.as_deref().map(|text| hash(Field::Route, text)),
+        ];
+        Self { kind: event.kind, names }
+    }
+}
+
 impl Interest {
     /// What passes the filters by type, user, domain and route.
     #[must_use]
     pub fn of(subscription: &Subscription<'_>) -> Self {
         let of = |service| subscription.types.of_service(service);
-        let names =
-            |field, list: &[String]| list.iter().map(|text| name(field, text)).collect::<Vec<_>>();
+        let names = |field, list: &[String]| {
+            list.iter().map(|text| bits(hash(field, text))).collect::<Vec<_>>()
+        };
         Self {
             outbound: of(Service::Outbound),
             inbound: of(Service::Inbound),
@@ -100,11 +118,14 @@ impl Interest {
 }
 
 /// Domains are the same in any case.
-fn name(field: Field, text: &str) -> Name {
-    let hash = match field {
+fn hash(field: Field, text: &str) -> u64 {
+    match field {
         Field::Domain => FixedState::default().hash_one((field, text.to_ascii_lowercase())),
         Field::User | Field::Route => FixedState::default().hash_one((field, text)),
-    };
+    }
+}
+
+fn bits(hash: u64) -> Name {
     [hash, hash >> 32].map(|half| {
         let word = usize::try_from(half >> 6).unwrap_or_default() % WORDS;
         (word, 1 << (half % 64))
@@ -164,7 +185,7 @@ mod tests {
             for (kind, user, domain, route) in events {
                 let event = event(kind, user, domain, route);
                 is_any_wanted |= wanted.wants(&event);
-                gist.add(&event);
+                gist.add(&Mark::of(&event));
             }
             prop_assert!(!is_any_wanted || gist.may_interest(&Interest::of(&wanted)));
         }
@@ -195,7 +216,7 @@ mod tests {
         ] {
             let mut gist = Gist::default();
             // Of so many names, few bits are those of another one.
-            (0..3).for_each(|place| gist.add(&event(kind, place, place, place)));
+            (0..3).for_each(|place| gist.add(&Mark::of(&event(kind, place, place, place))));
             let interest = Interest::of(&wanted);
             assert_eq!(gist.may_interest(&interest), !is_passed, "{kind:?} {wanted:?}");
         }

@@ -72,8 +72,8 @@ impl Record {
         };
         Some(Self {
             seq: claim.seq,
-            event: claim.event.id,
-            kind: claim.event.kind,
+            event: claim.event.head().id,
+            kind: claim.event.head().kind,
             purpose: Purpose::of(claim),
             end,
             attempt,

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::filter::TypeSet;
-use crate::event::{Event, EventId, EventType, Service};
+use crate::event::{Event, EventData, EventId, EventType, Head, Parcel, Service};
 
 /// Which deferrals a webhook is told of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -92,26 +92,46 @@ impl Subscription<'_> {
         self.decide(event) == Decision::Wanted
     }
 
+    /// As [`Subscription::wants`].
+    #[must_use]
+    pub fn wants_parcel(&self, event: &Parcel) -> bool {
+        self.decide_parcel(event) == Decision::Wanted
+    }
+
+    /// As [`Subscription::decide`], with a look inside only where a name decides.
+    #[must_use]
+    pub fn decide_parcel(&self, event: &Parcel) -> Decision {
+        self.decide_by(event.head(), || &event.data)
+    }
+
     /// What becomes of the event. One whose user, domain or route is not known passes no filter by
     /// it; what was asked for by a person passes all (webhooks.md C24), and so does, for who named
     /// its type, what is about no mail.
     #[must_use]
     pub fn decide(&self, event: &Event) -> Decision {
+        self.decide_by(&Head::of(event), || &event.data)
+    }
+
+    fn decide_by<'a>(&self, event: &Head, data: impl Fn() -> &'a EventData) -> Decision {
         if event.kind == EventType::WebhookTest {
             return Decision::Wanted;
         }
-        let is_machine = event.data.hit.as_ref().is_some_and(|hit| hit.machine);
-        if !self.types.contains_event(event) {
+        let service = event.kind.service();
+        if !self.types.contains_head(event) {
             Decision::OtherType
-        } else if event.kind.service() == Service::Operational {
+        } else if service == Service::Operational {
             Decision::Wanted
-        } else if !self.has_user(event) {
+        } else if service != Service::Inbound
+            && !passes(self.users, || data().user.as_deref(), |a, b| a == b)
+        {
             Decision::OtherUser
-        } else if !self.has_domain(event) {
+        } else if service != Service::Outbound
+            && !passes(self.domains, || data().domain.as_deref(), str::eq_ignore_ascii_case)
+        {
             Decision::OtherDomain
-        } else if !passes(self.routes, event.data.route.as_deref(), |a, b| a == b) {
+        } else if !passes(self.routes, || data().route.as_deref(), |a, b| a == b) {
             Decision::OtherRoute
-        } else if is_machine && !self.machine {
+        } else if event.is_machine && !self.machine {
             Decision::Machine
         } else if self.repeats(event) {
             Decision::RepeatedDeferral
@@ -120,30 +140,24 @@ impl Subscription<'_> {
         }
     }
 
-    fn has_user(&self, event: &Event) -> bool {
-        event.kind.service() == Service::Inbound
-            || passes(self.users, event.data.user.as_deref(), |a, b| a == b)
-    }
-
-    fn has_domain(&self, event: &Event) -> bool {
-        event.kind.service() == Service::Outbound
-            || passes(self.domains, event.data.domain.as_deref(), str::eq_ignore_ascii_case)
-    }
-
-    fn repeats(&self, event: &Event) -> bool {
+    fn repeats(&self, event: &Head) -> bool {
         let is_deferral =
             matches!(event.kind, EventType::OutboundDeferred | EventType::InboundDeferred);
         is_deferral
             && match self.deferrals {
                 Deferrals::Every => false,
-                Deferrals::First => event.data.attempt.is_some_and(|attempt| attempt > 1),
-                Deferrals::OnChange => event.data.same_reason,
+                Deferrals::First => event.is_repeated,
+                Deferrals::OnChange => event.same_reason,
             }
     }
 }
 
-fn passes(list: &[String], value: Option<&str>, same: impl Fn(&str, &str) -> bool) -> bool {
-    list.is_empty() || value.is_some_and(|value| list.iter().any(|listed| same(listed, value)))
+fn passes<'a>(
+    list: &[String],
+    value: impl Fn() -> Option<&'a str>,
+    same: impl Fn(&str, &str) -> bool,
+) -> bool {
+    list.is_empty() || value().is_some_and(|value| list.iter().any(|listed| same(listed, value)))
 }
 
 /// How often each decision was made, and the latest event that it was made of.

@@ -8,7 +8,10 @@ use super::{Page, Search, SearchError, Wanted, among, find};
 use crate::{
     event::{Event, EventData, EventId, EventType, MessageUid, SenderToken, TimeQuality},
     queue::filter::TypeSet,
-    store::{ChunkBuilder, Commit, Key, Store, index::SegmentBuilder},
+    store::{
+        ChunkBuilder, Commit, Key, Store,
+        index::{SegmentBuilder, Terms},
+    },
 };
 
 /// What events are about; few, so that many are about the same.
@@ -81,7 +84,9 @@ fn stored(events: &[Event], first: u64, borders: &[usize]) -> (TempDir, Store) {
     borders.sort_unstable();
     for pair in borders.chunks_exact(2) {
         let mut segment = SegmentBuilder::new(first + pair[0] as u64);
-        events[pair[0]..pair[1]].iter().for_each(|event| segment.push(event));
+        events[pair[0]..pair[1]]
+            .iter()
+            .for_each(|event| segment.push(event.at_us, &Terms::of(event)));
         if pair[0] < pair[1] {
             segment.finish().into_iter().for_each(|(key, value)| commit.put(key, value));
         }

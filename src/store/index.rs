@@ -109,26 +109,32 @@ impl Term {
         Self(hasher.finalize())
     }
 
-    /// Everything that an event is found by.
-    fn all(event: &Event) -> impl Iterator<Item = Self> {
-        let data = &event.data;
-        // What is about the service is about no message.
-        let message = (!event.kind.is_operational()).then(|| Self::message(data.uid));
-        [
-            Some(Self::event(event.id)),
-            message,
-            data.queue_id.as_deref().map(Self::queue_id),
-            data.message_id.as_deref().map(Self::message_id),
-            data.to.as_deref().map(Self::recipient),
-            data.orig_to.as_deref().map(Self::recipient),
-            data.from.as_deref().and_then(SenderToken::in_address).as_ref().map(Self::sender_token),
-        ]
-        .into_iter()
-        .flatten()
-    }
-
     fn posting(self, block: u64) -> u64 {
         (u64::from(self.0) << BLOCK_BITS) + block
+    }
+}
+
+/// Everything that an event is found by.
+#[derive(Debug, Clone, Copy)]
+pub struct Terms([Option<Term>; 7]);
+
+impl Terms {
+    /// Those of `event`.
+    #[must_use]
+    pub fn of(event: &Event) -> Self {
+        let data = &event.data;
+        let token = data.from.as_deref().and_then(SenderToken::in_address);
+        // What is about the service is about no message.
+        let message = (!event.kind.is_operational()).then(|| Term::message(data.uid));
+        Self([
+            Some(Term::event(event.id)),
+            message,
+            data.queue_id.as_deref().map(Term::queue_id),
+            data.message_id.as_deref().map(Term::message_id),
+            data.to.as_deref().map(Term::recipient),
+            data.orig_to.as_deref().map(Term::recipient),
+            token.as_ref().map(Term::sender_token),
+        ])
     }
 }
 
@@ -174,20 +180,20 @@ impl SegmentBuilder {
         Self { segment, postings: Vec::new() }
     }
 
-    /// Notes the next event.
-    pub fn push(&mut self, event: &Event) {
+    /// Notes the next event: when it happened by the log, in microseconds, and what it is found by.
+    pub fn push(&mut self, at_us: i64, terms: &Terms) {
         let Segment { first_seq, end_seq, from_us, until_us } = &mut self.segment;
         let block = (*end_seq - *first_seq) / BLOCK_EVENTS;
-        self.postings.extend(Term::all(event).map(|term| term.posting(block)));
+        self.postings.extend(terms.0.into_iter().flatten().map(|term| term.posting(block)));
         *end_seq += 1;
-        *from_us = event.at_us.min(*from_us);
-        *until_us = event.at_us.max(*until_us);
+        *from_us = at_us.min(*from_us);
+        *until_us = at_us.max(*until_us);
     }
 
     /// As [`SegmentBuilder::push`], where events before it may be missing.
     pub fn push_at(&mut self, seq: u64, event: &Event) {
         self.pass_to(seq);
-        self.push(event);
+        self.push(event.at_us, &Terms::of(event));
     }
 
     /// There are no events up to that one.

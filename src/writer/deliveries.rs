@@ -37,7 +37,7 @@ use super::{
 };
 use crate::{
     config::{Kept, Webhook, WebhookId},
-    event::{Event, EventType, MessageUid},
+    event::{EventType, MessageUid, Parcel},
     limits,
     queue::{
         delivery::{Claim, Finished, Waiting},
@@ -264,7 +264,7 @@ impl Deliveries {
     /// that want it. Gives how many took it.
     pub(super) fn offer_again(
         &mut self,
-        event: &Event,
+        event: &Parcel,
         seq: u64,
         resend: bool,
         now_ms: u64,
@@ -274,7 +274,7 @@ impl Deliveries {
         let mut offers = 0;
         for (id, state) in &mut self.endpoints {
             let is_meant = self.only.is_none_or(|only| only == *id);
-            if !is_meant || !state.subscription().wants(event) {
+            if !is_meant || !state.subscription().wants_parcel(event) {
                 continue;
             }
             let is_due = if resend {
@@ -556,7 +556,7 @@ impl State {
         for _ in 0..LOOKED_AT {
             let Some(seq) = self.progress.claim(end) else { return Ok(false) };
             let event = events.get(seq, store)?;
-            if event.as_ref().is_none_or(|event| self.subscription().wants(event)) {
+            if event.as_ref().is_none_or(|event| self.subscription().wants_parcel(event)) {
                 self.expiry.count_of(event.as_deref());
             }
             self.changed |= self.progress.done(seq);

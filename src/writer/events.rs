@@ -17,10 +17,11 @@ use super::{
     index::Index,
     postings::{self, Postings},
     stage::Stage,
+    told::Fresh,
 };
 use crate::{
     config::Kept,
-    event::Event,
+    event::{Event, Head, Parcel},
     queue::gist::Interest,
     store::{Key, Prefix, Store, chunk, codec, key},
 };
@@ -45,12 +46,12 @@ pub(super) struct EventLog {
     first_seq: u64,
     chunks: Chunks,
     /// The newest events: those that are not durable yet, and some before them.
-    recent: VecDeque<Arc<Event>>,
+    recent: VecDeque<Arc<Parcel>>,
     gists: Gists,
     postings: Postings,
     index: Index,
     /// The chunk that was last read from the store.
-    read_chunk: Vec<(u64, Arc<Event>)>,
+    read_chunk: Vec<(u64, Arc<Parcel>)>,
 }
 
 impl EventLog {
@@ -78,26 +79,26 @@ impl EventLog {
     }
 
     /// Appends an event; it can be claimed after the next commit.
-    pub(super) fn append(&mut self, event: Event, now_ms: u64, stage: &mut Stage) {
+    pub(super) fn append(&mut self, event: &Event, now_ms: u64, stage: &mut Stage) {
         let mut packed = Vec::new();
-        chunk::pack(&event, &mut packed);
-        self.append_packed(event, &packed, now_ms, stage);
+        chunk::pack(event, &mut packed);
+        self.append_packed(&Fresh::of(event, None), &packed, now_ms, stage);
     }
 
     /// As [`EventLog::append`], for an event that was packed.
     pub(super) fn append_packed(
         &mut self,
-        event: Event,
+        fresh: &Fresh,
         packed: &[u8],
         now_ms: u64,
         stage: &mut Stage,
     ) {
-        self.gists.note(&event, self.next_seq);
+        self.gists.note(&fresh.mark, self.next_seq);
         self.chunks.push(packed, now_ms, stage);
-        self.postings.note(&event, self.next_seq, stage);
-        self.index.note(&event, stage);
+        self.postings.note(&fresh.head, self.next_seq, stage);
+        self.index.note(fresh.head.at_us, &fresh.terms, stage);
         self.next_seq += 1;
-        self.recent.push_back(Arc::new(event));
+        self.recent.push_back(Arc::new(fresh.parcel(packed)));
         stage.touch();
     }
 
@@ -157,7 +158,9 @@ impl EventLog {
                 continue;
             };
             match chunk::decode(first, value) {
-                Ok(events) => hours.extend(events.iter().map(|(_, event)| postings::hour(event))),
+                Ok(events) => {
+                    hours.extend(events.iter().map(|(_, event)| postings::hour(event.at_us)));
+                }
                 Err(error) => tracing::warn!(%error, "a chunk is deleted that cannot be read"),
             }
             stage.remove(Key::from_stored(key));
@@ -180,11 +183,7 @@ impl EventLog {
     }
 
     /// The sequence number of an event that the store holds already.
-    pub(super) fn find(
-        &mut self,
-        event: &Event,
-        store: &Store,
-    ) -> Result<Option<u64>, WriterError> {
+    pub(super) fn find(&mut self, event: &Head, store: &Store) -> Result<Option<u64>, WriterError> {
         // The postings of an hour go when the last of them is of no use.
         Ok(self.postings.find(event, store)?.filter(|seq| *seq >= self.first_seq))
     }
@@ -200,7 +199,7 @@ impl EventLog {
         &mut self,
         seq: u64,
         store: &Store,
-    ) -> Result<Option<Arc<Event>>, WriterError> {
+    ) -> Result<Option<Arc<Parcel>>, WriterError> {
         if seq < self.first_seq {
             return Ok(None);
         }
@@ -220,7 +219,8 @@ impl EventLog {
         let (key, value) = entry?;
         let first_seq = key::parse_chunk(&key).unwrap_or(seq);
         let events = chunk::decode(first_seq, &value)?;
-        self.read_chunk = events.into_iter().map(|(seq, event)| (seq, Arc::new(event))).collect();
+        let parcel = |(seq, event): (u64, Event)| (seq, Arc::new(event.into()));
+        self.read_chunk = events.into_iter().map(parcel).collect();
         Ok(self.in_read_chunk(seq))
     }
 
@@ -233,17 +233,17 @@ impl EventLog {
     ) -> Result<Option<u64>, WriterError> {
         let Some(event) = self.get(seq, store)? else { return Ok(None) };
         let since_ms = self.chunks.ages.stored_since_ms(seq).unwrap_or(0);
-        Ok(Some(event.at_ms().max(since_ms)))
+        Ok(Some(event.head().at_ms().max(since_ms)))
     }
 
     /// Durable events from that one on, of those that are in memory.
-    pub(super) fn newest(&self, from: u64) -> impl Iterator<Item = (u64, &Arc<Event>)> {
+    pub(super) fn newest(&self, from: u64) -> impl Iterator<Item = (u64, &Arc<Parcel>)> {
         let first = self.next_seq - self.recent.len() as u64;
         let passed = usize::try_from(from.saturating_sub(first)).unwrap_or(usize::MAX);
         (first..).zip(&self.recent).skip(passed)
     }
 
-    fn in_read_chunk(&self, wanted: u64) -> Option<Arc<Event>> {
+    fn in_read_chunk(&self, wanted: u64) -> Option<Arc<Parcel>> {
         let place = self.read_chunk.binary_search_by_key(&wanted, |(seq, _)| *seq).ok()?;
         self.read_chunk.get(place).map(|(_, event)| Arc::clone(event))
     }

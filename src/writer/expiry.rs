@@ -2,7 +2,7 @@
 //! once a minute. Those of operational events are in the log only, or what is told of them would
 //! expire and be told of in turn.
 
-use crate::event::Event;
+use crate::event::Parcel;
 
 /// Between two words about it.
 const SAY_EVERY_MS: u64 = 60_000;
@@ -24,9 +24,9 @@ impl Expiry {
     }
 
     /// Counts a delivery of an event, as far as that is known.
-    pub(super) fn count_of(&mut self, event: Option<&Event>) {
+    pub(super) fn count_of(&mut self, event: Option<&Parcel>) {
         self.count(true);
-        self.own += u64::from(event.is_some_and(|event| event.kind.is_operational()));
+        self.own += u64::from(event.is_some_and(|event| event.head().kind.is_operational()));
     }
 
     /// All that were counted.

@@ -3,10 +3,7 @@
 
 use std::collections::VecDeque;
 
-use crate::{
-    event::Event,
-    queue::gist::{Gist, Interest},
-};
+use crate::queue::gist::{Gist, Interest, Mark};
 
 /// Events that are known together.
 const BLOCK_EVENTS: u64 = 64;
@@ -28,13 +25,13 @@ impl Gists {
     }
 
     /// Notes the next event.
-    pub(super) fn note(&mut self, event: &Event, seq: u64) {
+    pub(super) fn note(&mut self, mark: &Mark, seq: u64) {
         let Some(place) = (seq / BLOCK_EVENTS).checked_sub(self.first) else { return };
         if place >= self.blocks.len() as u64 {
             self.blocks.push_back(Gist::default());
         }
         if let Some(block) = self.blocks.back_mut() {
-            block.add(event);
+            block.add(mark);
         }
         if self.blocks.len() > BLOCKS {
             self.blocks.pop_front();
@@ -87,7 +84,7 @@ mod tests {
         let mut gists = Gists::new(first);
         for seq in first..=last {
             let kind = if seq == last { kind } else { OTHERS };
-            gists.note(&notices::event(kind, Notice::default(), 0, seq), seq);
+            gists.note(&Mark::of(&notices::event(kind, Notice::default(), 0, seq)), seq);
         }
         gists
     }

@@ -8,13 +8,10 @@
 use std::collections::VecDeque;
 
 use super::{error::WriterError, stage::Stage};
-use crate::{
-    event::Event,
-    store::{
-        Key, Prefix, View, chunk,
-        index::{self, SEGMENT_EVENTS, SegmentBuilder},
-        key,
-    },
+use crate::store::{
+    Key, Prefix, View, chunk,
+    index::{self, SEGMENT_EVENTS, SegmentBuilder, Terms},
+    key,
 };
 
 /// Events after which a segment is stored. Fewer would make more segments to ask, and more would
@@ -64,8 +61,8 @@ impl Index {
     }
 
     /// Notes the next event.
-    pub(super) fn note(&mut self, event: &Event, stage: &mut Stage) {
-        self.open.push(event);
+    pub(super) fn note(&mut self, at_us: i64, terms: &Terms, stage: &mut Stage) {
+        self.open.push(at_us, terms);
         let index::Segment { first_seq, end_seq, .. } = self.open.segment();
         if end_seq - first_seq >= FULL {
             let next = SegmentBuilder::new(end_seq);

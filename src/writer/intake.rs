@@ -117,7 +117,7 @@ impl Intake {
                 correlator.step(line, told);
                 for mut event in told.drain(..).filter(|event| start.wants(event.at_us)) {
                     event.data.place = log.map(|log| LinePlace { log, offset: line.offset });
-                    stage.told.push(Some(batch.source), event);
+                    stage.told.push(Some(batch.source), &event);
                 }
             });
             let (gap, drift) = (reader.told_gap(), reader.told_drift());
@@ -156,7 +156,7 @@ impl Intake {
         release(&mut self.correlator, &mut self.told);
         let (readers, only) = (&self.readers, (self.readers.len() == 1).then_some(0));
         let wants = |event: &Event| readers.iter().any(|reader| reader.start().wants(event.at_us));
-        self.told.drain(..).filter(wants).for_each(|event| stage.told.push(only, event));
+        self.told.drain(..).filter(wants).for_each(|event| stage.told.push(only, &event));
         stage.touch();
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    event::Event,
+    event::Parcel,
     queue::{
         delivery::{DeadLetter, EndState},
         endpoint::Health,
@@ -109,7 +109,7 @@ pub struct Dead {
     /// Place of its event.
     pub seq: u64,
     /// The event; None when it is deleted, and cannot be sent again.
-    pub event: Option<Arc<Event>>,
+    pub event: Option<Arc<Parcel>>,
     /// What became of it.
     pub letter: DeadLetter,
 }

@@ -629,13 +629,13 @@ impl Writer {
     fn stage_events(&mut self) -> Result<(), WriterError> {
         let now_ms = self.now_ms();
         let mut told = std::mem::take(&mut self.stage.told);
-        for (Fresh { source, event }, packed) in told.drain() {
-            if self.is_history(&event)? {
+        for (fresh, packed) in told.drain() {
+            if self.is_history(&fresh, packed)? {
                 continue;
             }
             self.summary.events += 1;
-            self.event_counts.count(source, event.kind);
-            self.events.append_packed(event, packed, now_ms, &mut self.stage);
+            self.event_counts.count(fresh.source, fresh.head.kind);
+            self.events.append_packed(&fresh, packed, now_ms, &mut self.stage);
         }
         self.ahead.reuse(told);
         for (source, kind, lines) in std::mem::take(&mut self.stage.alarms) {
@@ -648,7 +648,8 @@ impl Writer {
     /// Is this event outside the bounds of a replay, or in the store already? What the live tail
     /// sees happen is new without asking: it reads each line once, and no replay runs beside it.
     /// What a replay finds stored is offered to whom it was not offered before.
-    fn is_history(&mut self, event: &Event) -> Result<bool, WriterError> {
+    fn is_history(&mut self, fresh: &Fresh, packed: &[u8]) -> Result<bool, WriterError> {
+        let event = &fresh.head;
         let resend = match self.mode {
             Mode::Live if event.at_us >= self.started_us => return Ok(false),
             Mode::Live => None,
@@ -664,7 +665,14 @@ impl Writer {
         if let Some(resend) = resend {
             let now_ms = self.now_ms();
             let (store, stage) = (&self.store, &mut self.stage);
-            let offers = self.deliveries.offer_again(event, seq, resend, now_ms, store, stage)?;
+            let offers = self.deliveries.offer_again(
+                &fresh.parcel(packed),
+                seq,
+                resend,
+                now_ms,
+                store,
+                stage,
+            )?;
             self.summary.offered_again += offers;
         }
         Ok(true)
@@ -692,7 +700,7 @@ impl Writer {
                 let event =
                     notices::event(kind, notice, now.as_microsecond(), self.events.next_seq());
                 self.event_counts.count(None, kind);
-                self.events.append(event, millis(now), &mut self.stage);
+                self.events.append(&event, millis(now), &mut self.stage);
             }
         }
     }

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     config::{Webhook, WebhookId},
-    event::Event,
+    event::Parcel,
     limits::STREAM_BEHIND,
     queue::{delivery::Finished, record::Record},
     store::Store,
@@ -34,7 +34,7 @@ pub enum News {
         /// Its place among all.
         seq: u64,
         /// The event.
-        event: Arc<Event>,
+        event: Arc<Parcel>,
     },
     /// An attempt has ended.
     Attempt(Arc<AttemptNews>),
@@ -46,7 +46,7 @@ pub struct AttemptNews {
     /// Who was told.
     pub webhook: Arc<Webhook>,
     /// Of what.
-    pub event: Arc<Event>,
+    pub event: Arc<Parcel>,
     /// What came of it.
     pub record: Record,
 }
@@ -125,7 +125,7 @@ pub struct Since {
     /// Where this answer begins: those before are deleted.
     pub from: u64,
     /// Each with its place.
-    pub events: Vec<(u64, Arc<Event>)>,
+    pub events: Vec<(u64, Arc<Parcel>)>,
     /// Where the next answer begins.
     pub next: u64,
 }

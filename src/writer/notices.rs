@@ -119,7 +119,7 @@ impl Notices {
             }
         };
         let notice = Notice {
-            event: Some(claim.event.id),
+            event: Some(claim.event.head().id),
             reason: Some(letter.state.name().to_owned()),
             error: Some(letter.last_error.clone()),
             attempts: Some(u64::from(letter.attempts)),

@@ -11,7 +11,7 @@ use foldhash::fast::RandomState;
 
 use super::{error::WriterError, stage::Stage};
 use crate::{
-    event::Event,
+    event::Head,
     store::{Key, Prefix, Store, codec, key},
 };
 
@@ -56,8 +56,8 @@ struct Open {
 
 impl Postings {
     /// Notes a new event: it is found from now on, and added to what is stored of its hour.
-    pub(super) fn note(&mut self, event: &Event, seq: u64, stage: &mut Stage) {
-        let (hour, head) = (hour(event), head(event));
+    pub(super) fn note(&mut self, event: &Head, seq: u64, stage: &mut Stage) {
+        let (hour, head) = (hour(event.at_us), head(event));
         self.uncommitted.insert(head, seq);
         if let Some(loaded) = self.loaded.get_mut(&hour) {
             loaded.fresh.insert(head, seq);
@@ -118,12 +118,8 @@ impl Postings {
     }
 
     /// The sequence number under which the store, or what is staged for it, holds this event.
-    pub(super) fn find(
-        &mut self,
-        event: &Event,
-        store: &Store,
-    ) -> Result<Option<u64>, WriterError> {
-        let (hour, head) = (hour(event), head(event));
+    pub(super) fn find(&mut self, event: &Head, store: &Store) -> Result<Option<u64>, WriterError> {
+        let (hour, head) = (hour(event.at_us), head(event));
         if let Some(&seq) = self.uncommitted.get(&head) {
             return Ok(Some(seq));
         }
@@ -178,11 +174,11 @@ impl Open {
 }
 
 /// Hours since the epoch.
-pub(super) fn hour(event: &Event) -> u32 {
-    u32::try_from(event.at_us.div_euclid(3_600_000_000)).unwrap_or(0)
+pub(super) fn hour(at_us: i64) -> u32 {
+    u32::try_from(at_us.div_euclid(3_600_000_000)).unwrap_or(0)
 }
 
-fn head(event: &Event) -> u64 {
+fn head(event: &Head) -> u64 {
     event.id.0.first_chunk().map_or(0, |head| u64::from_be_bytes(*head))
 }
 

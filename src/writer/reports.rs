@@ -3,7 +3,7 @@
 use tokio::sync::oneshot;
 
 use super::{Writer, error::WriterError};
-use crate::event::Event;
+use crate::event::{Event, Head};
 
 impl Writer {
     /// Has them stored and says so; nothing where there is no room for them.
@@ -30,12 +30,12 @@ impl Writer {
         }
         let mut told = Vec::with_capacity(events.len());
         for event in events {
-            let is_new = self.events.find(&event, &self.store)?.is_none();
+            let is_new = self.events.find(&Head::of(&event), &self.store)?.is_none();
             if is_new {
                 self.summary.events += 1;
                 self.event_counts.count(None, event.kind);
                 let now_ms = self.now_ms();
-                self.events.append(event.clone(), now_ms, &mut self.stage);
+                self.events.append(&event, now_ms, &mut self.stage);
             } else {
                 self.summary.known_events += 1;
             }

@@ -15,7 +15,7 @@ use crate::{
     api::logs::Logged,
     api::{Desk, caller::Caller},
     deliver::{canonical::append_canonical, envelope::render},
-    event::Event,
+    event::{Event, Parcel},
     limits::STREAM_RESUMED,
     secret::Known,
     writer::{AttemptNews, News},
@@ -31,7 +31,7 @@ pub(super) struct Listener {
     /// Stored events that were missed: from the next one that is to be read up to and without that.
     missed: std::ops::Range<u64>,
     /// Those that were read.
-    read: VecDeque<(u64, Arc<Event>)>,
+    read: VecDeque<(u64, Arc<Parcel>)>,
     /// Where the stream begins, for one who comes the first time.
     start: Option<u64>,
     /// To be said before anything else.

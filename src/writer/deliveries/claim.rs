@@ -5,7 +5,7 @@ use std::sync::{Arc, atomic::Ordering};
 use super::{GIVEN_UP, LOOKED_AT, State, waiting};
 use crate::{
     clock::millis_of,
-    event::Event,
+    event::Parcel,
     queue::{
         delivery::Claim,
         endpoint::Gate,
@@ -28,7 +28,7 @@ pub(super) struct Desk<'a> {
 
 impl Desk<'_> {
     /// A durable event; None when there is none, or none any more.
-    pub(super) fn event(&mut self, seq: u64) -> Result<Option<Arc<Event>>, WriterError> {
+    pub(super) fn event(&mut self, seq: u64) -> Result<Option<Arc<Parcel>>, WriterError> {
         if seq < self.durable_seq { self.events.get(seq, self.store) } else { Ok(None) }
     }
 }
@@ -197,11 +197,11 @@ impl State {
             desk.stage.remove(key);
             return Ok(false);
         };
-        if self.is_out_of_turn(event.data.uid, seq, desk.store)? {
+        if self.is_out_of_turn(event.head().uid, seq, desk.store)? {
             self.claimed_retries.remove(&(due_ms, seq));
             return Ok(true);
         }
-        self.take_turn(event.data.uid);
+        self.take_turn(event.head().uid);
         let (attempt, due_ms) = (waiting.attempts.saturating_add(1), Some(due_ms));
         let is_replay = waiting.is_replay;
         claimed.claims.push(Claim { seq, event, attempt, due_ms, is_probe: false, is_replay });
@@ -235,7 +235,7 @@ impl State {
                     return Ok(());
                 }
                 Some(event) => {
-                    self.tally.count(Decision::Wanted, event.id);
+                    self.tally.count(Decision::Wanted, event.head().id);
                     self.hand_out(event, seq, desk, claimed)?;
                 }
                 None => self.changed |= self.progress.done(seq),
@@ -248,12 +248,12 @@ impl State {
     /// Hands out a fresh event that was claimed, or has it wait for its turn.
     fn hand_out(
         &mut self,
-        event: Arc<Event>,
+        event: Arc<Parcel>,
         seq: u64,
         desk: &mut Desk<'_>,
         claimed: &mut Claimed,
     ) -> Result<(), WriterError> {
-        let uid = event.data.uid;
+        let uid = event.head().uid;
         if self.is_out_of_turn(uid, seq, desk.store)? {
             self.changed |= self.progress.done(seq);
             self.queue_up(uid, seq, desk.stage);
@@ -280,11 +280,11 @@ impl State {
         let others = desk.events.end_of_others(&self.interest, from, end);
         let to = others.max(from + 1);
         if let Some(event) = desk.events.get(to - 1, desk.store)? {
-            let decision = self.subscription().decide(&event);
+            let decision = self.subscription().decide_parcel(&event);
             if decision == Decision::Wanted {
                 return Ok(if to == from + 1 { Next::Wanted(event) } else { Next::Unknown });
             }
-            self.tally.count_many(decision, to - from, event.id);
+            self.tally.count_many(decision, to - from, event.head().id);
         }
         self.changed = true;
         self.progress.pass(to);
@@ -292,10 +292,10 @@ impl State {
     }
 
     /// Is an event wanted? Counted when it is not; one that is counts once it goes out.
-    fn is_wanted(&mut self, event: &Event) -> bool {
-        let decision = self.subscription().decide(event);
+    fn is_wanted(&mut self, event: &Parcel) -> bool {
+        let decision = self.subscription().decide_parcel(event);
         if decision != Decision::Wanted {
-            self.tally.count(decision, event.id);
+            self.tally.count(decision, event.head().id);
         }
         decision == Decision::Wanted
     }
@@ -306,7 +306,7 @@ enum Next {
     /// It was not wanted, and is passed.
     Passed,
     /// It will be claimed next.
-    Wanted(Arc<Event>),
+    Wanted(Arc<Parcel>),
     /// There is none, or nobody has looked at it.
     Unknown,
 }

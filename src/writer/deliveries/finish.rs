@@ -45,7 +45,7 @@ impl State {
             self.endpoint.open(now.ms);
             changes.push(Change::Opened);
         }
-        let is_own = claim.event.kind.is_operational();
+        let is_own = claim.event.head().kind.is_operational();
         for change in changes {
             notices.changed(&self.webhook.name, change, is_own, now.ms);
         }
@@ -123,7 +123,7 @@ impl State {
     }
 
     fn untake(&mut self, claim: &Claim) {
-        self.leave_turn(claim.event.data.uid);
+        self.leave_turn(claim.event.head().uid);
         match claim.due_ms {
             Some(due_ms) => {
                 self.claimed_retries.remove(&(due_ms, claim.seq));
@@ -141,7 +141,7 @@ impl State {
         store: &Store,
         stage: &mut Stage,
     ) -> Result<(), WriterError> {
-        let (uid, seq) = (claim.event.data.uid, claim.seq);
+        let (uid, seq) = (claim.event.head().uid, claim.seq);
         match claim.due_ms {
             Some(due_ms) => {
                 self.ended_retries.push((due_ms, claim.seq));

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::{State, VERSION, claim::Desk};
 use crate::{
-    event::{Event, MessageUid},
+    event::{MessageUid, Parcel},
     queue::delivery::{DeadLetter, EndState, Waiting},
     store::{Key, Prefix, Store, StoreError, codec, key},
     writer::{
@@ -34,8 +34,8 @@ impl State {
         Ok(match action {
             Action::Replay { seq } => match desk.event(seq)? {
                 Some(event) => {
-                    let is_wanted = self.subscription().wants(&event);
-                    let (uid, stage) = (event.data.uid, &mut *desk.stage);
+                    let is_wanted = self.subscription().wants_parcel(&event);
+                    let (uid, stage) = (event.head().uid, &mut *desk.stage);
                     let replayed = self.replay(seq, uid, is_wanted, now_ms, store, stage)?;
                     Outcome::Replayed(replayed)
                 }
@@ -43,7 +43,7 @@ impl State {
             },
             Action::Cancel { seq } => match desk.event(seq)? {
                 Some(event) => {
-                    let (uid, stage) = (event.data.uid, &mut *desk.stage);
+                    let (uid, stage) = (event.head().uid, &mut *desk.stage);
                     Outcome::Cancelled(self.cancel(seq, uid, now_ms, store, stage)?)
                 }
                 None => Outcome::nothing(action),
@@ -83,12 +83,12 @@ impl State {
     fn is_on_its_way(
         &self,
         seq: u64,
-        event: &Event,
+        event: &Parcel,
         retries: &mut Option<BTreeSet<u64>>,
         store: &Store,
     ) -> Result<bool, WriterError> {
         if self.is_under_way(seq)
-            || (self.progress.is_pending(seq) && self.subscription().wants(event))
+            || (self.progress.is_pending(seq) && self.subscription().wants_parcel(event))
         {
             return Ok(true);
         }
@@ -96,7 +96,7 @@ impl State {
         if store.get(&Key::dead(self.id, seq))?.is_some() {
             return Ok(false);
         }
-        if self.has_place(event.data.uid, seq, store)? {
+        if self.has_place(event.head().uid, seq, store)? {
             return Ok(true);
         }
         let retries = match retries {

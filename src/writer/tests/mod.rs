@@ -28,7 +28,7 @@ use crate::{
     app::AppError,
     cli::Failure,
     config::WebhookId,
-    event::EventType,
+    event::{Event, EventType},
     store::{
         Prefix, Store,
         testing::{TestDisk, Wait, open_on},
@@ -121,7 +121,7 @@ fn an_open_message_goes_on_after_a_restart_as_if_there_had_been_none() {
         bench.ingest(end);
         bench.writer.commit().unwrap();
         let events: Vec<_> =
-            bench.claim(10).claims.iter().map(|claim| (*claim.event).clone()).collect();
+            bench.claim(10).claims.iter().map(|claim| Event::clone(&claim.event)).collect();
         drop(bench);
         assert!(values_under(dir.path(), &Prefix::ledger()).is_empty(), "its state is cleaned up");
         events
