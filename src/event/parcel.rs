@@ -60,7 +60,7 @@ impl Head {
 pub struct Parcel {
     head: Head,
     packed: Box<[u8]>,
-    unpacked: OnceLock<Event>,
+    unpacked: OnceLock<Box<Event>>,
 }
 
 impl Parcel {
@@ -79,7 +79,7 @@ impl Parcel {
 
 impl From<Event> for Parcel {
     fn from(event: Event) -> Self {
-        Self { head: Head::of(&event), packed: Box::default(), unpacked: event.into() }
+        Self { head: Head::of(&event), packed: Box::default(), unpacked: Box::new(event).into() }
     }
 }
 

@@ -628,14 +628,14 @@ impl Writer {
     /// Gives fresh events their place, those that are new to the store.
     fn stage_events(&mut self) -> Result<(), WriterError> {
         let now_ms = self.now_ms();
-        let mut told = std::mem::take(&mut self.stage.told);
-        for (fresh, packed) in told.drain() {
-            if self.is_history(&fresh, packed)? {
+        let told = std::mem::take(&mut self.stage.told);
+        for (fresh, packed) in told.iter() {
+            if self.is_history(fresh, packed)? {
                 continue;
             }
             self.summary.events += 1;
             self.event_counts.count(fresh.source, fresh.head.kind);
-            self.events.append_packed(&fresh, packed, now_ms, &mut self.stage);
+            self.events.append_packed(fresh, packed, now_ms, &mut self.stage);
         }
         self.ahead.reuse(told);
         for (source, kind, lines) in std::mem::take(&mut self.stage.alarms) {

@@ -60,11 +60,11 @@ impl Told {
         }
     }
 
-    /// Takes all out, each with what is stored of it. What is left is [`Told::emptied`].
-    pub(super) fn drain(&mut self) -> impl Iterator<Item = (Fresh, &[u8])> {
+    /// Each with what is stored of it.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&Fresh, &[u8])> {
         let mut rest = self.packed.as_slice();
-        self.events.drain(..).map_while(move |(fresh, bytes)| {
-            let (packed, behind) = rest.split_at_checked(bytes)?;
+        self.events.iter().map_while(move |(fresh, bytes)| {
+            let (packed, behind) = rest.split_at_checked(*bytes)?;
             rest = behind;
             Some((fresh, packed))
         })
