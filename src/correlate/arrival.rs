@@ -290,7 +290,13 @@ impl Step<'_> {
         let queue_id = queue_id.as_str();
         let was_changed = std::mem::replace(&mut message.changed, true);
         let before = self.system.messages.put(queue_id, message);
-        // What waits to be stored is known by its queue ID, whichever message that is now.
+        // What is stored, or waits for it, is known by its queue ID, whichever message that is now.
+        if let Some(before) = &before
+            && before.is_stored
+            && let Some(message) = self.system.messages.get_mut(queue_id)
+        {
+            message.is_stored = true;
+        }
         let waits = was_changed || before.is_some_and(|before| before.changed);
         if !waits {
             self.system.changed.push(queue_id.into());

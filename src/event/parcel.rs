@@ -8,7 +8,7 @@ use std::{ops::Deref, sync::OnceLock};
 
 use super::{BounceType, Event, EventId, EventType, MessageUid};
 
-/// What of an event decides about its way.
+/// What of an event decides about its way, but for names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Head {
     /// Identity.
@@ -45,9 +45,7 @@ impl Head {
             same_reason: data.same_reason,
         }
     }
-}
 
-impl Head {
     /// When it happened by the log, milliseconds since the epoch, 0 for what was before it.
     #[must_use]
     pub fn at_ms(&self) -> u64 {
@@ -124,7 +122,7 @@ mod tests {
         chunk::pack(&event, &mut packed);
         let parcel = Parcel::new(Head::of(&event), &packed);
         assert_eq!(*parcel, event);
-        assert_eq!(parcel.head(), Parcel::from(event).head());
+        assert_eq!(*parcel.head(), Head::of(&parcel));
         assert!(parcel.head().is_machine && parcel.head().is_repeated);
     }
 }

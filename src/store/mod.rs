@@ -19,8 +19,8 @@
 //! | `j` | journal | source | how far the journal has been read |
 //! | `s` | source state | source | what the writer remembers of a source |
 //! | `z` | ledger | number | what is under way, as it changed ([`ledger`]) |
-//! | `l` | live | host, instance, queue ID, part | a message under way, until version 0.1 |
-//! | `n` | haraka | name, part | a connection or transaction of Haraka under way, until then |
+//! | `l` | live | host, instance, queue ID, part | a message under way, before there was a ledger |
+//! | `n` | haraka | name, part | a connection or transaction of Haraka under way, as `l` |
 //! | `w` | aside | number | a line that waits for its message |
 //! | `e` | chunk | first sequence number | packed events ([`chunk`]) |
 //! | `c` | cursor | webhook | below this sequence number all is done |
@@ -34,7 +34,7 @@
 //! | `a` | attempt | webhook, number | packed records of attempts |
 //! | `b` | offered | webhook, page | bitmap: older events that a replay offered to it |
 //! | `t` | age | first sequence number | when the chunk that begins there was begun |
-//! | `p` | replay | a key of `m`, `o`, `s`, `z` or `w` | the same of a replay that is not finished |
+//! | `p` | replay | a key of `m`, `o`, `s`, `z`, `w`, `l` or `n` | the same of a replay that is not finished |
 //! | `y` | audit | number | who changed what |
 //! | `x` | posting | hour, part | which events of one hour of log time are stored |
 //! | `g` | segment | first sequence number | which events an index segment is of ([`index`]) |

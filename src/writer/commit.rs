@@ -51,14 +51,15 @@ impl Writer {
         !is_known_again || Instant::now() >= self.place_at
     }
 
-    /// Where the input is, and what is open there: both or neither.
+    /// Where the input is, and what is open there: both or neither. What of that the ledger has is
+    /// staged when all is written: for that the intake is not needed any more.
     fn stage_place(&mut self) -> Result<(), WriterError> {
         self.place_at = Instant::now() + PLACE_EVERY;
         let is_kept = self.mode.scope().is_some();
         self.intake()?;
         let Some(intake) = self.ahead.here() else { return Ok(()) };
         let kept = is_kept.then_some((&mut self.ledger, &mut self.stage));
-        live::stage(&mut intake.correlator, &self.store, kept)?;
+        live::take(&mut intake.correlator, kept);
         intake.stage_states(&mut self.stage);
         Ok(())
     }
@@ -66,6 +67,9 @@ impl Writer {
     /// Writes what is staged, if anything is.
     fn write(&mut self, with_place: bool) -> Result<(), WriterError> {
         let begun = Instant::now();
+        if with_place {
+            self.ledger.stage(&self.store, &mut self.stage)?;
+        }
         let Some(mut staged) = self.staged(with_place)? else { return Ok(()) };
         self.events.stage(&mut staged);
         if let Some(commit) = staged.take() {

@@ -22,6 +22,9 @@ use crate::{
 /// Bytes that may be of no use however little is under way.
 const SLACK_BYTES: u64 = if cfg!(test) { 2 * PAGE_BYTES as u64 } else { 1024 * 1024 };
 
+/// A shorter page counts as this long: each has a key, and a place in memory.
+const LEAST_BYTES: u64 = 512;
+
 /// Bytes written once more in one commit, beside four times what changed.
 const MOVED_BYTES: u64 = 256 * 1024;
 
@@ -35,7 +38,7 @@ pub(super) struct Ledger {
     next: u64,
     /// Where the record of each name is that counts.
     places: HashMap<Box<[u8]>, Place, RandomState>,
-    /// Bytes of records in all pages.
+    /// Bytes of records in all pages, [`LEAST_BYTES`] of each at least.
     bytes: u64,
     /// Bytes of the records that count.
     counting: u64,
@@ -88,6 +91,7 @@ impl Ledger {
             })?;
             ledger.hold(number, bytes);
         }
+        reader.end()?;
         let mut reader = PageReader::default();
         for page in pages(scope, store)? {
             let (number, page) = page?;
@@ -172,6 +176,7 @@ impl Ledger {
 
     /// That page is stored, and none before it will be.
     fn hold(&mut self, number: u64, bytes: u64) {
+        let bytes = bytes.max(LEAST_BYTES);
         self.pages.entry(number).or_default().bytes = bytes;
         self.bytes += bytes;
         self.next = number + 1;
@@ -189,8 +194,9 @@ impl Ledger {
                 break;
             }
             if page.counting > 0 {
-                room = room.saturating_sub(page.bytes);
+                let before = self.fresh.len();
                 self.write_once_more(oldest, store)?;
+                room = room.saturating_sub((self.fresh.len() - before) as u64);
             }
             stage.remove(self.key(oldest));
             let page = self.pages.remove(&oldest).unwrap_or_default();
@@ -215,7 +221,9 @@ impl Ledger {
                 break;
             }
         }
-        Ok(())
+        // Or it would be gone with the page.
+        let is_all = self.pages.get(&oldest).is_none_or(|page| page.counting == 0);
+        if is_all { Ok(()) } else { Err(ledger::MALFORMED.into()) }
     }
 }
 
@@ -257,8 +265,8 @@ mod tests {
             Self { store, ledger: Ledger::new(scope), known: Known::new(), _dir: dir }
         }
 
-        fn put(&mut self, name: u8, bytes: usize, byte: u8) {
-            let (name, value) = (vec![name; 30], vec![byte; bytes]);
+        fn put(&mut self, name: u8, bytes: usize, seed: u8) {
+            let (name, value) = (vec![name; 30], random(bytes, seed));
             self.ledger.put_bytes(&name, &value);
             self.known.insert(name, value);
         }
@@ -291,6 +299,19 @@ mod tests {
             let pages = pages(self.ledger.scope, &self.store).unwrap();
             pages.map(|page| page.unwrap().1.len() as u64).sum()
         }
+    }
+
+    /// Bytes that do not get shorter: what is stored is as long as what counts.
+    fn random(bytes: usize, seed: u8) -> Vec<u8> {
+        let mut state = 0x9e37_79b9_7f4a_7c15 ^ u64::from(seed);
+        let mut byte = |_| {
+            // Marsaglia, xorshift.
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state.to_be_bytes()[3]
+        };
+        (0..bytes).map(&mut byte).collect()
     }
 
     #[derive(Debug, Clone)]
@@ -356,6 +377,7 @@ mod tests {
             bench.remove(name);
         }
         assert!(bench.stored_bytes() < SLACK_BYTES + 4 * PAGE_BYTES as u64);
+        assert!(bench.ledger.pages.len() < 10);
         bench.commit();
         assert_eq!(bench.restart(), bench.known);
         assert_eq!(bench.known.len(), 1);

@@ -34,17 +34,13 @@ const SINCE_THIRD: [u8; 1] = [0; 1];
 /// Version of the stored form of a line put aside.
 const ASIDE_VERSION: u8 = 1;
 
-/// Stages what changed; where nothing is kept it is only marked as seen.
-pub(super) fn stage(
-    correlator: &mut Correlator,
-    store: &Store,
-    kept: Option<(&mut Ledger, &mut Stage)>,
-) -> Result<(), WriterError> {
+/// Takes what changed from the correlator; where nothing is kept it is only marked as seen. What goes
+/// into the ledger is staged by that.
+pub(super) fn take(correlator: &mut Correlator, kept: Option<(&mut Ledger, &mut Stage)>) {
     let Some((ledger, stage)) = kept else {
         correlator.drain_asides(|_, _| {});
         correlator.drain_haraka(|_, _, _| {});
-        correlator.drain_changes(|_, _, _, _, _| {});
-        return Ok(());
+        return correlator.drain_changes(|_, _, _, _, _| {});
     };
     let scope = stage.scope;
     correlator.drain_asides(|number, aside| {
@@ -63,7 +59,6 @@ pub(super) fn stage(
         *is_stored = message.is_some();
     });
     stories::put(correlator, ledger);
-    ledger.stage(store, stage)
 }
 
 /// Gives all that is stored back to the correlator. What an earlier version stored is staged in the
@@ -81,13 +76,14 @@ pub(super) fn restore(
     }
     let mut ledger =
         Ledger::load(scope, store, |name, value| Ok(give_back(name, value, correlator)?))?;
-    for Former { keys, name, value } in former::read(store, scope)? {
+    former::read(store, scope, |Former { keys, name, value }| {
         give_back(&name, &value, correlator)?;
         ledger.put_bytes(&name, &value);
         for key in keys {
             stage.remove(key);
         }
-    }
+        Ok(())
+    })?;
     Ok(ledger)
 }
 

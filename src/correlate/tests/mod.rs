@@ -669,6 +669,27 @@ fn what_is_over_leaves_the_store_before_what_has_its_queue_id_now_comes_there() 
     assert_eq!(changes, [(false, true), (true, false)]);
 }
 
+/// Nobody would have removed it, and each start would have brought it back.
+#[test]
+fn what_is_stored_is_known_to_be_when_a_requeued_message_takes_its_place() {
+    let other = log(&[BEGIN[0]])[0].replace("1B7F053E70F", "3A6B2C80000");
+    let (mut correlator, _) = so_far(&[log(&[BEGIN[0]])[0].clone(), other]);
+    correlator.drain_changes(|_, _, _, _, is_stored| *is_stored = true);
+    let ends = log(&[
+        "pickup: 1B7F053E70F: uid=0 from=<a@sender.test> orig_id=3A6B2C80000",
+        "qmgr: 1B7F053E70F: removed",
+    ]);
+    let (mut correlator, _) = follow(correlator, &[ends, vec![much_later()]].concat());
+    let mut gone = Vec::new();
+    correlator.drain_changes(|_, _, queue_id, message, is_stored| {
+        if message.is_none() && *is_stored {
+            gone.push(queue_id.to_owned());
+        }
+    });
+    gone.sort();
+    assert_eq!(gone, ["1B7F053E70F", "3A6B2C80000"]);
+}
+
 /// The first line of another message.
 fn much_later() -> String {
     log(&[BEGIN[0]])[0].replace("1B7F053E70F", "20D4E53E714").replace("T01:00:", "T02:00:")
