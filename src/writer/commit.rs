@@ -9,7 +9,7 @@ use super::{Mode, Writer, error::WriterError, live, stage::Stage};
 /// How often a replay stores how far it has come, while lines wait. Seldom, since it is dear: by then
 /// nearly every open message has changed. Not more seldom, since all of that is in one commit, and
 /// twice in memory.
-const PLACE_EVERY: Duration = Duration::from_millis(250);
+const PLACE_EVERY: Duration = Duration::from_millis(500);
 
 impl Writer {
     /// Makes all that is staged durable, then releases it. While the intake is away no line is among
