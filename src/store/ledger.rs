@@ -243,6 +243,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::store::testing::random;
 
     /// A name and its value, and in which page they begin.
     type Read = (u64, Vec<u8>, Vec<u8>);
@@ -270,7 +271,7 @@ mod tests {
             for (number, (name, value)) in sizes.into_iter().enumerate() {
                 let page = 7 + (records.len() / PAGE_BYTES) as u64;
                 let byte = u8::try_from(number).unwrap();
-                let value = if is_random { random(value) } else { vec![byte; value] };
+                let value = if is_random { random(value, 1) } else { vec![byte; value] };
                 let name = vec![byte; name];
                 Record { at: 0, name: &name, value: &value }.append(&mut records);
                 expected.push((page, name, value));
@@ -288,7 +289,7 @@ mod tests {
     fn a_page_that_is_missing_cut_or_another_one_is_refused() {
         let mut records = Vec::new();
         for name in [b"a", b"b", b"c"] {
-            Record { at: 0, name, value: &random(9_000) }.append(&mut records);
+            Record { at: 0, name, value: &random(9_000, 1) }.append(&mut records);
         }
         let whole: Vec<_> = (0..).zip(pages(&records)).collect();
         let is_refused = |pages: &[(u64, Vec<u8>)]| {
@@ -315,19 +316,6 @@ mod tests {
         let mut without_oldest = whole;
         without_oldest.remove(0);
         assert!(!is_refused(&without_oldest), "that is how pages go");
-    }
-
-    /// Bytes that do not get shorter.
-    fn random(bytes: usize) -> Vec<u8> {
-        let mut state = 1_u64;
-        let mut byte = |_| {
-            // Marsaglia, xorshift.
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            state.to_be_bytes()[3]
-        };
-        (0..bytes).map(&mut byte).collect()
     }
 
     #[test]

@@ -51,3 +51,16 @@ pub(crate) fn open_on(dir: &Path, disk: &Arc<TestDisk>) -> Store {
     let disk = Box::new(Arc::clone(disk));
     Store::open_within(dir, Duration::from_secs(10), |_| Ok(disk)).unwrap()
 }
+
+/// Bytes that do not get shorter.
+pub(crate) fn random(bytes: usize, seed: u8) -> Vec<u8> {
+    let mut state = 0x9e37_79b9_7f4a_7c15 ^ u64::from(seed);
+    let mut byte = |_| {
+        // Marsaglia, xorshift.
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()[3]
+    };
+    (0..bytes).map(&mut byte).collect()
+}

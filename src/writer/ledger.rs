@@ -247,6 +247,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
+    use crate::store::testing::random;
 
     /// What is under way.
     type Known = BTreeMap<Vec<u8>, Vec<u8>>;
@@ -266,6 +267,7 @@ mod tests {
         }
 
         fn put(&mut self, name: u8, bytes: usize, seed: u8) {
+            // What is stored of it is as long as what counts.
             let (name, value) = (vec![name; 30], random(bytes, seed));
             self.ledger.put_bytes(&name, &value);
             self.known.insert(name, value);
@@ -299,19 +301,6 @@ mod tests {
             let pages = pages(self.ledger.scope, &self.store).unwrap();
             pages.map(|page| page.unwrap().1.len() as u64).sum()
         }
-    }
-
-    /// Bytes that do not get shorter: what is stored is as long as what counts.
-    fn random(bytes: usize, seed: u8) -> Vec<u8> {
-        let mut state = 0x9e37_79b9_7f4a_7c15 ^ u64::from(seed);
-        let mut byte = |_| {
-            // Marsaglia, xorshift.
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            state.to_be_bytes()[3]
-        };
-        (0..bytes).map(&mut byte).collect()
     }
 
     #[derive(Debug, Clone)]
