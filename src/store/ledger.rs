@@ -63,11 +63,6 @@ impl Record<'_> {
     pub fn page(&self) -> u64 {
         page_of(self.at)
     }
-
-    /// Appends it as it is.
-    pub fn append(&self, records: &mut Vec<u8>) {
-        append(self.name, records, |records| records.extend_from_slice(self.value));
-    }
 }
 
 /// Appends a record of `name` with that value, in format `version`.
@@ -76,6 +71,11 @@ pub fn append_value<T: Serialize>(name: &[u8], version: u8, value: &T, records: 
         records.push(version);
         codec::append(value, records);
     });
+}
+
+/// As [`append_value`], with a value that was encoded.
+pub fn append_bytes(name: &[u8], value: &[u8], records: &mut Vec<u8>) {
+    append(name, records, |records| records.extend_from_slice(value));
 }
 
 /// Appends a record that says that `name` is over.
@@ -273,7 +273,7 @@ mod tests {
                 let byte = u8::try_from(number).unwrap();
                 let value = if is_random { random(value, 1) } else { vec![byte; value] };
                 let name = vec![byte; name];
-                Record { at: 0, name: &name, value: &value }.append(&mut records);
+                append_bytes(&name, &value, &mut records);
                 expected.push((page, name, value));
             }
             let mut stored: Vec<_> = (7..).zip(pages(&records)).collect();
@@ -289,7 +289,7 @@ mod tests {
     fn a_page_that_is_missing_cut_or_another_one_is_refused() {
         let mut records = Vec::new();
         for name in [b"a", b"b", b"c"] {
-            Record { at: 0, name, value: &random(9_000, 1) }.append(&mut records);
+            append_bytes(name, &random(9_000, 1), &mut records);
         }
         let whole: Vec<_> = (0..).zip(pages(&records)).collect();
         let is_refused = |pages: &[(u64, Vec<u8>)]| {

@@ -50,7 +50,7 @@ mod tests {
 
     use super::super::{
         Commit, Key, Store,
-        ledger::{Record, pages},
+        ledger::{append_bytes, pages},
     };
 
     #[test]
@@ -63,7 +63,7 @@ mod tests {
                 if is_replay { key.of_replay() } else { key }
             };
             let mut records = Vec::new();
-            Record { at: 0, name: b"a", value: &vec![1; 20_000] }.append(&mut records);
+            append_bytes(b"a", &vec![1; 20_000], &mut records);
             let mut commit = Commit::new();
             for (number, page) in (7..).zip(pages(&records)) {
                 commit.put(key(number), page);

@@ -15,7 +15,7 @@ use crate::{
     limits::REMOVES_PER_COMMIT,
     store::{
         Key, Prefix, Store, key,
-        ledger::{self, PAGE_BYTES, PageReader, Record},
+        ledger::{self, PAGE_BYTES, PageReader},
     },
 };
 
@@ -55,7 +55,7 @@ struct Page {
 
 #[derive(Debug, Clone, Copy)]
 struct Place {
-    /// [`Record::at`].
+    /// [`ledger::Record::at`].
     at: u64,
     bytes: u64,
 }
@@ -110,7 +110,7 @@ impl Ledger {
 
     /// As [`Ledger::put`], with a value that was encoded.
     pub(super) fn put_bytes(&mut self, name: &[u8], value: &[u8]) {
-        self.write(name, |fresh| Record { at: 0, name, value }.append(fresh));
+        self.write(name, |fresh| ledger::append_bytes(name, value, fresh));
     }
 
     /// `name` is over.

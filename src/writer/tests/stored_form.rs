@@ -91,6 +91,8 @@ fn check(dir: &Path) {
     for table in tables {
         assert!(count(&table) > 0, "nothing in {table:?}");
     }
+    // One or the other, by the version.
+    assert!(count(&Prefix::live()) + count(&Prefix::ledger()) > 0, "no open message");
     assert_eq!(positions(&store, "test").unwrap()[0].line_count, 10);
     // Whether it has an index or not.
     for (to, count) in [("user1@d.test", 1), ("B@D.test", 2), ("nobody@d.test", 0)] {
