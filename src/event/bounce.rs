@@ -4,7 +4,7 @@
 //! held against the rules in `bounce_rules.toml`. The reply code inside the text never decides:
 //! Postfix's own status word and `dsn=` did that.
 
-use std::{borrow::Cow, cell::RefCell, collections::HashMap, sync::LazyLock};
+use std::{cell::RefCell, collections::HashMap, sync::LazyLock};
 
 use foldhash::fast::RandomState;
 use mailherald_parsers::status::Dsn;
@@ -53,10 +53,11 @@ struct Rules {
 static RULES: LazyLock<Rules> = LazyLock::new(|| {
     #[expect(clippy::expect_used, reason = "the file is compiled in, and a test loads it")]
     let file: RuleFile = toml::from_str(include_str!("bounce_rules.toml")).expect("rules are TOML");
-    let patterns = file.rule.iter().map(|rule| &rule.pattern);
-    // Servers speak ASCII, and without Unicode the automaton is a tenth as large.
+    let patterns = file.rule.iter().map(|rule| in_lower_case(&rule.pattern));
+    // Servers speak ASCII, and without Unicode the automaton is a tenth as large. It takes less than
+    // half the time to make where each letter has one form.
     let mut builder = RegexSetBuilder::new(patterns);
-    builder.unicode(false).case_insensitive(true).dfa_size_limit(CACHE_BYTES);
+    builder.unicode(false).dfa_size_limit(CACHE_BYTES);
     #[expect(clippy::expect_used, reason = "the file is compiled in, and a test loads it")]
     let set = builder.build().expect("rules compile");
     Rules { set, rules: file.rule }
@@ -167,10 +168,23 @@ fn first_rule(dsn: Dsn, response: &str) -> Option<&'static Rule> {
     rules.find(|rule| rule.code.is_none_or(|only| only == code))
 }
 
-/// The head of a response without what is not the server's own words.
-fn words(response: &str) -> Cow<'_, str> {
+/// The head of a response, in lower case, without what is not the server's own words.
+fn words(response: &str) -> String {
     let head = response.get(..response.floor_char_boundary(LOOKED_AT_BYTES)).unwrap_or(response);
-    NOT_WORDS.replace_all(head, "")
+    let mut words = NOT_WORDS.replace_all(head, "").into_owned();
+    words.make_ascii_lowercase();
+    words
+}
+
+/// A pattern whose words are in lower case. What is escaped has a meaning in either.
+fn in_lower_case(pattern: &str) -> String {
+    let mut is_escaped = false;
+    let lower = |letter: char| {
+        let is_word = !is_escaped;
+        is_escaped = is_word && letter == '\\';
+        if is_word { letter.to_ascii_lowercase() } else { letter }
+    };
+    pattern.chars().map(lower).collect()
 }
 
 /// What the code alone says, when the words say nothing.

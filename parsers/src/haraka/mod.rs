@@ -46,7 +46,9 @@ pub(crate) fn is_raw(text: &[u8]) -> bool {
         "invalid loglevel: ",
         "invalid log format: ",
     ];
-    BEGINNINGS.iter().any(|beginning| text.starts_with(beginning.as_bytes()))
+    // Asked of every line, whosever it is.
+    let may_be = matches!(text.first(), Some(b'l' | b'S' | b'U' | b'R' | b'i'));
+    may_be && BEGINNINGS.iter().any(|beginning| text.starts_with(beginning.as_bytes()))
 }
 
 /// Reads a text that [`is_record`].

@@ -258,3 +258,10 @@ fn only_the_head_is_looked_at_and_never_half_a_character() {
     assert_eq!(category(dsn(5, 0, 0), &late), Category::Other);
     assert!(words(&late).len() <= LOOKED_AT_BYTES);
 }
+
+#[test]
+fn a_pattern_goes_into_lower_case_but_for_what_is_escaped() {
+    assert_eq!(in_lower_case(r"\bIP \S+\\B[A\]]\.X"), r"\bip \S+\\b[a\]]\.x");
+    let shouted = "550 NO SUCH USER";
+    assert_eq!(category(dsn(5, 0, 0), shouted), category(dsn(5, 0, 0), &shouted.to_lowercase()));
+}
