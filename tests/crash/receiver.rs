@@ -12,15 +12,22 @@ use std::{
 #[derive(Debug, Clone)]
 pub(crate) struct Receiver {
     pub(crate) port: u16,
-    /// Answers by event id, oldest first.
-    answers: Arc<Mutex<BTreeMap<String, Vec<u16>>>>,
+    given: Arc<Mutex<Given>>,
+}
+
+/// What was answered.
+#[derive(Debug, Default)]
+struct Given {
+    /// By event id, oldest first.
+    answers: BTreeMap<String, Vec<u16>>,
+    /// Events that got a final answer: asked for all the time, and there may be a million.
+    answered: usize,
 }
 
 impl Receiver {
     pub(crate) fn start() -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-        let receiver =
-            Self { port: listener.local_addr().unwrap().port(), answers: Arc::default() };
+        let receiver = Self { port: listener.local_addr().unwrap().port(), given: Arc::default() };
         let for_connections = receiver.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
@@ -33,39 +40,42 @@ impl Receiver {
 
     /// Events that got a final answer.
     pub(crate) fn answered(&self) -> usize {
-        let answers = self.answers.lock().unwrap();
-        answers.values().filter(|codes| codes.iter().any(|code| *code != 500)).count()
+        self.given.lock().unwrap().answered
     }
 
     /// The event got a final answer.
     pub(crate) fn has_answered(&self, id: &str) -> bool {
-        let answers = self.answers.lock().unwrap();
-        answers.get(id).is_some_and(|codes| codes.iter().any(|code| *code != 500))
+        let given = self.given.lock().unwrap();
+        given.answers.get(id).is_some_and(|codes| has_final(codes))
     }
 
     /// Events that were refused for good.
     pub(crate) fn refused_for_good(&self) -> BTreeSet<String> {
-        let answers = self.answers.lock().unwrap();
-        answers.iter().filter(|(_, codes)| codes.contains(&404)).map(|(id, _)| id.clone()).collect()
+        let given = self.given.lock().unwrap();
+        let refused = given.answers.iter().filter(|(_, codes)| codes.contains(&404));
+        refused.map(|(id, _)| id.clone()).collect()
     }
 
     /// Deliveries of what had a final answer before: their result was lost by a kill.
     pub(crate) fn repeats(&self) -> usize {
-        let answers = self.answers.lock().unwrap();
+        let given = self.given.lock().unwrap();
         let finals =
-            answers.values().map(|codes| codes.iter().filter(|code| **code != 500).count());
+            given.answers.values().map(|codes| codes.iter().filter(|code| **code != 500).count());
         finals.map(|count| count.saturating_sub(1)).sum()
     }
 
     fn answer(&self, id: &str) -> u16 {
-        let mut answers = self.answers.lock().unwrap();
-        let given = answers.entry(id.to_owned()).or_default();
+        let mut given = self.given.lock().unwrap();
+        let codes = given.answers.entry(id.to_owned()).or_default();
         let code = match id.as_bytes().last() {
             Some(b'0') => 404,
-            Some(b'1'..=b'3') if given.is_empty() => 500,
+            Some(b'1'..=b'3') if codes.is_empty() => 500,
             _ => 204,
         };
-        given.push(code);
+        let was_final = has_final(codes);
+        codes.push(code);
+        let is_new = !was_final && has_final(codes);
+        given.answered += usize::from(is_new);
         code
     }
 
@@ -81,6 +91,10 @@ impl Receiver {
             }
         }
     }
+}
+
+fn has_final(codes: &[u16]) -> bool {
+    codes.iter().any(|code| *code != 500)
 }
 
 /// The event id of one whole request.
