@@ -231,13 +231,8 @@ mod tests {
     use crate::event::TimeQuality;
 
     fn aside(pid: u32, until_us: i64, text: &str) -> Aside {
-        let line = KeptLine {
-            bytes: text.into(),
-            occurrence: 0,
-            at_us: 0,
-            quality: TimeQuality::Exact,
-            identities: None,
-        };
+        let line =
+            KeptLine { bytes: text.into(), occurrence: 0, at_us: 0, quality: TimeQuality::Exact };
         Aside { topic: topic(pid), until_us, instance: Box::default(), line }
     }
 

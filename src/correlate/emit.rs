@@ -10,7 +10,7 @@ use super::{
     system::System,
 };
 use crate::{
-    event::{Event, EventData, EventType, Identities, MessageUid, TimeQuality, text},
+    event::{Event, EventData, EventType, MessageUid, TimeQuality, text},
     limits,
     parse::Line,
 };
@@ -23,41 +23,32 @@ pub(crate) struct Trigger<'a> {
     at_us: i64,
     quality: TimeQuality,
     partial: bool,
-    /// What the id begins with: the system and the line; None where that is still to be hashed.
-    identities: Option<&'a Identities>,
 }
 
 impl<'a> From<&'a KeptLine> for Trigger<'a> {
     fn from(line: &'a KeptLine) -> Self {
-        let KeptLine { ref bytes, occurrence, at_us, quality, ref identities } = *line;
-        let identities = identities.as_deref();
-        Self { bytes, occurrence, at_us, quality, partial: false, identities }
+        let KeptLine { ref bytes, occurrence, at_us, quality } = *line;
+        Self { bytes, occurrence, at_us, quality, partial: false }
     }
 }
 
 impl From<&Line<'_>> for KeptLine {
     fn from(line: &Line<'_>) -> Self {
         let Line { bytes, occurrence, at_us, quality, .. } = *line;
-        Self { bytes: bytes.to_vec(), occurrence, at_us, quality, identities: None }
+        Self { bytes: bytes.to_vec(), occurrence, at_us, quality }
     }
 }
 
 impl<'a> Step<'a> {
     /// The line of this step, as what gives an event.
     pub(crate) fn trigger(&self) -> Trigger<'a> {
-        let Line { bytes, occurrence, at_us, quality, partial, identities, .. } = *self.line;
-        // The configuration may know the instance by another name than the tag.
-        let record = self.line.record;
-        let is_of_it = (record.host, record.process.instance)
-            == (self.system.host.as_slice(), &*self.system.instance);
-        let identities = identities.filter(|_| is_of_it);
-        Trigger { bytes, occurrence, at_us, quality, partial, identities }
+        let Line { bytes, occurrence, at_us, quality, partial, .. } = *self.line;
+        Trigger { bytes, occurrence, at_us, quality, partial }
     }
 
     /// The line of this step, to be kept for events of later lines.
     pub(crate) fn kept_line(&self) -> KeptLine {
-        let identities = self.trigger().identities.cloned().map(Box::new);
-        KeptLine { identities, ..self.line.into() }
+        self.line.into()
     }
 }
 
@@ -71,11 +62,8 @@ impl System {
         mut data: Box<EventData>,
     ) -> Event {
         let occurrence = trigger.occurrence.to_be_bytes();
-        let rest: [&[u8]; 3] = [&occurrence, kind.name().as_bytes(), recipient.as_bytes()];
-        let id = match trigger.identities {
-            Some(identities) => identities.event(&rest),
-            None => self.identities.and(&[trigger.bytes]).event(&rest),
-        };
+        let (kind_name, recipient) = (kind.name().as_bytes(), recipient.as_bytes());
+        let id = self.identities.event(&[trigger.bytes, &occurrence, kind_name, recipient]);
         data.partial = trigger.partial;
         if self.evidence {
             let line = text::bounded(trigger.bytes, limits::RESPONSE_BYTES).value;

@@ -6,7 +6,7 @@ use smol_str::SmolStr;
 
 use super::{emit::bounded, few::Few, finding::Finding, hold::Held};
 use crate::{
-    event::{Given, Identities, MessageUid, Service, TimeQuality},
+    event::{Given, MessageUid, Service, TimeQuality},
     parse::Line,
 };
 
@@ -162,7 +162,7 @@ pub struct Deferral {
 }
 
 /// A line that is needed again: events of later lines take their identity from it, or it waits.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeptLine {
     /// The line, without its end.
     pub bytes: Vec<u8>,
@@ -172,20 +172,7 @@ pub struct KeptLine {
     pub at_us: i64,
     /// How exact that is.
     pub quality: TimeQuality,
-    /// What the ids of its events begin with, if that is known; it need not be stored.
-    #[serde(skip)]
-    pub(crate) identities: Option<Box<Identities>>,
 }
-
-/// By the line: the rest is what it says.
-impl PartialEq for KeptLine {
-    fn eq(&self, other: &Self) -> bool {
-        (&self.bytes, self.occurrence, self.at_us, self.quality)
-            == (&other.bytes, other.occurrence, other.at_us, other.quality)
-    }
-}
-
-impl Eq for KeptLine {}
 
 impl KeptLine {
     /// Reads the line again.
@@ -197,7 +184,6 @@ impl KeptLine {
             occurrence: self.occurrence,
             at_us: self.at_us,
             quality: self.quality,
-            identities: None,
             // Not kept: a line that is not whole is the last of its log, and hardly ever one that waits.
             partial: false,
             offset: 0,

@@ -6,7 +6,6 @@
 mod about;
 mod drift;
 mod gaps;
-mod identity;
 pub mod json;
 mod occurrence;
 
@@ -22,7 +21,7 @@ use mailherald_parsers::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    event::{Identities, TimeQuality},
+    event::TimeQuality,
     source::{Batch, Fingerprint, LineSpan},
 };
 
@@ -31,7 +30,6 @@ pub use occurrence::Occurrences;
 
 use drift::Drift;
 use gaps::Gaps;
-use identity::Beginning;
 
 /// One line, as the correlator wants it.
 #[derive(Debug)]
@@ -48,9 +46,6 @@ pub struct Line<'a> {
     pub partial: bool,
     /// Offset of the line in its generation ([`LineSpan::offset`]).
     pub offset: u64,
-    /// What the ids of its events begin with, where it may give some: its host, the instance as
-    /// [`LogRecord::process`] has it, and the line.
-    pub identities: Option<&'a Identities>,
     /// What it says.
     pub record: &'a LogRecord<'a>,
 }
@@ -127,7 +122,6 @@ struct Memory {
     counts: Counts,
     gaps: Gaps,
     drift: Drift,
-    beginning: Beginning,
 }
 
 /// The time of a record, and its number among identical lines.
@@ -136,7 +130,6 @@ struct Note {
     occurrence: u64,
     at_us: i64,
     quality: TimeQuality,
-    identities: Option<Identities>,
 }
 
 impl Reader {
@@ -244,11 +237,10 @@ impl Memory {
         }
         let quality = time_quality(quality);
         if !gives_events(&record.body) {
-            return Some(Note { occurrence: 0, at_us, quality, identities: None });
+            return Some(Note { occurrence: 0, at_us, quality });
         }
         let occurrence = self.state.occurrences.count(record.line, second);
-        let identities = Some(self.beginning.of(record));
-        Some(Note { occurrence, at_us, quality, identities })
+        Some(Note { occurrence, at_us, quality })
     }
 }
 
@@ -274,7 +266,6 @@ impl Note {
             quality: self.quality,
             partial: span.cut,
             offset: span.offset,
-            identities: self.identities.as_ref(),
             record,
         }
     }

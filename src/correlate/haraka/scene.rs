@@ -69,7 +69,7 @@ impl Teller {
     pub(crate) fn keep(&self, line: &Line<'_>) -> KeptLine {
         let Line { bytes, at_us, quality, .. } = *line;
         let bytes = if self.evidence { bytes.to_vec() } else { Vec::new() };
-        KeptLine { bytes, occurrence: 0, at_us, quality, identities: None }
+        KeptLine { bytes, occurrence: 0, at_us, quality }
     }
 }
 
