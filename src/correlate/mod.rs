@@ -68,6 +68,9 @@ use system::System;
 /// Late lines still find a message this long after its end (syslog relays reorder).
 const CLOSED_LINGER_US: i64 = 60 * 1_000_000;
 
+/// Log time after which what has lingered is dropped together.
+const FORGET_EVERY_US: i64 = 5 * 1_000_000;
+
 /// A message without a line for this long is forgotten: Postfix gives up after five days by
 /// default (`maximal_queue_lifetime`), and an ID may end without a last line.
 const SILENCE_US: i64 = 7 * 86_400 * 1_000_000;
@@ -345,17 +348,31 @@ impl Correlator {
 
     /// Drops what ended a while ago, and now and then what fell silent.
     fn forget(&mut self) {
-        while let Some((closed_at, ..)) = self.closed.front()
-            && closed_at + CLOSED_LINGER_US < self.horizon_us
-            && let Some((_, index, queue_id)) = self.closed.pop_front()
+        let over_us = self.horizon_us.saturating_sub(CLOSED_LINGER_US);
+        if let Some((closed_at, ..)) = self.closed.front()
+            && closed_at.saturating_add(FORGET_EVERY_US) < over_us
         {
-            if let Some(system) = self.systems.get_mut(index) {
-                system.forget(&queue_id, &mut self.directory);
-            }
+            self.forget_closed(over_us);
         }
         let due = self.swept_us.saturating_add(SWEEP_US) <= self.horizon_us;
         if due || self.systems.iter().any(|system| system.messages.len() > system.crowded_above) {
             self.sweep();
+        }
+    }
+
+    /// Drops what ended before then. Nothing of it was touched for a minute, and all has to be fetched
+    /// from memory: one step for all before the next one, so that many of them wait at once.
+    fn forget_closed(&mut self, over_us: i64) {
+        let count = self.closed.partition_point(|(closed_at, ..)| *closed_at < over_us);
+        let (systems, mut over) = (&mut self.systems, Vec::with_capacity(count));
+        for (_, index, queue_id) in self.closed.drain(..count) {
+            let message = systems.get_mut(index).and_then(|system| system.take_closed(&queue_id));
+            over.extend(message.map(|message| (index, queue_id, message)));
+        }
+        for (index, queue_id, message) in &over {
+            if let Some(system) = systems.get_mut(*index) {
+                system.forget(queue_id, message, &mut self.directory);
+            }
         }
     }
 

@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use smol_str::SmolStr;
 
-use super::{MOST, lineage::Directory, messages::Messages};
+use super::{MOST, Message, lineage::Directory, messages::Messages};
 use crate::event::Identities;
 
 /// A map with keys from the log. Its seed is random and nobody sees the order of its keys or how
@@ -75,16 +75,18 @@ impl System {
         open
     }
 
-    /// Drops an ended message.
-    pub(crate) fn forget(&mut self, queue_id: &str, directory: &mut Directory) {
-        // A reused queue ID has a new, open message under the same name.
-        if let Some(message) = self.messages.remove_if(queue_id, |message| message.closed) {
-            directory.forget(&self.host, &self.instance, queue_id, &message);
-            // Its removal is not in the store yet. What came and went since the last time never was
-            // there: a replay stores its place so seldom that those are nearly all.
-            if message.changed && message.is_stored {
-                self.gone.push(queue_id.into());
-            }
+    /// Takes an ended message out. A reused queue ID has a new, open message under the same name.
+    pub(crate) fn take_closed(&mut self, queue_id: &str) -> Option<Box<Message>> {
+        self.messages.remove_if(queue_id, |message| message.closed)
+    }
+
+    /// Forgets what is known of a message that was taken out.
+    pub(crate) fn forget(&mut self, queue_id: &str, message: &Message, directory: &mut Directory) {
+        directory.forget(&self.host, &self.instance, queue_id, message);
+        // Its removal is not in the store yet. What came and went since the last time never was
+        // there: a replay stores its place so seldom that those are nearly all.
+        if message.changed && message.is_stored {
+            self.gone.push(queue_id.into());
         }
     }
 

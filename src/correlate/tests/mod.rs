@@ -545,6 +545,25 @@ fn identical_lines_of_one_second_are_two_events_with_two_ids() {
     assert_eq!(events, events_of(&[line.clone(), line]));
 }
 
+#[test]
+fn what_has_ended_is_kept_for_a_minute_and_then_forgotten_with_others() {
+    let after = |seconds: i64| {
+        let mut texts = Vec::new();
+        for number in 0..3 {
+            texts.push(format!("smtpd: 9E34153F5B{number}: client=a[192.0.2.1]"));
+            texts.push(format!("qmgr: 9E34153F5B{number}: removed"));
+        }
+        let mut lines = log(&texts.iter().map(String::as_str).collect::<Vec<_>>());
+        let (minute, second) = ((5 + seconds) / 60, (5 + seconds) % 60);
+        lines.push(format!(
+            "2026-11-21T01:{minute:02}:{second:02}.000000+00:00 mx postfix/smtpd[9]: 7E34153F5B0: client=a[192.0.2.1]"
+        ));
+        so_far(&lines).0.len()
+    };
+    // The first ended four seconds before the last.
+    assert_eq!([56, 61, 62].map(after), [4, 4, 1]);
+}
+
 /// Each line beyond the bound once ended a tenth of all messages, by a search through all of them.
 #[test]
 fn with_too_many_messages_only_the_most_silent_are_ended() {
