@@ -5,7 +5,11 @@
 //! the next commit will hold, and the writer waits for it before it asks the intake anything.
 
 use std::{
-    sync::{Arc, mpsc},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
     thread,
 };
 
@@ -24,6 +28,8 @@ pub(super) struct Ahead {
     done: mpsc::Receiver<(Box<Intake>, Stage)>,
     /// Rings when the intake that was sent last is back, or never will be.
     bell: Arc<Notify>,
+    /// The writer has nothing else to do but to wait for it.
+    is_awaited: Arc<AtomicBool>,
     /// Memory for what it takes in.
     spare: Told,
 }
@@ -33,6 +39,7 @@ pub(super) struct Ahead {
 struct Job {
     intake: Box<Intake>,
     stage: Stage,
+    is_awaited: Arc<AtomicBool>,
     bell: Bell,
 }
 
@@ -47,8 +54,9 @@ impl Ahead {
         let (results, done) = mpsc::sync_channel(1);
         let work = move || work(inbox, &results);
         thread::Builder::new().name("intake".into()).spawn(work).map_err(WriterError::Thread)?;
-        let (here, bell) = (Some(Box::new(intake)), Arc::default());
-        Ok(Self { here, jobs, done, bell, spare: Told::default() })
+        let here = Some(Box::new(intake));
+        let (bell, is_awaited) = (Arc::default(), Arc::default());
+        Ok(Self { here, jobs, done, bell, is_awaited, spare: Told::default() })
     }
 
     /// What comes next has the memory of those.
@@ -68,19 +76,22 @@ impl Ahead {
         self.here.as_deref_mut()
     }
 
-    /// Sends it away, to take in what waits, a commit at most. It puts what comes of that into a stage
-    /// for that scope.
+    /// Sends it away, to take in what waits, for one commit or, as long as nobody waits for it, some
+    /// more. It puts what comes of that into a stage for that scope.
     pub(super) fn send(&mut self, scope: Scope) -> Result<(), WriterError> {
         let Some(intake) = self.here.take() else { return Ok(()) };
         let mut stage = Stage::new(scope);
         stage.told = std::mem::take(&mut self.spare);
         self.bell = Arc::default();
-        let job = Job { intake, stage, bell: Bell(Arc::clone(&self.bell)) };
+        self.is_awaited = Arc::default();
+        let (is_awaited, bell) = (Arc::clone(&self.is_awaited), Bell(Arc::clone(&self.bell)));
+        let job = Job { intake, stage, is_awaited, bell };
         self.jobs.send(job).map_err(|_| WriterError::IntakeEnded)
     }
 
-    /// Ends when it is back.
+    /// Ends when it is back, which is as soon as it can be.
     pub(super) fn back(&self) -> Notified<'_> {
+        self.is_awaited.store(true, Ordering::Relaxed);
         self.bell.notified()
     }
 
@@ -89,6 +100,7 @@ impl Ahead {
         if let Some(intake) = self.here.take() {
             return Ok((self.here.insert(intake), None));
         }
+        self.is_awaited.store(true, Ordering::Relaxed);
         let (intake, stage) = self.done.recv().map_err(|_| WriterError::IntakeEnded)?;
         Ok((self.here.insert(intake), Some(stage)))
     }
@@ -104,8 +116,8 @@ impl Ahead {
 
 /// Until the writer has ended.
 fn work(inbox: mpsc::Receiver<Job>, results: &mpsc::SyncSender<(Box<Intake>, Stage)>) {
-    for Job { mut intake, mut stage, bell } in inbox {
-        intake.take_in_what_waits(&mut stage);
+    for Job { mut intake, mut stage, is_awaited, bell } in inbox {
+        intake.take_in_what_waits(&mut stage, || is_awaited.load(Ordering::Relaxed));
         if results.send((intake, stage)).is_err() {
             break;
         }
@@ -121,7 +133,20 @@ impl Drop for Bell {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+
+    #[tokio::test]
+    async fn who_waits_for_the_intake_has_it_come_back() {
+        let (jobs, _) = mpsc::sync_channel(1);
+        let (_, done) = mpsc::sync_channel(1);
+        let (bell, is_awaited, spare) = (Arc::default(), Arc::default(), Told::default());
+        let mut ahead = Ahead { here: None, jobs, done, bell, is_awaited, spare };
+        let waited = tokio::time::timeout(Duration::from_millis(1), ahead.back()).await;
+        assert!(waited.is_err() && ahead.is_awaited.swap(false, Ordering::Relaxed), "asked to");
+        assert!(ahead.fetch().is_err() && ahead.is_awaited.load(Ordering::Relaxed), "waited for");
+    }
 
     /// What is left when the thread has panicked: nobody waits for it for ever.
     #[tokio::test]
@@ -130,7 +155,8 @@ mod tests {
         let (_, done) = mpsc::sync_channel(1);
         let bell = Arc::new(Notify::new());
         drop(Bell(Arc::clone(&bell)));
-        let mut ahead = Ahead { here: None, jobs, done, bell, spare: Told::default() };
+        let (is_awaited, spare) = (Arc::default(), Told::default());
+        let mut ahead = Ahead { here: None, jobs, done, bell, is_awaited, spare };
         ahead.back().await;
         assert!(matches!(ahead.fetch(), Err(WriterError::IntakeEnded)));
     }

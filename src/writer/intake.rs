@@ -72,9 +72,9 @@ impl Intake {
         self.batches.try_recv().ok()
     }
 
-    /// Takes in batches that wait, as many as a commit is about.
-    pub(super) fn take_in_what_waits(&mut self, stage: &mut Stage) {
-        while !stage.is_full()
+    /// Takes in batches that wait, as many as a commit is about, and until `is_awaited` some more.
+    pub(super) fn take_in_what_waits(&mut self, stage: &mut Stage, is_awaited: impl Fn() -> bool) {
+        while !(stage.is_overfull() || stage.is_full() && is_awaited())
             && let Some(batch) = self.next()
         {
             self.take_in(&batch, stage);
@@ -129,7 +129,7 @@ impl Intake {
             stage.position(&source.name, batch);
             self.heard_of.insert(batch.source);
         }
-        stage.lines += batch.lines.len() as u64;
+        stage.lines += batch.lines.len();
         stage.bytes += batch.bytes.len();
         stage.is_last = batch.idle;
         stage.touch();

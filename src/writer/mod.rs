@@ -5,7 +5,8 @@
 //! events released to the senders, and only then does an input position count.
 //!
 //! A commit is due after `COMMIT_LINES` lines, `COMMIT_BYTES` of lines or `COMMIT_AFTER` since the
-//! first staged effect, and at once when the input is idle.
+//! first staged effect, and at once when the input is idle. With a backlog it covers more: lines are
+//! taken in until the commit before is written.
 //!
 //! A failed commit ends the thread with an error: what was not committed is read again after a
 //! restart.

@@ -16,10 +16,13 @@ use crate::{
 /// Version of the stored source states and positions in the journal.
 pub(super) const VERSION: u8 = 1;
 
-/// Lines that a commit covers, about.
-const COMMIT_LINES: u64 = 10_000;
-/// Bytes of lines that a commit covers, about: what ten thousand lines have, and some more.
+/// Lines with which a commit is due, about.
+const COMMIT_LINES: usize = 10_000;
+/// Bytes of lines with which it is: what ten thousand lines have, and some more.
 const COMMIT_BYTES: usize = 2 * 1024 * 1024;
+
+/// Commits' worth of lines that are taken in while one is written, about: as long as nobody waits.
+const MOST_COMMITS: usize = 3;
 
 /// What is wrong with the lines of a source, by its index, and with how many of them.
 pub(super) type Alarm = (usize, EventType, u64);
@@ -40,7 +43,7 @@ pub(super) struct Stage {
     /// Not told yet.
     pub(super) alarms: Vec<Alarm>,
     /// Lines staged.
-    pub(super) lines: u64,
+    pub(super) lines: usize,
     /// Bytes of those lines.
     pub(super) bytes: usize,
     /// When the last batch was read there was nothing more.
@@ -62,7 +65,17 @@ impl Stage {
 
     /// More should not wait.
     pub(super) fn is_full(&self) -> bool {
-        self.lines >= COMMIT_LINES || self.bytes >= COMMIT_BYTES
+        self.commits() >= 1
+    }
+
+    /// No more can wait.
+    pub(super) fn is_overfull(&self) -> bool {
+        self.commits() >= MOST_COMMITS
+    }
+
+    /// Commits' worth of lines that wait.
+    pub(super) fn commits(&self) -> usize {
+        (self.lines / COMMIT_LINES).max(self.bytes / COMMIT_BYTES)
     }
 
     /// Something waits from now on.

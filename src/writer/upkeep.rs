@@ -27,7 +27,14 @@ impl Writer {
     /// A step, and when the next one is due.
     pub(super) fn keep_up(&mut self) -> Result<(), WriterError> {
         self.look_for_room();
-        let more = self.forget_some()?;
+        let mut more = self.forget_some()?;
+        // What is forgotten has to keep pace with what comes.
+        for _ in 1..self.stage.commits() {
+            if !more {
+                break;
+            }
+            more = self.forget_some()?;
+        }
         self.keys.forget_expired(self.clock.now(), &mut self.stage);
         self.tell_of_silences()?;
         self.tell_of_keys();

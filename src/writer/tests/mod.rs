@@ -29,11 +29,12 @@ use crate::{
     cli::Failure,
     config::WebhookId,
     event::{Event, EventType},
+    source::{Batch, testing::batch_of},
     store::{
         Prefix, Store,
         testing::{TestDisk, Wait, open_on},
     },
-    writer::{WriterError, positions},
+    writer::{WriterError, positions, stage::Stage},
 };
 
 const REPLAY: Mode =
@@ -423,6 +424,29 @@ fn lines_read_while_a_commit_is_written_belong_to_the_next_one() {
     bench.ingest(&lines(1, 2));
     bench.writer.commit().unwrap();
     assert_eq!(bench.claim(9).claims.len(), 2);
+}
+
+#[test]
+fn the_intake_takes_in_what_one_commit_is_about_and_more_until_it_is_awaited() {
+    let dir = TempDir::new().unwrap();
+    let mut bench = Bench::open(dir.path(), Mode::Live);
+    let mut commits = |is_awaited: bool| {
+        let (intake, _) = bench.writer.intake_and_stage().unwrap();
+        while intake.next().is_some() {}
+        for _ in 0..8 {
+            bench.batches.try_send(half_a_commit()).unwrap();
+        }
+        let (intake, _) = bench.writer.intake_and_stage().unwrap();
+        let mut stage = Stage::default();
+        intake.take_in_what_waits(&mut stage, || is_awaited);
+        (stage.commits(), stage.is_full())
+    };
+    assert_eq!([false, true].map(&mut commits), [(3, true), (1, true)]);
+}
+
+/// By its bytes; none of its lines is looked at.
+fn half_a_commit() -> Batch {
+    Batch { bytes: vec![0; 1024 * 1024], ..batch_of([""; 0]) }
 }
 
 #[test]

@@ -318,7 +318,7 @@ fn forty_days_of_load_with_every_kind_of_end_do_not_make_the_store_grow() {
 async fn upkeep_has_its_turn_while_every_commit_is_full() {
     let dir = TempDir::new().unwrap();
     let mut bench = Bench::open_with(dir.path(), Mode::Live, &["test"]);
-    bench.writer.stage.lines = u64::MAX;
+    bench.writer.stage.lines = usize::MAX;
     bench.writer.upkeep_at = Instant::now() + Duration::from_hours(1);
     assert!(matches!(bench.writer.wait(true).await, Woken::CommitDue));
     bench.writer.upkeep_at = Instant::now();
