@@ -65,7 +65,7 @@ use known::Known;
 use lineage::{Directory, Kin};
 use system::System;
 
-/// Late lines still find a message this long after its end (syslog relays reorder).
+/// Late lines still find a message at least this long after its end (syslog relays reorder).
 const CLOSED_LINGER_US: i64 = 60 * 1_000_000;
 
 /// Log time after which what has lingered is dropped together.

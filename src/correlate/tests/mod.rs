@@ -554,14 +554,17 @@ fn what_has_ended_is_kept_for_a_minute_and_then_forgotten_with_others() {
             texts.push(format!("qmgr: 9E34153F5B{number}: removed"));
         }
         let mut lines = log(&texts.iter().map(String::as_str).collect::<Vec<_>>());
-        let (minute, second) = ((5 + seconds) / 60, (5 + seconds) % 60);
-        lines.push(format!(
-            "2026-11-21T01:{minute:02}:{second:02}.000000+00:00 mx postfix/smtpd[9]: 7E34153F5B0: client=a[192.0.2.1]"
-        ));
+        let later = |seconds: i64, text: &str| {
+            let (minute, second) = (seconds / 60, seconds % 60);
+            format!("2026-11-21T01:{minute:02}:{second:02}.000000+00:00 mx postfix/{text}")
+        };
+        lines.push(later(30, "smtpd[9]: 8E34153F5B0: client=a[192.0.2.1]"));
+        lines.push(later(31, "qmgr[9]: 8E34153F5B0: removed"));
+        lines.push(later(seconds, "smtpd[9]: 7E34153F5B0: client=a[192.0.2.1]"));
         so_far(&lines).0.len()
     };
-    // The first ended four seconds before the last.
-    assert_eq!([56, 61, 62].map(after), [4, 4, 1]);
+    // Three ended in the seconds 1, 3 and 5, one long after them.
+    assert_eq!([61, 66, 67].map(after), [5, 5, 2]);
 }
 
 /// Each line beyond the bound once ended a tenth of all messages, by a search through all of them.
