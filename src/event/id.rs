@@ -32,7 +32,7 @@ impl Identities {
 
     /// Ids that go on with these `parts`, which they have in common as well.
     #[must_use]
-    pub fn and(&self, parts: &[&[u8]]) -> Self {
+    fn and(&self, parts: &[&[u8]]) -> Self {
         let mut hash = self.0.clone();
         append(&mut hash, parts);
         Self(hash)
