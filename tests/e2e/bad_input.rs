@@ -178,9 +178,9 @@ fn whatever_the_bytes_are_they_are_counted_and_never_fatal() {
     }
     let mixed = output(&["--quiet", "replay", "--dry-run", &host.text("mixed")]);
     assert_eq!(text(&mixed.stdout).lines().count(), 1);
-    assert!(
-        text(&mixed.stderr).starts_with("4 lines: 1 recognised, 0 ignored on purpose, 3 unrec")
-    );
+    // A Postfix that was never configured is warned of before it.
+    let told = "4 lines: 1 recognised, 0 ignored on purpose, 3 unrec";
+    assert!(text(&mixed.stderr).lines().any(|line| line.starts_with(told)));
 }
 
 #[test]
