@@ -4,7 +4,6 @@ use std::{
     fs::{self, File, Permissions},
     os::unix::fs::{PermissionsExt, symlink},
     process::Stdio,
-    time::Instant,
 };
 
 use rustix::process::Signal;
@@ -101,13 +100,11 @@ fn row_32_a_state_directory_in_use_is_refused_with_75_and_said_while_waiting() {
         "{said}"
     );
 
-    let waiting = Instant::now();
     let mut third =
         host.start(&["replay", "--config", &config, &host.text("mail.log")], Stdio::null());
     third.until_it_says("waiting for another process to end");
     third.signal(Signal::INT);
-    third.exit_code();
-    assert!(waiting.elapsed().as_secs() < 5, "Ctrl-C is heard while it waits");
+    assert_ne!(third.exit_code(), Some(75), "Ctrl-C is heard while it waits");
     first.stop(Signal::TERM);
 }
 
