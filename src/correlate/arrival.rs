@@ -118,7 +118,7 @@ impl Step<'_> {
             self.settle_origin(active.queue_id, &mut message);
             let recipients = self.learn(active.queue_id, &mut message);
             self.settle_route(&mut message);
-            message.queue_line = Some(self.kept_line());
+            message.queue_line = Some(self.line.into());
             let (host, instance) = (&self.system.host, &self.system.instance);
             self.directory.note_own(host, instance, active.queue_id.as_str(), &mut message);
             self.sending(active.queue_id, &message);

@@ -45,11 +45,6 @@ impl<'a> Step<'a> {
         let Line { bytes, occurrence, at_us, quality, partial, .. } = *self.line;
         Trigger { bytes, occurrence, at_us, quality, partial }
     }
-
-    /// The line of this step, to be kept for events of later lines.
-    pub(crate) fn kept_line(&self) -> KeptLine {
-        self.line.into()
-    }
 }
 
 impl System {

@@ -111,7 +111,7 @@ impl Step<'_> {
         let (verdict, stays_here) = (facts.verdict.take(), facts.stays_here);
         add(facts, message);
         if let Some(verdict) = verdict.filter(|_| message.finding.is_none()) {
-            message.finding = Some(Box::new(Finding::of_headers(verdict, self.kept_line())));
+            message.finding = Some(Box::new(Finding::of_headers(verdict, self.line.into())));
         }
         settle_class(message, stays_here);
         if message.route.is_none() {

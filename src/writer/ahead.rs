@@ -137,26 +137,28 @@ mod tests {
 
     use super::*;
 
-    #[tokio::test]
-    async fn who_waits_for_the_intake_has_it_come_back() {
+    /// What is left when the thread has panicked.
+    fn gone(bell: Arc<Notify>) -> Ahead {
         let (jobs, _) = mpsc::sync_channel(1);
         let (_, done) = mpsc::sync_channel(1);
-        let (bell, is_awaited, spare) = (Arc::default(), Arc::default(), Told::default());
-        let mut ahead = Ahead { here: None, jobs, done, bell, is_awaited, spare };
+        let (is_awaited, spare) = (Arc::default(), Told::default());
+        Ahead { here: None, jobs, done, bell, is_awaited, spare }
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_the_intake_has_it_come_back() {
+        let mut ahead = gone(Arc::default());
         let waited = tokio::time::timeout(Duration::from_millis(1), ahead.back()).await;
         assert!(waited.is_err() && ahead.is_awaited.swap(false, Ordering::Relaxed), "asked to");
         assert!(ahead.fetch().is_err() && ahead.is_awaited.load(Ordering::Relaxed), "waited for");
     }
 
-    /// What is left when the thread has panicked: nobody waits for it for ever.
+    /// Nobody waits for it for ever.
     #[tokio::test]
     async fn a_thread_that_is_gone_is_an_error_and_no_wait() {
-        let (jobs, _) = mpsc::sync_channel(1);
-        let (_, done) = mpsc::sync_channel(1);
         let bell = Arc::new(Notify::new());
         drop(Bell(Arc::clone(&bell)));
-        let (is_awaited, spare) = (Arc::default(), Told::default());
-        let mut ahead = Ahead { here: None, jobs, done, bell, is_awaited, spare };
+        let mut ahead = gone(bell);
         ahead.back().await;
         assert!(matches!(ahead.fetch(), Err(WriterError::IntakeEnded)));
     }

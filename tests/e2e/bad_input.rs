@@ -104,7 +104,7 @@ fn row_32_a_state_directory_in_use_is_refused_with_75_and_said_while_waiting() {
         host.start(&["replay", "--config", &config, &host.text("mail.log")], Stdio::null());
     third.until_it_says("waiting for another process to end");
     third.signal(Signal::INT);
-    assert_ne!(third.exit_code(), Some(75), "Ctrl-C is heard while it waits");
+    assert_eq!(third.exit_code(), None, "the signal ends it while it waits");
     first.stop(Signal::TERM);
 }
 
@@ -173,11 +173,14 @@ fn whatever_the_bytes_are_they_are_counted_and_never_fatal() {
             assert!(said.contains(" lines: "), "{name}: {said}");
         }
     }
-    let mixed = output(&["--quiet", "replay", "--dry-run", &host.text("mixed")]);
+    // A Postfix that was never configured would be warned of first.
+    let config = host.configure(&host.log_source(), &Receiver::start(), "");
+    let mixed =
+        output(&["--quiet", "replay", "--dry-run", "--config", &config, &host.text("mixed")]);
     assert_eq!(text(&mixed.stdout).lines().count(), 1);
-    // A Postfix that was never configured is warned of before it.
-    let told = "4 lines: 1 recognised, 0 ignored on purpose, 3 unrec";
-    assert!(text(&mixed.stderr).lines().any(|line| line.starts_with(told)));
+    assert!(
+        text(&mixed.stderr).starts_with("4 lines: 1 recognised, 0 ignored on purpose, 3 unrec")
+    );
 }
 
 #[test]

@@ -46,9 +46,11 @@ pub(crate) fn is_raw(text: &[u8]) -> bool {
         "invalid loglevel: ",
         "invalid log format: ",
     ];
-    // Asked of every line, whosever it is.
-    let may_be = matches!(text.first(), Some(b'l' | b'S' | b'U' | b'R' | b'i'));
-    may_be && BEGINNINGS.iter().any(|beginning| text.starts_with(beginning.as_bytes()))
+    // Asked of every line, whosever it is: mostly the first letter answers.
+    BEGINNINGS
+        .iter()
+        .map(|beginning| beginning.as_bytes())
+        .any(|beginning| text.first() == beginning.first() && text.starts_with(beginning))
 }
 
 /// Reads a text that [`is_record`].
