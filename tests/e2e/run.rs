@@ -169,7 +169,6 @@ fn a_silent_standard_input_does_not_hold_up_a_stop() {
 #[test]
 fn an_unreachable_receiver_is_named_and_gets_everything_when_it_appears() {
     let host = Host::new();
-    // A port that was free a moment ago.
     let port = free_address().port();
     let url = format!("http://127.0.0.1:{port}/webhook");
     let nobody = Receiver::start();

@@ -13,7 +13,6 @@ use crate::{free_address, lines, program::Host, receiver::Receiver, until};
 #[test]
 fn row_29_what_was_stored_and_not_sent_when_it_was_killed_is_sent_by_the_next_run() {
     let (host, nobody) = (Host::new(), Receiver::start());
-    // A port that was free a moment ago.
     let port = free_address().port();
     let schedule = "concurrency = 1\nschedule = [\"1s\", \"1s\", \"1s\", \"1s\", \"1s\", \"1s\"]";
     let config = host.configure(&host.log_source(), &nobody, schedule);

@@ -18,7 +18,7 @@ fn objects(args: &[&str]) -> Vec<Value> {
     text(&printed.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// A port that was free a moment ago.
+/// Nobody listens there.
 fn nobody() -> String {
     format!("http://{}/", free_address())
 }
