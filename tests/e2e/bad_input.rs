@@ -103,7 +103,7 @@ fn row_32_a_state_directory_in_use_is_refused_with_75_and_said_while_waiting() {
     let mut third =
         host.start(&["replay", "--config", &config, &host.text("mail.log")], Stdio::null());
     third.until_it_says("waiting for another process to end");
-    third.signal(Signal::INT);
+    third.signal(Signal::TERM);
     assert_eq!(third.exit_code(), None, "the signal ends it while it waits");
     first.stop(Signal::TERM);
 }
