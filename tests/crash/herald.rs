@@ -33,8 +33,8 @@ pub(crate) struct Process {
 impl Herald {
     pub(crate) fn new(dir: &Path, port: u16) -> Self {
         let config = format!(
-            "state_dir = \"{dir}/state\"\n[mail]\npostconf = \"off\"\n[api]\nlisten = \"none\"\n[[source]]\nname = \"{SOURCE}\"\n\
-             include = [\"{dir}/mail.log\"]\nstart = \"beginning\"\n\
+            "state_dir = \"{dir}/state\"\n[mail]\npostconf = \"off\"\n[api]\nlisten = \"none\"\n\
+             [[source]]\nname = \"{SOURCE}\"\ninclude = [\"{dir}/mail.log\"]\nstart = \"beginning\"\n\
              [[webhook]]\nname = \"{WEBHOOK}\"\nurl = \"http://127.0.0.1:{port}/\"\n\
              secret = \"whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\"\n\
              events = [\"outbound.*\", \"inbound.*\"]\n\
