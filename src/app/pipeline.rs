@@ -205,6 +205,8 @@ pub(super) fn direction(mail: &Mail) -> Direction {
         submission_services: mail.submission_services.clone(),
         instances: mail.instances.clone(),
         routes: mail.routes.clone(),
+        metadata_headers: mail.headers.metadata.clone(),
+        tag_header: mail.headers.tag.clone(),
     }
 }
 

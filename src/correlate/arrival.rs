@@ -1,8 +1,6 @@
 //! How a message comes into the queue: client, pickup, Message-ID, active queue, DSN links.
 
-use mailherald_parsers::postfix::{
-    Client, MessageId, Notification, Pickup, QueueActive, QueueId, Relay,
-};
+use mailherald_parsers::postfix::{Client, MessageId, Notification, Pickup, QueueActive, QueueId};
 use smol_str::SmolStr;
 
 use super::{
@@ -26,7 +24,7 @@ impl Step<'_> {
     /// smtpd opened a queue file, or the way to a before-queue filter.
     pub(crate) fn client(&mut self, client: &Client<'_>) {
         let Some(queue_id) = client.queue_id else {
-            self.foretold(None);
+            self.foretold(client.peer, None);
             return self.proxied();
         };
         let mut message = self.begin(queue_id, Origin::Network);
@@ -35,13 +33,13 @@ impl Step<'_> {
             self.inherit(queue_id, &mut message, parent);
         }
         // A filter whose message is not known by that ID still tells who the client was.
-        let is_loopback = came_over_loopback(&message);
-        let is_filter = is_loopback && message.origin == Origin::Network;
+        message.over_loopback = is_of_loopback(&message);
+        let is_filter = message.over_loopback && message.origin == Origin::Network;
         if let Some(original) = client.orig_client.filter(|_| is_filter) {
             message.note_peer(original);
         }
         self.put(queue_id, message);
-        self.foretold(Some(queue_id));
+        self.foretold(client.peer, Some(queue_id));
     }
 
     /// pickup took a local submission, or a requeued message under a new ID.
@@ -85,16 +83,35 @@ impl Step<'_> {
     /// from a content filter: its lines wait for the one that tells.
     fn look_for_story(&mut self, queue_id: QueueId<'_>, message: &mut Message) {
         let Some(message_id) = &message.message_id else { return };
-        let is_loopback = came_over_loopback(message);
-        if message.origin != Origin::Network || !is_loopback || message.queue_line.is_some() {
+        if message.origin == Origin::Unknown && message.queue_line.is_none() {
+            return self.wait_among_rivals(queue_id, message);
+        }
+        let is_from_here = message.over_loopback || is_of_loopback(message);
+        if message.origin != Origin::Network || !is_from_here || message.queue_line.is_some() {
             return;
         }
         let (host, instance) = (&self.system.host, &self.system.instance);
         let story = self.directory.story(host, instance, queue_id.as_str(), message_id);
         let held = story.map(|story| self.may_belong_to(story.clone(), HOLD_US));
         let Some(held) = held.or_else(|| self.hold_for_proxy(message)) else { return };
-        self.directory.note_stage(&self.system.host, queue_id.as_str(), held.story.uid);
         self.hold_back(queue_id, message, held);
+        self.directory.note_possible_stage(&self.system.host, queue_id.as_str(), message);
+    }
+
+    /// What local(8) made is known by its Message-ID; of messages that share one, only the status line
+    /// that names it tells which it was made of.
+    fn wait_among_rivals(&mut self, queue_id: QueueId<'_>, message: &mut Message) {
+        let Some(message_id) = message.message_id.as_ref().filter(|_| !message.is_held()) else {
+            return;
+        };
+        let (host, instance) = (&self.system.host, &self.system.instance);
+        if !self.directory.is_shared(host, message) {
+            return;
+        }
+        let story = self.directory.story(host, instance, queue_id.as_str(), message_id);
+        if let Some(held) = story.map(|story| self.may_belong_to(story.clone(), HOLD_US)) {
+            self.hold_back(queue_id, message, held);
+        }
     }
 
     /// What neither smtpd nor pickup brought is made of another message, by local(8). Without a
@@ -191,9 +208,9 @@ impl Step<'_> {
     /// A content filter on this host tells a sender what it did with his message, or another
     /// instance has handed over a DSN of its own.
     fn is_notice_of_this_host(&self, message: &Message) -> bool {
-        let is_loopback = came_over_loopback(message);
-        let is_notice =
-            is_loopback && message.sender.as_deref() == Some("") && message.user.is_none();
+        let is_notice = is_of_loopback(message)
+            && message.sender.as_deref() == Some("")
+            && message.user.is_none();
         let Some(id) = message.message_id.as_deref().filter(|_| is_notice) else { return false };
         is_of_filter(id) || self.directory.is_own(&self.system.host, id)
     }
@@ -229,9 +246,7 @@ impl Step<'_> {
         match message.origin {
             Origin::Internal => None,
             Origin::Unknown => message.class,
-            _ => Some(
-                message.class.unwrap_or_else(|| self.direction.class(message, "", Relay::None)),
-            ),
+            _ => Some(message.class.unwrap_or_else(|| self.direction.class(message, "", false))),
         }
     }
 
@@ -304,7 +319,7 @@ impl Step<'_> {
     }
 }
 
-fn came_over_loopback(message: &Message) -> bool {
+fn is_of_loopback(message: &Message) -> bool {
     message.client_address.as_ref().is_some_and(|address| is_loopback(address.as_bytes()))
 }
 

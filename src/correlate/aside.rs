@@ -46,6 +46,8 @@ pub enum Topic {
     /// A line of Haraka's log that its plugin may tell, or the other way round, by UUID. It tells by
     /// itself what the other did not.
     Haraka(Box<[u8]>),
+    /// A DNS list has a client, by its address.
+    Listed(Box<[u8]>, Box<[u8]>),
 }
 
 /// What a filter calls a message.
@@ -133,6 +135,12 @@ impl Asides {
         let mut places = self.by_topic.remove(topic).unwrap_or_default();
         places.sort_unstable_by_key(|&(_, number)| number);
         places.into_iter().filter_map(|place| self.forget(place)).collect()
+    }
+
+    /// The lines of a topic, which stay.
+    pub(crate) fn of(&self, topic: &Topic) -> impl Iterator<Item = &Aside> {
+        let places = self.by_topic.get(topic).into_iter().flatten();
+        places.filter_map(|place| self.waiting.get(place)).map(|waiting| &waiting.aside)
     }
 
     /// Lets go of the lines of a topic that `is_settled` says are.

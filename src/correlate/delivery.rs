@@ -8,7 +8,7 @@ use smol_str::SmolStr;
 
 use super::{
     Link, Step,
-    direction::is_loopback,
+    direction::{is_local_agent, is_near},
     emit::{bounded, dsn_text, message_data, set_recipient},
     finding::{filter_outcome, is_asked_here},
     lineage::{Kin, Lineage},
@@ -83,7 +83,8 @@ impl Step<'_> {
 
     /// The class of a message; decided now if it was not before, and then kept.
     pub(crate) fn class(&self, message: &mut Message, to: &str, relay: Relay<'_>) -> Class {
-        let class = message.class.unwrap_or_else(|| self.direction.class(message, to, relay));
+        let is_local = || is_local_agent(&self.line.record.process, relay);
+        let class = message.class.unwrap_or_else(|| self.direction.class(message, to, is_local()));
         message.class = Some(class);
         self.settle_route(message);
         class
@@ -117,8 +118,7 @@ impl Step<'_> {
     fn follow(&mut self, parent: &Message, child: QueueId<'_>) {
         let waits = |child: &Message| child.is_held() && child.origin == Origin::Unknown;
         if self.known(child).is_some_and(waits) {
-            let kin = Kin::Stage(Lineage::of(parent));
-            self.links.push(Link { queue_id: child.as_str().into(), kin });
+            self.link(child, parent);
             return;
         }
         let is_open = self.known(child).is_some_and(|child| !child.closed || child.is_incomplete());
@@ -149,7 +149,8 @@ impl Step<'_> {
     }
 
     /// Did a content filter or another instance on this host take it, whose queue ID continues the
-    /// story? Only an address of this machine can be one; any remote may say `queued as`.
+    /// story? Only an address of this machine or of its own network can be one (a filter in a
+    /// container has the latter); any remote may say `queued as`.
     fn is_handed_over(
         &mut self,
         message: &Message,
@@ -159,15 +160,22 @@ impl Step<'_> {
         let (Status::Sent, Relay::Host(relay)) = (delivery.status, delivery.relay) else {
             return false;
         };
-        let Some(next) = answer.queued_as.filter(|_| is_loopback(relay.address)) else {
+        let Some(next) = answer.queued_as.filter(|_| is_near(relay.address)) else {
             return false;
         };
-        let is_stage = self.directory.is_stage(&self.system.host, next.as_str(), message.uid);
+        let is_stage = self.directory.is_stage(&self.system.host, next.as_str(), message);
         if is_stage {
-            let kin = Kin::Stage(Lineage::of(message));
-            self.links.push(Link { queue_id: next.as_str().into(), kin });
+            self.link(next, message);
         }
         is_stage
+    }
+
+    /// That queue ID is the next stage of `message`.
+    fn link(&mut self, next: QueueId<'_>, message: &Message) {
+        let is_shared = self.directory.is_shared(&self.system.host, message);
+        let kin = if is_shared { Kin::OneStage } else { Kin::Stage };
+        let kin = kin(Lineage::of(message));
+        self.links.push(Link { queue_id: next.as_str().into(), kin });
     }
 
     fn kind(

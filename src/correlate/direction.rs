@@ -21,13 +21,17 @@ pub struct Direction {
     pub instances: Vec<String>,
     /// Streams that have a name; the first one that a message fits is its own.
     pub routes: Vec<Route>,
+    /// Headers that a sender may set for its own use.
+    pub metadata_headers: Vec<String>,
+    /// The one that comes back as `tag`.
+    pub tag_header: String,
 }
 
 impl Direction {
     /// The class of a message, from the first of its recipients that a line names. First match
     /// wins, in the order of events.md §4; a child's class was set when it was linked.
     #[must_use]
-    pub fn class(&self, message: &Message, recipient: &str, relay: Relay<'_>) -> Class {
+    pub fn class(&self, message: &Message, recipient: &str, is_local_agent: bool) -> Class {
         let is_submission =
             message.user.is_some() || message.origin == Origin::Local || message.submitted;
         if is_submission {
@@ -35,7 +39,7 @@ impl Direction {
         }
         match &message.client_address {
             Some(address) => self.class_of_client(address),
-            None if self.is_local(recipient) || is_local_agent(relay) => Class::Inbound,
+            None if self.is_local(recipient) || is_local_agent => Class::Inbound,
             None => Class::Outbound,
         }
     }
@@ -72,17 +76,27 @@ impl Direction {
         })
     }
 
+    /// A header for the sender's own use, as the configuration writes its name.
+    pub(crate) fn metadata_header(&self, name: &str) -> Option<&str> {
+        let mut known = self.metadata_headers.iter();
+        known.find(|known| known.eq_ignore_ascii_case(name)).map(String::as_str)
+    }
+
     fn is_local(&self, recipient: &str) -> bool {
         text::domain(recipient)
             .is_some_and(|domain| self.local_domains.iter().any(|local| *local == domain))
     }
 }
 
-/// Agents that put mail into mailboxes here. An lmtp socket shows as a path instead of an address.
-fn is_local_agent(relay: Relay<'_>) -> bool {
+/// Agents that put mail into mailboxes here. The socket of LMTP shows as a path instead of an address:
+/// `relay=mx.lab.test[private/dovecot-lmtp]` (Postfix `src/smtp/smtp_connect.c`,
+/// `smtp_connect_unix()`).
+pub(crate) fn is_local_agent(process: &Process<'_>, relay: Relay<'_>) -> bool {
     match relay {
         Relay::Agent(_) => true,
-        Relay::Host(peer) => peer.address.first() == Some(&b'/') || peer.name.contains(&b'/'),
+        Relay::Host(peer) => {
+            process.service == b"lmtp" || peer.address.contains(&b'/') || peer.name.contains(&b'/')
+        }
         Relay::None => false,
     }
 }
@@ -94,6 +108,16 @@ pub(crate) fn is_loopback(address: &[u8]) -> bool {
     let is_it =
         |address: &str| address.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback());
     may_be && std::str::from_utf8(address).is_ok_and(is_it)
+}
+
+/// An address of this machine, or one that the Internet has no route to.
+pub(crate) fn is_near(address: &[u8]) -> bool {
+    let is_private = |address: IpAddr| match address.to_canonical() {
+        IpAddr::V4(v4) => v4.is_private() || v4.is_link_local(),
+        IpAddr::V6(v6) => v6.is_unique_local() || v6.is_unicast_link_local(),
+    };
+    let address_of = |address: &[u8]| std::str::from_utf8(address).ok()?.parse().ok();
+    is_loopback(address) || address_of(address).is_some_and(is_private)
 }
 
 #[cfg(test)]

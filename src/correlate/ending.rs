@@ -1,7 +1,8 @@
 //! How a message leaves the queue: removed, expired, deleted.
 
-use mailherald_parsers::postfix::{
-    Corrupt, Expired, OperationTotal, OperatorAct, QueueId, Relay, Removed,
+use mailherald_parsers::{
+    Process,
+    postfix::{Corrupt, Expired, OperationTotal, OperatorAct, QueueId, Relay, Removed},
 };
 use smol_str::SmolStr;
 
@@ -15,6 +16,33 @@ use crate::event::{BounceCategory, BounceType, EventData, EventType};
 
 /// Why a deleted message was dropped.
 const DELETED: &str = "deleted by an operator";
+
+/// Messages that an operator deleted by name since the last total.
+#[derive(Debug, Default)]
+pub(crate) struct Deletions {
+    by_operator: u64,
+    /// The process whose daemon the tag does not tell, and what it removed in a row: qmgr's work, or
+    /// an operator's.
+    unknown: Option<(u32, u64)>,
+}
+
+impl Deletions {
+    fn note(&mut self, by_operator: bool, process: &Process<'_>) {
+        self.by_operator += u64::from(by_operator);
+        let Some(pid) = process.pid.filter(|_| !by_operator && process.service.is_empty()) else {
+            return;
+        };
+        let before = self.unknown.filter(|(known, _)| *known == pid).map_or(0, |(_, count)| count);
+        self.unknown = Some((pid, before + 1));
+    }
+
+    /// What the process that logs a total had named before.
+    fn take(&mut self, process: &Process<'_>) -> u64 {
+        let Self { by_operator, unknown } = std::mem::take(self);
+        let by_it = unknown.filter(|(pid, _)| process.pid == Some(*pid));
+        by_operator + by_it.map_or(0, |(_, count)| count)
+    }
+}
 
 impl Step<'_> {
     /// qmgr gave up: every recipient that still waited has bounced, softly.
@@ -41,8 +69,9 @@ impl Step<'_> {
     /// The queue file is gone. When an operator deleted it, that ends every recipient that still
     /// waited; when qmgr did, all of them had their final lines before.
     pub(crate) fn removed(&mut self, removed: &Removed<'_>) {
+        let process = &self.line.record.process;
+        self.system.deletions.note(removed.by_operator, process);
         if removed.by_operator {
-            self.system.deleted_by_name += 1;
             self.drop_pending(removed.queue_id, DELETED);
         }
         self.system.close(removed.queue_id.as_str());
@@ -57,11 +86,11 @@ impl Step<'_> {
     /// `postsuper -d ALL` logs how many messages it deleted and none of their IDs. When that is
     /// every message there is, all of them are gone; otherwise nobody can tell which.
     pub(crate) fn operation_total(&mut self, total: OperationTotal) {
-        let named = std::mem::take(&mut self.system.deleted_by_name);
+        let named = self.system.deletions.take(&self.line.record.process);
         if total.act != OperatorAct::Delete {
             return;
         }
-        let open = self.system.open();
+        let open = self.system.queued();
         let unnamed = u64::from(total.messages).saturating_sub(named);
         if unnamed == 0 || unnamed != open.len() as u64 {
             return;

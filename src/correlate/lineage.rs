@@ -57,8 +57,11 @@ pub struct Lineage {
 /// What a message turned out to be, when another line told.
 #[derive(Debug)]
 pub(crate) enum Kin {
-    /// Another stage of that story.
+    /// Another stage of that story, and so is what else waits for it.
     Stage(Lineage),
+    /// Another stage of that story. Other open messages have its Message-ID, so that what else waits
+    /// may be theirs.
+    OneStage(Lineage),
     /// A message of its own, which a before-queue filter passed on for that client.
     Client(Lineage),
     /// A message that a pipe(8) service filtered, and whose story goes on elsewhere.
@@ -69,7 +72,7 @@ impl Kin {
     /// Makes `message` what it is.
     pub(crate) fn adopt(&self, message: &mut Message) {
         match self {
-            Self::Stage(lineage) => lineage.adopt(message),
+            Self::Stage(lineage) | Self::OneStage(lineage) => lineage.adopt(message),
             Self::Client(client) => client.speak_for(message),
             Self::Filtered => message.filtered_by_pipe = Some(true),
         }
@@ -125,6 +128,10 @@ impl Lineage {
 /// Bytes of a Message-ID that tell it from others.
 const KEY_BYTES: usize = 512;
 
+/// Open messages of one Message-ID that are known beside the newest: a list server has one for each
+/// subscriber.
+const RIVALS: usize = 16;
+
 /// One form of a Message-ID for all programs that log it: spamd keeps what stands in brackets,
 /// rspamd leaves the brackets out, and both write `?` for each byte that is not printable ASCII.
 pub(crate) fn message_key(message_id: &[u8]) -> Cow<'_, str> {
@@ -157,15 +164,65 @@ struct Host {
     name: Box<[u8]>,
     /// Instances that took mail from outside.
     instances: Vec<Arc<[u8]>>,
+    /// The newest message of each Message-ID.
     by_message_id: HashMap<u64, Entry, RandomState>,
+    /// The others, oldest first, where there are any.
+    rivals: HashMap<u64, Vec<Entry>, RandomState>,
     /// What the MTA itself wrote, by Message-ID.
     own: HashMap<u64, Place, RandomState>,
-    /// Uid of the story that a queue ID continues, or may continue.
-    stages: Map<MessageUid>,
+    /// The story that a queue ID continues, or may continue.
+    stages: Map<Stage>,
+}
+
+impl Host {
+    /// A message is the newest of its Message-ID.
+    fn put(&mut self, key: u64, entry: Entry) {
+        let Some(before) = self.by_message_id.insert(key, entry) else { return };
+        let Some(newest) = self.by_message_id.get(&key) else { return };
+        let is_it = |other: &Entry| other.place == newest.place;
+        if !self.rivals.is_empty()
+            && let Some(rivals) = self.rivals.get_mut(&key)
+        {
+            rivals.retain(|rival| !is_it(rival));
+        }
+        if !is_it(&before) {
+            let rivals = self.rivals.entry(key).or_default();
+            if rivals.len() == RIVALS {
+                rivals.remove(0);
+            }
+            rivals.push(before);
+        }
+    }
+
+    /// A message ended; if it was the newest of its Message-ID, the one before it is.
+    fn remove(&mut self, key: u64, instance: &[u8], queue_id: &str) {
+        let is_it = |entry: &Entry| entry.place.is(instance, queue_id);
+        let rivals = Some(&mut self.rivals).filter(|all| !all.is_empty());
+        let rivals = rivals.and_then(|all| all.get_mut(&key));
+        match self.by_message_id.entry(key) {
+            Occupied(mut known) if is_it(known.get()) => match rivals.and_then(Vec::pop) {
+                Some(rival) => drop(known.insert(rival)),
+                None => drop(known.remove()),
+            },
+            _ => rivals.into_iter().for_each(|all| all.retain(|rival| !is_it(rival))),
+        }
+        if !self.rivals.is_empty() && self.rivals.get(&key).is_some_and(Vec::is_empty) {
+            self.rivals.remove(&key);
+        }
+    }
+}
+
+/// What is known of a message that may be a later stage of another.
+#[derive(Debug)]
+struct Stage {
+    /// The story's uid.
+    uid: MessageUid,
+    /// Its Message-ID, where only that says so: of messages that share one, another may be meant.
+    key: Option<u64>,
 }
 
 /// Where a message is.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 struct Place {
     instance: Arc<[u8]>,
     queue_id: SmolStr,
@@ -208,7 +265,15 @@ impl Directory {
         if !host.instances.iter().any(|known| known == instance) {
             host.instances.push(Arc::clone(instance));
         }
-        host.by_message_id.insert(key, entry);
+        host.put(key, entry);
+    }
+
+    /// Are several messages with the Message-ID of that one open on that host?
+    pub(crate) fn is_shared(&self, host: &[u8], message: &Message) -> bool {
+        let key =
+            || message.noted_as.or_else(|| message.message_id.as_ref().map(|id| self.key(id)));
+        let host = self.host(host).filter(|host| !host.rivals.is_empty());
+        host.is_some_and(|host| key().is_some_and(|key| host.rivals.contains_key(&key)))
     }
 
     /// Does another instance on that host take mail, too?
@@ -262,14 +327,26 @@ impl Directory {
         Some((&place.instance, &place.queue_id))
     }
 
-    /// Notes that a queue ID continues, or may continue, the story with that uid.
+    /// Notes that a queue ID continues the story with that uid.
     pub(crate) fn note_stage(&mut self, host: &[u8], queue_id: &str, uid: MessageUid) {
-        self.host_mut(host).stages.insert(queue_id.into(), uid);
+        self.host_mut(host).stages.insert(queue_id.into(), Stage { uid, key: None });
     }
 
-    /// Is that queue ID known as a possible stage of that story?
-    pub(crate) fn is_stage(&self, host: &[u8], queue_id: &str, uid: MessageUid) -> bool {
-        self.host(host).and_then(|host| host.stages.get(queue_id)) == Some(&uid)
+    /// Notes that a held message may continue a story, or that of another message with its
+    /// Message-ID.
+    pub(crate) fn note_possible_stage(&mut self, host: &[u8], queue_id: &str, message: &Message) {
+        let Some(held) = &message.held else { return };
+        let key = message.message_id.as_ref().map(|message_id| self.key(message_id));
+        let stage = Stage { uid: held.story.uid, key };
+        self.host_mut(host).stages.insert(queue_id.into(), stage);
+    }
+
+    /// Is that queue ID known as a possible stage of the story of `message`?
+    pub(crate) fn is_stage(&self, host: &[u8], queue_id: &str, message: &Message) -> bool {
+        let stage = self.host(host).and_then(|host| host.stages.get(queue_id));
+        stage.is_some_and(|stage| {
+            stage.uid == message.uid || (stage.key.is_some() && stage.key == message.noted_as)
+        })
     }
 
     /// Forgets a message that ended.
@@ -288,11 +365,7 @@ impl Directory {
         {
             known.remove();
         }
-        if let Occupied(known) = host.by_message_id.entry(key)
-            && known.get().place.is(instance, queue_id)
-        {
-            known.remove();
-        }
+        host.remove(key, instance, queue_id);
     }
 
     fn key(&self, message_id: &str) -> u64 {

@@ -78,6 +78,10 @@ pub struct Message {
     // Since the fourth:
     /// What the sender gave as ENVID.
     pub envelope_id: Option<SmolStr>,
+    /// A program on this host handed it over, whoever its client is. A restart forgets it, and nothing
+    /// but its next line asks.
+    #[serde(skip)]
+    pub(crate) over_loopback: bool,
     /// How the directory knows its Message-ID, if it does.
     #[serde(skip)]
     pub(crate) noted_as: Option<u64>,

@@ -23,6 +23,7 @@
 
 mod arrival;
 pub mod aside;
+mod content;
 mod delivery;
 pub mod direction;
 mod emit;
@@ -306,7 +307,7 @@ impl Correlator {
         let index = self.system_index(host, instance);
         if let Some(held) = &message.held {
             self.held.insert((held.until_us, index, queue_id.into()));
-            self.directory.note_stage(host, queue_id, held.story.uid);
+            self.directory.note_possible_stage(host, queue_id, &message);
         } else if message.origin == message::Origin::Child {
             self.directory.note_stage(host, queue_id, message.uid);
         }
@@ -409,6 +410,7 @@ impl Step<'_> {
             Entry::ProxyAnswer(answer) => self.proxy_answer(answer),
             Entry::Corrupt(corrupt) => self.corrupt(corrupt),
             Entry::OperationTotal(total) => self.operation_total(*total),
+            Entry::DnsListed(listed) => self.dns_listed(listed),
             _ => {}
         }
     }

@@ -105,6 +105,7 @@ impl Step<'_> {
         }
         self.lost_recipient(verdict);
         let policy = self.policy_behind(verdict, is_temporary(verdict.codes));
+        let policy = policy.or_else(|| self.lists_behind(verdict));
         self.refuse(&Refusal {
             is_of_content: is_milter(verdict.action) || verdict.stage == b"END-OF-MESSAGE",
             policy,
@@ -113,7 +114,7 @@ impl Step<'_> {
             sender: verdict.sender,
             recipient: verdict.recipient,
             helo: verdict.helo,
-            user: verdict.sasl_username,
+            user: verdict.sasl_username.filter(|_| !verdict.ambiguous),
             stage: verdict.stage,
             text: verdict.text,
             codes: verdict.codes,
@@ -129,6 +130,7 @@ impl Step<'_> {
 
     /// A header or body check of cleanup: the one line that tells a subject, or an end.
     pub(crate) fn content_check(&mut self, check: &ContentCheck<'_>) {
+        let check = &unforged(*check);
         self.keep_facts(check);
         let discarded = match check.action {
             Action::Reject => false,
@@ -140,7 +142,7 @@ impl Step<'_> {
             let text = check.text.unwrap_or(check.content);
             self.refuse(&Refusal {
                 queue_id: Some(check.queue_id),
-                peer: check.peer,
+                peer: check.peer.filter(|_| !check.ambiguous),
                 sender: check.sender,
                 recipient: check.recipient,
                 helo: check.helo,
@@ -154,27 +156,6 @@ impl Step<'_> {
             });
             self.system.close(check.queue_id.as_str());
         }
-    }
-
-    /// Any check tells a recipient, and one of the Subject header the subject.
-    fn keep_facts(&mut self, check: &ContentCheck<'_>) {
-        let subject = check
-            .header()
-            .filter(|(name, _)| name.eq_ignore_ascii_case(b"subject"))
-            .map(|(_, value)| value);
-        if subject.is_none() && check.recipient.is_none() {
-            return;
-        }
-        let mut message = self.take_or_new(check.queue_id);
-        let mut lossy = false;
-        if let Some(subject) = subject {
-            message.subject = Some(bounded(subject, &mut lossy));
-        }
-        if let Some(recipient) = check.recipient {
-            message.last_recipient = Some(bounded(recipient, &mut lossy));
-        }
-        message.lossy |= lossy;
-        self.put(check.queue_id, message);
     }
 
     /// cleanup refused a whole message for what it is.
@@ -363,6 +344,15 @@ impl Step<'_> {
 /// FROM" (Postfix `src/smtpd/smtpd.c`, `ehlo_cmd()`).
 fn is_put_off(verdict: &Verdict<'_>) -> bool {
     matches!(verdict.stage, b"HELO" | b"EHLO") && verdict.codes.code != Some(421)
+}
+
+/// Content may imitate what follows it, and an address may imitate both: where a line reads in more
+/// than one way, only its action and its queue ID are sure.
+fn unforged(check: ContentCheck<'_>) -> ContentCheck<'_> {
+    if !check.ambiguous {
+        return check;
+    }
+    ContentCheck { content: b"", text: None, sender: None, recipient: None, helo: None, ..check }
 }
 
 /// Only for now. The words of cleanup may have no code.

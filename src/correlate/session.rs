@@ -8,7 +8,9 @@
 
 use mailherald_parsers::{
     Body, LogRecord,
-    postfix::{Action, Client, Entry, FilterOutcome, ProxyAnswer, QueueId, Verdict, response},
+    postfix::{
+        Action, Client, Entry, FilterOutcome, Peer, ProxyAnswer, QueueId, Verdict, response,
+    },
 };
 
 use super::{
@@ -38,13 +40,15 @@ impl Step<'_> {
         waits && self.put_aside(topic, ACCESS_US)
     }
 
-    /// The process that logs this line opened a message: what it said before is about that.
-    pub(crate) fn foretold(&mut self, queue_id: Option<QueueId<'_>>) {
+    /// The process that logs this line opened a message of `peer`: what it said before of that client
+    /// is about it.
+    pub(crate) fn foretold(&mut self, peer: Peer<'_>, queue_id: Option<QueueId<'_>>) {
         let Some(pid) = self.line.record.process.pid.filter(|_| !self.asides.is_empty()) else {
             return;
         };
         let topic = Topic::Access(self.system.host.as_slice().into(), pid);
         for aside in self.asides.take(&topic) {
+            let queue_id = queue_id.filter(|_| is_about(&aside, peer));
             self.told(&aside, queue_id);
         }
     }
@@ -148,6 +152,17 @@ impl Step<'_> {
             events: self.events,
         }
     }
+}
+
+/// Was that said of this client? The process may have gone on to another.
+fn is_about(aside: &Aside, peer: Peer<'_>) -> bool {
+    let mut is_it = false;
+    aside.line.read(|line| {
+        if let Body::Postfix(Entry::Verdict(verdict)) = &line.record.body {
+            is_it = verdict.peer.address == peer.address;
+        }
+    });
+    is_it
 }
 
 /// Did the filter say `250` and throw the message away?

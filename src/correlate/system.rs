@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use smol_str::SmolStr;
 
-use super::{MOST, Message, lineage::Directory, messages::Messages};
+use super::{MOST, Message, ending::Deletions, lineage::Directory, messages::Messages};
 use crate::event::Identities;
 
 /// A map with keys from the log. Its seed is random and nobody sees the order of its keys or how
@@ -37,8 +37,7 @@ pub(crate) struct System {
     pub(crate) held: Vec<(i64, SmolStr)>,
     /// Messages without a Message-ID that a pipe made, or took: those that are still held count.
     pub(crate) nameless: BTreeSet<SmolStr>,
-    /// Messages that an operator deleted by name since the last total.
-    pub(crate) deleted_by_name: u64,
+    pub(crate) deletions: Deletions,
 }
 
 impl System {
@@ -67,12 +66,24 @@ impl System {
         }
     }
 
-    /// Queue IDs of the messages that are in the queue, in order.
+    /// Queue IDs of the messages that did not end, in order.
     pub(crate) fn open(&self) -> Vec<SmolStr> {
-        let open = self.messages.iter().filter(|(_, message)| !message.closed);
-        let mut open: Vec<_> = open.map(|(queue_id, _)| queue_id.clone()).collect();
-        open.sort_unstable();
-        open
+        self.open_that(|_| true)
+    }
+
+    /// Queue IDs of the messages that are in the queue, in order. Of others a client got an ID and hung
+    /// up.
+    pub(crate) fn queued(&self) -> Vec<SmolStr> {
+        self.open_that(|message| {
+            message.queue_line.is_some() || message.on_hold || !message.recipients.is_empty()
+        })
+    }
+
+    fn open_that(&self, is_it: impl Fn(&Message) -> bool) -> Vec<SmolStr> {
+        let all = self.messages.iter().filter(|(_, message)| !message.closed && is_it(message));
+        let mut all: Vec<_> = all.map(|(queue_id, _)| queue_id.clone()).collect();
+        all.sort_unstable();
+        all
     }
 
     /// Takes an ended message out. A reused queue ID has a new, open message under the same name.

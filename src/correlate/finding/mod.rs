@@ -12,6 +12,7 @@
 //! * `policy` — what policy servers say before there is a queue ID,
 //! * `mailbox` — mail that a mailbox's own rules file as junk.
 
+mod dns_list;
 mod join;
 mod mailbox;
 mod policy;

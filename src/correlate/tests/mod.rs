@@ -6,6 +6,7 @@ use jiff::tz::TimeZone;
 use mailherald_parsers::Parser;
 use proptest::prelude::*;
 
+mod content;
 mod filter;
 mod haraka_plugin;
 mod interleaving;
@@ -28,7 +29,9 @@ fn direction() -> Direction {
         mynetworks: vec!["127.0.0.1/32".parse().unwrap()],
         submission_services: vec!["submission".into()],
         instances: Vec::new(),
-        routes: Vec::new(),
+        metadata_headers: vec!["X-Order".into()],
+        tag_header: "X-Mailherald-Tag".into(),
+        ..Direction::default()
     }
 }
 

@@ -138,3 +138,28 @@ fn a_restart_at_any_line_changes_nothing_for_proxied_and_discarded_mail() {
         assert_eq!(events_with_restart(&lines, cut), expected, "restart before line {cut}");
     }
 }
+
+/// The peer of the message is the client already, and who that is to us only the first process knows.
+#[test]
+fn a_filter_that_names_the_client_does_not_hide_the_user() {
+    let user = format!("{}, sasl_method=PLAIN, sasl_username=ivy", PROXIED[0]);
+    let named = format!("{}, orig_client=mail7.client.test[127.0.2.7]", PROXIED[1]);
+    let events = events_of(&log(&[&[&*user, &*named], &PROXIED[2..]].concat()));
+    assert_eq!(one(&events, EventType::OutboundQueued).user.as_deref(), Some("ivy"));
+    assert_eq!(events.len(), 2, "{events:#?}");
+}
+
+#[test]
+fn an_access_action_is_not_for_the_next_client_of_the_same_process() {
+    let discard = "smtpd[12]: NOQUEUE: discard: RCPT from a.test[192.0.2.1]: <b@lab.test>: Recipient address triggers DISCARD action; from=<s@a.test> to=<b@lab.test> proto=ESMTP helo=<a>";
+    let mut lines = vec![discard, "smtpd[12]: 1B7F053E70F: client=c.test[192.0.2.9]"];
+    lines.extend(&BEGIN[1..]);
+    let sent = status("c@lab.test", "dsn=2.0.0, status=sent (250 2.0.0 Ok)");
+    let told = told(&[&lines[..], &[&sent]].concat());
+    let expected = [
+        "inbound.dropped b@lab.test",
+        "inbound.received c@lab.test",
+        "inbound.delivered c@lab.test",
+    ];
+    assert_eq!(told, expected);
+}

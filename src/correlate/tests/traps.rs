@@ -329,3 +329,158 @@ fn trap_13_17_a_notification_of_delay_is_no_bounce() {
         ["outbound.queued b@good.test", "outbound.deferred b@good.test"]
     );
 }
+
+/// A list server sends each subscriber's copy by itself, and the filter names no original queue ID.
+#[test]
+fn copies_with_one_message_id_go_through_a_filter_each_with_its_own_story() {
+    let begin = |queue_id: &str, client: &str| {
+        [
+            format!("smtpd[{}]: {queue_id}: client={client}", queue_id.len() + client.len()),
+            format!("cleanup: {queue_id}: message-id=<1@list.test>"),
+            format!("qmgr: {queue_id}: from=<a@list.test>, size=369, nrcpt=1 (queue active)"),
+        ]
+    };
+    let handed = |queue_id: &str, to: &str, next: &str| {
+        format!(
+            "smtp: {queue_id}: to=<{to}>, relay=127.0.0.1[127.0.0.1]:10024, delay=0.2, delays=0.1/0/0/0.1, dsn=2.0.0, status=sent (250 2.0.0 Ok: queued as {next})"
+        )
+    };
+    let end = |queue_id: &str, to: &str| {
+        format!(
+            "smtp: {queue_id}: to=<{to}>, relay=mx1.good.test[127.0.1.1]:25, delay=0.2, delays=0.1/0/0/0.1, dsn=2.0.0, status=sent (250 2.0.0 Ok)"
+        )
+    };
+    let (list, here) = ("lists.test[192.0.2.7]", "localhost[127.0.0.1]");
+    let (a, b) = ("1AAAA53E70F", "1BBBB53E70F");
+    let (next_a, next_b) = ("2AAAA53E70F", "2BBBB53E70F");
+    let ends = [
+        handed(a, "a@good.test", next_a),
+        end(next_a, "a@good.test"),
+        handed(b, "b@good.test", next_b),
+        end(next_b, "b@good.test"),
+    ];
+    for first in [0, 2] {
+        let mut lines =
+            [begin(a, list), begin(b, list), begin(next_a, here), begin(next_b, here)].concat();
+        lines.extend_from_slice(&ends[first..]);
+        lines.extend_from_slice(&ends[..first]);
+        let lines: Vec<_> = lines.iter().map(String::as_str).collect();
+        let events = events_of(&log_every(0, &lines));
+        let mut told = kinds_and_recipients(&events);
+        told.sort_by_key(|(kind, to)| (kind.name(), to.clone()));
+        let expected = [
+            (EventType::InboundDelivered, "a@good.test".to_owned()),
+            (EventType::InboundDelivered, "b@good.test".to_owned()),
+            (EventType::InboundReceived, "a@good.test".to_owned()),
+            (EventType::InboundReceived, "b@good.test".to_owned()),
+        ];
+        assert_eq!(told, expected, "{events:#?}");
+        let uid = |kind, to: &str| {
+            let is_it = |event: &&Event| event.kind == kind && event.data.to.as_deref() == Some(to);
+            events.iter().find(is_it).map(|event| event.data.uid)
+        };
+        for to in ["a@good.test", "b@good.test"] {
+            let both = [EventType::InboundReceived, EventType::InboundDelivered];
+            assert_eq!(uid(both[0], to), uid(both[1], to), "{to}");
+        }
+    }
+}
+
+/// `XFORWARD`, and the parent is in the queue of the other instance.
+#[test]
+fn a_second_instance_that_is_told_the_client_goes_on_with_the_story() {
+    let lines = [
+        "postfix/smtpd[1]: 97C0A53F4D6: client=far.test[192.0.2.7]",
+        "postfix/cleanup[2]: 97C0A53F4D6: message-id=<1@far.test>",
+        "postfix/qmgr[3]: 97C0A53F4D6: from=<a@far.test>, size=369, nrcpt=1 (queue active)",
+        "postfix-out/smtpd[4]: 4jWZW111YNznRCZ: client=localhost[127.0.0.1], orig_queue_id=97C0A53F4D6, orig_client=far.test[192.0.2.7]",
+        "postfix-out/cleanup[5]: 4jWZW111YNznRCZ: message-id=<1@far.test>",
+        "postfix-out/qmgr[6]: 4jWZW111YNznRCZ: from=<a@far.test>, size=400, nrcpt=1 (queue active)",
+        "postfix/smtp[7]: 97C0A53F4D6: to=<b@lab.test>, relay=127.0.0.1[127.0.0.1]:10026, delay=0.2, delays=0.1/0/0/0.1, dsn=2.0.0, status=sent (250 2.0.0 Ok: queued as 4jWZW111YNznRCZ)",
+        "postfix-out/lmtp[8]: 4jWZW111YNznRCZ: to=<b@lab.test>, relay=mx.lab.test[private/lmtp], delay=0.2, delays=0.1/0/0/0.1, dsn=2.0.0, status=sent (250 2.0.0 Ok)",
+    ]
+    .map(|line| format!("2026-11-21T01:00:00.000000+00:00 mx {line}"));
+    let events = events_of(&lines);
+    let expected = [
+        (EventType::InboundReceived, "b@lab.test".to_owned()),
+        (EventType::InboundDelivered, "b@lab.test".to_owned()),
+    ];
+    assert_eq!(kinds_and_recipients(&events), expected);
+    assert_eq!(events[0].data.uid, events[1].data.uid);
+}
+
+#[test]
+fn a_filter_in_a_container_that_tells_the_queue_id_goes_on_with_the_story() {
+    let lines = [
+        &BEGIN[..],
+        &[
+            "smtpd: 20D4E53E714: client=filter[172.18.0.3], orig_queue_id=1B7F053E70F, orig_client=localhost[127.0.0.1]",
+            "cleanup: 20D4E53E714: message-id=<1@gen.test>",
+            "qmgr: 20D4E53E714: from=<a@sender.test>, size=369, nrcpt=1 (queue active)",
+            "smtp: 1B7F053E70F: to=<b@good.test>, relay=172.18.0.3[172.18.0.3]:10024, delay=0.2, delays=0.1/0/0/0.1, dsn=2.0.0, status=sent (250 2.0.0 Ok: queued as 20D4E53E714)",
+            "smtp: 20D4E53E714: to=<b@good.test>, relay=mx1.good.test[127.0.1.1]:25, delay=0.2, delays=0.1/0/0/0.1, dsn=2.0.0, status=sent (250 2.0.0 Ok)",
+        ],
+    ]
+    .concat();
+    assert_eq!(told(&lines), ["outbound.queued b@good.test", "outbound.delivered b@good.test"]);
+}
+
+/// rsyslog cuts the name of the daemon away, so that postsuper's lines look like qmgr's.
+#[test]
+fn a_deletion_by_a_process_without_a_name_is_no_other_messages_end() {
+    let line = |pid: u32, text: &str| {
+        format!("<22>1 2026-11-21T01:00:00.000000+00:00 mx postfix {pid} - -  {text}")
+    };
+    let begin = |queue_id: &str| {
+        [
+            line(1, &format!("{queue_id}: client=localhost[127.0.0.1]")),
+            line(2, &format!("{queue_id}: message-id=<{queue_id}@gen.test>")),
+            line(3, &format!("{queue_id}: from=<a@sender.test>, size=369, nrcpt=1 (queue active)")),
+        ]
+    };
+    let mut lines = [begin("97C0A53F4D6"), begin("1B7F053E70F")].concat();
+    lines.push(line(9, "97C0A53F4D6: removed"));
+    lines.push(line(9, "Deleted: 1 message"));
+    assert!(events_of(&lines).is_empty(), "{:#?}", events_of(&lines));
+    lines.truncate(6);
+    lines.push(line(9, "Deleted: 2 messages"));
+    assert_eq!(events_of(&lines).len(), 2, "all there are");
+}
+
+#[test]
+fn a_client_that_hung_up_does_not_hide_that_an_operator_deleted_all() {
+    let ghost = "smtpd: 20D4E53E714: client=far.test[192.0.2.7]";
+    let lines = [&[ghost], &BEGIN[..], &["postsuper: Deleted: 1 message"]].concat();
+    assert_eq!(told(&lines), ["outbound.dropped "]);
+}
+
+/// Postfix names the socket without a slash at its head (`src/smtp/smtp_connect.c`).
+#[test]
+fn a_message_without_a_beginning_that_goes_to_a_mailbox_here_is_inbound() {
+    for (daemon, relay) in
+        [("lmtp", "mx.lab.test[private/dovecot-lmtp]"), ("lmtp", "10.0.0.3[10.0.0.3]:24")]
+    {
+        let line = format!(
+            "{daemon}: 97C0A53F4D6: to=<b@vbox.test>, relay={relay}, delay=0.2, delays=0.1/0/0/0.1, dsn=2.0.0, status=sent (250 2.0.0 <b@vbox.test> S Saved)"
+        );
+        assert_eq!(told(&[&line]), ["inbound.delivered b@vbox.test"], "{relay}");
+    }
+}
+
+#[test]
+fn a_refusal_of_postscreen_names_the_lists_behind_it() {
+    let listed =
+        |domain: &str| format!("dnsblog: addr 192.0.2.1 listed by domain {domain} as 127.0.0.2");
+    let refused = "postscreen: NOQUEUE: reject: RCPT from [192.0.2.1]:4567: 550 5.7.1 Service unavailable; client [192.0.2.1] blocked using b.test; from=<s@a.test>, to=<b@lab.test>, proto=ESMTP, helo=<a>";
+    let (secret, plain) = (listed("abcdefghij0123456789klmnop.a.test"), listed("b.test"));
+    let lines = [&*secret, &*plain, &*plain, refused, refused];
+    let events = events_of(&log(&lines));
+    assert_eq!(events.len(), 2, "{events:#?}");
+    for event in &events {
+        let data = &event.data;
+        assert_eq!(data.rules.as_deref(), Some("a.test,b.test"), "and no key of the operator's");
+        assert_eq!(data.engine.as_deref(), Some("dnsblog"));
+    }
+    let other = refused.replace("blocked using b.test", "Protocol error");
+    assert_eq!(events_of(&log(&[&plain, &other]))[0].data.rules, None);
+}
