@@ -245,9 +245,10 @@ section! {
     /// The longest that a tag begins with counts.
     instances: Vec<At<String>>, Fallback::Is("[]");
     /// Headers whose values come back as `metadata` in each event of the message: the sender's own ids. At
-    /// most 16, of which 1 KiB is kept. Only a `milter` sees them.
+    /// most 16, of which 1 KiB is kept. A `milter` sees them, Haraka's plugin, and a header check of Postfix
+    /// that logs them (`/^X-Order:/ INFO`).
     metadata_headers: Vec<At<String>>, Fallback::Is("[]");
-    /// The header whose value comes back as `tag`.
+    /// The header whose value comes back as `tag`; seen as those are.
     tag_header: String, Fallback::Is("\"X-Mailherald-Tag\"");
     /// `auto`: `run` and `replay` ask `postconf(1)`, when there is one, for `local_domains` and
     /// `mynetworks` where they are left out. Lookup tables, files and patterns in its answer are not read, but named.
