@@ -56,6 +56,7 @@ fn mail(figures: &Figures, page: &mut Page) {
         ] {
             page.count(of::LINES, &[source, outcome], count);
         }
+        page.count(of::AUTH_FAILURES, &[source], counts.auth_failures);
     }
 }
 

@@ -62,7 +62,7 @@ impl Printer {
     }
 
     fn summary(&self) -> String {
-        let Counts { lines, recognised, ignored, unrecognised } = self.counts;
+        let Counts { lines, recognised, ignored, unrecognised, .. } = self.counts;
         format!(
             "{lines} lines: {recognised} recognised, {ignored} ignored on purpose, \
              {unrecognised} unrecognised"

@@ -15,6 +15,7 @@ use jiff::{Timestamp, tz::TimeZone};
 use mailherald_parsers::{
     Body, LogRecord, Parser,
     filters::Part,
+    haraka,
     postfix::Entry,
     time::{Quality, Resolver},
 };
@@ -61,6 +62,8 @@ pub struct Counts {
     pub ignored: u64,
     /// Lines that nothing here understands.
     pub unrecognised: u64,
+    /// Of those that are recognised, logins that failed.
+    pub auth_failures: u64,
 }
 
 /// What must survive a restart, for one source.
@@ -286,6 +289,7 @@ impl std::iter::Sum for Counts {
             recognised: sum.recognised + one.recognised,
             ignored: sum.ignored + one.ignored,
             unrecognised: sum.unrecognised + one.unrecognised,
+            auth_failures: sum.auth_failures + one.auth_failures,
         })
     }
 }
@@ -294,6 +298,7 @@ impl Counts {
     /// Counts a line by what it says.
     pub(crate) fn add(&mut self, body: &Body<'_>) {
         self.lines += 1;
+        self.auth_failures += u64::from(is_auth_failure(body));
         match body {
             Body::Postfix(_)
             | Body::Haraka(_)
@@ -305,6 +310,14 @@ impl Counts {
             Body::Ignored => self.ignored += 1,
             Body::Unrecognised(_) => self.unrecognised += 1,
         }
+    }
+}
+
+fn is_auth_failure(body: &Body<'_>) -> bool {
+    match body {
+        Body::Postfix(entry) => matches!(entry, Entry::AuthFailure(_)),
+        Body::Haraka(record) => matches!(record.entry, haraka::Entry::AuthFailed),
+        _ => false,
     }
 }
 
@@ -385,6 +398,19 @@ mod tests {
         assert_eq!(recognised([("P", 1), ("F", 1)]), 0);
         assert_eq!(recognised([("P", 1), ("F", 2)]), 1);
         assert_eq!(recognised([("F", 1), ("F", 1)]), 2);
+    }
+
+    #[test]
+    fn logins_that_fail_are_counted_whatever_mail_server_says_so() {
+        let mut counts = Counts::default();
+        for line in [
+            "Nov 21 01:28:22 vm postfix/smtpd[1]: warning: c.test[192.0.2.7]: SASL PLAIN authentication failed: no",
+            "Nov 21 01:28:22 vm postfix/smtpd[1]: warning: c.test[192.0.2.7]: SASL LOGIN authentication failed: no, sasl_username=ivy",
+            "Nov 21 01:28:22 vm postfix/smtpd[1]: 4jWZN668XQzn0b1: client=c.test[192.0.2.7], sasl_method=PLAIN, sasl_username=ivy",
+        ] {
+            counts.add(&Parser::new().parse(line.as_bytes()).body);
+        }
+        assert_eq!((counts.auth_failures, counts.recognised), (2, 3));
     }
 
     /// amavis logs one verdict several times, and only one of these lines may give events.

@@ -116,6 +116,8 @@ families! {
     EVENTS: Counter "mailherald_events_total" [&TYPE, &SOURCE];
     /// Lines that were read, by what became of them.
     LINES: Counter "mailherald_lines_total" [&SOURCE, &OUTCOME];
+    /// Logins at the mail server that failed: somebody who guesses passwords shows here.
+    AUTH_FAILURES: Counter "mailherald_auth_failures_total" [&SOURCE];
     /// Bytes that are there and not read.
     SOURCE_LAG_BYTES: Gauge "mailherald_source_lag_bytes" [&SOURCE];
     /// For how long there has always been something to read; 0 when all is read.
