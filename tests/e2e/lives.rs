@@ -12,7 +12,7 @@ use std::{
     collections::BTreeSet,
     env,
     fs::{self, File, OpenOptions},
-    io::Write,
+    io::{Read, Write},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -191,19 +191,15 @@ impl Life {
     /// Packs a rotated log as gzip(1) does: in place, in steps, and then the plain file goes.
     fn pack(&mut self) {
         self.old_writer = None;
+        let is_packed = |end: &std::ffi::OsStr| PACKED.iter().any(|packed| end == *packed);
         let plain = self
             .rotated()
             .into_iter()
-            .find(|(_, path)| path.extension().is_some_and(|end| end != "gz" && end != "zst"));
+            .find(|(_, path)| path.extension().is_some_and(|end| !is_packed(end)));
         let Some((_, path)) = plain else { return };
         let (text, modified) = (fs::read(&path).unwrap(), path.metadata().unwrap().modified());
-        let (packed, end) = if self.random.random_bool(0.5) {
-            let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-            packer.write_all(&text).unwrap();
-            (packer.finish().unwrap(), "gz")
-        } else {
-            (zstd::encode_all(text.as_slice(), 3).unwrap(), "zst")
-        };
+        let end = PACKED[self.random.random_range(0..PACKED.len())];
+        let packed = packed(&text, end);
         let mut name = path.clone().into_os_string();
         name.push(format!(".{end}"));
         let mut file = File::create(name).unwrap();
@@ -305,4 +301,19 @@ fn row_28_random_lives_with_renames_and_kills_lose_and_double_nothing() {
 #[test]
 fn row_28_random_lives_with_copytruncate_and_kills_lose_no_more_than_the_window() {
     live_all(Rotation::CopyTruncate);
+}
+
+/// Names of what can be packed.
+const PACKED: [&str; 4] = ["gz", "zst", "xz", "bz2"];
+
+fn packed(text: &[u8], end: &str) -> Vec<u8> {
+    let mut packed = Vec::new();
+    let mut packer: Box<dyn Read> = match end {
+        "gz" => Box::new(flate2::read::GzEncoder::new(text, flate2::Compression::fast())),
+        "zst" => Box::new(zstd::stream::read::Encoder::new(text, 3).unwrap()),
+        "xz" => Box::new(liblzma::read::XzEncoder::new(text, 1)),
+        _ => Box::new(bzip2::read::BzEncoder::new(text, bzip2::Compression::fast())),
+    };
+    packer.read_to_end(&mut packed).unwrap();
+    packed
 }
