@@ -307,13 +307,13 @@ fn row_28_random_lives_with_copytruncate_and_kills_lose_no_more_than_the_window(
 const PACKED: [&str; 4] = ["gz", "zst", "xz", "bz2"];
 
 fn packed(text: &[u8], end: &str) -> Vec<u8> {
-    let mut packed = Vec::new();
+    let mut bytes = Vec::new();
     let mut packer: Box<dyn Read> = match end {
         "gz" => Box::new(flate2::read::GzEncoder::new(text, flate2::Compression::fast())),
         "zst" => Box::new(zstd::stream::read::Encoder::new(text, 3).unwrap()),
         "xz" => Box::new(liblzma::read::XzEncoder::new(text, 1)),
         _ => Box::new(bzip2::read::BzEncoder::new(text, bzip2::Compression::fast())),
     };
-    packer.read_to_end(&mut packed).unwrap();
-    packed
+    packer.read_to_end(&mut bytes).unwrap();
+    bytes
 }
