@@ -81,7 +81,8 @@ pub fn run(
             Ok((daemon, signals)) => runtime.block_on(daemon.until(signals)),
             Err(error) => (false, Err(error)),
         };
-        let may_wait = !is_told_to_stop && config.sources.iter().all(can_be_read_again);
+        let can_all_be_read_again = config.sources.iter().all(|it| it.kind.can_be_read_again());
+        let may_wait = !is_told_to_stop && can_all_be_read_again;
         match ended {
             Err(error) if error.is_disk_full() && may_wait => {
                 if !runtime.block_on(full_disk::wait(&config, &error))? {
@@ -95,11 +96,6 @@ pub fn run(
             }
         }
     }
-}
-
-/// What was taken from a stream and not committed is gone.
-fn can_be_read_again(source: &Source) -> bool {
-    matches!(source.kind, SourceKind::File(_) | SourceKind::Milter(_))
 }
 
 fn start(
@@ -412,7 +408,7 @@ fn feed(source: &Source, now: Timestamp) -> Feed {
     Feed {
         name: source.name.clone(),
         since_us: since.map(Timestamp::as_microsecond),
-        can_be_read_again: !matches!(source.kind, SourceKind::Stdin),
+        can_be_read_again: source.kind.can_be_read_again(),
         silence: source.silence,
         whose: match &source.kind {
             SourceKind::File(file) if file.is_of_plugin => Whose::HarakaPlugin,

@@ -82,6 +82,14 @@ pub enum SourceKind {
     Milter(MilterSource),
 }
 
+impl SourceKind {
+    /// What it gave and nobody stored is given once more. What was taken from a stream is gone.
+    #[must_use]
+    pub fn can_be_read_again(&self) -> bool {
+        !matches!(self, Self::Stdin)
+    }
+}
+
 /// A `kind = "milter"` source.
 #[derive(Debug, Clone, Default)]
 pub struct MilterSource {

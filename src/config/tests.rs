@@ -214,6 +214,17 @@ fn a_webhook_selects_what_it_is_told_and_shown() {
     );
 }
 
+/// A journal was left out: the daemon ended when its disk was full instead of waiting.
+#[test]
+fn everything_but_a_stream_can_be_read_again() {
+    let can_be_read_again = |kind: &str| {
+        let text = format!("[[source]]\nkind = \"{kind}\"\n{}", good_webhook());
+        good(&text).config.sources.remove(0).kind.can_be_read_again()
+    };
+    assert!(["haraka-plugin", "journald", "milter"].into_iter().all(can_be_read_again));
+    assert!(!can_be_read_again("stdin"));
+}
+
 #[test]
 fn a_journal_is_this_host_s_or_in_a_directory_and_has_a_name() {
     let kind = |lines: &str| {

@@ -13,7 +13,7 @@ use mailherald::store::{Prefix, Space, Store, chunk, key};
 use rustix::process::Signal;
 
 use crate::{
-    lines,
+    journald, lines,
     program::{Host, Program},
     receiver::Receiver,
     until,
@@ -56,8 +56,12 @@ impl SmallDisk {
     }
 
     fn configure(&self, receiver: &Receiver, min_free: &str) -> String {
+        self.configure_source(&self.host.log_source(), receiver, min_free)
+    }
+
+    fn configure_source(&self, source: &str, receiver: &Receiver, min_free: &str) -> String {
         let store = format!("[store]\nmin_free = \"{min_free}\"");
-        self.host.configure(&self.host.log_source(), receiver, &store)
+        self.host.configure(source, receiver, &store)
     }
 
     /// Each event lies in the store, once.
@@ -144,6 +148,34 @@ fn row_30_a_disk_that_others_fill_to_the_last_byte_stops_everything_until_there_
     assert_eq!(times(&program, "there is room again"), 1, "{}", program.said());
     program.stop(Signal::TERM);
     disk.holds(EVENTS);
+}
+
+/// As many times the recorded messages, each time as others.
+fn many_entries(times: std::ops::Range<usize>) -> String {
+    let entries = journald::entries_of(&journald::this_boot()).concat();
+    let of_time =
+        |time| entries.replace(";b=", &format!("{time:03};b=")).replace("@", &format!("{time}@"));
+    times.map(of_time).collect()
+}
+
+/// Its cursor is in the commit, as the position in a log file is.
+#[test]
+fn row_30_a_journal_waits_for_a_full_disk_as_a_log_file_does() {
+    let Some(disk) = SmallDisk::mount() else { return };
+    let receiver = Receiver::start();
+    journald::script(&disk.host);
+    let config = disk.configure_source(journald::FROM_BEGINNING, &receiver, "0B");
+    let program = journald::run_scripted(&disk.host, &config);
+    disk.host.append("bin/journal", &many_entries(0..1));
+    until("the first requests", || receiver.count() > 3);
+    disk.fill(0);
+    disk.host.append("bin/journal", &many_entries(1..40));
+    program.until_it_says("disk full");
+    let before = receiver.ids().len();
+    disk.empty();
+    program.until_it_says("there is room again");
+    until("the rest", || receiver.ids().len() > before + 100);
+    program.stop(Signal::TERM);
 }
 
 #[test]

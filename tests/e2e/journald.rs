@@ -61,10 +61,15 @@ pub(crate) fn entries_of(boot: &str) -> Vec<String> {
 /// A host whose `journalctl` is scripted, with an empty journal.
 pub(crate) fn scripted() -> Host {
     let host = Host::new();
+    script(&host);
+    host
+}
+
+/// Gives it a scripted `journalctl`, with an empty journal.
+pub(crate) fn script(host: &Host) {
     fs::create_dir(host.path("bin")).unwrap();
     host.append("bin/journal", "");
-    install(&host, SCRIPT);
-    host
+    install(host, SCRIPT);
 }
 
 pub(crate) fn install(host: &Host, script: &str) {
