@@ -1,6 +1,6 @@
 //! Lists the files again and takes up what is new among them.
 
-use std::{collections::BTreeSet, io, ops::ControlFlow, path::Path, time::Duration};
+use std::{io, ops::ControlFlow, path::Path, time::Duration};
 
 use jiff::Timestamp;
 
@@ -87,6 +87,8 @@ impl Tailer {
         }
         for work in &mut self.work {
             if let Work::Tail(tail) = work {
+                // Others are open now that it can be told from.
+                tail.looked_at = None;
                 tail.is_rotated =
                     tail.path.as_deref().is_some_and(|path| scan::is_rotated(path, files));
             }
@@ -125,10 +127,11 @@ impl Tailer {
 
     /// Says once a day that what still exists is not to be forgotten.
     fn renew(&mut self, now: Timestamp, out: &mut Outbox<'_>) -> Flow {
+        let mut existing = std::mem::take(&mut self.existing);
         let tails = self.work.iter().filter_map(Work::tail);
-        let open = tails.filter_map(Tail::fingerprint);
-        let settled = self.settled.values().copied().flatten();
-        let existing: BTreeSet<_> = open.chain(settled).chain([Fingerprint::NONE]).collect();
+        existing.extend(tails.filter_map(|tail| tail.fingerprint().or(tail.part_of)));
+        existing.extend(self.settled.values().copied().flatten());
+        existing.insert(Fingerprint::NONE);
         for fingerprint in existing {
             let Some(position) = self.positions.get(fingerprint) else { continue };
             if now.as_second() - position.seen_at < RENEW_AFTER_SECONDS {

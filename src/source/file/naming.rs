@@ -5,6 +5,7 @@ use std::{io, path::Path};
 use super::{
     outbox::Outbox,
     positions::Identity,
+    scan::Version,
     tail::Tail,
     tailer::Tailer,
     work::{Step, Work},
@@ -18,13 +19,26 @@ use crate::source::{
 impl Tailer {
     /// Finds out which generation a tail is, if its first line is complete.
     pub(super) fn name(&mut self, tail: &mut Tail, out: &mut Outbox<'_>) -> io::Result<Step> {
+        let metadata = tail.file.metadata()?;
+        let (version, size) = (Version::of(&metadata), metadata.len());
+        if tail.looked_at == Some(version) {
+            return Ok(Step::Keep);
+        }
         if head::detect_log(&tail.file)? != Compression::Plain {
             return Ok(Step::Drop);
         }
         let head = Head::of_file(&tail.file)?;
-        let size = tail.file.metadata()?.len();
-        let fingerprint = match self.identify(&head, size, tail.not) {
-            Identity::Unclear => return Ok(Step::Keep),
+        let identity = self.identify(&head, size, tail.not);
+        self.existing.extend(identity.known());
+        let fingerprint = match identity {
+            Identity::Unclear => {
+                tail.is_unnamed(version, None);
+                return Ok(Step::Keep);
+            }
+            Identity::Shorter(fingerprint) => {
+                tail.is_unnamed(version, Some(fingerprint));
+                return Ok(Step::Keep);
+            }
             Identity::New(fingerprint) => {
                 self.say_new(tail.path.as_deref(), fingerprint);
                 fingerprint

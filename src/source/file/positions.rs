@@ -18,8 +18,21 @@ pub(super) enum Identity {
     Known(Fingerprint),
     /// One that was never read.
     New(Fingerprint),
-    /// Its first line is not complete, or it may be either of two generations that begin alike.
+    /// It ends before that one was read to, and begins like it: a copy that is still being made or
+    /// lacks the last lines, or another one that begins alike.
+    Shorter(Fingerprint),
+    /// Its first line is not complete.
     Unclear,
+}
+
+impl Identity {
+    /// The generation before, if it is one, or a part of one.
+    pub(super) fn known(self) -> Option<Fingerprint> {
+        match self {
+            Self::Known(fingerprint) | Self::Shorter(fingerprint) => Some(fingerprint),
+            Self::New(_) | Self::Unclear => None,
+        }
+    }
 }
 
 impl Positions {
@@ -65,8 +78,10 @@ impl Positions {
             match likeness(head, size, stored, other) {
                 _ if not == Some(fingerprint) => {}
                 Likeness::Same => result = Some(Identity::Known(fingerprint)),
-                Likeness::TooShort => result = Some(result.unwrap_or(Identity::Unclear)),
-                Likeness::Different => {}
+                Likeness::TooShort if !matches!(result, Some(Identity::Known(_))) => {
+                    result = Some(Identity::Shorter(fingerprint));
+                }
+                Likeness::TooShort | Likeness::Different => {}
             }
         }
         result.unwrap_or(Identity::Unclear)
@@ -130,10 +145,10 @@ mod tests {
     }
 
     #[test]
-    fn row_34_a_file_too_short_to_be_told_from_another_is_unclear_until_it_differs() {
+    fn row_34_a_file_too_short_to_be_told_from_another_is_shorter_until_it_differs() {
         let positions = Positions::new(vec![read_whole(&head("start\none\n"), 0)]);
-        assert_eq!(identify(&positions, "start\n"), Identity::Unclear);
-        let slot_1 = head("start\n").fingerprint(1).unwrap();
+        let [slot_0, slot_1] = [0, 1].map(|slot| head("start\n").fingerprint(slot).unwrap());
+        assert_eq!(identify(&positions, "start\n"), Identity::Shorter(slot_0));
         assert_eq!(identify(&positions, "start\nothers\n"), Identity::New(slot_1));
     }
 
@@ -145,7 +160,7 @@ mod tests {
         let open = [(slots[0], &long)];
         let found = positions.identify(&head("start\ny\n"), 8, &open, None);
         assert_eq!(found, Identity::New(slots[1]));
-        assert_eq!(identify(&positions, "start\ny\n"), Identity::Unclear);
+        assert_eq!(identify(&positions, "start\ny\n"), Identity::Shorter(slots[0]));
     }
 
     #[test]
@@ -153,11 +168,11 @@ mod tests {
         let begin = "started\n".repeat(60);
         let long = head(&format!("{begin}{}\n", "a".repeat(90_000)));
         let positions = Positions::new(vec![read_whole(&long, 0)]);
-        let slot_1 = long.fingerprint(1).unwrap();
+        let [slot_0, slot_1] = [0, 1].map(|slot| long.fingerprint(slot).unwrap());
         let short = format!("{begin}{}\n", "b".repeat(100));
         assert_eq!(identify(&positions, &short), Identity::New(slot_1));
         let copy = format!("{begin}{}", "a".repeat(100));
-        assert_eq!(identify(&positions, &copy), Identity::Unclear);
+        assert_eq!(identify(&positions, &copy), Identity::Shorter(slot_0));
     }
 
     #[test]

@@ -74,8 +74,8 @@ impl Tailer {
                 self.say_new(Some(&found.path), fingerprint);
                 fingerprint
             }
-            Identity::Unclear => {
-                self.settled.insert(found.version, None);
+            identity @ (Identity::Shorter(_) | Identity::Unclear) => {
+                self.settled.insert(found.version, identity.known());
                 return Ok(ControlFlow::Continue(()));
             }
         };

@@ -16,7 +16,7 @@ use super::{
     complaints::Seen,
     outbox::Sink,
     positions::Positions,
-    scan::{Access, FileId, Found, modified},
+    scan::{Access, FileId, Found, Version, modified},
 };
 use crate::source::{
     Fingerprint,
@@ -44,6 +44,11 @@ pub(super) struct Tail {
     pub(super) order: Timestamp,
     /// None until its first line tells which generation it is.
     pub(super) named: Option<Named>,
+    /// Without a name: what the file was when it was last looked at. It is not read again until it
+    /// changes.
+    pub(super) looked_at: Option<Version>,
+    /// Without a name: the generation of which it is a part that was read.
+    pub(super) part_of: Option<Fingerprint>,
     /// The generation that it was before it was truncated.
     pub(super) not: Option<Fingerprint>,
     /// When it last gave bytes, or was opened.
@@ -92,6 +97,8 @@ impl Tail {
             path: Some(found.path.clone()),
             order: found.modified,
             named: None,
+            looked_at: None,
+            part_of: None,
             not: None,
             busy_at: now,
             is_rotated: false,
@@ -109,6 +116,12 @@ impl Tail {
             cutter.skip_nul(head.start);
         }
         self.named = Some(Named { fingerprint, head, cutter });
+        (self.looked_at, self.part_of) = (None, None);
+    }
+
+    /// This version of it has nothing to read; of `part_of`, it has only what was read before.
+    pub(super) fn is_unnamed(&mut self, version: Version, part_of: Option<Fingerprint>) {
+        (self.looked_at, self.part_of) = (Some(version), part_of);
     }
 
     /// It was truncated: a new generation begins in it.
@@ -170,7 +183,10 @@ impl Tail {
     pub(super) fn backlog(&self) -> io::Result<(u64, u64)> {
         let metadata = self.file.metadata()?;
         let pinned = if metadata.nlink() == 0 { metadata.blocks() * BLOCK_BYTES } else { 0 };
-        Ok((metadata.len().saturating_sub(self.read_at()), pinned))
+        // A live log that lost its last lines waits for nobody knows what: that is to be seen.
+        let was_read = self.part_of.is_some() && self.is_rotated;
+        let unread = metadata.len().saturating_sub(self.read_at());
+        Ok((if was_read { 0 } else { unread }, pinned))
     }
 
     /// One of many old files, with nothing to read in it now.

@@ -46,6 +46,8 @@ pub(super) struct Tailer {
     pub(super) work: Vec<Work>,
     /// Archives that need no other look until they change, and their generation.
     pub(super) settled: HashMap<Version, Option<Fingerprint>>,
+    /// Generations that files were found to be since the last renewal, whether they stay open or not.
+    pub(super) existing: BTreeSet<Fingerprint>,
     pub(super) complaints: Complaints,
     /// Files that were found to be copies of another one, and counted.
     pub(super) duplicates: HashSet<FileId>,
@@ -93,6 +95,7 @@ impl Tailer {
             positions: Positions::new(source.positions),
             work: Vec::new(),
             settled: HashMap::new(),
+            existing: BTreeSet::new(),
             duplicates: HashSet::new(),
             unsettled: Vec::new(),
             directories: BTreeSet::new(),

@@ -16,6 +16,7 @@ use std::{
 
 use super::{testing::Bench, *};
 use crate::{
+    clock::Clock,
     limits::LINE_BYTES,
     source::{
         Compression, Fingerprint,
@@ -270,6 +271,56 @@ fn row_06_a_truncation_with_a_copy_or_an_archive_of_it_loses_nothing_that_is_kno
         let told = bench.health().tally;
         assert_eq!((told.truncations, told.truncations_without_copy), (1, 0));
     }
+}
+
+/// A copy that ends before lines that were read live, and a live log of which only the new lines
+/// are left.
+fn with_a_short_copy() -> Bench {
+    let mut bench = Bench::from_beginning();
+    bench.append("mail.log", "a\nb\n");
+    bench.round();
+    fs::copy(bench.path("mail.log"), bench.path("mail.log.1")).unwrap();
+    bench.append("mail.log", "written before the truncation\n");
+    bench.poll();
+    bench.truncate("mail.log");
+    bench.append("mail.log", "c\n");
+    assert_eq!(bench.poll(), ["c"]);
+    bench
+}
+
+/// It was taken for no copy, and for unread as long as it lay there.
+#[test]
+fn row_06_a_copy_without_the_last_lines_that_were_read_is_a_copy_and_has_no_lag() {
+    let mut bench = with_a_short_copy();
+    let health = bench.health();
+    assert_eq!((health.tally.truncations, health.tally.truncations_without_copy), (1, 0));
+    assert_eq!(health.lag_bytes, 0);
+    bench.restart();
+    assert_eq!(bench.round(), [""; 0]);
+    assert_eq!(bench.health().lag_bytes, 0);
+}
+
+/// It would be read again once its generation is forgotten.
+#[test]
+fn row_06_the_generation_of_a_short_copy_is_renewed() {
+    let mut bench = with_a_short_copy();
+    bench.restart();
+    bench.pass_time(HOUR * 25);
+    bench.round();
+    let now = bench.clock.now().as_second();
+    assert_eq!(bench.durable.len(), 3, "the copy, the live log, and the mark of the start");
+    assert!(bench.durable.values().all(|at| at.seen_at == now), "{:?}", bench.durable);
+}
+
+#[test]
+fn row_06_a_short_copy_that_grows_beyond_what_was_read_is_read_on() {
+    let mut bench = with_a_short_copy();
+    bench.append("mail.log.1", "written before the ");
+    assert_eq!(bench.poll(), [""; 0]);
+    bench.append("mail.log.1", "truncation\nand after the last look\n");
+    assert_eq!(bench.poll(), ["and after the last look"]);
+    bench.append("mail.log", "d\n");
+    assert_eq!(bench.poll(), ["d"]);
 }
 
 #[test]
@@ -768,6 +819,20 @@ fn the_position_of_a_quiet_file_is_renewed_so_that_it_is_not_forgotten() {
     bench.pass_time(HOUR * 25);
     assert_eq!(bench.round(), [""; 0]);
     assert_eq!(seen(&bench) - before, 25 * 3600);
+}
+
+/// Older ones than those that are kept open were forgotten, and read again.
+#[test]
+fn the_position_of_a_file_that_is_not_kept_open_is_renewed_too() {
+    let mut bench = Bench::from_beginning();
+    for number in 0..70 {
+        bench.append(&format!("mail.log.{number}"), &format!("{number}\n"));
+    }
+    bench.round();
+    bench.pass_time(HOUR * 25);
+    bench.round();
+    let now = bench.clock.now().as_second();
+    assert!(bench.durable.values().all(|at| at.seen_at == now));
 }
 
 #[test]

@@ -5,7 +5,13 @@
 
 use std::path::Path;
 
-use super::{Tally, outbox::Outbox, tail::Tail, tailer::Tailer, work::Step};
+use super::{
+    Tally,
+    outbox::Outbox,
+    tail::Tail,
+    tailer::Tailer,
+    work::{Step, Work},
+};
 use crate::source::Fingerprint;
 
 /// A generation whose file was truncated.
@@ -50,6 +56,9 @@ impl Tailer {
     }
 
     fn has_copy(&self, generation: Fingerprint) -> bool {
-        self.is_open(generation) || self.settled.values().any(|it| *it == Some(generation))
+        let mut tails = self.work.iter().filter_map(Work::tail);
+        self.is_open(generation)
+            || tails.any(|tail| tail.part_of == Some(generation))
+            || self.settled.values().any(|it| *it == Some(generation))
     }
 }
