@@ -69,8 +69,9 @@ pub struct Counts {
 /// What must survive a restart, for one source.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct State {
-    /// Year and month of the last stamp without a year.
-    pub year: Option<(i16, u8)>,
+    /// When the last line without a zone was logged, microseconds: it tells the two passes apart of
+    /// the hour that the end of summer time repeats.
+    pub latest_us: Option<i64>,
     /// The recent lines that were counted.
     pub occurrences: Occurrences,
     /// Events before this time are not wanted (`start = "24h"`), microseconds. Fixed at the first
@@ -114,6 +115,8 @@ pub struct Reader {
     generation: Option<Fingerprint>,
     zone: TimeZone,
     resolvers: HashMap<Fingerprint, Resolver>,
+    /// When the last line of the run before was logged.
+    resumed: Option<Timestamp>,
     memory: Memory,
 }
 
@@ -144,6 +147,7 @@ impl Reader {
             generation: None,
             zone,
             resolvers: HashMap::new(),
+            resumed: state.latest_us.and_then(|us| Timestamp::from_microsecond(us).ok()),
             memory: Memory { state, ..Memory::default() },
         }
     }
@@ -168,7 +172,7 @@ impl Reader {
         }
         let Memory { state, counts, drift, .. } = &mut self.memory;
         drift.note(batch.position.fingerprint, before, *counts);
-        state.year = resolver.state();
+        state.latest_us = resolver.latest().map(Timestamp::as_microsecond);
         self.resolvers.insert(batch.position.fingerprint, resolver);
     }
 
@@ -207,13 +211,13 @@ impl Reader {
         }
     }
 
-    /// A generation that was not read from its head in this run continues with the stored year.
+    /// A generation that was not read from its head in this run continues where the last run stopped.
     fn resolver(&mut self, batch: &Batch) -> Resolver {
         if batch.first_of_generation {
             return Resolver::new(self.zone.clone());
         }
         let known = self.resolvers.remove(&batch.position.fingerprint);
-        known.unwrap_or_else(|| Resolver::resume(self.zone.clone(), self.memory.state.year))
+        known.unwrap_or_else(|| Resolver::resume(self.zone.clone(), self.resumed))
     }
 }
 
@@ -368,6 +372,8 @@ pub fn first_stamp(line: &[u8], zone: &TimeZone, anchor: Timestamp) -> Option<Ti
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+
     mod chunks;
 
     use super::*;
@@ -411,6 +417,39 @@ mod tests {
             counts.add(&Parser::new().parse(line.as_bytes()).body);
         }
         assert_eq!((counts.auth_failures, counts.recognised), (2, 3));
+    }
+
+    /// Berlin's clock at the end of summer time.
+    const REPEATED_HOUR: [&str; 4] = ["02:10:00", "02:50:00", "02:10:00", "02:50:00"];
+
+    /// What the lines with these stamps mean to a reader that goes on from `state`.
+    fn instants(state: &mut State, clocks: &[&str], generation: u8) -> Vec<String> {
+        let zone = TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap();
+        let mut reader = Reader::new(zone, std::mem::take(state));
+        let mut instants = Vec::new();
+        for clock in clocks {
+            let line = format!("Oct 25 {clock} vm postfix/qmgr[1]: 97C0A53F4D6: removed");
+            let mut batch = batch(&line, generation);
+            batch.anchor = "2026-10-25T12:00:00Z".parse().unwrap();
+            let mut note = |line: &Line<'_>| {
+                instants.push(Timestamp::from_microsecond(line.at_us).unwrap().to_string());
+            };
+            reader.read(&batch, &mut note);
+        }
+        *state = reader.state().clone();
+        instants
+    }
+
+    #[test]
+    fn row_22_a_restart_within_the_repeated_hour_changes_no_time() {
+        let whole = instants(&mut State::default(), &REPEATED_HOUR, 1);
+        assert_eq!(whole[2..], ["2026-10-25T01:10:00Z", "2026-10-25T01:50:00Z"]);
+        for restart in 1..REPEATED_HOUR.len() {
+            let (before, after) = REPEATED_HOUR.split_at(restart);
+            let mut state = State::default();
+            let both = [instants(&mut state, before, 1), instants(&mut state, after, 1)].concat();
+            assert_eq!(both, whole, "after {restart} lines");
+        }
     }
 
     /// amavis logs one verdict several times, and only one of these lines may give events.

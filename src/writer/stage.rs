@@ -2,19 +2,24 @@
 
 use std::collections::BTreeMap;
 
+use serde::Deserialize;
 use tokio::time::Instant;
 
 use super::{error::WriterError, scope::Scope, told::Told};
 use crate::{
     event::EventType,
     limits,
-    parse::State,
+    parse::{Occurrences, State},
     source::{Batch, Fingerprint, JournalPosition, Position},
-    store::{Commit, Key, Prefix, Store, codec, log},
+    store::{CodecError, Commit, Key, Prefix, Store, codec, log},
 };
 
-/// Version of the stored source states and positions in the journal.
-pub(super) const VERSION: u8 = 1;
+/// Version of the stored positions in the journal.
+const VERSION: u8 = 1;
+/// Version of the stored source states.
+const STATE_VERSION: u8 = 2;
+/// What came before it.
+const FIRST_STATE_VERSION: u8 = 1;
 
 /// Lines with which a commit is due, about.
 const COMMIT_LINES: usize = 10_000;
@@ -133,10 +138,8 @@ impl Stage {
     /// Notes what must be remembered of a source with its position.
     pub(super) fn source_state(&mut self, source: &str, state: &State) {
         self.touch();
-        let State { year, occurrences, since_us } = state;
-        let occurrences = occurrences.newest(limits::OCCURRENCES_STORED);
-        self.states
-            .insert(source.to_owned(), State { year: *year, occurrences, since_us: *since_us });
+        let occurrences = state.occurrences.newest(limits::OCCURRENCES_STORED);
+        self.states.insert(source.to_owned(), State { occurrences, ..*state });
     }
 
     /// The commit, when there is anything to commit.
@@ -154,7 +157,7 @@ impl Stage {
         }
         for (source, state) in std::mem::take(&mut self.states) {
             let key = self.scope.key(Key::source_state(&source));
-            self.commit.put(key, codec::encode(VERSION, &state));
+            self.commit.put(key, codec::encode(STATE_VERSION, &state));
         }
         Some(std::mem::take(&mut self.commit))
     }
@@ -193,12 +196,48 @@ pub fn journal_position(
     Ok(stored.map(|bytes| codec::decode("journal position", VERSION, &bytes)).transpose()?)
 }
 
-/// Year and recent lines of one source; None at its very first start.
+/// What must be remembered of one source; None at its very first start.
 pub(super) fn source_state(
     store: &Store,
     scope: Scope,
     source: &str,
 ) -> Result<Option<State>, WriterError> {
     let stored = store.get(&scope.key(Key::source_state(source)))?;
-    Ok(stored.map(|bytes| codec::decode("source state", VERSION, &bytes)).transpose()?)
+    Ok(stored.map(|bytes| decode_state(&bytes)).transpose()?)
+}
+
+/// What was stored first: year and month of the last stamp without a year in place of its time.
+#[derive(Deserialize)]
+struct FirstState {
+    #[expect(dead_code, reason = "a stamp means its year by itself")]
+    year: Option<(i16, u8)>,
+    occurrences: Occurrences,
+    since_us: Option<i64>,
+}
+
+fn decode_state(value: &[u8]) -> Result<State, CodecError> {
+    const WHAT: &str = "source state";
+    if value.first() != Some(&FIRST_STATE_VERSION) {
+        return codec::decode(WHAT, STATE_VERSION, value);
+    }
+    let FirstState { occurrences, since_us, .. } = codec::decode(WHAT, FIRST_STATE_VERSION, value)?;
+    Ok(State { latest_us: None, occurrences, since_us })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn source_states_of_the_first_form_are_read() {
+        let mut occurrences = Occurrences::default();
+        occurrences.count(b"a line", 7);
+        let value = codec::encode(1, &(Some((2026_i16, 11_u8)), &occurrences, Some(5_i64)));
+        let expected = State { latest_us: None, occurrences, since_us: Some(5) };
+        assert_eq!(decode_state(&value).unwrap(), expected);
+        assert_eq!(decode_state(&codec::encode(2, &expected)).unwrap(), expected);
+        assert!(decode_state(value.get(..3).unwrap()).is_err());
+    }
 }

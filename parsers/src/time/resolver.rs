@@ -21,11 +21,12 @@ pub enum Quality {
 
 /// Gives year and zone to the stamps of one stream of lines, in order.
 ///
-/// The year of the first stamp is the latest one that does not put it more than a day after
-/// `anchor`; from then on the year rises when the month falls by more than six. So a live file
-/// (anchor: now) and its archive (anchor: its modification time) resolve alike. A late line of
-/// December that comes after the first of January stays in the old year, because the new one
-/// would put it more than a day after `anchor`.
+/// The year of a stamp is the latest one that does not put it more than a day after `anchor`. So a
+/// live file (anchor: now) and its archive (anchor: its modification time) resolve alike, a late
+/// line of December that comes after the first of January stays in the old year, and one wrong
+/// clock misleads no line but its own. Lines that were written more than a year before `anchor`
+/// are taken for those of a later year: their stamps say nothing else, and how many years a file
+/// spans is only known at its end.
 ///
 /// In the hour that the end of summer time repeats, order decides: the first pass is summer time,
 /// and once the clock falls back by more than a minute it is winter time. An hour that the
@@ -33,10 +34,10 @@ pub enum Quality {
 #[derive(Debug, Clone)]
 pub struct Resolver {
     zone: TimeZone,
-    /// Year and month of the last stamp without a zone.
-    last: Option<(i16, u8)>,
-    /// Instant of the last stamp without a zone of this run; tells the passes of a repeated hour apart.
+    /// Instant of the last stamp without a zone; tells the passes of a repeated hour apart.
     latest: Option<Timestamp>,
+    /// The last anchor, and the time on its clock that no stamp lies after.
+    limit: Option<(Timestamp, DateTime)>,
 }
 
 /// How far lines may stray from their order. Postfix's daemons write their `maillog_file` through
@@ -56,16 +57,16 @@ impl Resolver {
         Self::resume(zone, None)
     }
 
-    /// Continues where a former run stopped: year and month of its last yearless stamp.
+    /// Continues where a former run stopped: behind a stamp without a zone that meant `latest`.
     #[must_use]
-    pub fn resume(zone: TimeZone, last: Option<(i16, u8)>) -> Self {
-        Self { zone, last, latest: None }
+    pub fn resume(zone: TimeZone, latest: Option<Timestamp>) -> Self {
+        Self { zone, latest, limit: None }
     }
 
     /// What [`Resolver::resume`] needs.
     #[must_use]
-    pub fn state(&self) -> Option<(i16, u8)> {
-        self.last
+    pub fn latest(&self) -> Option<Timestamp> {
+        self.latest
     }
 
     /// The instant that `stamp` means. `anchor` is now for a live line and the modification time
@@ -89,34 +90,23 @@ impl Resolver {
     }
 
     fn date(&mut self, clock: Clock, anchor: Timestamp) -> Option<Timestamp> {
-        let Some((year, month)) = self.last else {
-            return self.first_date(clock, anchor);
-        };
-        let year = if month > clock.month + 6 { year.checked_add(1)? } else { year };
-        match clock.in_year(year) {
-            Some(at) if clock.month > month + 6 && at > self.civil_limit(anchor)? => {
-                self.instant(clock.in_year(year - 1)?)
-            }
-            Some(at) => self.settle(at),
-            // 29 February proves that the year was wrong.
-            None => self.first_date(clock, anchor),
-        }
-    }
-
-    fn first_date(&mut self, clock: Clock, anchor: Timestamp) -> Option<Timestamp> {
         let limit = self.civil_limit(anchor)?;
         self.settle(clock.latest_until(limit)?)
     }
 
-    fn civil_limit(&self, anchor: Timestamp) -> Option<DateTime> {
-        let limit = anchor.checked_add(LEEWAY).ok()?;
-        Some(self.zone.to_datetime(limit))
+    /// Asked for each line, and lines come in batches of one anchor.
+    fn civil_limit(&mut self, anchor: Timestamp) -> Option<DateTime> {
+        if let Some((_, limit)) = self.limit.filter(|(known, _)| *known == anchor) {
+            return Some(limit);
+        }
+        let limit = self.zone.to_datetime(anchor.checked_add(LEEWAY).ok()?);
+        self.limit = Some((anchor, limit));
+        Some(limit)
     }
 
-    /// Fixes the year for the lines to come.
+    /// Remembers the instant for the lines to come.
     fn settle(&mut self, at: DateTime) -> Option<Timestamp> {
         let instant = self.instant(at)?;
-        self.last = Some((at.year(), u8::try_from(at.month()).ok()?));
         self.latest = Some(instant);
         Some(instant)
     }
@@ -276,37 +266,73 @@ mod tests {
     }
 
     #[test]
-    fn a_resumed_resolver_continues_as_the_first_would_have() {
-        let anchor = at("2027-01-02T00:00:00Z");
-        let stamp = |text: &str| yearless(text.parse().unwrap());
-        let mut first = Resolver::new(TimeZone::UTC);
-        first.resolve(stamp("2000-12-31T23:59:59"), anchor);
-        let mut second = Resolver::resume(TimeZone::UTC, first.state());
-        let next = stamp("2000-01-01T00:00:00");
-        assert_eq!(first.resolve(next, anchor), second.resolve(next, anchor));
+    fn row_20_a_stamp_from_the_future_misleads_no_other_line() {
+        let clocks = ["11-20T00:00:00", "01-02T00:00:00", "12-24T00:00:00", "11-20T00:00:01"];
+        assert_eq!(
+            resolve(TimeZone::UTC, "2026-11-20T00:00:05Z", &clocks),
+            [
+                "2026-11-20T00:00:00Z",
+                "2026-01-02T00:00:00Z",
+                "2025-12-24T00:00:00Z",
+                "2026-11-20T00:00:01Z"
+            ]
+        );
     }
 
+    #[test]
+    fn row_21_of_a_file_of_more_than_a_year_the_last_year_is_right_and_no_line_in_the_future() {
+        let clocks = ["10-20T00:00:00", "12-24T00:00:00", "01-02T00:00:00", "11-20T00:00:00"];
+        assert_eq!(
+            resolve(TimeZone::UTC, "2026-11-21T00:00:00Z", &clocks),
+            [
+                // Of 2025, which its stamp does not tell.
+                "2026-10-20T00:00:00Z",
+                "2025-12-24T00:00:00Z",
+                "2026-01-02T00:00:00Z",
+                "2026-11-20T00:00:00Z"
+            ]
+        );
+    }
+
+    #[test]
+    fn row_21_a_log_that_was_silent_for_months_goes_on_in_the_right_year() {
+        let mut resolver = Resolver::new(TimeZone::UTC);
+        let mut resolve = |clock: &str, anchor: &str| {
+            resolver.resolve(yearless(clock.parse().unwrap()), at(anchor)).0.to_string()
+        };
+        resolve("2000-04-01T00:00:00", "2025-04-01T00:00:00Z");
+        let next = resolve("2000-02-01T00:00:00", "2026-02-01T00:00:00Z");
+        assert_eq!(next, "2026-02-01T00:00:00Z");
+    }
+
+    /// Longest silence that does not hide from the next line that the clock fell back.
+    const TOLD: i64 = 3600 - 61;
+
     proptest! {
-        /// Lines in order, never months apart, written by Berlin's clock: every one comes back as
-        /// the instant it was written at, whether read live or from the archive.
+        /// Lines in order, written by Berlin's clock: every one comes back as the instant it was
+        /// written at, whether read live, from the archive or by a run for each line.
         #[test]
         fn stamps_in_order_come_back_as_the_instants_they_were_made_from(
             start in 0_i64..4_000_000_000,
-            steps in prop::collection::vec(0_i64..6_000_000, 1..80),
+            steps in prop::collection::vec(prop_oneof![0_i64..=TOLD, 0_i64..6_000_000], 1..80),
         ) {
             let zone = berlin();
             let mut live = Resolver::new(zone.clone());
+            let mut restarted = None;
             let mut second = start;
-            let mut written = Vec::new();
+            let mut written: Vec<(Timestamp, DateTime)> = Vec::new();
             for step in steps {
                 second += step;
                 let instant = Timestamp::from_second(second).unwrap();
                 let clock = zone.to_datetime(instant);
-                let ambiguous = zone.to_ambiguous_timestamp(clock).is_ambiguous();
-                if ambiguous {
+                let is_told = written.last().is_some_and(|(before, _)| second - before.as_second() <= TOLD);
+                if !is_told && zone.to_ambiguous_timestamp(clock).is_ambiguous() {
                     continue;
                 }
                 prop_assert_eq!(live.resolve(yearless(clock), instant).0, instant);
+                let mut next = Resolver::resume(zone.clone(), restarted);
+                prop_assert_eq!(next.resolve(yearless(clock), instant).0, instant);
+                restarted = next.latest();
                 written.push((instant, clock));
             }
             let within_a_year = |from: Timestamp, to: Timestamp| {
@@ -322,15 +348,36 @@ mod tests {
             }
         }
 
+        /// The same around the end of summer time, where most lines are ambiguous.
+        #[test]
+        fn a_restart_within_the_repeated_hour_changes_no_instant(
+            steps in prop::collection::vec(0_i64..=TOLD, 1..40),
+        ) {
+            let zone = berlin();
+            let end_of_archive = at("2026-10-27T00:00:00Z");
+            let (mut archive, mut restarted) = (Resolver::new(zone.clone()), None);
+            let mut second = at("2026-10-24T23:30:00Z").as_second();
+            for step in steps {
+                second += step;
+                let instant = Timestamp::from_second(second).unwrap();
+                let stamp = yearless(zone.to_datetime(instant));
+                prop_assert_eq!(archive.resolve(stamp, end_of_archive).0, instant);
+                let mut next = Resolver::resume(zone.clone(), restarted);
+                prop_assert_eq!(next.resolve(stamp, instant).0, instant);
+                restarted = next.latest();
+            }
+        }
+
         #[test]
         fn any_stamp_resolves(
             month in 1_u8..=12, day in 1_u8..=31, hour in 0_u8..24, minute in 0_u8..60,
-            second in 0_u8..=60, anchor in any::<i64>(), year in any::<i16>(), last in 1_u8..=12,
+            second in 0_u8..=60, anchor in any::<i64>(), latest in any::<i64>(),
         ) {
             let range = Timestamp::MIN.as_second()..=Timestamp::MAX.as_second();
-            let anchor = anchor.clamp(*range.start(), *range.end());
-            let anchor = Timestamp::from_second(anchor).unwrap();
-            let mut resolver = Resolver::resume(berlin(), Some((year, last)));
+            let [anchor, latest] = [anchor, latest].map(|second| {
+                Timestamp::from_second(second.clamp(*range.start(), *range.end())).unwrap()
+            });
+            let mut resolver = Resolver::resume(berlin(), Some(latest));
             resolver.resolve(Stamp::Yearless { month, day, hour, minute, second }, anchor);
         }
     }
