@@ -347,8 +347,38 @@ proptest! {
         let helo = text.replace(' ', "");
         refusal("postscreen", &format!("NOQUEUE: reject: RCPT from [192.0.2.1]:4567: 450 4.3.2 Service \
             currently unavailable; from=<a@x.test>, to=<b@lab.test>, proto=ESMTP, helo=<{helo}>"), |verdict| {
-            if !verdict.ambiguous {
-                assert_eq!(verdict.helo, Some(helo.as_bytes()));
+            assert!(!verdict.ambiguous, "{helo}");
+            assert_eq!(verdict.helo, Some(helo.as_bytes()));
+        });
+    }
+
+    #[test]
+    fn no_address_changes_a_refusal_of_postscreen(from in hostile_text(), to in hostile_text()) {
+        let (from, to) = (format!("{}@x.test", quoted(&from)), format!("{}@lab.test", quoted(&to)));
+        let line = format!("NOQUEUE: reject: RCPT from [192.0.2.1]:4567: 450 4.3.2 Service currently \
+            unavailable; from=<{from}>, to=<{to}>, proto=ESMTP, helo=<gen>");
+        verdict("postscreen", &line, |verdict| {
+            assert_eq!(verdict.peer.address, b"192.0.2.1");
+            assert_eq!(verdict.text, b"450 4.3.2 Service currently unavailable");
+            assert_eq!(verdict.sender, Some(from.as_bytes()));
+            assert_eq!(verdict.recipient, Some(to.as_bytes()));
+            assert_eq!((verdict.helo, verdict.ambiguous), (Some(&b"gen"[..]), false));
+        });
+    }
+
+    /// Before 3.5: read right, or marked and left out.
+    #[test]
+    fn no_unquoted_address_changes_a_refusal_of_postscreen(from in hostile_text(), to in hostile_text()) {
+        let line = format!("NOQUEUE: reject: RCPT from [192.0.2.1]:4567: 450 4.3.2 Service currently \
+            unavailable; from=<{from}@x.test>, to=<{to}@lab.test>, proto=ESMTP, helo=<gen>");
+        verdict("postscreen", &line, |verdict| {
+            assert_eq!(verdict.text, b"450 4.3.2 Service currently unavailable");
+            if verdict.ambiguous {
+                assert_eq!((verdict.sender, verdict.recipient), (None, None));
+            } else {
+                let both = format!("{from}@x.test>, to=<{to}@lab.test");
+                let read = [verdict.sender.unwrap(), verdict.recipient.unwrap()].join(&b">, to=<"[..]);
+                assert_eq!(read, both.as_bytes());
             }
         });
     }
@@ -419,6 +449,41 @@ proptest! {
         entry("qmgr", &line, |body| {
             let Body::Postfix(Entry::Expired(expired)) = body else { panic!("{line}") };
             assert_eq!((expired.sender, expired.forced), (sender.as_bytes(), false));
+        });
+    }
+
+    /// Before 3.5: read right, or not at all.
+    #[test]
+    fn an_unquoted_sender_never_changes_what_is_said_of_its_message(text in hostile_text()) {
+        let sender = format!("{text}@x.test");
+        for (service, line) in [
+            ("qmgr", format!("97C0A53F4D6: from=<{sender}>, size=369, nrcpt=2 (queue active)")),
+            ("qmgr", format!("97C0A53F4D6: from=<{sender}>, status=expired, returned to sender")),
+            ("pickup", format!("97C0A53F4D6: uid=1000 from=<{sender}>")),
+        ] {
+            entry(service, &line, |body| match body {
+                Body::Postfix(Entry::QueueActive(active)) => {
+                    assert_eq!((active.sender, active.size, active.nrcpt), (sender.as_bytes(), 369, 2));
+                }
+                Body::Postfix(Entry::Expired(expired)) => assert_eq!(expired.sender, sender.as_bytes()),
+                Body::Postfix(Entry::Pickup(pickup)) => {
+                    assert_eq!((pickup.sender, pickup.orig_id), (sender.as_bytes(), None));
+                }
+                other => assert!(matches!(other, Body::Unrecognised(_)), "{line}: {other:?}"),
+            });
+        }
+    }
+
+    /// Before 3.5: a bracket in it, which only a quoted local part of the client can have, ends it.
+    #[test]
+    fn an_unquoted_recipient_without_a_bracket_never_changes_the_outcome(text in hostile_text()) {
+        let recipient = format!("{}@good.test", text.replace('>', "?"));
+        entry("smtp", &format!("97C0A53F4D6: to=<{recipient}>, {BOUNCED} (no)"), |body| match body {
+            Body::Postfix(Entry::Delivery(delivery)) => {
+                let expected = ("97C0A53F4D6".to_owned(), recipient.clone(), Status::Bounced);
+                assert_eq!(essence(&delivery), expected);
+            }
+            other => assert!(matches!(other, Body::Unrecognised(_)), "{recipient}: {other:?}"),
         });
     }
 

@@ -1,4 +1,5 @@
-//! The list of fields at the end of a line: `; from=<S> to=<R> proto=P helo=<H>`.
+//! The list of fields at the end of a line: `; from=<S> to=<R> proto=P helo=<H>`. That of postscreen:
+//! [`super::postscreen`].
 //!
 //! What stands before it may quote a remote server, a policy service or a message, so the list is
 //! found from the right: the last `;` behind which everything reads to the end of the line. A text
@@ -35,8 +36,8 @@ pub(super) struct Found<'a> {
     pub(super) ambiguous: bool,
 }
 
-/// None when the list was begun and does not read to the end. A text without any list is
-/// postscreen's (`all server ports busy`), or was cut before it.
+/// None when the list was begun and does not read to the end. A text without any list was cut
+/// before it.
 pub(super) fn find_list(said: &[u8]) -> Option<Found<'_>> {
     let [place, other] = right_most_two(said);
     if let Some(at) = place {
@@ -87,7 +88,7 @@ fn holds_user(text: &[u8]) -> bool {
 }
 
 /// `; from=<S> to=<R> proto=ESMTP helo=<H> sasl_method=PLAIN sasl_username=U sasl_sender=S`, each
-/// part optional, with commas in between in postscreen's form. SASL since 3.10.
+/// part optional. SASL since 3.10.
 fn list<'a>(
     user: impl Fn(&'a [u8]) -> Parsed<'a, &'a [u8]>,
 ) -> impl Fn(&'a [u8]) -> Parsed<'a, List<'a>> {
@@ -110,17 +111,16 @@ pub(super) fn envelope(input: &[u8]) -> Parsed<'_, List<'_>> {
     Ok((input, List { sender, recipient, proto, helo, sasl_username: None }))
 }
 
-/// ` key=`, or `, key=`.
+/// ` key=`.
 fn name<'a>(name: &'static str) -> impl Fn(&'a [u8]) -> Parsed<'a, ()> {
     move |input| {
-        let (rest, _) = (opt(tag(",")), tag(" "), tag(name), tag("=")).parse(input)?;
+        let (rest, _) = (tag(" "), tag(name), tag("=")).parse(input)?;
         Ok((rest, ()))
     }
 }
 
 /// Up to the bracket that a space, a table's text or the end follows: smtpd replaces brackets inside the
-/// name by question marks (`smtpd.c`, `helo_cmd()`), and postscreen takes one word as it is
-/// (`postscreen_smtpd.c`, `psc_helo_cmd()`).
+/// name by question marks (`smtpd.c`, `helo_cmd()`).
 fn helo(input: &[u8]) -> Parsed<'_, &[u8]> {
     let (input, _) = tag("<").parse(input)?;
     let is_end = |at: &usize| input.get(at + 1..).is_some_and(ends_helo);

@@ -136,11 +136,9 @@ impl Sweep<'_> {
         (end > value).then_some(end)
     }
 
-    /// Behind `name`, which a comma may precede; none when it is not at `at`.
+    /// Behind `name`; none when it is not at `at`.
     fn named(&self, at: usize, name: &[u8]) -> Option<usize> {
-        let rest = self.said.get(at..)?;
-        let comma = usize::from(rest.first() == Some(&b','));
-        rest.get(comma..)?.starts_with(name).then_some(at + comma + name.len())
+        self.said.get(at..)?.starts_with(name).then_some(at + name.len())
     }
 
     /// Behind the bytes from `at` on that are as `is_in` says.

@@ -19,6 +19,7 @@ mod list_sweep;
 mod master;
 mod peer;
 mod pickup;
+mod postscreen;
 mod postsuper;
 mod proxy;
 mod qmgr;

@@ -1,6 +1,6 @@
 //! Refusals and other access verdicts of smtpd, postscreen and milters.
 //!
-//! `smtpd_check.c`, `log_whatsup()`; `postscreen_smtpd.c`, which puts commas between the fields;
+//! `smtpd_check.c`, `log_whatsup()`; `postscreen_smtpd.c`, which knows no name of its client;
 //! `smtpd.c` and `cleanup_milter.c` for milters. What was matched in a message's content:
 //! [`super::content`].
 
@@ -15,6 +15,7 @@ use super::{
     Action, Entry, Peer, QueueId, Verdict,
     list::{Found, find_list},
     peer::peer,
+    postscreen,
 };
 use crate::{Body, Reason, fields::Parsed, status::reply_codes};
 
@@ -48,7 +49,9 @@ fn transaction<'a>(
     details: &'a [u8],
 ) -> Option<Verdict<'a>> {
     let (said, (stage, peer)) = stage_and_peer(details).ok()?;
-    let Found { text, list, ambiguous } = find_list(said)?;
+    let found =
+        if peer.name.is_empty() { Some(postscreen::find_list(said)) } else { find_list(said) };
+    let Found { text, list, ambiguous } = found?;
     Some(Verdict {
         queue_id,
         action,
@@ -114,6 +117,36 @@ mod tests {
         assert_eq!(verdict.recipient, Some(&b"b@y"[..]));
         assert!(verdict.text.ends_with(b"blocked using zen.test"));
         assert!(!verdict.ambiguous);
+    }
+
+    #[test]
+    fn a_sender_that_postscreen_quotes_may_imitate_either_list() {
+        for comma in ["", ","] {
+            let sender = format!(
+                "\"; from=<e@x.test>{comma} to=<victim@y.test>{comma} proto=ESMTP{comma} helo=<\"@x.test"
+            );
+            let line = format!(
+                "reject: RCPT from [192.0.2.1]:4567: 450 4.3.2 Service currently unavailable; \
+                 from=<{sender}>, to=<b@lab.test>, proto=ESMTP, helo=<gen>"
+            );
+            let verdict = parsed(&line);
+            assert_eq!(verdict.text, b"450 4.3.2 Service currently unavailable");
+            assert_eq!(verdict.sender, Some(sender.as_bytes()));
+            assert_eq!(verdict.recipient, Some(&b"b@lab.test"[..]));
+            assert_eq!((verdict.helo, verdict.ambiguous), (Some(&b"gen"[..]), false));
+        }
+    }
+
+    /// Before 3.5.
+    #[test]
+    fn an_unquoted_sender_of_postscreen_that_imitates_the_list_leaves_no_field() {
+        let verdict = parsed(
+            "reject: RCPT from [192.0.2.1]:4567: 450 4.3.2 Service currently unavailable; \
+             from=<e@x.test>, to=<victim@y.test>, proto=ESMTP, helo=<@x.test>, to=<b@lab.test>, \
+             proto=ESMTP, helo=<gen>",
+        );
+        assert_eq!((verdict.sender, verdict.recipient, verdict.helo), (None, None, None));
+        assert!(verdict.ambiguous);
     }
 
     #[test]
