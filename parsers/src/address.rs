@@ -4,7 +4,11 @@
 //! (`quote_822_local.c`), the domain never is. So a `>` ends the address unless it stands in a
 //! quoted local part or in a domain literal. Older releases (and
 //! `info_log_address_format = internal`) log the unquoted form, which reads the same as long as
-//! it holds no `>` itself; a line where it does is not understood rather than guessed at.
+//! it holds no `>` itself. Where it does, the address ends too early: a line of which nothing else
+//! may follow is then not understood, but a delivery status ends in remote text, so what the rest
+//! of such an address says counts as the outcome. No reading could tell the two: the same bytes
+//! are, in external form, a true outcome and a server's answer that imitates another. `doctor`
+//! warns of this form.
 //!
 //! Addresses are not validated and not unquoted here.
 

@@ -4,7 +4,8 @@ use super::Finding;
 use crate::config::{Config, SourceKind, postconf};
 
 /// What is asked.
-const PARAMETERS: [&str; 3] = ["mail_version", "maillog_file", "enable_long_queue_ids"];
+const PARAMETERS: [&str; 4] =
+    ["mail_version", "maillog_file", "enable_long_queue_ids", "info_log_address_format"];
 
 /// Asks Postfix, if it is there.
 pub(super) fn look(config: &Config) -> Vec<Finding> {
@@ -20,7 +21,7 @@ pub(super) fn look(config: &Config) -> Vec<Finding> {
 
 /// `values` in the order of [`PARAMETERS`].
 fn judge(values: &[String], config: &Config) -> Vec<Finding> {
-    let [version, maillog, long_ids] = values else { return Vec::new() };
+    let [version, maillog, long_ids, address_form] = values else { return Vec::new() };
     let mut findings = vec![Finding::good("postfix", format!("is of version {version}"))];
     if long_ids == "no" {
         findings.push(
@@ -28,6 +29,7 @@ fn judge(values: &[String], config: &Config) -> Vec<Finding> {
                 .mended_by("postconf -e enable_long_queue_ids=yes && postfix reload"),
         );
     }
+    findings.extend(unquoted_addresses(address_form));
     if maillog.starts_with("/dev/") || maillog.is_empty() || is_read(maillog, config) {
         return findings;
     }
@@ -36,6 +38,18 @@ fn judge(values: &[String], config: &Config) -> Vec<Finding> {
             .mended_by(format!("in a [[source]]: include = [\"{maillog}*\"]")),
     );
     findings
+}
+
+/// Without its quotes an address can imitate what stands behind it in a log line.
+fn unquoted_addresses(form: &str) -> Option<Finding> {
+    let mended_by = match form {
+        "external" => return None,
+        // Before 3.5 there is no other form, and no such parameter.
+        "" => "an upgrade to Postfix 3.5 or later",
+        _ => "postconf -e info_log_address_format=external && postfix reload",
+    };
+    let finding = "logs addresses without quotes, so a client can forge what became of one";
+    Some(Finding::warning("postfix", finding).mended_by(mended_by))
 }
 
 fn is_read(log: &str, config: &Config) -> bool {
@@ -57,6 +71,11 @@ mod tests {
     };
 
     fn judged(values: [&str; 3]) -> Vec<State> {
+        let [version, maillog, long_ids] = values;
+        judged_with([version, maillog, long_ids, "external"])
+    }
+
+    fn judged_with(values: [&str; 4]) -> Vec<State> {
         let file =
             FileSource { include: vec!["/var/log/maillog*".into()], ..FileSource::default() };
         let source = Source {
@@ -93,5 +112,12 @@ mod tests {
     #[test]
     fn short_queue_ids_are_a_warning() {
         assert_eq!(judged(["3.7.11", "", "no"]), [State::Good, State::Warning]);
+    }
+
+    #[test]
+    fn addresses_without_quotes_are_a_warning() {
+        for form in ["internal", ""] {
+            assert_eq!(judged_with(["3.4.13", "", "yes", form]), [State::Good, State::Warning]);
+        }
     }
 }
