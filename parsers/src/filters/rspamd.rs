@@ -4,6 +4,8 @@
 //! scores reads from the left. The options of symbols are strangers' words, and so is all behind
 //! them.
 
+use jiff::civil::{Date, Time};
+
 use super::{Action, Engine, Kind, Recipients, Rules, Verdict, text};
 use crate::{Body, LogRecord, Process, fields::small_number, postfix::QueueId, time::Stamp};
 
@@ -129,7 +131,7 @@ fn recipients(text: &[u8]) -> Recipients<'_> {
 /// 2026-11-21 01:35:40 #6535(proxy) <8ae27d>; proxy; rspamd_task_write_log: id: <1@x.test>, …
 /// ```
 ///
-/// The stamp is local time, so it is resolved like one without a year.
+/// The stamp is local time.
 pub(super) fn own_file(line: &[u8]) -> Option<LogRecord<'_>> {
     let (stamp, rest) = own_stamp(line)?;
     let (pid, rest) = text::split_once(rest.strip_prefix(b" #")?, b"(")?;
@@ -148,18 +150,16 @@ fn own_stamp(line: &[u8]) -> Option<(Stamp, &[u8])> {
     let (date, rest) = text::split_once(line, b" ")?;
     let (time, rest) = rest.split_at_checked(memchr::memchr(b' ', rest)?)?;
     let (time, _fraction) = text::split_once(time, b".").unwrap_or((time, b""));
-    let [_year, month, day] = numbers(date, b'-')?;
+    let [year, month, day] = numbers::<i16>(date, b'-')?;
     let [hour, minute, second] = numbers(time, b':')?;
-    let number = |value: u16, max: u8| u8::try_from(value).ok().filter(|value| *value <= max);
-    let (month, day) = (number(month, 12)?, number(day, 31)?);
-    let (hour, minute, second) = (number(hour, 23)?, number(minute, 59)?, number(second, 59)?);
-    let exists = month > 0 && day > 0;
-    exists.then_some((Stamp::Yearless { month, day, hour, minute, second }, rest))
+    let date = Date::new(year, i8::try_from(month).ok()?, i8::try_from(day).ok()?).ok()?;
+    let time = Time::new(hour, minute, second, 0).ok()?;
+    Some((Stamp::Local(date.to_datetime(time)), rest))
 }
 
 /// Three numbers with separators between them.
-fn numbers(text: &[u8], separator: u8) -> Option<[u16; 3]> {
-    let mut parts = text.split(|byte| *byte == separator).map(small_number::<u16>);
+fn numbers<T: TryFrom<u64>>(text: &[u8], separator: u8) -> Option<[T; 3]> {
+    let mut parts = text.split(|byte| *byte == separator).map(small_number::<T>);
     let numbers = [parts.next()??, parts.next()??, parts.next()??];
     parts.next().is_none().then_some(numbers)
 }
@@ -168,8 +168,10 @@ fn numbers(text: &[u8], separator: u8) -> Option<[u16; 3]> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
+    use jiff::tz::TimeZone;
+
     use super::*;
-    use crate::Parser;
+    use crate::{Parser, time::Resolver};
 
     const HEAD: &str = "<8ae27d>; proxy; rspamd_task_write_log: id: <1@x.test>, \
         qid: <A785B308622A>, ip: 192.0.2.7, from: <a@x.test>, ";
@@ -259,12 +261,21 @@ mod tests {
         );
         let mut parser = Parser::new();
         let record = parser.parse(line.as_bytes());
-        let expected = Stamp::Yearless { month: 11, day: 21, hour: 1, minute: 35, second: 40 };
+        let expected = Stamp::Local(jiff::civil::date(2026, 11, 21).at(1, 35, 40, 0));
         assert_eq!((record.stamp, record.process.pid), (expected, Some(6535)));
         let Body::Filter(scan) = record.body else { panic!("{line}") };
         assert_eq!(scan.score, Some(0.64));
         let other = b"2026-11-21 01:35:40 #6535(main) <xn1>; cfg; rspamd_config_read: loaded";
         assert_eq!(Parser::new().parse(other).body, Body::Ignored);
+    }
+
+    #[test]
+    fn an_old_log_file_of_its_own_keeps_its_year() {
+        let line = b"2019-02-28 23:59:59.123 #6535(main) <xn1>; cfg; rspamd_config_read: loaded";
+        let stamp = Parser::new().parse(line).stamp;
+        let read_at = "2026-11-21T00:00:00Z".parse().unwrap();
+        let (at, _) = Resolver::new(TimeZone::UTC).resolve(stamp, read_at);
+        assert_eq!(at.to_string(), "2019-02-28T23:59:59Z");
     }
 
     #[test]
