@@ -62,12 +62,17 @@ fn of_plugin(members: &Members<'_>, each: Each<'_>) {
     });
 }
 
+/// What a recipient can fail at.
+const STAGES: [&[u8]; 4] = [b"MAIL FROM", b"RCPT TO", b"DATA", b"end of DATA"];
+
 /// Slices of what a delivery's text is taken apart into.
 pub(super) fn of_response(response: &Response<'_>, each: Each<'_>) {
     let Response { reply, codes: _, stage, peer, forwarded_as, queued_as, filter, output } =
         response;
     each(reply);
-    optional(&[*stage, *output], each);
+    // One that was cut off is completed.
+    let is_whole = |stage: &&[u8]| !STAGES.contains(stage);
+    optional(&[stage.filter(is_whole), *output], each);
     if let Some(peer) = peer {
         of_peer(peer, each);
     }

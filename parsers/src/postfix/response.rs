@@ -15,7 +15,7 @@ use nom::{
     Parser as _,
     branch::alt,
     bytes::complete::{tag, take_while1},
-    combinator::{opt, value, verify},
+    combinator::{value, verify},
     sequence::{delimited, preceded, terminated},
 };
 
@@ -134,7 +134,7 @@ fn quoted_reply(text: &[u8]) -> Parsed<'_, (Peer<'_>, Quoted)> {
 
 /// Splits ` (in reply to RCPT TO command)` off the right end, which the remote cannot reach.
 ///
-/// Where the record was cut, the suffix is missing or lacks its parenthesis.
+/// Where the record was cut, the suffix is missing or breaks off.
 fn split_stage(reply: &[u8]) -> (&[u8], Option<&[u8]>) {
     let Some(at) = IN_REPLY_TO.rfind(reply) else {
         return (reply, None);
@@ -142,7 +142,10 @@ fn split_stage(reply: &[u8]) -> (&[u8], Option<&[u8]>) {
     let (head, tail) = reply.split_at(at);
     match stage(tail) {
         Ok(([], stage)) => (head, Some(stage)),
-        _ => (reply, None),
+        _ => match cut_stage(tail) {
+            Some(stage) => (head, Some(stage)),
+            None => (reply, None),
+        },
     }
 }
 
@@ -150,8 +153,21 @@ fn split_stage(reply: &[u8]) -> (&[u8], Option<&[u8]>) {
 fn stage(input: &[u8]) -> Parsed<'_, &[u8]> {
     let words =
         take_while1(|byte: u8| byte.is_ascii_alphabetic() || matches!(byte, b' ' | b'/' | b'-'));
-    let (rest, words) = delimited(tag(" (in reply to "), words, opt(tag(")"))).parse(input)?;
+    let (rest, words) = delimited(tag(" (in reply to "), words, tag(")")).parse(input)?;
     Ok((rest, words.strip_suffix(b" command").unwrap_or(words)))
+}
+
+/// What a recipient can fail at (`smtp_proto.c`, `xfer_request`).
+const STAGES: [&[u8]; 4] = [b"MAIL FROM", b"RCPT TO", b"DATA", b"end of DATA"];
+
+/// ` (in reply to end of DA` gives `end of DATA`: each stage is known by its first letter.
+fn cut_stage(tail: &[u8]) -> Option<&'static [u8]> {
+    let words = tail.strip_prefix(b" (in reply to ").filter(|words| !words.is_empty())?;
+    let begins = |stage: &&[u8]| match words.strip_prefix(*stage) {
+        Some(rest) => b" command".starts_with(rest),
+        None => stage.starts_with(words),
+    };
+    STAGES.into_iter().find(begins)
 }
 
 /// `lost connection with mx.test[192.0.2.1] while …`, `connect to mx.test[192.0.2.1]:25: …`.
@@ -250,8 +266,28 @@ mod tests {
     fn a_cut_reply_is_taken_whole() {
         let text = "host mx[1.2.3.4] said: 550 a very long";
         assert_eq!(reply(text), ("550 a very long", None));
-        let text = "host mx[1.2.3.4] said: 550 no (in reply to RCPT TO command";
-        assert_eq!(reply(text), ("550 no", Some("RCPT TO")));
+    }
+
+    #[test]
+    fn a_stage_that_was_cut_is_completed() {
+        for (cut, stage) in [
+            ("RCPT TO command", "RCPT TO"),
+            ("end of DATA comm", "end of DATA"),
+            ("end of DA", "end of DATA"),
+            ("DATA", "DATA"),
+            ("M", "MAIL FROM"),
+        ] {
+            let text = format!("host mx[1.2.3.4] said: 550 no (in reply to {cut}");
+            assert_eq!(reply(&text), ("550 no", Some(stage)), "{cut}");
+        }
+        for cut in ["", "RCPT TO comrade", "DATABASE", "life"] {
+            let text = format!("host mx[1.2.3.4] said: 550 no (in reply to {cut}");
+            assert_eq!(
+                reply(&text),
+                (format!("550 no (in reply to {cut}").as_str(), None),
+                "{cut}"
+            );
+        }
     }
 
     #[test]
