@@ -248,6 +248,7 @@ pub struct Verdict<'a> {
     pub helo: Option<&'a [u8]>,
     /// Authenticated user.
     pub sasl_username: Option<&'a [u8]>,
-    /// More than one way to split text from list fits: the text imitates the list.
+    /// More than one way to split text from list fits, because the text imitates the list; or
+    /// none does, because the record was cut there or an address without quotes imitates it.
     pub ambiguous: bool,
 }

@@ -13,7 +13,7 @@ use super::{
     response::queued_as,
 };
 use crate::{
-    Body, Reason,
+    Body,
     fields::Parsed,
     status::{ReplyCodes, reply_codes},
 };
@@ -43,7 +43,8 @@ pub struct ProxyAnswer<'a> {
     pub helo: Option<&'a [u8]>,
     /// Authenticated user.
     pub sasl_username: Option<&'a [u8]>,
-    /// More than one way to split text from list fits: the text imitates the list.
+    /// More than one way to split text from list fits, because the text imitates the list; or
+    /// none does, because the record was cut there.
     pub ambiguous: bool,
 }
 
@@ -54,9 +55,7 @@ pub struct ProxyAnswer<'a> {
 /// ```
 pub(super) fn answer(text: &[u8]) -> Option<Body<'_>> {
     let (said, (accepted, stage)) = stage(text).ok()?;
-    let Some(Found { text, list, ambiguous }) = find_list(said) else {
-        return Some(Body::Unrecognised(Reason::Reject));
-    };
+    let Found { text, list, ambiguous } = find_list(said);
     Some(Body::Postfix(Entry::ProxyAnswer(ProxyAnswer {
         accepted,
         stage,
@@ -124,9 +123,14 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_breaks_off_says_so() {
-        let cut = b"proxy-reject: END-OF-MESSAGE: 554 no; from=<a@x";
-        assert_eq!(answer(cut), Some(Body::Unrecognised(Reason::Reject)));
+    fn an_answer_that_was_cut_in_its_list_keeps_what_stands_before_it() {
+        let answer = parsed("proxy-accept: END-OF-MESSAGE: 250 queued as 97C0A53F4D6; from=<a@x");
+        assert_eq!(answer.queued_as.map(QueueId::as_str), Some("97C0A53F4D6"));
+        assert_eq!((answer.sender, answer.ambiguous), (None, true));
+    }
+
+    #[test]
+    fn what_is_no_answer_is_none() {
         assert_eq!(answer(b"proxy-other: END-OF-MESSAGE: 554 no;"), None);
     }
 }

@@ -49,9 +49,9 @@ fn transaction<'a>(
     details: &'a [u8],
 ) -> Option<Verdict<'a>> {
     let (said, (stage, peer)) = stage_and_peer(details).ok()?;
-    let found =
-        if peer.name.is_empty() { Some(postscreen::find_list(said)) } else { find_list(said) };
-    let Found { text, list, ambiguous } = found?;
+    let by_postscreen = peer.name.is_empty();
+    let Found { text, list, ambiguous } =
+        if by_postscreen { postscreen::find_list(said) } else { find_list(said) };
     Some(Verdict {
         queue_id,
         action,
@@ -222,14 +222,27 @@ mod tests {
         }
     }
 
+    /// What is left of the list may be what the client wrote into the text.
+    #[test]
+    fn a_refusal_that_was_cut_in_its_list_keeps_what_stands_before_it() {
+        for client in ["a.test[192.0.2.1]", "[192.0.2.1]:4567"] {
+            for tail in ["<a@x", "<a@x>, to=<b", "<a@x> to=<b@y> proto=ESMTP helo=<gen"] {
+                let line = format!("reject: RCPT from {client}: 550 5.7.1 no; from={tail}");
+                let verdict = parsed(&line);
+                assert_eq!(
+                    (verdict.peer.address, verdict.stage),
+                    (&b"192.0.2.1"[..], &b"RCPT"[..])
+                );
+                assert_eq!((verdict.text, verdict.codes.code), (&b"550 5.7.1 no"[..], Some(550)));
+                assert_eq!((verdict.sender, verdict.recipient, verdict.helo), (None, None, None));
+                assert!(verdict.ambiguous, "{line}");
+            }
+        }
+    }
+
     #[test]
     fn a_refusal_that_breaks_off_says_so() {
-        for line in [
-            "reject: RCPT from",
-            "reject: RCPT from a",
-            "reject: rcpt from a[::1]: x",
-            "reject: RCPT from a[::1]: 550 no; from=<a@x",
-        ] {
+        for line in ["reject: RCPT from", "reject: RCPT from a", "reject: rcpt from a[::1]: x"] {
             let expected = Some(Body::Unrecognised(Reason::Reject));
             assert_eq!(verdict(None, line.as_bytes()), expected, "{line}");
         }
