@@ -57,8 +57,12 @@ impl Step<'_> {
     }
 
     /// cleanup saw the Message-ID. The first one counts; `<>` stands for a message without one,
-    /// and is nobody's identity.
+    /// and is nobody's identity. That of somebody who sent it again is logged beside the message's
+    /// own, in the order of the headers (`cleanup_message.c`), and is no identity either.
     pub(crate) fn message_id(&mut self, header: &MessageId<'_>) {
+        if header.resent {
+            return;
+        }
         let mut message = self.take_if(header.queue_id, |known| {
             !known.closed && (known.queue_line.is_none() || known.message_id.is_none())
         });

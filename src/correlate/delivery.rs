@@ -187,7 +187,8 @@ impl Step<'_> {
     ) -> EventType {
         use EventType as T;
         match delivery.status {
-            Status::Sent if delivery.relay == Relay::None && self.is_of(b"discard") => {
+            // Nobody took it: discard(8), and qmgr of what goes to the sender of double bounces.
+            Status::Sent if delivery.relay == Relay::None => {
                 by_class(class, T::OutboundDropped, T::InboundDropped)
             }
             Status::Sent | Status::Probe => {

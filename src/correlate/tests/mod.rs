@@ -620,6 +620,32 @@ fn a_discarded_message_is_dropped_though_its_status_is_sent() {
     );
 }
 
+/// qmgr(8), `qmgr_message.c`.
+#[test]
+fn what_goes_to_the_sender_of_double_bounces_is_dropped_though_its_status_is_sent() {
+    assert_eq!(
+        after_begin(&[
+            "qmgr: 1B7F053E70F: to=<double-bounce@mx.lab.test>, relay=none, delay=0, delays=0/0/0/0, dsn=2.0.0, status=sent (undeliverable postmaster notification discarded)"
+        ]),
+        ["outbound.queued double-bounce@mx.lab.test", "outbound.dropped double-bounce@mx.lab.test"]
+    );
+}
+
+#[test]
+fn a_message_that_was_sent_again_keeps_its_own_message_id() {
+    let [own, again] = [
+        "cleanup: 1B7F053E70F: message-id=<1@gen.test>",
+        "cleanup: 1B7F053E70F: resent-message-id=<2@gen.test>",
+    ];
+    for [first, second] in [[own, again], [again, own]] {
+        let sent = status("b@good.test", "dsn=2.0.0, status=sent (250 ok)");
+        let lines = log(&[BEGIN[0], first, second, BEGIN[2], &sent]);
+        for event in events_of(&lines) {
+            assert_eq!(event.data.message_id.as_deref(), Some("<1@gen.test>"), "{first}");
+        }
+    }
+}
+
 /// rsyslog cuts an RFC 5424 APP-NAME at the first slash: no daemon, but the same text.
 #[test]
 fn discarded_mail_is_dropped_though_the_tag_lost_the_daemon() {
