@@ -117,6 +117,19 @@ fn a_warning_behind_the_queue_id_is_an_action() {
     });
 }
 
+/// `postfix.c` logs under its own name, which looks like a daemon's that was cut.
+#[test]
+fn what_postfix_says_of_itself_is_about_no_message() {
+    for (tag, text) in [
+        ("postfix", "Postfix is running with backwards-compatible default settings"),
+        ("postfix", "See http://www.postfix.org/COMPATIBILITY_README.html for details"),
+        ("postfix/postfix-script", "the Postfix mail system is running: PID: 1"),
+        ("postfix/tlsproxy", "TLS handshake failed for service=smtpd peer=[192.0.2.1]:4567"),
+    ] {
+        said(tag, text, |body| assert_eq!(body, Body::Ignored, "{text}"));
+    }
+}
+
 /// rsyslog cuts an RFC 5424 APP-NAME at the first slash.
 #[test]
 fn the_text_alone_tells_what_a_line_is() {

@@ -1,6 +1,5 @@
-//! Lines of cleanup about the message header.
-//!
-//! Header and body checks are not read yet; [`super::verdict`] knows them by their shape.
+//! Lines of cleanup about the Message-ID. Header and body checks: [`super::content`]; a message
+//! refused as a whole: [`super::trouble`].
 
 use super::{MessageId, QueueId};
 

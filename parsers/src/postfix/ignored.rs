@@ -18,9 +18,15 @@ pub(super) fn without_id(text: &[u8]) -> bool {
         }
         Some(b'd') => &["disconnect from ", "daemon started ", "discarding EHLO keywords: "],
         Some(b'l') => &["lost connection ", "leaving STRESS mode", "last message repeated "],
-        Some(b't') => {
-            &["timeout after ", "too many errors after ", "table ", "terminating on signal "]
-        }
+        Some(b't') => &[
+            "timeout after ",
+            "too many errors after ",
+            "table ",
+            "terminating on signal ",
+            "the Postfix mail system is ",
+        ],
+        // `backwards-compatible default setting NAME=VALUE`, by any daemon.
+        Some(b'u') => &["using "],
         Some(b's') => &[
             "statistics: ",
             "starting the Postfix ",
@@ -47,15 +53,30 @@ pub(super) fn without_id(text: &[u8]) -> bool {
         Some(b'D') => &["DISCONNECT ", "DNSBL rank ", "DENYLISTED ", "DATA without valid RCPT "],
         Some(b'H') => &["HANGUP after ", "Host offered STARTTLS: "],
         Some(b'N') => &["NON-SMTP COMMAND "],
-        Some(b'P') => &["PASS NEW ", "PASS OLD ", "PREGREET "],
+        // `postfix.c`: a `compatibility_level` of long ago, in three lines.
+        Some(b'P') => &["PASS NEW ", "PASS OLD ", "PREGREET ", "Postfix is "],
         Some(b'R') => &["Renamed to match inode number: "],
-        Some(b'S') => {
-            &["SSL_accept ", "SSL_connect ", "SSL_accept:", "SSL_connect:", "SSL3 alert "]
-        }
-        Some(b'T') => &["Trusted TLS connection ", "TLS SNI "],
+        Some(b'S') => &[
+            "SSL_accept ",
+            "SSL_connect ",
+            "SSL_accept:",
+            "SSL_connect:",
+            "SSL3 alert ",
+            "See http",
+        ],
+        Some(b'T') => &[
+            "Trusted TLS connection ",
+            "TLS SNI ",
+            "TLS handshake failed for ",
+            "To disable backwards compatibility ",
+        ],
         Some(b'U') => &["Untrusted TLS connection "],
         Some(b'V') => &["Verified TLS connection "],
         Some(b'W') => &["WHITELISTED ", "WHITELIST VETO "],
+        // `master_ent.c`: `/etc/postfix/master.cf: line 12: using …`.
+        Some(b'/') => &["/"],
+        // `postscreen_smtpd.c`: `[192.0.2.1]:4567: discarding EHLO keywords: …`.
+        Some(b'[') => &["["],
         // `-v` and debug_peer_list show the dialogue, which imitates anything.
         Some(b'>') => &["> "],
         Some(b'<') => &["< "],
@@ -65,32 +86,36 @@ pub(super) fn without_id(text: &[u8]) -> bool {
 }
 
 /// What may follow a queue ID, or `NOQUEUE: ` since 3.10, without deciding anything.
+///
+/// Most of it says why an attempt failed where another host remains (`smtp_trouble.c`,
+/// `smtp_bulk_fail()`), in the words that an RFC 5424 APP-NAME cut at its slash leaves to know it by.
 pub(super) fn with_id(text: &[u8]) -> bool {
-    begins_with_one(
-        text,
-        &[
-            // An attempt failed and another host remains (`smtp_trouble.c`, `smtp_bulk_fail()`).
-            "host ",
-            "lost connection ",
-            "conversation with ",
-            "connect to ",
-            // `global/deliver_pass.c`: the status line of the other transport follows.
-            "passing <",
-            // `bounce.c`, `bounce_flush()`.
-            "status=deferred (bounce failed)",
-            // `qmgr_message.c` after a reload.
-            "skipped, still being delivered",
-            // `postsuper.c`.
-            "renamed ",
-            // `smtp_proto.c`.
-            "enabling PIX workarounds: ",
-            // `smtpd.c` since 3.10.
-            "timeout after ",
-            "too many errors after ",
-            "improper command pipelining ",
-            "canceled",
+    let known: &[&str] = match text.first() {
+        Some(b'c') => &["conversation with ", "connect to ", "canceled"],
+        Some(b'e') => &["enabling PIX workarounds: "],
+        Some(b'h') => &["host "],
+        Some(b'i') => &["improper command pipelining "],
+        Some(b'l') => &["lost connection ", "local data error while talking to "],
+        // `global/deliver_pass.c`: the status line of the other transport follows.
+        Some(b'p') => &["passing <"],
+        // `postsuper.c`.
+        Some(b'r') => &["renamed "],
+        // `bounce.c`, `bounce_flush()`; `qmgr_message.c` after a reload.
+        Some(b's') => &["status=deferred (bounce failed)", "skipped, still being delivered"],
+        // `smtpd.c` since 3.10.
+        Some(b't') => &["timeout after ", "too many errors after "],
+        Some(b'C') => &["Cannot start TLS: "],
+        Some(b'S') => &[
+            "Server certificate not ",
+            "SASL authentication failed",
+            "SASL [CACHED] authentication failed",
+            "SMTPUTF8 is required, but ",
+            "Sender requested REQUIRETLS, ",
         ],
-    )
+        Some(b'T') => &["TLS is required, but ", "TLSA lookup error for "],
+        _ => &[],
+    };
+    begins_with_one(text, known)
 }
 
 /// The SMTP client names the reason of any failed attempt behind the queue ID when another host
@@ -101,4 +126,56 @@ pub(super) fn is_attempt_note(service: &[u8]) -> bool {
 
 fn begins_with_one(text: &[u8], known: &[&str]) -> bool {
     known.iter().any(|prefix| text.starts_with(prefix.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `postfix.c`, `postfix-script`, `master_ent.c`, `tlsproxy_state.c`, `postscreen.c` and
+    /// `postscreen_smtpd.c`, Postfix 3.4 to 3.12.
+    #[test]
+    fn what_a_host_says_of_itself_is_known() {
+        for text in [
+            "Postfix is running with backwards-compatible default settings",
+            "Postfix is using backwards-compatible default settings",
+            "See http://www.postfix.org/COMPATIBILITY_README.html for details",
+            "See https://www.postfix.org/COMPATIBILITY_README.html for details",
+            "To disable backwards compatibility use \"postconf compatibility_level=3.6\" and \
+             \"postfix reload\"",
+            "using backwards-compatible default setting smtpd_relay_before_recipient_restrictions=no \
+             to reject recipient \"b@lab.test\" from client \"a.test[192.0.2.1]\"",
+            "/etc/postfix/master.cf: line 12: using backwards-compatible default setting chroot=y",
+            "TLS handshake failed for service=smtpd peer=[192.0.2.1]:4567",
+            "the Postfix mail system is running: PID: 1",
+            "the Postfix mail system is not running",
+            "[192.0.2.1]:4567: discarding EHLO keywords: CHUNKING",
+            "ALLOWLISTED [192.0.2.1]:4567",
+            "WHITELISTED [192.0.2.1]:4567",
+            "WHITELIST VETO [192.0.2.1]:4567",
+        ] {
+            assert!(without_id(text.as_bytes()), "{text}");
+        }
+    }
+
+    /// `smtp_trouble.c` with the reasons of `smtp_proto.c`, `smtp_connect.c` and
+    /// `smtp_sasl_glue.c`; `deliver_pass.c`.
+    #[test]
+    fn remarks_about_a_message_are_known_without_their_daemon() {
+        for text in [
+            "Server certificate not trusted",
+            "Server certificate not verified",
+            "Cannot start TLS: handshake failure",
+            "TLS is required, but was not offered by host mx.test[192.0.2.1]",
+            "TLSA lookup error for mx.test:25",
+            "SASL authentication failed; server mx.test[192.0.2.1] said: 535 5.7.8 no",
+            "SASL [CACHED] authentication failed; server mx.test[192.0.2.1] said: 535 5.7.8 no",
+            "SMTPUTF8 is required, but was not offered by host mx.test[192.0.2.1]",
+            "local data error while talking to mx.test[192.0.2.1]",
+            "passing <b@lab.test> to transport=lmtp",
+            "enabling PIX workarounds: disable_esmtp delay_dotcrlf for mx.test[192.0.2.1]:25",
+        ] {
+            assert!(with_id(text.as_bytes()), "{text}");
+        }
+    }
 }

@@ -102,6 +102,10 @@ fn remark<'a>(service: &[u8], queue_id: QueueId<'a>, text: &'a [u8]) -> Body<'a>
     if let Some(operation) = postsuper::operation(queue_id, text) {
         return Body::Postfix(Entry::Operation(operation));
     }
+    // Of `masquerade_exceptions` it is no warning (`cleanup_masquerade.c`).
+    if let Some(refused) = trouble::refused(queue_id, text) {
+        return Body::Postfix(Entry::Refused(refused));
+    }
     if ignored::with_id(text) || ignored::is_attempt_note(service) {
         return Body::Ignored;
     }
@@ -206,6 +210,10 @@ mod tests {
             "97C0A53F4D6: host mx1.good.test[127.0.1.1] said: 451 4.7.1 later (in reply to RCPT TO)",
             "97C0A53F4D6: status=deferred (bounce failed)",
             "97C0A53F4D6: skipped, still being delivered",
+            "97C0A53F4D6: passing <b@lab.test> to transport=lmtp",
+            "97C0A53F4D6: enabling PIX workarounds: disable_esmtp for mx.test[192.0.2.1]:25",
+            "warning: 97C0A53F4D6: sender notification failed to a@x.test: bad address",
+            "warning: 97C0A53F4D6: postmaster notification failed",
             "PREGREET 14 after 0.06 from [192.0.2.1]:45678: EHLO x\\r\\n",
             "NOQUEUE: lost connection after CONNECT from localhost[127.0.0.1]",
             "Renamed to match inode number: 1 message",
@@ -214,10 +222,30 @@ mod tests {
         }
     }
 
+    /// cleanup(8), `cleanup_masquerade.c`: the one such problem that is no warning.
+    #[test]
+    fn a_lookup_problem_refuses_a_message_with_or_without_a_warning() {
+        let problem = "97C0A53F4D6: masquerade_exceptions map lookup problem -- message not \
+            accepted, try again later";
+        for line in [problem.to_owned(), format!("warning: {problem}")] {
+            assert!(matches!(entry_of(&line), Entry::Refused(_)), "{line}");
+        }
+    }
+
+    /// smtpd(8) since 3.9, `smtpd.c`: it logs no code, whatever it answers.
+    #[test]
+    fn a_bare_line_feed_is_a_refusal_without_a_code() {
+        let line = "97C0A53F4D6: reject: END-OF-MESSAGE from a.test[192.0.2.1]: bare <LF> received; \
+            from=<a@x.test> to=<b@lab.test> proto=ESMTP helo=<gen>";
+        let Entry::Verdict(verdict) = entry_of(line) else { panic!("{line}") };
+        assert_eq!((verdict.text, verdict.codes.code), (&b"bare <LF> received"[..], None));
+        assert_eq!(verdict.recipient, Some(&b"b@lab.test"[..]));
+    }
+
     /// `smtp_trouble.c` names any reason behind the queue ID, and only the SMTP client does.
     #[test]
     fn the_reason_of_a_failed_attempt_is_a_remark_of_the_smtp_client() {
-        let line = b"97C0A53F4D6: Server certificate not trusted";
+        let line = b"97C0A53F4D6: unable to do what was asked";
         assert_eq!(read(b"smtp", line), Body::Ignored);
         assert_eq!(read(b"qmgr", line), Body::Unrecognised(Reason::Text));
     }
