@@ -1,10 +1,11 @@
 //! The built program: arguments in, words and exit codes out.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "tests")]
 
 use std::{
-    fs,
-    io::Write,
+    fs::{self, Permissions},
+    io::{ErrorKind, Write},
+    os::unix::{fs::PermissionsExt, process::CommandExt},
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
 };
@@ -321,6 +322,46 @@ fn doctor_says_how_a_log_is_and_what_mends_a_missing_one() {
     let output = run(&arguments);
     assert_eq!(states(&output)[0]["state"], "warning", "{output:?}");
     assert!(states(&output)[0]["mend"].is_string());
+}
+
+/// Both were once good.
+#[test]
+fn doctor_says_that_a_state_directory_can_be_neither_written_to_nor_made() {
+    let (dir, path) = config("");
+    let closed = dir.path().join("closed");
+    fs::create_dir(&closed).unwrap();
+    for (path, mode) in [(dir.path(), 0o755), (&*closed, 0o555)] {
+        fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    }
+    for (state, words) in [
+        (closed.clone(), "cannot be written to by this user"),
+        (closed.join("later"), "cannot be made"),
+    ] {
+        fs::write(&path, format!("state_dir = {state:?}\n[[source]]\nkind = \"stdin\"\n")).unwrap();
+        let Some(output) = as_nobody(&["doctor", "--config", path.to_str().unwrap()]) else {
+            return;
+        };
+        let said = text_of(&output);
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        let line =
+            said.lines().find(|line| line.contains(words)).unwrap_or_else(|| panic!("{said}"));
+        assert!(line.starts_with(&format!("bad      {}: ", state.display())), "{said}");
+    }
+}
+
+/// Run by a user for whom modes of files count. None, and said, where root's program is not for others.
+fn as_nobody(args: &[&str]) -> Option<Output> {
+    let mut command = mailherald(args);
+    if rustix::process::geteuid().is_root() {
+        command.uid(65_534);
+    }
+    let output = command.output();
+    if output.as_ref().is_err_and(|error| error.kind() == ErrorKind::PermissionDenied) {
+        assert!(std::env::var_os("CI").is_none(), "nobody may run the program");
+        eprintln!("\n*** SKIPPED: this test needs a program that others may run ***\n");
+        return None;
+    }
+    Some(output.unwrap())
 }
 
 fn text_of(output: &Output) -> String {

@@ -102,8 +102,8 @@ pub(crate) enum Command {
     Check,
     /// Look at the host for what would keep events from being seen or kept.
     ///
-    /// Log files and their rotation, what Postfix does with its log, systemd's journal, the state
-    /// directory. Changes nothing. Each finding that is not well says what mends it. Exits with 1
+    /// Log files and their rotation, what Postfix does with its log, systemd's journal, whether the state
+    /// directory can be written to and who uses it. Changes nothing. Each finding that is not well says what mends it. Exits with 1
     /// when events will be missing. Run it as the user that the daemon runs as.
     Doctor,
     /// Ask the running daemon about webhooks.

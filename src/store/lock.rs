@@ -15,7 +15,7 @@ use rustix::fs::{FlockOperation, flock};
 use super::StoreErrorKind;
 
 /// Name of the lock file in the state directory.
-const FILE: &str = "lock";
+pub(super) const FILE: &str = "lock";
 
 /// First wait between two tries.
 const FIRST_WAIT: Duration = Duration::from_millis(10);
@@ -54,6 +54,22 @@ impl BackOff {
         self.left -= pause;
         self.next = (self.next * 2).min(LONGEST_WAIT);
         true
+    }
+}
+
+/// Does a process use the state directory `dir` now? One that is about to start waits for longer than
+/// this takes.
+///
+/// # Errors
+/// When its lock cannot be looked at.
+pub fn is_in_use(dir: &Path) -> io::Result<bool> {
+    let file = match File::open(dir.join(FILE)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        file => file?,
+    };
+    match flock(&file, FlockOperation::NonBlockingLockShared) {
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(true),
+        result => Ok(result.map(|()| false)?),
     }
 }
 

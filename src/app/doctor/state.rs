@@ -1,4 +1,4 @@
-//! The state directory: is there room, may we write, who has the store?
+//! The state directory: may we write, who has the store, is there room?
 
 use std::{
     fs, io,
@@ -7,12 +7,16 @@ use std::{
 };
 
 use super::Finding;
-use crate::{config::Config, store::Space};
+use crate::{
+    config::Config,
+    store::{self, Space},
+};
 
 /// Looks at the state directory, or at where it will be made.
 pub(super) fn look(config: &Config) -> Vec<Finding> {
     let dir = &config.state_dir;
     let mut findings = vec![rights(dir)];
+    findings.extend(user(dir));
     let min_free = config.store.min_free;
     findings.extend(nearest(dir).map(|there| room(dir, &there, min_free)));
     findings
@@ -24,18 +28,52 @@ fn nearest(dir: &Path) -> Option<PathBuf> {
 }
 
 fn rights(dir: &Path) -> Finding {
-    let name = dir.display().to_string();
+    let name = dir.display();
     match fs::metadata(dir) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            Finding::good(name, "is not there yet; the first start makes it")
-        }
-        Err(error) => Finding::bad(name, format!("cannot be looked at: {error}")),
-        Ok(metadata) if metadata.permissions().mode() & 0o077 != 0 => {
-            Finding::warning(name, "holds secrets and mail addresses, and others may look into it")
-                .mended_by(format!("chmod 0700 {}", dir.display()))
-        }
-        Ok(_) => Finding::good(name, "is closed to others"),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => making(dir),
+        Err(error) => Finding::bad(name, format!("cannot be looked at: {error}"))
+            .mended_by(format!("namei -l {}", dir.display())),
+        Ok(metadata) if !metadata.is_dir() => Finding::bad(name, "is no directory")
+            .mended_by("name another one: state_dir in the configuration"),
+        Ok(metadata) => writing(dir, metadata.permissions().mode()),
     }
+}
+
+/// One that is not there yet.
+fn making(dir: &Path) -> Finding {
+    let Some(above) = nearest(dir) else {
+        return Finding::bad(dir.display(), "cannot be made: no directory above it is there");
+    };
+    match store::may_write(&above) {
+        Ok(()) => Finding::good(dir.display(), "is not there yet; the first start makes it"),
+        Err(error) => {
+            let message = format!("cannot be made by this user in {}: {error}", above.display());
+            let mend = format!("install -d -m 0700 -o mailherald {}", dir.display());
+            Finding::bad(dir.display(), message).mended_by(mend)
+        }
+    }
+}
+
+fn writing(dir: &Path, mode: u32) -> Finding {
+    if let Some((path, error)) = store::first_closed(dir) {
+        return Finding::bad(path.display(), format!("cannot be written to by this user: {error}"))
+            .mended_by(format!("chown -R mailherald: {}", dir.display()));
+    }
+    if mode & 0o077 == 0 {
+        return Finding::good(dir.display(), "can be written to, and is closed to others");
+    }
+    let message = "holds secrets and mail addresses, and others may look into it";
+    Finding::warning(dir.display(), message).mended_by(format!("chmod 0700 {}", dir.display()))
+}
+
+/// Who has the store. What cannot be looked at is told by [`rights`].
+fn user(dir: &Path) -> Option<Finding> {
+    let message = if store::is_in_use(dir).ok()? {
+        "is in use now, as it is while the daemon runs"
+    } else {
+        "is not in use now"
+    };
+    dir.is_dir().then(|| Finding::good(dir.display(), message))
 }
 
 fn room(dir: &Path, there: &Path, min_free: Option<u64>) -> Finding {
@@ -60,7 +98,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
-    use crate::app::doctor::State;
+    use crate::{app::doctor::State, store::Store};
 
     #[test]
     fn a_directory_that_others_may_look_into_is_a_warning() {
@@ -70,6 +108,28 @@ mod tests {
             assert_eq!(rights(dir.path()).state, expected, "{mode:o}");
         }
         assert_eq!(rights(&dir.path().join("later")).state, State::Good);
+    }
+
+    #[test]
+    fn a_file_in_its_place_is_bad() {
+        let dir = TempDir::new().unwrap();
+        let file = dir.path().join("state");
+        fs::write(&file, "").unwrap();
+        assert_eq!(rights(&file).state, State::Bad);
+        assert_eq!(rights(&file.join("below")).state, State::Bad);
+    }
+
+    #[test]
+    fn who_has_the_store_is_said_and_not_disturbed() {
+        let dir = TempDir::new().unwrap();
+        let said = || user(dir.path()).unwrap().message;
+        assert_eq!(said(), "is not in use now");
+        let store = Store::open(dir.path()).unwrap();
+        assert_eq!(said(), "is in use now, as it is while the daemon runs");
+        drop(store);
+        assert_eq!(said(), "is not in use now");
+        assert!(user(&dir.path().join("later")).is_none());
+        Store::open(dir.path()).unwrap();
     }
 
     #[test]
