@@ -81,6 +81,10 @@ pub const JOURNALCTL_SAID_BYTES: usize = 4 * 1024;
 /// of the journal open that journald has deleted, and so their space.
 pub const JOURNALCTL_HELD: Duration = Duration::from_mins(1);
 
+/// How long a `journalctl(1)` is waited for that is asked for the newest entry of mail: where there is
+/// none, it looks through the whole journal.
+pub const JOURNALCTL_LOOK: Duration = Duration::from_secs(30);
+
 /// Bytes read of the answer of `postconf(1)`; it prints one line for each parameter.
 pub const POSTCONF_BYTES: u64 = 64 * 1024;
 

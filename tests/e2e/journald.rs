@@ -148,6 +148,30 @@ fn kill_9_loses_and_doubles_nothing_and_the_ids_are_those_of_a_replay() {
 }
 
 #[test]
+fn doctor_looks_at_the_journal_and_says_what_lets_this_user_read_it() {
+    let (host, receiver) = (scripted(), Receiver::start());
+    let config = host.configure(FROM_BEGINNING, &receiver, "");
+    let doctor = || {
+        let mut doctor = command(&["doctor", "--config", &config]);
+        let path = env::var("PATH").unwrap();
+        text(&doctor.env("PATH", format!("{}:{path}", host.text("bin"))).output().unwrap().stdout)
+    };
+    assert!(doctor().contains("warning  source \"journald\": the journal has no entry"));
+    host.append("bin/journal", &entries_of(&this_boot())[0]);
+    assert!(doctor().contains("ok       source \"journald\": the journal can be read"));
+    install(
+        &host,
+        "#!/bin/sh\necho 'No journal files were opened due to insufficient permissions.' >&2\n",
+    );
+    let refused = doctor();
+    assert!(
+        refused.contains("bad      source \"journald\": the journal may not be read"),
+        "{refused}"
+    );
+    assert!(refused.contains("mend: members of the group systemd-journal may"), "{refused}");
+}
+
+#[test]
 fn what_was_there_is_passed_over_and_what_comes_while_stopped_is_not() {
     let (host, receiver) = (scripted(), Receiver::start());
     let config = host.configure("kind = \"journald\"", &receiver, "");

@@ -8,12 +8,14 @@
 //! * `postfix` — what the MTA on this host does with its log,
 //! * `milter` — whether mail could be stopped or stalled by ours,
 //! * `journal` — whether systemd's journal keeps what the MTA says,
+//! * `journald` — a journal that is a source: may it be read, and is there anything of mail in it,
 //! * `certificate` — that of the API,
-//! * `state` — the state directory: room, rights, who has the store.
+//! * `state` — the state directory: rights, who has the store, room.
 
 mod certificate;
 mod files;
 mod journal;
+mod journald;
 mod logrotate;
 mod milter;
 mod postfix;
@@ -95,8 +97,10 @@ pub fn doctor(config: &Config) -> Vec<Finding> {
     let host = Host { root: Path::new("/") };
     let mut findings = Vec::new();
     for source in &config.sources {
-        if let SourceKind::File(file) = &source.kind {
-            findings.extend(files::look(&host, &file.include));
+        match &source.kind {
+            SourceKind::File(file) => findings.extend(files::look(&host, &file.include)),
+            SourceKind::Journald(journal) => findings.extend(journald::look(&source.name, journal)),
+            SourceKind::Stdin | SourceKind::Milter(_) => {}
         }
     }
     findings.extend(postfix::look(config));

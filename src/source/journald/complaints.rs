@@ -2,6 +2,10 @@
 
 use super::follow::Trouble;
 
+/// What lets a user read the journal.
+pub const PERMISSION_HINT: &str = "members of the group systemd-journal may: \
+     usermod --append --groups systemd-journal USER, then start mailherald again";
+
 /// What was said last.
 #[derive(Debug)]
 pub(super) struct Complaints {
@@ -58,10 +62,7 @@ impl Complaints {
 
 fn hint(trouble: &Trouble) -> &'static str {
     match trouble {
-        Trouble::Permission(_) => {
-            "members of the group systemd-journal may: \
-             usermod --append --groups systemd-journal USER, then start mailherald again"
-        }
+        Trouble::Permission(_) => PERMISSION_HINT,
         Trouble::System(_) => "is journalctl still installed?",
         _ => "it is started again until it stays",
     }

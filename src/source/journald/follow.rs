@@ -3,7 +3,6 @@
 use std::{convert::Infallible, io, process::ExitStatus, time::Duration};
 
 use jiff::Timestamp;
-use mailherald_parsers::journal::Reader;
 use tokio::{
     process::Command,
     sync::mpsc::{Sender, error::SendTimeoutError},
@@ -16,12 +15,13 @@ use super::{
     complaints::Complaints,
     entries::{self, Beginning, Entries},
     journalctl::Journalctl,
+    newest::{Newest, newest},
     run::{Heard, Run},
 };
 use crate::{clock::SharedClock, config::Start, limits::JOURNALCTL_HELD};
 
 /// Bytes of one read: what a pipe holds.
-const READ_BYTES: usize = 64 * 1024;
+pub(super) const READ_BYTES: usize = 64 * 1024;
 
 /// Between two looks at a journal that has nothing new and cannot be followed yet.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -151,26 +151,10 @@ impl Follower {
 
     /// The cursor of the newest entry. Tells whether the journal may be read, too.
     async fn newest(&mut self) -> Result<Option<String>, Trouble> {
-        let mut run = Run::start(self.journalctl.newest())?;
-        let (mut reader, mut newest) = (Reader::new(), None);
-        let mut buffer = vec![0; READ_BYTES];
-        loop {
-            match run.next(&mut buffer).await? {
-                Heard::Written(count) => {
-                    let written = buffer.get(..count).unwrap_or_default();
-                    reader.feed(written, &mut |entry| {
-                        newest = entries::cursor(entry).map(str::to_owned);
-                    });
-                }
-                Heard::Said(_) => {}
-                Heard::Ended(status, said) => {
-                    of_end(status, &said)?;
-                    self.complaints.all_is_well();
-                    self.complaints.hear(&said);
-                    return Ok(newest);
-                }
-            }
-        }
+        let Newest { cursor, said } = newest(&self.journalctl).await?;
+        self.complaints.all_is_well();
+        self.complaints.hear(&said);
+        Ok(cursor)
     }
 
     /// Reads all that is there, again and again, until there is nothing new, and what was read
@@ -276,7 +260,7 @@ struct Pass {
 }
 
 /// Why there is nothing, or not everything, to be seen. `journalctl.c`, `journal-util.c`.
-fn of_end(status: ExitStatus, said: &str) -> Result<(), Trouble> {
+pub(super) fn of_end(status: ExitStatus, said: &str) -> Result<(), Trouble> {
     const REFUSALS: [&str; 3] =
         ["insufficient permissions", "Permission denied", "not seeing messages"];
     if REFUSALS.iter().any(|refusal| said.contains(refusal)) {

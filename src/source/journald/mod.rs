@@ -5,8 +5,8 @@
 //! keeps every byte of every entry.
 //!
 //! * `journalctl` knows the command lines, `run` one process, `entries` turns what it writes into
-//!   batches, `follow` is the procedure, `complaints` says once what is wrong, `doubts` looks at
-//!   the host beforehand.
+//!   batches, `follow` is the procedure, `complaints` says once what is wrong, `doubts` and
+//!   `newest` look at the host and its journal beforehand.
 //! * The position is the cursor of the last entry, and is committed with what the entry says.
 //!   What was not committed is read again.
 //! * The procedure is right for every version of systemd. `--follow` implies `--boot` in some, and
@@ -28,6 +28,7 @@ mod doubts;
 mod entries;
 mod follow;
 mod journalctl;
+mod newest;
 mod run;
 
 #[cfg(test)]
@@ -41,7 +42,9 @@ use serde::{Deserialize, Serialize};
 use tokio::{runtime::Handle, sync::mpsc::Sender, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
+pub use complaints::PERMISSION_HINT;
 pub use doubts::{Doubt, doubts, is_volatile};
+pub use newest::{Sight, sight};
 
 use super::{Batch, Health, HealthSender};
 use crate::{clock::SharedClock, config::Start};

@@ -91,6 +91,11 @@ impl Fake {
         asked.lines().map(str::to_owned).collect()
     }
 
+    /// As it is run.
+    pub(super) fn journalctl(&self) -> Journalctl {
+        Journalctl { program: self.dir.path().join("journalctl"), directory: None }
+    }
+
     /// Follows it from there.
     pub(super) fn follow(&self, start: Start, position: Option<JournalPosition>) -> Following {
         self.follow_with_room(start, position, 64)
@@ -105,12 +110,10 @@ impl Fake {
     ) -> Following {
         let name = "journald".to_owned();
         let source = Journald { index: 0, name, directory: None, start, position };
-        let program = self.dir.path().join("journalctl");
-        let journalctl = Journalctl { program, directory: None };
         let (out, batches) = mpsc::channel(room);
         let follower = Follower::new(
             source,
-            journalctl,
+            self.journalctl(),
             BOOT.to_owned(),
             out,
             clock::system(),

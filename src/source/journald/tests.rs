@@ -5,7 +5,8 @@
 use std::time::Duration;
 
 use super::{
-    JournalPosition,
+    JournalPosition, Sight,
+    newest::sight_with,
     testing::{BOOT, Fake, behind, cursor, entries, entry, numbers_of, second_before_now},
 };
 use crate::config::Start;
@@ -195,6 +196,22 @@ async fn a_journal_that_may_not_be_read_is_waited_for() {
     assert_eq!(mark.journal, behind(0));
     let tally = following.end().await;
     assert_eq!(tally.restarts, 2, "the end is only known when all can be seen");
+}
+
+#[tokio::test]
+async fn a_first_look_sees_entries_none_a_refusal_or_a_failure() {
+    let fake = Fake::new(
+        "case $run in 3) echo Failed to open: Permission denied >&2; exit 1;; \
+         4) echo broken >&2; exit 3;; esac",
+    );
+    fake.file("newest.1", &entries(0..1));
+    let journalctl = fake.journalctl();
+    assert_eq!(sight_with(&journalctl).await, Sight::Entries);
+    assert_eq!(sight_with(&journalctl).await, Sight::Nothing);
+    let refused = "Failed to open: Permission denied".to_owned();
+    assert_eq!(sight_with(&journalctl).await, Sight::Refused(refused));
+    let Sight::Failed(why) = sight_with(&journalctl).await else { panic!("it was broken") };
+    assert!(why.contains("broken"), "{why}");
 }
 
 #[tokio::test(start_paused = true)]
