@@ -1,5 +1,8 @@
 //! The daemon: everything that was configured, until a signal.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     io,
     sync::{Arc, Mutex, PoisonError},

@@ -3,7 +3,10 @@
 //!
 //! All else that is described is provoked on the running program: `tests/e2e/documented`.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, atomic::Ordering},
+};
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -15,7 +18,10 @@ use crate::{
     config::{Webhook, WebhookId},
     search::Search,
     secret::{ApiKey, Owned, Role, TokenDigest},
-    store::{Commit, Key, Store},
+    store::{
+        Commit, Key, Store,
+        testing::{TestDisk, open_on},
+    },
     writer::{Change, KeyOutcome},
 };
 
@@ -98,6 +104,25 @@ async fn when_the_writer_has_ended_503_is_answered_by_those_that_need_it_and_no_
             assert_eq!(answer.body["code"], "stopping", "{id}");
         }
     }
+}
+
+/// A process that cannot be sure of its store ends, and says until then that it is not well.
+#[tokio::test]
+async fn after_a_sync_that_fails_the_writer_has_ended_and_health_is_503() {
+    let (dir, disk) = (TempDir::new().unwrap(), Arc::new(TestDisk::default()));
+    let office = Office::open_on(open_on(dir.path(), &disk), dir);
+    for path in ["/healthz", "/readyz"] {
+        assert_eq!(office.get(path).await.status, 200, "{path}");
+    }
+    disk.failing.store(true, Ordering::SeqCst);
+    let refused = office.ask("POST", "/v1/webhooks", body("create_webhook")).await;
+    assert_eq!(refused.status, 503, "{refused:?}");
+    let health = office.get("/healthz").await;
+    assert_eq!((health.status.as_u16(), &health.body["status"]), (503, &json!("failing")));
+    let ready = office.get("/readyz").await;
+    let code = &ready.body["reasons"][0]["code"];
+    assert_eq!((ready.status.as_u16(), code), (503, &json!("writer_stopped")));
+    assert!(office.writer.await.unwrap().is_err());
 }
 
 /// Of those that read what happened; the others would need a disk that fails just then, or a system

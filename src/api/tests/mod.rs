@@ -14,7 +14,7 @@ mod owners;
 mod published;
 mod webhooks;
 
-use std::{net::SocketAddr, path::Path, sync::Arc};
+use std::{net::SocketAddr, sync::Arc};
 
 use axum::{
     body::{Body, to_bytes},
@@ -66,6 +66,12 @@ impl Office {
     }
 
     fn open_in(dir: TempDir) -> Self {
+        let store = Store::open(dir.path()).unwrap();
+        Self::open_on(store, dir)
+    }
+
+    /// On an open store in that directory.
+    fn open_on(store: Store, dir: TempDir) -> Self {
         let route = Route { name: "news".into(), ..Route::default() };
         let state_dir = dir.path().to_owned();
         let grounds = Grounds {
@@ -74,7 +80,7 @@ impl Office {
             state_dir,
             takes_reports: false,
         };
-        let (desk, writer) = start(dir.path(), &grounds);
+        let (desk, writer) = start(store, &grounds);
         Self { desk, writer, dir }
     }
 
@@ -166,8 +172,8 @@ impl Office {
 
 type Working = JoinHandle<Result<Summary, WriterError>>;
 
-fn start(dir: &Path, grounds: &Grounds) -> (Desk, Working) {
-    let (store, clock) = (Store::open(dir).unwrap(), clock::system());
+fn start(store: Store, grounds: &Grounds) -> (Desk, Working) {
+    let clock = clock::system();
     let made = made_webhooks(&store, &Sealing::default()).unwrap();
     let restored = made.into_iter().map(|(id, made)| made.restore(id, grounds).0.unwrap());
     let webhooks: Vec<_> = restored.map(Arc::new).collect();
