@@ -34,6 +34,15 @@ fn unit(examples: &[&str]) -> (TempDir, PathBuf) {
     (directory, unit)
 }
 
+/// The examples of drop-ins that there are.
+fn names() -> Vec<String> {
+    let entries = fs::read_dir(contrib("mailherald.service.d")).unwrap();
+    let mut names: Vec<_> =
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
 /// None where there is no systemd, which is a failure on CI alone.
 fn analyze(arguments: &[&str], unit: &Path) -> Option<Output> {
     let mut command = Command::new("systemd-analyze");
@@ -51,7 +60,9 @@ fn words(output: &Output) -> String {
 
 #[test]
 fn systemd_accepts_the_unit_and_its_examples_without_a_word() {
-    for examples in [&[][..], &["maillog-file.conf"], &["secret.conf"], &["milter.conf"]] {
+    let examples = ["maillog-file.conf", "milter.conf", "reports.conf", "secret.conf"];
+    assert_eq!(examples, *names());
+    for examples in examples.iter().map(std::slice::from_ref).chain([&[][..], &examples]) {
         let (_directory, unit) = unit(examples);
         let Some(output) = analyze(&["verify", "--man=no"], &unit) else { return };
         let about_us: Vec<_> = words(&output)

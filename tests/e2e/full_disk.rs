@@ -16,7 +16,7 @@ use crate::{
     journald, lines,
     program::{Host, Program},
     receiver::Receiver,
-    until,
+    skip, until,
 };
 
 /// A host whose state directory is a file system of 24 MiB.
@@ -36,7 +36,7 @@ impl SmallDisk {
         if mounted.is_ok_and(|status| status.success()) {
             return Some(Self { host });
         }
-        eprintln!("SKIPPED: a small disk cannot be mounted here");
+        skip("the right to mount a small disk");
         None
     }
 
