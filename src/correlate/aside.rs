@@ -84,11 +84,11 @@ pub struct Aside {
 }
 
 impl Aside {
-    /// `line`, put aside for so long.
-    pub(crate) fn new(topic: Topic, line: &Line<'_>, wait_us: i64) -> Self {
+    /// `line`, put aside until then.
+    pub(crate) fn new(topic: Topic, line: &Line<'_>, until_us: i64) -> Self {
         Self {
             topic,
-            until_us: line.at_us.saturating_add(wait_us),
+            until_us,
             instance: line.record.process.instance.into(),
             line: KeptLine::from(line),
         }

@@ -66,7 +66,7 @@ impl Held {
 impl Step<'_> {
     /// What makes a message wait for so much log time: it may belong to `story`.
     pub(crate) fn may_belong_to(&self, story: Lineage, wait_us: i64) -> Held {
-        Held::new(story, self.line.at_us.saturating_add(wait_us))
+        Held::new(story, self.wait(wait_us))
     }
 
     /// Lets the lines of `message` wait.

@@ -116,6 +116,8 @@ pub(crate) struct Link {
 /// One line on its way into one system.
 pub(crate) struct Step<'a> {
     pub(crate) line: &'a Line<'a>,
+    /// Latest log time seen.
+    pub(crate) horizon_us: i64,
     pub(crate) system: &'a mut System,
     pub(crate) direction: &'a Direction,
     pub(crate) sending: bool,
@@ -124,6 +126,12 @@ pub(crate) struct Step<'a> {
     pub(crate) known: &'a mut Known,
     pub(crate) links: &'a mut Vec<Link>,
     pub(crate) events: &'a mut Vec<Event>,
+}
+
+/// The log time at which a wait ends that begins with a line, when the latest seen is `horizon_us`. A
+/// clock that was set back ends none before it has begun.
+fn wait_from(horizon_us: i64, line: &Line<'_>, wait_us: i64) -> i64 {
+    horizon_us.max(line.at_us).saturating_add(wait_us)
 }
 
 impl Correlator {
@@ -229,12 +237,13 @@ impl Correlator {
         act: impl FnOnce(&mut Step<'_>),
     ) {
         let Some(system) = self.systems.get_mut(index) else { return };
-        let (direction, sending) = (&self.direction, self.sending);
+        let (direction, sending, horizon_us) = (&self.direction, self.sending, self.horizon_us);
         let (directory, asides, known) = (&mut self.directory, &mut self.asides, &mut self.known);
         let mut made = Vec::new();
         let links = &mut made;
         act(&mut Step {
             line,
+            horizon_us,
             system,
             direction,
             sending,
@@ -334,6 +343,11 @@ impl Correlator {
         self.len() == 0
     }
 
+    /// When a wait ends that begins with this line.
+    fn wait_from(&self, line: &Line<'_>, wait_us: i64) -> i64 {
+        wait_from(self.horizon_us, line, wait_us)
+    }
+
     fn system_index(&mut self, host: &[u8], instance: &[u8]) -> usize {
         let is_it = |system: &System| system.host == host && *system.instance == *instance;
         if self.systems.get(self.last_system).is_some_and(is_it) {
@@ -393,6 +407,11 @@ impl Correlator {
 }
 
 impl Step<'_> {
+    /// When a wait ends that begins with this line.
+    pub(crate) fn wait(&self, wait_us: i64) -> i64 {
+        wait_from(self.horizon_us, self.line, wait_us)
+    }
+
     fn entry(&mut self, entry: &Entry<'_>) {
         match entry {
             Entry::Client(client) => self.client(client),

@@ -135,13 +135,15 @@ impl Step<'_> {
     pub(crate) fn put_aside(&mut self, topic: Topic, wait_us: i64) -> bool {
         // The configuration may know the instance by another name than the tag.
         let instance = (*self.system.instance).into();
-        self.asides.put(Aside { instance, ..Aside::new(topic, self.line, wait_us) })
+        let until_us = self.wait(wait_us);
+        self.asides.put(Aside { instance, ..Aside::new(topic, self.line, until_us) })
     }
 
     /// This step, for another line.
     pub(crate) fn at<'a>(&'a mut self, line: &'a Line<'a>) -> Step<'a> {
         Step {
             line,
+            horizon_us: self.horizon_us,
             system: self.system,
             direction: self.direction,
             sending: self.sending,

@@ -65,9 +65,11 @@ impl Correlator {
         let beginning = beginning(verdict, line);
         let is_finding = matches!(verdict.kind, Kind::Spam | Kind::Virus);
         if let Some(topic) = beginning.as_ref().filter(|_| is_finding && is_beginning(verdict)) {
-            self.asides.put(Aside::new(topic.clone(), line, VERDICT_US));
+            let until_us = self.wait_from(line, VERDICT_US);
+            self.asides.put(Aside::new(topic.clone(), line, until_us));
             return;
         }
+        let until_us = self.wait_from(line, SCAN_US);
         let mut lines = match &beginning {
             Some(topic) if !self.asides.is_empty() => self.asides.take(topic),
             _ => Vec::new(),
@@ -77,10 +79,10 @@ impl Correlator {
         }
         for name in names(verdict) {
             let topic = Topic::Verdict(line.record.host.into(), name);
-            lines.push(Aside::new(topic.clone(), line, SCAN_US));
+            lines.push(Aside::new(topic.clone(), line, until_us));
             for aside in &mut lines {
                 aside.topic.clone_from(&topic);
-                aside.until_us = line.at_us.saturating_add(SCAN_US);
+                aside.until_us = until_us;
             }
             self.attach(&lines, line, events);
             lines.pop();
@@ -92,7 +94,8 @@ impl Correlator {
         for name in names(verdict) {
             let topic = Topic::Verdict(line.record.host.into(), name);
             if self.asides.contains(&topic) {
-                self.asides.put(Aside::new(topic, line, SCAN_US));
+                let until_us = self.wait_from(line, SCAN_US);
+                self.asides.put(Aside::new(topic, line, until_us));
             }
         }
     }

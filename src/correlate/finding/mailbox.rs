@@ -54,7 +54,8 @@ impl Correlator {
         }
         if let Some(name) = verdict.scan_id.map(Box::from).or_else(|| by_message_id(verdict)) {
             let topic = Topic::Filed(line.record.host.into(), name);
-            self.asides.put(Aside::new(topic, line, DELIVERY_US));
+            let until_us = self.wait_from(line, DELIVERY_US);
+            self.asides.put(Aside::new(topic, line, until_us));
         }
     }
 

@@ -41,7 +41,8 @@ impl Correlator {
             let recipient = verdict.recipients.iter().next().unwrap_or_default();
             let key = transaction(client, sender, recipient);
             let topic = Topic::Policy(line.record.host.into(), key);
-            self.asides.put(Aside::new(topic, line, ANSWER_US));
+            let until_us = self.wait_from(line, ANSWER_US);
+            self.asides.put(Aside::new(topic, line, until_us));
         }
     }
 }

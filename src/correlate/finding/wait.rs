@@ -126,7 +126,7 @@ impl Step<'_> {
 
     fn put_answer(&mut self, scan: &[u8], said: Option<Aside>) -> bool {
         let topic = Topic::Refusal(self.system.host.as_slice().into(), scan.into());
-        let until_us = self.line.at_us.saturating_add(LATE_US);
+        let until_us = self.wait(LATE_US);
         if let Some(said) = said {
             self.asides.put(Aside { topic: topic.clone(), until_us, ..said });
         }

@@ -85,7 +85,7 @@ impl Step<'_> {
             let (is_final, is_doubtful) = (refused.is_final, false);
             recipient.answer = Some(Box::new(Answer { item, reply, is_final, is_doubtful, line }));
         }
-        self.stories.wait(name, self.line.at_us.saturating_add(OUTCOME_US));
+        self.wait(name, OUTCOME_US);
     }
 
     fn delivered(&mut self, name: Name, item: u32, delivered: &Delivered<'_>) {

@@ -86,7 +86,8 @@ impl Correlator {
         let knows_item = Name::of_transaction(record.uuid)
             .and_then(|name| self.haraka.transactions.get(name))
             .is_some_and(|story| story.is_told);
-        !(is_cause && knows_item) && self.asides.put(aside(record.uuid, line, PLUGIN_US))
+        let until_us = self.wait_from(line, PLUGIN_US);
+        !(is_cause && knows_item) && self.asides.put(aside(record.uuid, line, until_us))
     }
 
     /// A line of the plugin that the log may have something to say to.
@@ -103,7 +104,8 @@ impl Correlator {
         let story = Name::of_transaction(uuid).and_then(|it| self.haraka.transactions.get(it));
         let item = story.and_then(|it| it.items.iter().find(|it| Some(it.number) == uuid.item));
         let knows_cause = item.is_some_and(|item| item.cause.is_some());
-        !knows_cause && self.asides.put(aside(uuid, line, CAUSE_US))
+        let until_us = self.wait_from(line, CAUSE_US);
+        !knows_cause && self.asides.put(aside(uuid, line, until_us))
     }
 
     /// A line that has waited long enough.
@@ -112,7 +114,8 @@ impl Correlator {
             Body::Haraka(record) if self.haraka.is_told(record) => {}
             Body::Haraka(record) => {
                 let (stories, direction) = (&mut self.haraka, &self.direction);
-                Step { stories, direction, line, events }.record(record);
+                let horizon_us = self.horizon_us;
+                Step { stories, direction, line, horizon_us, events }.record(record);
             }
             Body::HarakaPlugin(record) => {
                 let members = record.members();
@@ -120,7 +123,8 @@ impl Correlator {
                     self.hear_causes(uuid);
                 }
                 let (stories, direction) = (&mut self.haraka, &self.direction);
-                Step { stories, direction, line, events }.told(record.kind, &members);
+                let horizon_us = self.horizon_us;
+                Step { stories, direction, line, horizon_us, events }.told(record.kind, &members);
             }
             _ => {}
         });
@@ -138,7 +142,8 @@ impl Correlator {
         let members = record.members();
         if !self.leaves_to_log(&members, line) {
             let (stories, direction) = (&mut self.haraka, &self.direction);
-            Step { stories, direction, line, events }.told(record.kind, &members);
+            let horizon_us = self.horizon_us;
+            Step { stories, direction, line, horizon_us, events }.told(record.kind, &members);
             self.forget_log_of(&members);
         }
         self.forget_haraka();
@@ -157,11 +162,12 @@ impl Correlator {
     /// What waits of an item and says why no server could be reached, says it now.
     fn hear_causes(&mut self, uuid: Uuid<'_>) {
         let (stories, direction) = (&mut self.haraka, &self.direction);
+        let horizon_us = self.horizon_us;
         self.asides.settle(&topic(uuid), |line| match &line.record.body {
             Body::Haraka(record) if matches!(record.entry, Entry::Unreached(_)) => {
                 // It gives none.
                 let events = &mut Vec::new();
-                Step { stories, direction, line, events }.record(record);
+                Step { stories, direction, line, horizon_us, events }.record(record);
                 true
             }
             _ => false,
@@ -188,6 +194,6 @@ fn topic(uuid: Uuid<'_>) -> Topic {
     Topic::Haraka(uuid.as_str().as_bytes().into())
 }
 
-fn aside(uuid: Uuid<'_>, line: &Line<'_>, wait_us: i64) -> Aside {
-    Aside::new(topic(uuid), line, wait_us)
+fn aside(uuid: Uuid<'_>, line: &Line<'_>, until_us: i64) -> Aside {
+    Aside::new(topic(uuid), line, until_us)
 }

@@ -33,7 +33,7 @@ use std::collections::BTreeSet;
 
 use mailherald_parsers::haraka::{Entry, Record};
 
-use super::{Correlator, direction::Direction};
+use super::{Correlator, direction::Direction, wait_from};
 use crate::{event::Event, parse::Line};
 
 pub use beside::Reads;
@@ -81,7 +81,16 @@ pub(crate) struct Step<'a> {
     pub(crate) stories: &'a mut Stories,
     pub(crate) direction: &'a Direction,
     pub(crate) line: &'a Line<'a>,
+    /// Latest log time seen.
+    pub(crate) horizon_us: i64,
     pub(crate) events: &'a mut Vec<Event>,
+}
+
+impl Step<'_> {
+    /// The story of that name waits so long, from this line on.
+    fn wait(&mut self, name: Name, wait_us: i64) {
+        self.stories.wait(name, wait_from(self.horizon_us, self.line, wait_us));
+    }
 }
 
 impl Correlator {
@@ -91,7 +100,8 @@ impl Correlator {
         self.release_overdue(self.horizon_us, events);
         if !self.leaves_to_plugin(record, line) {
             let (stories, direction) = (&mut self.haraka, &self.direction);
-            Step { stories, direction, line, events }.record(record);
+            let horizon_us = self.horizon_us;
+            Step { stories, direction, line, horizon_us, events }.record(record);
         }
         self.forget_haraka();
     }

@@ -117,11 +117,10 @@ impl Step<'_> {
 
     /// A refusal waits for the end of the connection.
     pub(super) fn refuse(&mut self, name: Name, refusal: Refusal) {
-        let at_us = self.line.at_us;
         if let Some(story) = self.stories.transactions.get_mut(name) {
             story.push_refusal(refusal);
         }
-        self.stories.wait(name, at_us.saturating_add(DIALOGUE_US));
+        self.wait(name, DIALOGUE_US);
     }
 
     /// An address that breaks the syntax begins no transaction; the line of one in `MAIL FROM` still
@@ -153,14 +152,14 @@ impl Step<'_> {
 
     /// What is known to be refused waits for the end of the connection, too.
     pub(super) fn wait_for_dialogue(&mut self, name: Name) {
-        self.stories.wait(name, self.line.at_us.saturating_add(DIALOGUE_US));
+        self.wait(name, DIALOGUE_US);
     }
 
     fn refuse_client(&mut self, name: Name, refusal: Refusal) {
         if let Some(story) = self.stories.connections.get_mut(name) {
             story.push_refusal(refusal);
         }
-        self.stories.wait(name, self.line.at_us.saturating_add(DIALOGUE_US));
+        self.wait(name, DIALOGUE_US);
     }
 
     /// The verdict of a plugin: it names who refuses, before the line that says what. Alone it

@@ -13,6 +13,7 @@ mod interleaving;
 mod known;
 mod pipe;
 mod route;
+mod rows;
 mod session;
 mod traps;
 
