@@ -57,6 +57,7 @@ fn mail(figures: &Figures, page: &mut Page) {
             page.count(of::LINES, &[source, outcome], count);
         }
         page.count(of::AUTH_FAILURES, &[source], counts.auth_failures);
+        page.count(of::SOURCE_LINES_DROPPED, &[source], counts.dropped);
     }
 }
 
@@ -72,6 +73,7 @@ fn sources(desk: &Desk, page: &mut Page) {
         page.count(of::SOURCE_PINNED_BYTES, &[name], health.pinned_bytes);
         page.count(of::SOURCE_LINES_CUT, &[name], health.tally.lines_cut);
         page.count(of::SOURCE_TRUNCATIONS, &[name], health.tally.truncations_without_copy);
+        page.count(of::SOURCE_GAPS, &[name], health.gaps);
     }
 }
 

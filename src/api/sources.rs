@@ -35,6 +35,9 @@ pub struct Source {
     /// Bytes of half lines that were lost so: the least that was.
     #[serde(default, skip_serializing_if = "is_none")]
     pub bytes_lost: u64,
+    /// Times that a journal had deleted the entry that was read last, and maybe unread ones behind it.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub gaps: u64,
     /// Messages that a milter told of and whose facts were dropped, because they were not taken in time:
     /// their events know what the log knows.
     #[serde(default, skip_serializing_if = "is_none")]
@@ -95,6 +98,7 @@ pub(super) async fn list(State(desk): State<Desk>) -> Json<Sources> {
             duplicate_files: health.tally.duplicate_files,
             truncations_without_copy: health.tally.truncations_without_copy,
             bytes_lost: health.tally.bytes_lost,
+            gaps: health.gaps,
             facts_dropped: health.milter.dropped,
             connections_refused: health.milter.refused,
             connections_broken: health.milter.broken,

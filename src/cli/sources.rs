@@ -31,6 +31,7 @@ fn notes(source: &Source) -> String {
         (source.lines_truncated, "lines cut"),
         (source.duplicate_files, "duplicate files"),
         (source.truncations_without_copy, "truncations without a copy"),
+        (source.gaps, "gaps in the journal"),
         (source.facts_dropped, "facts dropped"),
         (source.connections_refused, "connections refused"),
         (source.connections_broken, "connections broken off"),

@@ -64,6 +64,9 @@ pub struct Counts {
     pub unrecognised: u64,
     /// Of those that are recognised, logins that failed.
     pub auth_failures: u64,
+    /// Lines that the log says were dropped before they came into it.
+    #[serde(skip)]
+    pub dropped: u64,
 }
 
 /// What must survive a restart, for one source.
@@ -294,6 +297,7 @@ impl std::iter::Sum for Counts {
             ignored: sum.ignored + one.ignored,
             unrecognised: sum.unrecognised + one.unrecognised,
             auth_failures: sum.auth_failures + one.auth_failures,
+            dropped: sum.dropped.saturating_add(one.dropped),
         })
     }
 }
@@ -304,12 +308,12 @@ impl Counts {
         self.lines += 1;
         self.auth_failures += u64::from(is_auth_failure(body));
         match body {
-            Body::Postfix(_)
-            | Body::Haraka(_)
-            | Body::HarakaPlugin(_)
-            | Body::Filter(_)
-            | Body::Gap(_) => {
+            Body::Postfix(_) | Body::Haraka(_) | Body::HarakaPlugin(_) | Body::Filter(_) => {
                 self.recognised += 1;
+            }
+            Body::Gap(gap) => {
+                self.recognised += 1;
+                self.dropped = self.dropped.saturating_add(gap.lines);
             }
             Body::Ignored => self.ignored += 1,
             Body::Unrecognised(_) => self.unrecognised += 1,
@@ -450,6 +454,15 @@ mod tests {
             let both = [instants(&mut state, before, 1), instants(&mut state, after, 1)].concat();
             assert_eq!(both, whole, "after {restart} lines");
         }
+    }
+
+    #[test]
+    fn row_38_lines_that_the_log_says_were_dropped_are_counted() {
+        let mut reader = Reader::new(TimeZone::UTC, State::default());
+        let told = "Nov 21 01:44:45 vm systemd-journald[1]: Suppressed 500 messages from x.service";
+        reader.read(&batch(told, 1), |_| {});
+        reader.read(&batch(told, 1), |_| {});
+        assert_eq!((reader.counts().recognised, reader.counts().dropped), (2, 1000));
     }
 
     /// amavis logs one verdict several times, and only one of these lines may give events.

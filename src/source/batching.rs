@@ -33,6 +33,7 @@ impl Origin<'_> {
             first_of_generation: cut.from == 0,
             idle: false,
             is_past: false,
+            is_behind_gap: false,
         }
     }
 
@@ -59,6 +60,7 @@ impl Origin<'_> {
             first_of_generation: false,
             idle: false,
             is_past: false,
+            is_behind_gap: false,
         }
     }
 

@@ -30,6 +30,8 @@ pub struct Health {
     pub refused: usize,
     /// What a source of files has done since it started; nothing of any other.
     pub tally: Tally,
+    /// Times that a journal had deleted the entry that was read last, since the source started.
+    pub gaps: u64,
     /// What a milter has done since it started.
     pub milter: milter::Tally,
 }

@@ -61,6 +61,8 @@ pub struct Batch {
     /// Lines from before the start of the source: what they say of messages under way counts, and they
     /// give no events. A batch without such lines follows, and says that these were all.
     pub is_past: bool,
+    /// Lines before these are lost, nobody knows how many: the journal has deleted them.
+    pub is_behind_gap: bool,
 }
 
 /// One line in a batch.
@@ -174,6 +176,7 @@ pub(crate) mod testing {
             first_of_generation: false,
             idle: true,
             is_past: false,
+            is_behind_gap: false,
         }
     }
 }

@@ -131,6 +131,10 @@ families! {
     SOURCE_LINES_CUT: Counter "mailherald_source_lines_cut_total" [&SOURCE];
     /// Times that a log was truncated and no copy of it was in sight: unread lines are lost.
     SOURCE_TRUNCATIONS: Counter "mailherald_source_truncations_total" [&SOURCE];
+    /// Times that a journal had deleted the entry that was read last, and maybe unread ones behind it.
+    SOURCE_GAPS: Counter "mailherald_source_gaps_total" [&SOURCE];
+    /// Lines that were dropped before they came into the log, as the log itself says.
+    SOURCE_LINES_DROPPED: Counter "mailherald_source_lines_dropped_total" [&SOURCE];
 
     /// Deliveries that came to an end, by how.
     DELIVERIES: Counter "mailherald_deliveries_total" [&WEBHOOK, &END];

@@ -8,10 +8,15 @@ use std::{
 
 use tokio::{sync::mpsc, time::Instant};
 
-use super::{Feed, Mode, logs::Logs, silence::Silences, stage::Stage};
+use super::{
+    Feed, Mode,
+    logs::Logs,
+    silence::Silences,
+    stage::{Alarm, Stage},
+};
 use crate::{
     correlate::{Correlator, Open, Sought},
-    event::{Event, EventType, LinePlace},
+    event::{Event, EventType, LinePlace, Notice},
     parse::{Counts, Reader},
     source::{Batch, milter::FactsReceiver},
 };
@@ -120,10 +125,7 @@ impl Intake {
                     stage.told.push(Some(batch.source), &event);
                 }
             });
-            let (gap, drift) = (reader.told_gap(), reader.told_drift());
-            let alarms = [(EventType::SourceGap, gap), (EventType::SourceParseDrift, drift)];
-            let told = |(kind, lines): (_, Option<u64>)| Some((batch.source, kind, lines?));
-            stage.alarms.extend(alarms.into_iter().filter_map(told));
+            stage.alarms.extend(alarms(batch, reader));
         }
         if self.mode.scope().is_some() {
             stage.position(&source.name, batch);
@@ -175,4 +177,17 @@ impl Intake {
     pub(super) fn counts(&self) -> Counts {
         self.readers.iter().map(Reader::counts).sum()
     }
+}
+
+/// What is wrong with the lines that were read last.
+fn alarms(batch: &Batch, reader: &mut Reader) -> impl Iterator<Item = Alarm> {
+    let many = |lines| Notice { count: Some(lines), ..Notice::default() };
+    let deleted = || Notice { reason: Some("vacuumed".to_owned()), ..Notice::default() };
+    let source = batch.source;
+    let alarms = [
+        (EventType::SourceGap, batch.is_behind_gap.then(deleted)),
+        (EventType::SourceGap, reader.told_gap().map(many)),
+        (EventType::SourceParseDrift, reader.told_drift().map(many)),
+    ];
+    alarms.into_iter().filter_map(move |(kind, about)| Some((source, kind, about?)))
 }

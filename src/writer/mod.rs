@@ -639,8 +639,7 @@ impl Writer {
             self.events.append_packed(fresh, packed, now_ms, &mut self.stage);
         }
         self.ahead.reuse(told);
-        for (source, kind, lines) in std::mem::take(&mut self.stage.alarms) {
-            let about = Notice { count: Some(lines), ..Notice::default() };
+        for (source, kind, about) in std::mem::take(&mut self.stage.alarms) {
             self.tell_of_source(source, kind, about);
         }
         Ok(())

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::{error::WriterError, scope::Scope, told::Told};
 use crate::{
-    event::EventType,
+    event::{EventType, Notice},
     limits,
     parse::{Occurrences, State},
     source::{Batch, Fingerprint, JournalPosition, Position},
@@ -29,8 +29,8 @@ const COMMIT_BYTES: usize = 2 * 1024 * 1024;
 /// Commits' worth of lines that are taken in while one is written, about: as long as nobody waits.
 const MOST_COMMITS: usize = 3;
 
-/// What is wrong with the lines of a source, by its index, and with how many of them.
-pub(super) type Alarm = (usize, EventType, u64);
+/// What is wrong with the lines of a source, by its index.
+pub(super) type Alarm = (usize, EventType, Notice);
 
 /// Effects that wait for the next commit.
 #[derive(Debug, Default)]

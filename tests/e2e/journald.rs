@@ -190,9 +190,10 @@ fn what_was_there_is_passed_over_and_what_comes_while_stopped_is_not() {
 }
 
 #[test]
-fn entries_that_were_deleted_unread_are_a_gap_that_is_told() {
+fn row_38_entries_that_were_deleted_unread_are_a_gap_that_is_told() {
     let (host, receiver) = (scripted(), Receiver::start());
-    let config = host.configure(FROM_BEGINNING, &receiver, "");
+    let told = "events = [\"*\", \"source.gap\"]";
+    let config = host.configure(FROM_BEGINNING, &receiver, told);
     let entries = entries_of(&this_boot());
     host.append("bin/journal", &entries[..40].concat());
     let program = run_scripted(&host, &config);
@@ -206,8 +207,21 @@ fn entries_that_were_deleted_unread_are_a_gap_that_is_told() {
     let before = receiver.count();
     let program = run_scripted(&host, &config);
     program.until_it_says("the journal has lost the entry that was read last");
-    until("more requests", || receiver.count() > before);
+    until("more requests, and one of the gap", || {
+        receiver.count() > before + 1 && gaps(&receiver).len() == 1
+    });
+    let [gap] = &gaps(&receiver)[..] else { panic!() };
+    assert_eq!(gap["data"], json!({"source": "journald", "reason": "vacuumed"}));
+    let sources = text(&output(&["sources", "--config", &config]).stdout);
+    assert!(sources.contains("gaps in the journal: 1"), "{sources}");
     program.stop(Signal::TERM);
+}
+
+/// The events that tell of lost lines.
+fn gaps(receiver: &Receiver) -> Vec<Value> {
+    let requests = receiver.requests();
+    let bodies = requests.iter().map(|it| serde_json::from_slice::<Value>(&it.body).unwrap());
+    bodies.filter(|body| body["type"] == "source.gap").collect()
 }
 
 /// What journald itself says of that.
@@ -232,10 +246,7 @@ fn row_38_what_the_journal_has_dropped_is_told_to_who_asks_and_is_no_event_about
     let expected = replayed(&config, &host.text("expected"));
     until("all events, and one of the gap", || receiver.ids().len() > expected.len());
     let mut ids = receiver.ids();
-    let requests = receiver.requests();
-    let bodies = requests.iter().map(|it| serde_json::from_slice::<Value>(&it.body).unwrap());
-    let gaps: Vec<_> = bodies.filter(|body| body["type"] == "source.gap").collect();
-    let [gap] = &gaps[..] else { panic!("{gaps:?}") };
+    let [gap] = &gaps(&receiver)[..] else { panic!() };
     assert_eq!(gap["data"], json!({"source": "journald", "count": 500}));
     assert!(ids.remove(gap["id"].as_str().unwrap_or_default()), "{gap}");
     assert_eq!(ids, expected, "it is no event about mail");

@@ -29,6 +29,8 @@ struct Sink {
     /// The entry that the run has to begin with.
     expected: Option<String>,
     beginning: Beginning,
+    /// No batch has said yet that there is a gap before it.
+    gap_is_untold: bool,
     /// Behind the last entry.
     position: JournalPosition,
     count: u64,
@@ -62,6 +64,7 @@ impl Entries {
             now,
             expected,
             beginning: Beginning::Unknown,
+            gap_is_untold: false,
             position,
             count: 0,
             unnamed: 0,
@@ -141,14 +144,16 @@ impl Sink {
         let known = self.expected.as_deref() == Some(cursor);
         let is_gap = self.expected.is_some() && !known;
         self.beginning = if is_gap { Beginning::Gap } else { Beginning::Expected };
+        self.gap_is_untold = is_gap;
         known
     }
 
-    fn batch(&self, cut: Cut) -> Batch {
+    fn batch(&mut self, cut: Cut) -> Batch {
         let (source, now) = (self.source, self.now);
         let fingerprint = Fingerprint::NONE;
         let origin = Origin { source, fingerprint, head: &self.head, anchor: now, now };
-        Batch { journal: Some(self.position.clone()), ..origin.batch(cut) }
+        let is_behind_gap = std::mem::take(&mut self.gap_is_untold);
+        Batch { journal: Some(self.position.clone()), is_behind_gap, ..origin.batch(cut) }
     }
 }
 

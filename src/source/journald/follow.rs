@@ -223,9 +223,11 @@ impl Follower {
     fn note_gap(&mut self, before: Beginning, after: Beginning) {
         if before == Beginning::Unknown && after == Beginning::Gap {
             self.tally.gaps += 1;
+            let gaps = self.tally.gaps;
+            self.health.send_modify(|health| health.gaps = gaps);
             tracing::warn!(
                 source = self.source.name,
-                gaps = self.tally.gaps,
+                gaps,
                 hint = "let the journal keep more: SystemMaxUse= and MaxRetentionSec= in journald.conf(5)",
                 "the journal has lost the entry that was read last, and maybe entries behind it"
             );

@@ -64,7 +64,10 @@ async fn an_entry_that_is_gone_is_a_gap_and_the_next_one_is_not_lost() {
     fake.file("from", &entries(8..9));
     fake.file("follow", &entries(8..10));
     let mut following = fake.follow(Start::End, behind(2));
-    assert_eq!(following.numbers(3).await, [7, 8, 9]);
+    let batch = following.batches.recv().await.unwrap();
+    assert_eq!((numbers_of(&batch), batch.is_behind_gap), (vec![7, 8], true));
+    let batch = following.batches.recv().await.unwrap();
+    assert_eq!((numbers_of(&batch), batch.is_behind_gap), (vec![9], false), "it is told once");
     let tally = following.end().await;
     assert_eq!((tally.entries, tally.gaps), (3, 1));
 }
