@@ -47,6 +47,7 @@ mod trouble_tests;
 
 use std::{io, ops::ControlFlow, thread::JoinHandle, time::Duration};
 
+use notify::Watcher;
 use tokio::sync::mpsc::Sender;
 use tokio_util::sync::CancellationToken;
 
@@ -144,12 +145,16 @@ pub fn spawn(
     let tailer = Tailer::new(source, clock, health)?;
     std::thread::Builder::new()
         .name("file-source".to_owned())
-        .spawn(move || run(tailer, &out, &stop))
+        .spawn(move || run(tailer, Watch::new(), &out, &stop))
         .map_err(|error| SourceError::Thread { name, error })
 }
 
-fn run(mut tailer: Tailer, out: &Sender<Batch>, stop: &CancellationToken) -> Tally {
-    let mut watch = Watch::new();
+fn run<W: Watcher>(
+    mut tailer: Tailer,
+    mut watch: Watch<W>,
+    out: &Sender<Batch>,
+    stop: &CancellationToken,
+) -> Tally {
     let mut deliver = |batch| match out.blocking_send(batch) {
         Ok(()) if !stop.is_cancelled() => ControlFlow::Continue(()),
         _ => ControlFlow::Break(()),

@@ -9,10 +9,11 @@ use std::{
 };
 
 use jiff::Timestamp;
+use notify::{Event, EventKind, NullWatcher, event::Flag};
 use tempfile::TempDir;
 
 use super::{testing::Bench, *};
-use crate::limits::BATCH_BYTES;
+use crate::limits::{BATCH_BYTES, BATCHES_WAITING};
 
 #[test]
 fn row_09_inode_reuse_after_a_deletion_while_stopped_is_another_file() {
@@ -170,6 +171,29 @@ fn row_25_without_any_event_a_new_file_is_found_by_the_next_listing() {
     assert_eq!(bench.poll(), [""; 0]);
     bench.pass_time(listing::SCAN_EVERY);
     assert_eq!(bench.poll(), ["b"]);
+}
+
+/// The clock stands still: nothing but the overflow asks for a listing.
+#[test]
+fn row_25_an_overflow_of_events_leads_to_a_listing() {
+    let Bench { dir, tailer, .. } = Bench::from_beginning();
+    let mut tell = None;
+    let watch = Watch::with(|handler| {
+        tell = Some(handler);
+        Ok(NullWatcher)
+    });
+    let (out, mut batches) = tokio::sync::mpsc::channel(BATCHES_WAITING);
+    let stop = CancellationToken::new();
+    let ending = stop.clone();
+    let thread = std::thread::spawn(move || run(tailer, watch, &out, &ending));
+    batches.blocking_recv().unwrap();
+    // A directory is listed once more when it is watched from now on.
+    std::thread::sleep(2 * POLL);
+    fs::write(dir.path().join("mail.log"), "a\n").unwrap();
+    tell.unwrap()(Ok(Event::new(EventKind::Other).set_flag(Flag::Rescan)));
+    assert_eq!(batches.blocking_recv().unwrap().bytes, b"a");
+    stop.cancel();
+    assert_eq!(thread.join().unwrap().lines, 1);
 }
 
 #[test]

@@ -51,7 +51,7 @@ impl Watch {
 }
 
 impl<W: Watcher> Watch<W> {
-    fn with(make: impl FnOnce(Handler) -> notify::Result<W>) -> Self {
+    pub(super) fn with(make: impl FnOnce(Handler) -> notify::Result<W>) -> Self {
         let (wake, woken) = sync_channel(1);
         let listing_changed = Arc::new(AtomicBool::new(false));
         let (slot, flag) = (wake.clone(), Arc::clone(&listing_changed));
