@@ -35,8 +35,6 @@ use crate::{
 /// What to replay.
 #[derive(Debug)]
 pub struct Replay {
-    /// Files, globs, directories, `-`.
-    pub files: Vec<String>,
     /// Reference for stamps without a year, instead of each file's modification time.
     pub anchor: Option<Timestamp>,
     /// Earliest time of an event.
@@ -89,16 +87,16 @@ pub fn plan(
     Ok(files::plan(patterns, &stamp)?)
 }
 
-/// Replays, telling `progress` the bytes and lines read so far.
+/// Replays these files in this order, telling `progress` the bytes and lines read so far.
 ///
 /// # Errors
 /// When a file cannot be read, or the store fails.
 pub fn replay(
     config: &Config,
     replay: &Replay,
+    planned: Vec<files::Planned>,
     progress: impl Fn(u64, u64) + Send + 'static,
 ) -> Result<Replayed, AppError> {
-    let planned = plan(&replay.files, replay.anchor)?;
     let runtime = runtime()?;
     // Before the signals: it may wait for another process, and a signal may end that at once.
     let store = open_store(&config.state_dir, &*clock::system())?;

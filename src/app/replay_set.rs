@@ -59,7 +59,7 @@ fn id(
         .iter()
         .map(|one| (one.fingerprint, (!one.may_grow).then_some(one.size_bytes)))
         .collect();
-    let Replay { files: _, anchor, since, until, webhook, rate: _, resend, mta } = replay;
+    let Replay { anchor, since, until, webhook, rate: _, resend, mta } = replay;
     let options = (anchor, since, until, webhook, resend, mta);
     // No replay sees headers.
     let Mail {

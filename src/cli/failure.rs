@@ -88,6 +88,10 @@ const TLS_HINT: &str = "without a `tls_cert` the daemon is asked with http://";
 const KEY_HINT: &str = "make a key on its host with `mailherald keys create NAME`, and set \
      MAILHERALD_API_KEY to it";
 
+/// What to do when some of many logs cannot be read.
+const UNREADABLE_HINT: &str = "nothing was read, because lines would be missing: mend what is named, or \
+     give the names of the other logs only";
+
 /// What to do when nobody knows a message.
 const UNKNOWN_HINT: &str = "it was kept for long enough, or its lines were never read: see what is \
      there with `mailherald events list --to ADDRESS`, how far the logs are read with \
@@ -307,6 +311,9 @@ fn of_app(error: &AppError) -> u8 {
         | AppError::Writer(WriterError::Value(_) | WriterError::Chunk(_)) => DATA,
         AppError::Replay(ReplayError::Missing(_)) => NO_INPUT,
         AppError::Replay(ReplayError::Read { error, .. }) => of_reading(error),
+        AppError::Replay(ReplayError::Unreadable(files)) => {
+            files.first().map_or(IO, |(_, error)| of_reading(error))
+        }
         AppError::Replay(_) | AppError::UnknownWebhook { .. } => USAGE,
         AppError::Output(error) if error.kind() == ErrorKind::BrokenPipe => 0,
         AppError::System { source, .. } | AppError::Writer(WriterError::Thread(source)) => {
@@ -390,6 +397,10 @@ fn app_hint(error: &AppError) -> Option<String> {
         {
             Some(permission_hint(path))
         }
+        AppError::Replay(ReplayError::Unreadable(files)) => Some(match &files[..] {
+            [(path, error)] if error.kind() == ErrorKind::PermissionDenied => permission_hint(path),
+            _ => UNREADABLE_HINT.to_owned(),
+        }),
         _ => None,
     }
 }
@@ -500,6 +511,24 @@ mod tests {
             "error: read the log mail.log\n  caused by: permission denied\n\
              hint: see who may read it: ls -l mail.log\n"
         );
+    }
+
+    #[test]
+    fn logs_that_cannot_be_read_are_all_named() {
+        let files = vec![
+            ("a.gz".into(), ErrorKind::UnexpectedEof.into()),
+            ("b".into(), ErrorKind::PermissionDenied.into()),
+        ];
+        let failure = Failure::App(AppError::Replay(ReplayError::Unreadable(files)));
+        assert_eq!(failure.exit_code(), 65);
+        let said = printed(&failure);
+        assert!(
+            said.starts_with(
+                "error: read a.gz: unexpected end of file\n  and b: permission denied\n"
+            ),
+            "{said}"
+        );
+        assert!(said.contains("hint: nothing was read, because lines would be missing"), "{said}");
     }
 
     #[test]

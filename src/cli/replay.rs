@@ -34,10 +34,10 @@ pub(super) fn run(args: &ReplayArgs, global: &Global) -> Result<(), Failure> {
     let mut config = load(global)?;
     override_mail(&mut config.mail, args);
     ask_postfix(&mut config.mail, &config.sources);
-    let (total, files) = size(args)?;
+    let planned = app::replay_plan(&names(&args.files), anchor(args))?;
+    let (total, files) = (planned.iter().map(|file| file.size_bytes).sum(), planned.len());
     let bar = progress_bar(total);
     let replay = Replay {
-        files: names(&args.files),
         anchor: anchor(args),
         since: args.since,
         until: args.until,
@@ -48,7 +48,7 @@ pub(super) fn run(args: &ReplayArgs, global: &Global) -> Result<(), Failure> {
     };
     tracing::debug!(files, bytes = total, "replay");
     let shown = bar.clone();
-    let replayed = app::replay(&config, &replay, move |bytes, lines| {
+    let replayed = app::replay(&config, &replay, planned, move |bytes, lines| {
         shown.set_position(bytes);
         shown.set_message(lines_text(lines, shown.elapsed()));
     });
@@ -146,11 +146,6 @@ fn show_plan(args: &ReplayArgs) -> Result<(), Failure> {
         writeln!(out, "{line}").map_err(Failure::Output)?;
     }
     out.flush().map_err(Failure::Output)
-}
-
-fn size(args: &ReplayArgs) -> Result<(u64, usize), Failure> {
-    let planned = app::replay_plan(&names(&args.files), anchor(args))?;
-    Ok((planned.iter().map(|file| file.size_bytes).sum(), planned.len()))
 }
 
 /// How many lines were read, and how many a second.

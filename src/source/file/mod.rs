@@ -54,6 +54,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Batch, HealthSender, Position};
 use crate::{clock::SharedClock, config::Start};
 
+pub(crate) use scan::is_passed_over;
 pub use scan::{Matches, matching};
 
 use self::{tailer::Tailer, watch::Watch};

@@ -215,7 +215,8 @@ fn oldest_first(one: &Found, two: &Found) -> std::cmp::Ordering {
     one.modified.cmp(&two.modified).then_with(|| two.path.cmp(&one.path))
 }
 
-fn is_passed_over(path: &Path) -> bool {
+/// Its name says that it is not yet or no longer a log.
+pub(crate) fn is_passed_over(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().as_encoded_bytes();
     PASSED_OVER.iter().any(|end| name.ends_with(end.as_bytes()))
 }

@@ -3,6 +3,7 @@
 //! [`plan()`] finds the files and their order, [`read()`] streams one of them, [`resume()`] says where
 //! a replay that was stopped goes on. Positions are like those of the tail.
 
+mod named;
 mod plan;
 mod read;
 mod resume;
@@ -81,6 +82,12 @@ pub enum ReplayError {
         #[source]
         error: glob::PatternError,
     },
+    /// Some of the files cannot be read; none was.
+    #[error("read {}", listed(.0))]
+    Unreadable(
+        /// Which, and why.
+        Vec<(PathBuf, io::Error)>,
+    ),
     /// A file cannot be read, or an archive is short or damaged.
     #[error("read the log {}", .path.display())]
     Read {
@@ -97,4 +104,9 @@ impl ReplayError {
         let path = path.to_owned();
         move |error| Self::Read { path, error }
     }
+}
+
+fn listed(files: &[(PathBuf, io::Error)]) -> String {
+    let one = |(path, error): &(PathBuf, io::Error)| format!("{}: {error}", path.display());
+    files.iter().map(one).collect::<Vec<_>>().join("\n  and ")
 }

@@ -1,14 +1,10 @@
 //! Which files a replay reads, and in which order.
 
-use std::{
-    fs::File,
-    path::{Path, PathBuf},
-};
+use std::{fs::File, io, path::Path};
 
-use glob::Pattern;
 use jiff::Timestamp;
 
-use super::{Input, Planned, ReplayError};
+use super::{Input, Planned, ReplayError, named::Named};
 use crate::source::{
     Compression, Fingerprint, archive,
     head::{self, Head},
@@ -35,13 +31,10 @@ struct Candidate {
 /// # Errors
 ///
 /// [`ReplayError::Missing`] for a name under which nothing is found,
-/// [`ReplayError::Pattern`] for a wrong pattern, [`ReplayError::Read`] for a file whose beginning
-/// cannot be read.
+/// [`ReplayError::Pattern`] for a wrong pattern, [`ReplayError::Unreadable`] when the beginning of a
+/// file cannot be read: lines that nobody misses would be missing.
 pub fn plan(patterns: &[String], stamp_of: StampOf<'_>) -> Result<Vec<Planned>, ReplayError> {
-    let mut candidates = Vec::new();
-    for path in files(patterns)? {
-        candidates.push(look_at(path, stamp_of)?);
-    }
+    let mut candidates = candidates(patterns, stamp_of)?;
     // A stream and a twin that comes first wins, so the plain and larger ones go first.
     let is_packed = |planned: &Planned| planned.compression != Compression::Plain;
     candidates
@@ -53,7 +46,7 @@ pub fn plan(patterns: &[String], stamp_of: StampOf<'_>) -> Result<Vec<Planned>, 
         key(one).cmp(&key(two)).then_with(|| two.input.path().cmp(one.input.path()))
     });
     planned.extend(patterns.iter().find(|pattern| *pattern == "-").map(|_| stdin()));
-    Ok(planned)
+    if planned.is_empty() { Err(ReplayError::Missing(patterns.join(" "))) } else { Ok(planned) }
 }
 
 fn stdin() -> Planned {
@@ -68,55 +61,42 @@ fn stdin() -> Planned {
     }
 }
 
-/// Every file named, each once.
-fn files(patterns: &[String]) -> Result<Vec<PathBuf>, ReplayError> {
-    let mut files = Vec::new();
-    for pattern in patterns.iter().filter(|pattern| *pattern != "-") {
-        let path = Path::new(pattern);
-        let before = files.len();
-        if path.is_dir() {
-            files.extend(files_in(path)?);
-        } else if path.exists() {
-            files.push(path.to_owned());
-        } else {
-            let matches = glob::glob(pattern)
-                .map_err(|error| ReplayError::Pattern { pattern: pattern.clone(), error })?;
-            files.extend(matches.filter_map(Result::ok).filter(|path| path.is_file()));
-        }
-        if files.len() == before {
-            return Err(ReplayError::Missing(pattern.clone()));
+/// The logs among what the patterns name. What is no log is passed over if only a pattern or its
+/// directory led to it, as the live source does.
+fn candidates(patterns: &[String], stamp_of: StampOf<'_>) -> Result<Vec<Candidate>, ReplayError> {
+    let Named { files, mut unreadable } = Named::find(patterns)?;
+    let mut candidates = Vec::new();
+    for (path, is_own_name) in files {
+        match look_at(&path, stamp_of) {
+            Ok(candidate) => candidates.push(candidate),
+            Err(error) if !is_own_name && is_no_log(&path) => {
+                tracing::warn!(path = %path.display(), %error, "A file is passed over");
+            }
+            Err(error) => unreadable.push((path, error)),
         }
     }
-    files.sort();
-    files.dedup();
-    Ok(files)
+    if unreadable.is_empty() { Ok(candidates) } else { Err(ReplayError::Unreadable(unreadable)) }
 }
 
-fn files_in(directory: &Path) -> Result<Vec<PathBuf>, ReplayError> {
-    let all = Path::new(&Pattern::escape(&directory.to_string_lossy())).join("*");
-    let all = all.to_string_lossy().into_owned();
-    let matches =
-        glob::glob(&all).map_err(|error| ReplayError::Pattern { pattern: all.clone(), error })?;
-    Ok(matches.filter_map(Result::ok).filter(|path| path.is_file()).collect())
+/// Its content says so, and not the system.
+fn is_no_log(path: &Path) -> bool {
+    let detected = File::open(path).and_then(|file| head::detect_log(&file));
+    detected.is_err_and(|error| error.raw_os_error().is_none())
 }
 
-fn look_at(path: PathBuf, stamp_of: StampOf<'_>) -> Result<Candidate, ReplayError> {
-    let open = || -> std::io::Result<_> {
-        let file = File::open(&path)?;
-        let metadata = file.metadata()?;
-        let compression = head::detect(&file)?;
-        let stream = archive::reader(&file, compression, metadata.len())?;
-        let mut lines = Lines::new(stream);
-        let head = Head::of_stream(&mut lines)?;
-        let may_grow = compression == Compression::Plain && lines.is_text();
-        Ok((head, compression, may_grow, metadata))
-    };
-    let (head, compression, may_grow, metadata) = open().map_err(ReplayError::read(&path))?;
+fn look_at(path: &Path, stamp_of: StampOf<'_>) -> io::Result<Candidate> {
+    let file = File::open(path)?;
+    let metadata = file.metadata()?;
+    let compression = head::detect_log(&file)?;
+    let stream = archive::reader(&file, compression, metadata.len())?;
+    let mut lines = Lines::new(stream);
+    let head = Head::of_stream(&mut lines)?;
+    let may_grow = compression == Compression::Plain && lines.is_text();
     let modified = metadata.modified().ok().and_then(|time| Timestamp::try_from(time).ok());
     let modified = modified.unwrap_or(Timestamp::UNIX_EPOCH);
     let mut lines = head.bytes.split(|&byte| byte == b'\n').take(STAMPLESS_LINES);
     let planned = Planned {
-        input: Input::File(path),
+        input: Input::File(path.to_owned()),
         fingerprint: head.final_fingerprint(0).unwrap_or(Fingerprint::NONE),
         size_bytes: metadata.len(),
         compression,

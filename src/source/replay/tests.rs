@@ -207,3 +207,37 @@ fn a_log_that_is_no_longer_what_was_read_is_not_gone_on_with() {
         assert_eq!(read_on(&dir, "log", &at_end), None, "{other}");
     }
 }
+
+/// One that could not be read ended the replay, and the next one after it the next replay.
+#[test]
+fn files_that_cannot_be_read_are_all_named_before_anything_is_read() {
+    let dir = TempDir::new().unwrap();
+    let packed = compress(b"100: a\n", Compression::Gzip);
+    fs::write(dir.path().join("whole.gz"), &packed).unwrap();
+    for name in ["one.gz", "two.gz"] {
+        fs::write(dir.path().join(name), &packed[..12]).unwrap();
+    }
+    let Err(ReplayError::Unreadable(files)) = plan_in(&dir, &["*"]) else { panic!() };
+    let names: Vec<_> = files.iter().map(|(path, _)| path.file_name().unwrap()).collect();
+    assert_eq!(names, ["one.gz", "two.gz"]);
+}
+
+#[test]
+fn row_35_what_is_no_log_is_passed_over_in_a_directory_and_refused_by_name() {
+    let dir = TempDir::new().unwrap();
+    fs::write(dir.path().join("log"), "100: a\n").unwrap();
+    fs::write(dir.path().join("program"), b"\x7fELF and more").unwrap();
+    fs::write(dir.path().join(".log.swp"), "200: b\n").unwrap();
+    fs::write(dir.path().join("log~"), "300: c\n").unwrap();
+    assert_eq!(names(&plan_in(&dir, &["*"]).unwrap()), ["log"]);
+    assert_eq!(names(&plan_in(&dir, &[""]).unwrap()), ["log"], "a directory");
+    assert_eq!(
+        names(&plan_in(&dir, &["log~", "log"]).unwrap()),
+        ["log", "log~"],
+        "it was asked for"
+    );
+    let refused = plan_in(&dir, &["*", "program"]);
+    assert!(matches!(refused, Err(ReplayError::Unreadable(files)) if files.len() == 1));
+    let nothing = plan_in(&dir, &["prog*"]);
+    assert!(matches!(nothing, Err(ReplayError::Missing(_))), "{nothing:?}");
+}
