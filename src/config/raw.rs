@@ -182,8 +182,10 @@ section! {
     name: String, Fallback::Means("the `include` patterns, or the `kind`");
     /// `file`, `journald`, `stdin`, `haraka-plugin` or `milter`. `journald` follows systemd's journal through
     /// `journalctl`: what came by syslog under the facility `mail`. `haraka-plugin` reads what
-    /// haraka-plugin-mailherald writes; beside Haraka's log it is told first. A stream cannot be read again: what was taken from it and not committed when
-    /// the program is killed is lost, which never happens to a file or a journal.
+    /// haraka-plugin-mailherald writes; beside Haraka's log it is told first. A stream
+    /// cannot be read again: what was taken from it and not committed when the program is killed is lost,
+    /// which never happens to a file or a journal. And whoever writes to it waits while it is not read, as
+    /// with a full disk: of Postfix that is postlogd, and soon all of its daemons.
     kind: String, Fallback::Is("\"file\"");
     /// Glob patterns of the live file and its rotated generations, absolute paths. Rotated files
     /// may be compressed (gzip, zstd, xz, bzip2).

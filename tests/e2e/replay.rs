@@ -48,11 +48,12 @@ fn what_was_replayed_is_not_sent_again_by_the_daemon() {
     let config = host.configure(&host.log_source(), &receiver, "");
     let [live, _] = logs(&host);
     assert_eq!(output(&["replay", "--config", &config, &live]).status.code(), Some(0));
-    let daemon = host.run(&config);
     host.append("mail.log", &lines(70..71));
-    crate::until("the new event", || receiver.ids().len() == 31);
+    let daemon = host.run(&config);
+    host.append("mail.log", &lines(71..72));
+    crate::until("what was logged between the two, and after them", || receiver.ids().len() == 32);
     daemon.stop(Signal::TERM);
-    assert_eq!(receiver.count(), 31);
+    assert_eq!(receiver.count(), 32);
 }
 
 /// The last result was not durable yet when the queue was asked whether anything waits.
