@@ -187,8 +187,11 @@ impl Step<'_> {
     ) -> EventType {
         use EventType as T;
         match delivery.status {
-            // Nobody took it: discard(8), and qmgr of what goes to the sender of double bounces.
-            Status::Sent if delivery.relay == Relay::None => {
+            // qmgr throws away what goes to the sender of double bounces.
+            Status::Sent
+                if delivery.relay == Relay::None
+                    && (self.is_of(b"discard") || self.is_of(b"qmgr")) =>
+            {
                 by_class(class, T::OutboundDropped, T::InboundDropped)
             }
             Status::Sent | Status::Probe => {
