@@ -36,5 +36,5 @@ pub use dry_run::{DryRun, DrySummary, dry_run};
 pub use error::AppError;
 pub use opening::{TRY_STORE, try_store};
 pub use reload::Loader;
-pub use replay::{Ended, Replay, Replayed, plan as replay_plan, replay};
+pub use replay::{Ended, Progress, Replay, Replayed, TellProgress, plan as replay_plan, replay};
 pub use run::{Beginning, run};

@@ -5,9 +5,11 @@
 //! anew. Open messages and positions of the live tail are not touched.
 
 use std::{
+    convert::Infallible,
     num::NonZeroU32,
     ops::ControlFlow,
     sync::{Arc, OnceLock},
+    time::Duration,
 };
 
 use jiff::{Timestamp, tz::TimeZone};
@@ -29,8 +31,11 @@ use crate::{
     parse::first_stamp,
     source::{Batch, Position, replay as files},
     store::Store,
-    writer::{Feed, Mode, ReplaySet, Summary},
+    writer::{Feed, Mode, ReplaySet, Summary, WebhookFigures, WriterHandle},
 };
+
+/// Between two looks at what is left to send.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// What to replay.
 #[derive(Debug)]
@@ -74,6 +79,29 @@ pub enum Ended {
     Stopped,
 }
 
+/// How far a replay is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// So much is read so far.
+    Read {
+        /// Bytes, before they were unpacked.
+        bytes: u64,
+        /// Lines.
+        lines: u64,
+    },
+    /// All is read.
+    Sending {
+        /// Deliveries that ended, well or badly.
+        done: u64,
+        /// Deliveries that are left, of which some may turn out not to be wanted. Of those that were
+        /// tried or offered before ten thousand stand for more.
+        left: u64,
+    },
+}
+
+/// Is told how far a replay is.
+pub type TellProgress = Arc<dyn Fn(Progress) + Send + Sync>;
+
 /// The files, in the order in which they are read.
 ///
 /// # Errors
@@ -87,7 +115,7 @@ pub fn plan(
     Ok(files::plan(patterns, &stamp)?)
 }
 
-/// Replays these files in this order, telling `progress` the bytes and lines read so far.
+/// Replays these files in this order, telling `progress` how far it is.
 ///
 /// # Errors
 /// When a file cannot be read, or the store fails.
@@ -95,7 +123,7 @@ pub fn replay(
     config: &Config,
     replay: &Replay,
     planned: Vec<files::Planned>,
-    progress: impl Fn(u64, u64) + Send + 'static,
+    progress: TellProgress,
 ) -> Result<Replayed, AppError> {
     let runtime = runtime()?;
     // Before the signals: it may wait for another process, and a signal may end that at once.
@@ -116,9 +144,9 @@ pub fn replay(
         positions,
         resumed: is_resumed.then(|| Arc::clone(&resumed)),
     };
-    let reading = reading.start(batches, stop.clone(), progress, &runtime);
+    let reading = reading.start(batches, stop.clone(), Arc::clone(&progress), &runtime);
     let result = runtime.block_on(async {
-        let sent = until_sent(reading, &mut pipeline, &mut signals).await;
+        let sent = until_sent(reading, &mut pipeline, &mut signals, only, &progress).await;
         stop.cancel();
         let _second = signals.exit_on_next();
         if !matches!(sent, Ok(None)) {
@@ -138,6 +166,8 @@ async fn until_sent(
     reading: JoinHandle<Result<(), AppError>>,
     pipeline: &mut Pipeline,
     signals: &mut Signals,
+    only: Option<WebhookId>,
+    progress: &TellProgress,
 ) -> Result<Option<Ended>, AppError> {
     let read = tokio::select! {
         read = reading => read.unwrap_or(Err(AppError::Panic("replay"))),
@@ -149,12 +179,36 @@ async fn until_sent(
         pipeline.input_ends().await;
     }
     read?;
+    let writer = pipeline.writer();
     tokio::select! {
         retries_wait = pipeline.drain() => {
             Ok(Some(if retries_wait { Ended::DeliveriesWait } else { Ended::AllSent }))
         }
         () = signals.next() => Ok(None),
+        never = tell_sending(&writer, only, progress) => match never {},
     }
+}
+
+/// Tells how many deliveries are made, for as long as anybody waits for them.
+async fn tell_sending(
+    writer: &WriterHandle,
+    only: Option<WebhookId>,
+    progress: &TellProgress,
+) -> Infallible {
+    loop {
+        // Without an answer the writer has ended, which others notice.
+        if let Ok(figures) = writer.figures().await {
+            progress(sending(&figures.webhooks, only));
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+fn sending(webhooks: &[WebhookFigures], only: Option<WebhookId>) -> Progress {
+    let told = || webhooks.iter().filter(|webhook| only.is_none_or(|only| only == webhook.id));
+    let done = |it: &WebhookFigures| it.ends.delivered + it.ends.ended.iter().sum::<u64>();
+    let left = |it: &WebhookFigures| it.backlog + it.under_way as u64 + it.retries as u64;
+    Progress::Sending { done: told().map(done).sum(), left: told().map(left).sum() }
 }
 
 fn parts<'a>(
@@ -222,7 +276,7 @@ impl Reading {
         self,
         batches: mpsc::Sender<Batch>,
         stop: CancellationToken,
-        progress: impl Fn(u64, u64) + Send + 'static,
+        progress: TellProgress,
         runtime: &Runtime,
     ) -> JoinHandle<Result<(), AppError>> {
         runtime.spawn_blocking(move || {
@@ -233,14 +287,14 @@ impl Reading {
                     ControlFlow::Break(())
                 }
             };
-            self.read(&mut send, &progress)
+            self.read(&mut send, &*progress)
         })
     }
 
     fn read(
         &self,
         send: &mut dyn FnMut(Batch) -> ControlFlow<()>,
-        progress: &dyn Fn(u64, u64),
+        progress: &dyn Fn(Progress),
     ) -> Result<(), AppError> {
         let clock = clock::system();
         let (mut lines, mut before) = (0, 0);
@@ -250,7 +304,7 @@ impl Reading {
                 self.note_begin(before + read_bytes);
                 batch.anchor = self.anchor.unwrap_or(batch.anchor);
                 lines += batch.lines.len() as u64;
-                progress(before + read_bytes, lines);
+                progress(Progress::Read { bytes: before + read_bytes, lines });
                 send(batch)
             };
             if files::read(file, 0, from, clock.now(), &mut deliver)?.is_break() {

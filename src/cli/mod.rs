@@ -22,6 +22,7 @@ mod listen;
 mod logs;
 mod lookup_args;
 mod parse;
+mod progress;
 mod recover;
 mod replay;
 mod report_args;

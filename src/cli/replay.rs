@@ -4,24 +4,22 @@ use std::{
     fmt::Write as _,
     io::{self, BufWriter, Write},
     path::PathBuf,
-    time::Duration,
+    sync::Arc,
 };
 
-use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
+use indicatif::HumanBytes;
 use jiff::{Timestamp, ToSpan, tz::TimeZone};
 
 use super::{
     Failure,
     args::{Global, MtaChoice, ReplayArgs},
+    progress::Shown,
     run::{ask_postfix, say_warnings},
 };
 use crate::{
     app::{self, DryRun, DrySummary, Ended, Replay, Replayed},
     config::{self, Config, Mail, Mta, Purpose, Unsaid},
 };
-
-/// How often the progress bar is drawn anew.
-const REDRAW: Duration = Duration::from_millis(200);
 
 /// Replays as asked.
 pub(super) fn run(args: &ReplayArgs, global: &Global) -> Result<(), Failure> {
@@ -36,7 +34,7 @@ pub(super) fn run(args: &ReplayArgs, global: &Global) -> Result<(), Failure> {
     ask_postfix(&mut config.mail, &config.sources);
     let planned = app::replay_plan(&names(&args.files), anchor(args))?;
     let (total, files) = (planned.iter().map(|file| file.size_bytes).sum(), planned.len());
-    let bar = progress_bar(total);
+    let shown = Arc::new(Shown::new(total));
     let replay = Replay {
         anchor: anchor(args),
         since: args.since,
@@ -47,12 +45,9 @@ pub(super) fn run(args: &ReplayArgs, global: &Global) -> Result<(), Failure> {
         mta: mta(args.mta),
     };
     tracing::debug!(files, bytes = total, "replay");
-    let shown = bar.clone();
-    let replayed = app::replay(&config, &replay, planned, move |bytes, lines| {
-        shown.set_position(bytes);
-        shown.set_message(lines_text(lines, shown.elapsed()));
-    });
-    bar.finish_and_clear();
+    let telling = Arc::clone(&shown);
+    let replayed = app::replay(&config, &replay, planned, Arc::new(move |it| telling.show(it)));
+    shown.clear();
     report(&replayed?)
 }
 
@@ -146,24 +141,6 @@ fn show_plan(args: &ReplayArgs) -> Result<(), Failure> {
         writeln!(out, "{line}").map_err(Failure::Output)?;
     }
     out.flush().map_err(Failure::Output)
-}
-
-/// How many lines were read, and how many a second.
-fn lines_text(lines: u64, elapsed: Duration) -> String {
-    let per_second =
-        lines.saturating_mul(1000) / u64::try_from(elapsed.as_millis()).unwrap_or(1).max(1);
-    format!("{lines} lines, {per_second}/s")
-}
-
-/// A bar on standard error, when that is a terminal.
-fn progress_bar(total: u64) -> ProgressBar {
-    let bar = ProgressBar::new(total);
-    let template = "{wide_bar} {bytes}/{total_bytes} {binary_bytes_per_sec} {msg} eta {eta}";
-    if let Ok(style) = ProgressStyle::with_template(template) {
-        bar.set_style(style);
-    }
-    bar.enable_steady_tick(REDRAW);
-    bar
 }
 
 /// The end of the day that stamps without a year are not later than.
