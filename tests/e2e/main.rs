@@ -24,6 +24,7 @@ mod logrotate;
 mod lost_store;
 mod mounts;
 mod postconf;
+mod pressure;
 mod program;
 mod receiver;
 mod recover;

@@ -117,6 +117,13 @@ impl Program {
         kill_process(pid, signal).unwrap();
     }
 
+    /// Most memory that it has had in RAM at once (proc(5)); None once it has ended.
+    pub(crate) fn peak_bytes(&self) -> Option<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+        Some(line.split_whitespace().next()?.parse::<u64>().ok()? * 1024)
+    }
+
     /// Its exit code, once it has ended by itself.
     pub(crate) fn exit_code(&mut self) -> Option<i32> {
         let mut status = None;
