@@ -10,6 +10,7 @@ mod replay_set;
 mod reports;
 mod retention;
 mod stored_form;
+mod stored_rest;
 
 use std::{
     collections::BTreeSet,

@@ -26,6 +26,11 @@ const LOGS: [&str; 6] = [
     "syslog/06_network_failures.traditional.log",
 ];
 
+/// One that was not brought to its end, or is gone on with.
+pub(super) fn stopped(is_resumed: bool) -> Mode {
+    mode(ID, is_resumed)
+}
+
 fn mode(id: [u8; 16], is_resumed: bool) -> Mode {
     let set = Some(ReplaySet { id, is_resumed });
     Mode::Replay { since_us: i64::MIN, until_us: i64::MAX, only: None, resend: false, set }
