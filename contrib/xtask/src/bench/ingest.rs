@@ -1,6 +1,6 @@
 //! `cargo xtask bench ingest`: what being durable costs, in time, memory and room.
 //!
-//! T10 (kills) is `cargo xtask crash`.
+//! T10 (kills) is `cargo xtask crash`, and the table says so.
 
 use std::{
     fs,
@@ -12,7 +12,10 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 
 use super::{Log, make, measure, measure::Run};
-use crate::{loggen::Format, needs, run};
+use crate::{
+    loggen::{Format, Truth},
+    needs, run,
+};
 
 /// Of a log that pflogsumm, which is slow, reads as well.
 const PEER_MEGABYTES: u64 = 100;
@@ -22,6 +25,9 @@ const KILLED_AFTER: f64 = 0.7;
 
 /// Requests of a round of T7; 200 come in a second.
 const LATENCY_LINES: u32 = 600;
+
+/// Messages that are in the queue at once for T9.
+const UNDER_WAY: u64 = 10_000;
 
 /// On what.
 #[derive(Debug, clap::Args)]
@@ -67,11 +73,13 @@ pub(crate) fn measure(options: &Options) -> Result<()> {
     measured.extend(bench.peer(&small)?);
     measured.extend(bench.replay(&log)?);
     measured.push(bench.latency()?);
+    measured.push(bench.under_way()?);
     measured.push(bench.without_history(&log)?);
     measured.push(bench.open_after_kill(&log)?);
     println!("\n{:<4} {:>8} {:>8} {:>8}", "", "measured", "floor", "goal");
     measured.sort_by_key(|one| (one.target.name.len(), one.target.name));
     measured.iter().for_each(Measured::print);
+    println!("T10  kill -9 again and again: cargo xtask crash");
     Ok(())
 }
 
@@ -96,6 +104,8 @@ const T7: Target =
 const T8: Target = target("T8", 512.0, 150.0, "MB on disk, all delivered, retain = \"0s\"");
 const T8_HISTORY: Target = target("T8", 2.0, 1.3, "× the packed events on disk, with history");
 const T9: Target = target("T9", 128.0, 48.0, "MB resident at most, durable replay");
+const T9_UNDER_WAY: Target =
+    target("T9", 128.0, 48.0, "MB resident at most, 10,000 messages under way");
 const T11: Target = target("T11", 4.0, 2.0, "× cat of the files: opening after a kill");
 
 const fn target(name: &'static str, floor: f64, goal: f64, what: &'static str) -> Target {
@@ -159,6 +169,15 @@ impl Bench {
             Measured { target: &T8_HISTORY, value: number(bytes) / number(packed) },
             Measured { target: &T9, value: number(replayed.peak_bytes) / 1e6 },
         ])
+    }
+
+    /// The other half of T9: messages whose end is still to come.
+    fn under_way(&self) -> Result<Measured> {
+        let log = log_of_open_messages(&self.store.with_file_name("under-way.log"))?;
+        let replayed = self.replayed(&log)?;
+        show("under way", &log, &replayed);
+        let value = number(replayed.peak_bytes) / 1e6;
+        Ok(Measured { target: &T9_UNDER_WAY, value })
     }
 
     fn latency(&self) -> Result<Measured> {
@@ -235,6 +254,24 @@ impl Bench {
         }
         fs::create_dir_all(&self.store).context("make a place for the store")
     }
+}
+
+/// Messages that were queued and whose deliveries have not ended.
+fn log_of_open_messages(path: &Path) -> Result<Log> {
+    let message = |number: u64| {
+        let (minute, second) = (number / 600 % 60, number / 10 % 60);
+        let stamp = format!("2026-03-01T10:{minute:02}:{second:02}+00:00 mx postfix");
+        let id = format!("3F0B2C8{number:05X}");
+        format!(
+            "{stamp}/smtpd[1]: {id}: client=c.test[192.0.2.9], sasl_username=user{number}\n\
+             {stamp}/cleanup[2]: {id}: message-id=<{number}@c.test>\n\
+             {stamp}/qmgr[3]: {id}: from=<user{number}@c.test>, size=900, nrcpt=1 (queue active)\n"
+        )
+    };
+    let text: String = (0..UNDER_WAY).map(message).collect();
+    fs::write(path, &text).with_context(|| format!("write {}", path.display()))?;
+    let (lines, bytes) = (3 * UNDER_WAY, text.len() as u64);
+    Ok(Log { path: path.to_owned(), truth: Truth { lines, bytes, ..Truth::default() } })
 }
 
 fn show(name: &str, log: &Log, run: &Run) {
