@@ -123,7 +123,7 @@ pub fn replay(
     config: &Config,
     replay: &Replay,
     planned: Vec<files::Planned>,
-    progress: TellProgress,
+    progress: &TellProgress,
 ) -> Result<Replayed, AppError> {
     let runtime = runtime()?;
     // Before the signals: it may wait for another process, and a signal may end that at once.
@@ -144,9 +144,9 @@ pub fn replay(
         positions,
         resumed: is_resumed.then(|| Arc::clone(&resumed)),
     };
-    let reading = reading.start(batches, stop.clone(), Arc::clone(&progress), &runtime);
+    let reading = reading.start(batches, stop.clone(), Arc::clone(progress), &runtime);
     let result = runtime.block_on(async {
-        let sent = until_sent(reading, &mut pipeline, &mut signals, only, &progress).await;
+        let sent = until_sent(reading, &mut pipeline, &mut signals, only, progress).await;
         stop.cancel();
         let _second = signals.exit_on_next();
         if !matches!(sent, Ok(None)) {

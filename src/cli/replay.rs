@@ -17,7 +17,7 @@ use super::{
     run::{ask_postfix, say_warnings},
 };
 use crate::{
-    app::{self, DryRun, DrySummary, Ended, Replay, Replayed},
+    app::{self, DryRun, DrySummary, Ended, Replay, Replayed, TellProgress},
     config::{self, Config, Mail, Mta, Purpose, Unsaid},
 };
 
@@ -46,7 +46,8 @@ pub(super) fn run(args: &ReplayArgs, global: &Global) -> Result<(), Failure> {
     };
     tracing::debug!(files, bytes = total, "replay");
     let telling = Arc::clone(&shown);
-    let replayed = app::replay(&config, &replay, planned, Arc::new(move |it| telling.show(it)));
+    let progress: TellProgress = Arc::new(move |progress| telling.show(progress));
+    let replayed = app::replay(&config, &replay, planned, &progress);
     shown.clear();
     report(&replayed?)
 }

@@ -56,14 +56,22 @@ fn making(dir: &Path) -> Finding {
 
 fn writing(dir: &Path, mode: u32) -> Finding {
     if let Some((path, error)) = store::first_closed(dir) {
-        return Finding::bad(path.display(), format!("cannot be written to by this user: {error}"))
-            .mended_by(format!("chown -R mailherald: {}", dir.display()));
+        let message = format!("cannot be written to by this user: {error}");
+        return Finding::bad(path.display(), message).mended_by(way_in(dir, &error));
     }
-    if mode & 0o077 == 0 {
-        return Finding::good(dir.display(), "can be written to, and is closed to others");
+    if mode & 0o077 != 0 {
+        let message = "holds secrets and mail addresses, and others may look into it";
+        let finding = Finding::warning(dir.display(), message);
+        return finding.mended_by(format!("chmod 0700 {}", dir.display()));
     }
-    let message = "holds secrets and mail addresses, and others may look into it";
-    Finding::warning(dir.display(), message).mended_by(format!("chmod 0700 {}", dir.display()))
+    Finding::good(dir.display(), "can be written to, and is closed to others")
+}
+
+fn way_in(dir: &Path, error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::ReadOnlyFilesystem => format!("findmnt --target {}", dir.display()),
+        _ => format!("chown -R mailherald: {}", dir.display()),
+    }
 }
 
 /// Who has the store. What cannot be looked at is told by [`rights`].
