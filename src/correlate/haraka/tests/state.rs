@@ -170,3 +170,29 @@ fn postfix_and_haraka_in_one_file_do_not_disturb_each_other() {
     found.sort();
     assert_eq!(found, expected);
 }
+
+/// While the clock was behind the latest time in the log, no line was waited for, and deferrals were told
+/// twice.
+#[test]
+fn row_23_recorded_stories_are_the_same_while_the_clock_is_behind_the_latest_time() {
+    let ahead = "2026-11-21T03:00:00.000Z [NOTICE] [99999999-06CD-432C-B6CD-619CD774B20F] [core] connect \
+        ip=192.0.2.9 port=1 local_ip=192.0.2.1 local_port=25";
+    let recorded = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/haraka/3.3.4/default");
+    let mut count = 0;
+    for entry in std::fs::read_dir(recorded).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|end| end != "log") {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).unwrap();
+        let lines: Vec<_> = text.lines().map(str::to_owned).collect();
+        let behind = [&[ahead.to_owned()], &lines[..]].concat();
+        let (mut expected, mut told) = (shown(&events_of(&lines)), shown(&events_of(&behind)));
+        // What waits together is told in another order at the end.
+        expected.sort_unstable();
+        told.sort_unstable();
+        assert_eq!(told, expected, "{}", path.display());
+        count += expected.len();
+    }
+    assert!(count > 20, "{count}");
+}
