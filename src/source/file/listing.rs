@@ -112,7 +112,7 @@ impl Tailer {
             return Ok(());
         }
         let (file, metadata) = scan::open(&found.path)?;
-        let found = Found::new(found.path.clone(), &metadata);
+        let found = Found { order: found.order, ..Found::new(found.path.clone(), &metadata) };
         if head::detect_log(&file)? != Compression::Plain {
             self.work.push(Work::Archive(found));
             return Ok(());

@@ -5,7 +5,7 @@
 //! by name or inode, and read once: from the live file, through its open descriptor after it was
 //! renamed, from `.1`, or from inside `.2.gz`, always on from the stored position.
 //!
-//! * `scan` lists what the patterns match, and `listing` takes up what is new; `positions` says
+//! * `scan` lists what the patterns match, in the order that `age` knows, and `listing` takes up what is new; `positions` says
 //!   which generation a file is and how far that was read, and `naming` asks it; `tail` reads an
 //!   open plain file, `unpack` an archive, `reading` either; `start` marks what a new source
 //!   passes over; `closing` lets go of what nobody writes to any more; `truncation` says what may be
@@ -19,6 +19,7 @@
 //! truncation are gone for everyone, and a live reader loses those it had not read yet unless
 //! they are in the copy. Truncations are counted and logged.
 
+mod age;
 mod closing;
 mod complaints;
 mod listing;

@@ -15,7 +15,7 @@ use glob::{GlobResult, Pattern};
 use jiff::Timestamp;
 use rustix::fs::OFlags;
 
-use super::{SourceError, complaints::Seen};
+use super::{SourceError, age, complaints::Seen};
 
 /// Names that editors and copying programs use for what is not yet or no longer a log.
 const PASSED_OVER: [&str; 3] = [".swp", ".tmp", "~"];
@@ -51,6 +51,8 @@ pub(super) struct Found {
     pub(super) version: Version,
     pub(super) size: u64,
     pub(super) modified: Timestamp,
+    /// Orders the generations.
+    pub(super) order: Timestamp,
     pub(super) access: Access,
 }
 
@@ -118,7 +120,7 @@ pub(super) fn list(patterns: &[String]) -> Listing {
             Err(error) => listing.failures.push((error.path().to_owned(), error.into())),
         }
     }
-    listing.files.sort_by(oldest_first);
+    age::sort(&mut listing.files);
     listing
 }
 
@@ -193,12 +195,14 @@ impl Found {
     }
 
     pub(super) fn new(path: PathBuf, metadata: &Metadata) -> Self {
+        let modified = modified(metadata);
         Self {
             path,
             id: FileId::of(metadata),
             version: Version::of(metadata),
             size: metadata.len(),
-            modified: modified(metadata),
+            modified,
+            order: modified,
             access: (metadata.mode(), metadata.uid(), metadata.gid()),
         }
     }
@@ -208,11 +212,6 @@ impl Found {
 pub(super) fn modified(metadata: &Metadata) -> Timestamp {
     let nanoseconds = i32::try_from(metadata.mtime_nsec()).unwrap_or(0);
     Timestamp::new(metadata.mtime(), nanoseconds).unwrap_or(Timestamp::UNIX_EPOCH)
-}
-
-/// By modification time; of the same moment, `mail.log.2` before `mail.log.1` before `mail.log`.
-fn oldest_first(one: &Found, two: &Found) -> std::cmp::Ordering {
-    one.modified.cmp(&two.modified).then_with(|| two.path.cmp(&one.path))
 }
 
 /// Its name says that it is not yet or no longer a log.

@@ -95,7 +95,7 @@ impl Tail {
             id: found.id,
             access: found.access,
             path: Some(found.path.clone()),
-            order: found.modified,
+            order: found.order,
             named: None,
             looked_at: None,
             part_of: None,

@@ -752,6 +752,21 @@ fn start_beginning_reads_all_generations_oldest_first() {
     assert_eq!(bench.round(), ["a", "b", "c"]);
 }
 
+/// As `cp` leaves them: the last one copied is the newest file.
+#[test]
+fn start_beginning_reads_logs_that_were_copied_without_their_times_oldest_first() {
+    let mut bench = Bench::from_beginning();
+    for (name, text, age) in
+        [("mail.log", "c\n", 3), ("mail.log.1", "b\n", 2), ("mail.log.2", "a\n", 1)]
+    {
+        bench.append(name, text);
+        bench.age(name, HOUR * age);
+    }
+    bench.pack("mail.log.2", "mail.log.2.gz", Compression::Gzip);
+    fs::remove_file(bench.path("mail.log.2")).unwrap();
+    assert_eq!(bench.round(), ["a", "b", "c"]);
+}
+
 #[test]
 fn start_since_passes_over_generations_that_ended_before() {
     let mut bench = Bench::new(Start::Since(HOUR * 2));

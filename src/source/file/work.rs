@@ -40,7 +40,7 @@ impl Work {
     pub(super) fn order(&self) -> (Timestamp, bool) {
         match self {
             Self::Tail(tail) => (tail.order, tail.not.is_some()),
-            Self::Archive(found) => (found.modified, false),
+            Self::Archive(found) => (found.order, false),
         }
     }
 
