@@ -114,6 +114,7 @@ fn batch(messages: std::ops::Range<u64>, step_us: i64, from: u64) -> Result<Batc
         first_of_generation: from == 0,
         idle: false,
         is_past: false,
+        is_behind_gap: false,
     })
 }
 

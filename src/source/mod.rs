@@ -40,6 +40,7 @@ use serde::{Deserialize, Serialize};
 /// May hold no line at all, when only the position has something to say (a generation is finished,
 /// or was marked as seen).
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, not a state in disguise")]
 pub struct Batch {
     /// Index of the source in the configuration.
     pub source: usize,

@@ -154,7 +154,7 @@ fn row_30_a_disk_that_others_fill_to_the_last_byte_stops_everything_until_there_
 fn many_entries(times: std::ops::Range<usize>) -> String {
     let entries = journald::entries_of(&journald::this_boot()).concat();
     let of_time =
-        |time| entries.replace(";b=", &format!("{time:03};b=")).replace("@", &format!("{time}@"));
+        |time| entries.replace(";b=", &format!("{time:03};b=")).replace('@', &format!("{time}@"));
     times.map(of_time).collect()
 }
 

@@ -178,17 +178,17 @@ fn row_25_without_any_event_a_new_file_is_found_by_the_next_listing() {
 fn row_25_an_overflow_of_events_leads_to_a_listing() {
     let Bench { dir, tailer, .. } = Bench::from_beginning();
     let mut tell = None;
-    let watch = Watch::with(|handler| {
+    let mut watch = Watch::with(|handler| {
         tell = Some(handler);
         Ok(NullWatcher)
     });
+    // A directory is listed once more when it is watched from then on.
+    watch.cover(&[dir.path().to_owned()].into());
     let (out, mut batches) = tokio::sync::mpsc::channel(BATCHES_WAITING);
     let stop = CancellationToken::new();
     let ending = stop.clone();
     let thread = std::thread::spawn(move || run(tailer, watch, &out, &ending));
     batches.blocking_recv().unwrap();
-    // A directory is listed once more when it is watched from now on.
-    std::thread::sleep(2 * POLL);
     fs::write(dir.path().join("mail.log"), "a\n").unwrap();
     tell.unwrap()(Ok(Event::new(EventKind::Other).set_flag(Flag::Rescan)));
     assert_eq!(batches.blocking_recv().unwrap().bytes, b"a");

@@ -49,7 +49,7 @@ impl Named {
     fn add_matches(&mut self, pattern: &str) -> Result<bool, ReplayError> {
         let matches = glob::glob(pattern)
             .map_err(|error| ReplayError::Pattern { pattern: pattern.to_owned(), error })?;
-        Ok(matches.fold(false, |is_found, found| self.add_match(found) || is_found))
+        Ok(matches.map(|found| self.add_match(found)).filter(|is_file| *is_file).count() > 0)
     }
 
     /// True for a file, and for what may be one.
