@@ -203,7 +203,8 @@ fn row_38_entries_that_were_deleted_unread_are_a_gap_that_is_told() {
 
     // What `journalctl` shows from a cursor that is gone: the entries behind it.
     fs::write(host.path("bin/journal"), entries[60..].concat()).unwrap();
-    install(&host, &SCRIPT.replace("'from ==", "'1 || from =="));
+    let behind = "grep -qF \"__CURSOR=$cursor\" journal || cursor=\nsize=";
+    install(&host, &SCRIPT.replacen("size=", behind, 1));
     let before = receiver.count();
     let program = run_scripted(&host, &config);
     program.until_it_says("the journal has lost the entry that was read last");

@@ -85,7 +85,7 @@ fn what_jetemails_clients_ask_of_the_history_is_answered_and_an_event_is_sent_ag
     let api = Api::start(&host, &other, EGRESS);
     let webhook = made(&api, &api.admin, &receiver, &json!({}));
     host.append("mail.log", &lines(0..3));
-    until("three events", || receiver.count() == 3);
+    until("three events", || receiver.count() == 3 && other.count() == 3);
     let secret = webhook["secret"].as_str().unwrap();
     assert!(receiver.requests().iter().all(|request| request.is_signed_with(secret)));
 
