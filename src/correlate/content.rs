@@ -6,7 +6,7 @@
 
 use mailherald_parsers::{
     filters::{HeaderFinding, HeaderSaid, header},
-    postfix::{Action, ContentCheck},
+    postfix::ContentCheck,
 };
 
 use super::{
@@ -21,10 +21,10 @@ use crate::{
 };
 
 impl Step<'_> {
-    /// Takes in what a check tells of its message. A replaced or removed header is not in it any more.
+    /// Takes in what a check tells of its message, whatever it does to the header: a sender's own tag is
+    /// often told and taken out.
     pub(crate) fn keep_facts(&mut self, check: &ContentCheck<'_>) {
-        let is_gone = matches!(check.action, Action::Replace | Action::Strip);
-        let header = check.header().filter(|_| !is_gone);
+        let header = check.header();
         if header.is_none() && check.recipient.is_none() {
             return;
         }

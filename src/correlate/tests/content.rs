@@ -24,6 +24,7 @@ fn a_header_for_the_senders_own_use_comes_back_with_every_event() {
     let again = origin("cleanup: 1B7F053E70F: info: header X-Mailherald-Tag: second");
     let order = origin("cleanup: 1B7F053E70F: info: header X-ORDER: 17");
     let other = origin("cleanup: 1B7F053E70F: info: header X-Other: no");
+    let tag = tag.replace("info:", "strip:");
     let events = checked(&[&tag, &again, &order, &other]);
     assert_eq!(events.len(), 2, "{events:#?}");
     for event in &events {
