@@ -27,7 +27,8 @@ const COMMIT_LINES: usize = 10_000;
 const COMMIT_BYTES: usize = 2 * 1024 * 1024;
 
 /// Commits' worth of lines that are taken in while one is written, about: as long as nobody waits.
-const MOST_COMMITS: usize = 3;
+/// Each takes five megabytes and more, twice while it is written.
+const MOST_COMMITS: usize = 2;
 
 /// What is wrong with the lines of a source, by its index.
 pub(super) type Alarm = (usize, EventType, Notice);

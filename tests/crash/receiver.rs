@@ -85,8 +85,10 @@ impl Receiver {
         while let Some(id) = read_request(&mut input) {
             let code = self.answer(&id);
             let length = if code == 204 { "" } else { "Content-Length: 0\r\n" };
+            // In one write: each of several would wait until the one before is acknowledged.
+            let answer = format!("HTTP/1.1 {code} X\r\n{length}\r\n");
             // The sender may have been killed; then there is nobody to answer.
-            if write!(output, "HTTP/1.1 {code} X\r\n{length}\r\n").is_err() {
+            if output.write_all(answer.as_bytes()).is_err() {
                 return;
             }
         }

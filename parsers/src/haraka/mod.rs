@@ -35,22 +35,21 @@ use layout::Logged;
 
 /// A line that has no layout (`haraka.js`, `config`, `haraka-tld`).
 pub(crate) fn is_raw(text: &[u8]) -> bool {
-    const BEGINNINGS: [&str; 9] = [
-        "loglevel: ",
-        "log format: ",
-        "Starting up Haraka version ",
-        "Using iconv-lite only",
-        "loaded TLD files: ",
-        "loaded Public Suffixes: ",
-        "Reloaded file: ",
-        "invalid loglevel: ",
-        "invalid log format: ",
-    ];
+    let begins = |beginning: &str| text.starts_with(beginning.as_bytes());
     // Asked of every line, whosever it is: mostly the first letter answers.
-    BEGINNINGS
-        .iter()
-        .map(|beginning| beginning.as_bytes())
-        .any(|beginning| text.first() == beginning.first() && text.starts_with(beginning))
+    match text.first() {
+        Some(b'l') => {
+            begins("loglevel: ")
+                || begins("log format: ")
+                || begins("loaded TLD files: ")
+                || begins("loaded Public Suffixes: ")
+        }
+        Some(b'S') => begins("Starting up Haraka version "),
+        Some(b'U') => begins("Using iconv-lite only"),
+        Some(b'R') => begins("Reloaded file: "),
+        Some(b'i') => begins("invalid loglevel: ") || begins("invalid log format: "),
+        _ => false,
+    }
 }
 
 /// Reads a text that [`is_record`].

@@ -29,7 +29,7 @@ pub struct Process<'a> {
 /// its words are not Postfix's.
 pub(super) fn tagged(tag: &[u8], pid: Option<u32>) -> (Process<'_>, Program) {
     if let Some((instance, service)) = plain(tag) {
-        return (Process { tag, instance, service, pid }, program(is_daemon(service)));
+        return (Process { tag, instance, service, pid }, Program::Postfix);
     }
     let Some(last_slash) = memchr::memrchr(b'/', tag) else {
         let process = Process { tag, instance: tag, service: b"", pid };
@@ -50,11 +50,12 @@ fn program(is_postfix: bool) -> Program {
     if is_postfix { Program::Postfix } else { Program::Other }
 }
 
-/// `postfix/smtpd`, as nearly all tags are: read below as well, but not as fast.
+/// `postfix/smtpd`, as nearly all tags are: read above as well, but not as fast. No daemon has a
+/// slash in its name.
 fn plain(tag: &[u8]) -> Option<(&[u8], &[u8])> {
     let (instance, service) = tag.split_at_checked(PREFIX.len())?;
     let service = service.strip_prefix(b"/")?;
-    (instance == PREFIX && !service.contains(&b'/')).then_some((instance, service))
+    (instance == PREFIX && is_daemon(service)).then_some((instance, service))
 }
 
 /// What `syslog_name` begins with unless an operator renamed the whole instance.
