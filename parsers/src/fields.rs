@@ -79,14 +79,10 @@ pub(crate) fn word(input: &[u8]) -> Parsed<'_, &[u8]> {
 
 /// The value of a short run of ASCII digits; none when it is empty, no number or does not fit.
 pub(crate) fn small_number<T: TryFrom<u64>>(digits: &[u8]) -> Option<T> {
-    if digits.is_empty() || digits.len() > 10 {
+    if digits.len() > 10 {
         return None;
     }
-    // Ten digits do not overflow: nothing is to be checked but the digits.
-    let number = digits.iter().try_fold(0_u64, |sum, byte| {
-        byte.is_ascii_digit().then(|| sum.wrapping_mul(10).wrapping_add(u64::from(byte & 0x0f)))
-    })?;
-    T::try_from(number).ok()
+    T::try_from(large_number(digits)?).ok()
 }
 
 /// The value of a run of ASCII digits; none when it is empty, no number or does not fit.

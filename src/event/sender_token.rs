@@ -52,7 +52,10 @@ impl SenderToken {
     #[must_use]
     pub fn in_address(address: &str) -> Option<Self> {
         // Most addresses are shorter, and each event asks.
-        let (local, _) = Some(address).filter(|all| all.len() > CHARS)?.rsplit_once('@')?;
+        if address.len() <= CHARS {
+            return None;
+        }
+        let (local, _) = address.rsplit_once('@')?;
         let text: &[u8; CHARS] = local.as_bytes().last_chunk()?;
         // Of version 1 the first five bits are 0, and the next five 4 to 7: hardly any other address
         // is read further.

@@ -27,7 +27,7 @@ const COMMIT_LINES: usize = 10_000;
 const COMMIT_BYTES: usize = 2 * 1024 * 1024;
 
 /// Commits' worth of lines that are taken in while one is written, about: as long as nobody waits.
-/// Each takes five megabytes and more, twice while it is written.
+/// One more takes some seven megabytes.
 const MOST_COMMITS: usize = 2;
 
 /// What is wrong with the lines of a source, by its index.

@@ -142,10 +142,6 @@ fn plain<'a>(stamps: &mut time::Memo, line: &'a [u8]) -> Result<Header<'a>, Reas
         return Ok(Header { stamp, host: b"", process, program, text });
     }
     let (_, header) = syslog::header(stamps, line).map_err(|_| Reason::Header)?;
-    // Most lines: they are not moved once more.
-    if header.program == Program::Postfix {
-        return Ok(header);
-    }
     Ok(of_haraka(stamps, header))
 }
 
