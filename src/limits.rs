@@ -10,9 +10,8 @@ pub const LIVE_MESSAGES: usize = 1_000_000;
 /// Postfix cuts its records at 2,000 bytes, so only foreign lines come near.
 pub const LINE_BYTES: usize = 64 * 1024;
 
-/// Bytes of lines in one batch from a source: enough to amortise a channel hop and the start of a
-/// thread that parses them, small enough that senders get their turn between two, and that the
-/// waiting ones take little memory.
+/// Bytes of lines in one batch from a source: enough to amortise a hop from thread to thread, small
+/// enough that senders get their turn between two, and that the waiting ones take little memory.
 pub const BATCH_BYTES: usize = 1024 * 1024;
 
 /// Batches that may wait for the writer, for each source.

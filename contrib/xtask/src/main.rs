@@ -52,6 +52,8 @@ enum Task {
     Api(api::Options),
     /// Measure how rightly recorded logs are told
     Accuracy(accuracy::Options),
+    /// Build mailherald for release, guided by a profile
+    Build,
     /// Measure speed
     #[command(subcommand)]
     Bench(bench::Bench),
@@ -68,6 +70,7 @@ fn main() -> ExitCode {
         Task::Loggen(options) => make_log::run(&options),
         Task::Api(options) => api::run(&options),
         Task::Accuracy(options) => accuracy::run(&options),
+        Task::Build => bench::guided::build(),
         Task::Bench(bench::Bench::Parse(options)) => bench::parse(&options),
         Task::Bench(bench::Bench::Ingest(options)) => bench::ingest::measure(&options),
         Task::Bench(bench::Bench::Deliver(options)) => bench::deliver::measure(&options),

@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::{Log, make, measure, measure::Run};
+use super::{Log, guided, make, measure, measure::Run};
 use crate::{
     loggen::{Format, Truth},
     needs, run,
@@ -36,7 +36,7 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 1000)]
     megabytes: u64,
     /// Turns of each program; the fastest counts
-    #[arg(long, default_value_t = 3)]
+    #[arg(long, default_value_t = 5)]
     runs: u32,
 }
 
@@ -53,19 +53,17 @@ struct Bench {
 /// Measures and prints one table.
 ///
 /// # Errors
-/// The release build fails, a log cannot be written, or a program that is measured fails.
+/// A build fails, a log cannot be written, or a program that is measured fails.
 pub(crate) fn measure(options: &Options) -> Result<()> {
-    let build = ["build", "--release", "--package", "mailherald", "--package", "mailherald-bench"];
-    run::check(run::cargo().args(build).arg("--bins"))?;
+    let programs = guided::programs(&["mailherald", "stages", "durable", "latency"])?;
     let log = make("", options.megabytes, Format::Rfc3339)?;
     let small = make("-small", options.megabytes.min(PEER_MEGABYTES), Format::Rfc3339)?;
     println!("{}\n", log.truth.to_json());
-    let release = run::target()?.join("release");
     let bench = Bench {
-        stages: release.join("stages"),
-        durable: release.join("durable"),
-        latency: release.join("latency"),
-        program: release.join("mailherald"),
+        stages: programs.join("stages"),
+        durable: programs.join("durable"),
+        latency: programs.join("latency"),
+        program: programs.join("mailherald"),
         store: run::target()?.join("bench/store"),
         runs: options.runs.max(1),
     };
@@ -128,14 +126,18 @@ impl Measured {
 
 impl Bench {
     fn peer(&self, log: &Log) -> Result<Option<Measured>> {
-        let replayed = self.fastest(|| self.replayed(log))?;
-        show("durable replay, small", log, &replayed);
         if !needs::optional("pflogsumm", "pflogsumm") {
             println!("T3: pflogsumm is not installed");
             return Ok(None);
         }
-        let peer =
-            self.fastest(|| measure::run(Command::new("pflogsumm").arg(&log.path), false))?;
+        let mut pflogsumm = Command::new("pflogsumm");
+        pflogsumm.arg(&log.path);
+        let (replayed, peer) = measure::fastest_in_turns(
+            self.runs,
+            || self.replayed(log),
+            || measure::run(&mut pflogsumm, false),
+        )?;
+        show("durable replay, small", log, &replayed);
         show("pflogsumm, small", log, &peer);
         let value = peer.took.as_secs_f64() / replayed.took.as_secs_f64();
         Ok(Some(Measured { target: &T3, value }))

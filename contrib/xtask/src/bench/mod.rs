@@ -4,6 +4,7 @@
 //! turns on the same log, and the fastest turn of each program counts.
 
 pub(crate) mod deliver;
+pub(crate) mod guided;
 pub(crate) mod ingest;
 mod measure;
 pub(crate) mod milter;
@@ -13,7 +14,7 @@ mod table;
 use std::{
     fs::{self, File},
     io::BufWriter,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::Command,
     time::Duration,
 };
@@ -82,10 +83,9 @@ struct Log {
 /// Measures and prints one table.
 ///
 /// # Errors
-/// The release build fails, a log cannot be written, or a program that is measured fails.
+/// A build fails, a log cannot be written, or a program that is measured fails.
 pub(crate) fn parse(options: &ParseOptions) -> Result<()> {
-    let build = ["build", "--release", "--package", "mailherald", "--package", "mailherald-bench"];
-    run::check(run::cargo().args(build).arg("--bins"))?;
+    let programs = guided::programs(&["mailherald", "stages"])?;
     let small_megabytes = options.megabytes.min(SMALL_MEGABYTES);
     let log = make("", options.megabytes, Format::Rfc3339)?;
     let small = make("-small", small_megabytes, Format::Rfc3339)?;
@@ -97,8 +97,8 @@ pub(crate) fn parse(options: &ParseOptions) -> Result<()> {
         (table::HARAKA_JSON, make_haraka("json", small_megabytes, Layout::Json)?),
     ];
 
-    let mut subjects = subjects(&log, &small, &old)?;
-    let stages = run::target()?.join("release/stages");
+    let mut subjects = subjects(&programs, &log, &small, &old);
+    let stages = programs.join("stages");
     for (name, log) in &haraka {
         subjects.push(Subject::new(name, Command::new(&stages), &["parse"], log).read());
     }
@@ -130,9 +130,8 @@ fn make_haraka(name: &str, megabytes: u64, layout: Layout) -> Result<Log> {
 }
 
 /// In the order of the table.
-fn subjects(log: &Log, small: &Log, old: &Log) -> Result<Vec<Subject>> {
-    let release = run::target()?.join("release");
-    let (stages, herald) = (release.join("stages"), release.join("mailherald"));
+fn subjects(programs: &Path, log: &Log, small: &Log, old: &Log) -> Vec<Subject> {
+    let (stages, herald) = (programs.join("stages"), programs.join("mailherald"));
     let mut c_grep = Command::new("grep");
     c_grep.env("LC_ALL", "C");
     let mut all = vec![
@@ -153,7 +152,7 @@ fn subjects(log: &Log, small: &Log, old: &Log) -> Result<Vec<Subject>> {
     } else {
         println!("pflogsumm: not installed");
     }
-    Ok(all)
+    all
 }
 
 impl Subject {

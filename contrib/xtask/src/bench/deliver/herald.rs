@@ -13,22 +13,22 @@ use anyhow::{Context, Result};
 const SECRET: &str = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
 /// A configuration to be.
-pub(super) struct Herald<'a> {
+pub(in crate::bench) struct Herald<'a> {
     /// The built program.
-    pub(super) program: &'a Path,
+    pub(in crate::bench) program: &'a Path,
     /// Where its state goes; emptied first.
-    pub(super) dir: &'a Path,
+    pub(in crate::bench) dir: &'a Path,
     /// Where the webhook is.
-    pub(super) url: &'a str,
+    pub(in crate::bench) url: &'a str,
     /// Further keys of the webhook.
-    pub(super) keys: &'a str,
+    pub(in crate::bench) keys: &'a str,
     /// Webhooks beside it, with these keys, and `{}` for their number.
-    pub(super) others: (usize, &'a str),
+    pub(in crate::bench) others: (usize, &'a str),
 }
 
 impl Herald<'_> {
     /// The command that replays a log, with an empty store.
-    pub(super) fn replay(&self, log: &Path) -> Result<Command> {
+    pub(in crate::bench) fn replay(&self, log: &Path) -> Result<Command> {
         if self.dir.exists() {
             fs::remove_dir_all(self.dir).context("remove the last state")?;
         }

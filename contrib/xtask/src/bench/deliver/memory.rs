@@ -66,7 +66,7 @@ impl Bench {
         let uninterested = "events = [\"outbound.clicked\"]\n";
         let events = if matches!(down, Down::Uninterested) { uninterested } else { "" };
         let herald = Herald {
-            program: &self.release.join("mailherald"),
+            program: &self.programs.join("mailherald"),
             dir: &self.dir.join("herald"),
             url: &url,
             keys: &format!("{KEYS}{events}circuit = {circuit}\n"),

@@ -4,16 +4,16 @@
 //! The receiver is a process of its own on the same machine, and counts: requests a second are what
 //! has arrived, on both sides of each ratio.
 
-mod herald;
+pub(super) mod herald;
 mod memory;
-mod receiver;
+pub(super) mod receiver;
 mod syslog_ng;
 
 use std::{fs, path::PathBuf, process::Command, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 
-use super::{Log, make, measure, measure::Run};
+use super::{Log, guided, make, measure, measure::Run};
 use crate::{loggen::Format, needs, run};
 use herald::Herald;
 use receiver::Receiver;
@@ -71,7 +71,7 @@ enum Part {
 }
 
 struct Bench {
-    release: PathBuf,
+    programs: PathBuf,
     dir: PathBuf,
     log: Log,
     runs: u32,
@@ -80,16 +80,14 @@ struct Bench {
 /// Measures and prints one table.
 ///
 /// # Errors
-/// The release build fails, a log cannot be written, or a program that is measured fails.
+/// A build fails, a log cannot be written, or a program that is measured fails.
 pub(crate) fn measure(options: &Options) -> Result<()> {
-    let build = ["build", "--release", "--package", "mailherald", "--package", "mailherald-bench"];
-    run::check(run::cargo().args(build).args(PROGRAMS.map(|name| ["--bin", name]).as_flattened()))?;
+    let programs = guided::programs(&PROGRAMS)?;
     let log = make("-deliver", options.megabytes, Format::Rfc3339)?;
     println!("{}\n", log.truth.to_json());
-    let release = run::target()?.join("release");
     let dir = run::target()?.join("bench/deliver");
     fs::create_dir_all(&dir).with_context(|| format!("create {}", dir.display()))?;
-    let bench = Bench { release, dir, log, runs: options.runs.max(1) };
+    let bench = Bench { programs, dir, log, runs: options.runs.max(1) };
     let is_wanted = |part| options.only.is_empty() || options.only.contains(&part);
     if is_wanted(Part::Post) {
         bench.post()?;
@@ -127,7 +125,7 @@ impl Bench {
 
     /// Requests a second of our sender, and bytes of a body on average.
     fn posted(&self, receiver: &Receiver) -> Result<(f64, u64)> {
-        let mut command = Command::new(self.release.join("post"));
+        let mut command = Command::new(self.programs.join("post"));
         command.arg(&receiver.url).arg(&self.log.path).arg(POSTS.to_string()).arg(CONCURRENCY);
         let run = measure::run(&mut command, true)?;
         let words: Vec<&str> = run.printed.split_whitespace().collect();
@@ -186,7 +184,7 @@ impl Bench {
     fn replayed(&self, name: &str, keys: &str, others: (usize, &str)) -> Result<Run> {
         let mut receiver = self.receiver(false)?;
         let herald = Herald {
-            program: &self.release.join("mailherald"),
+            program: &self.programs.join("mailherald"),
             dir: &self.dir.join("herald"),
             url: &receiver.url,
             keys,
@@ -214,7 +212,7 @@ impl Bench {
     }
 
     fn receiver(&self, mute: bool) -> Result<Receiver> {
-        Receiver::start(&self.release.join("receiver"), mute)
+        Receiver::start(&self.programs.join("receiver"), mute)
     }
 
     fn show(&self, name: &str, run: &Run, requests: u64) {

@@ -9,16 +9,16 @@ use std::{
 use anyhow::{Context, Result};
 
 /// It listens for as long as this lives.
-pub(super) struct Receiver {
+pub(in crate::bench) struct Receiver {
     process: Child,
     questions: ChildStdin,
     answers: BufReader<ChildStdout>,
-    pub(super) url: String,
+    pub(in crate::bench) url: String,
 }
 
 impl Receiver {
     /// One that says yes to everything, or, if `mute`, nothing.
-    pub(super) fn start(program: &Path, mute: bool) -> Result<Self> {
+    pub(in crate::bench) fn start(program: &Path, mute: bool) -> Result<Self> {
         let mut command = Command::new(program);
         command.args(mute.then_some("mute")).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut process = command.spawn().context("start the receiver")?;
@@ -30,7 +30,7 @@ impl Receiver {
     }
 
     /// Requests that have come so far.
-    pub(super) fn requests(&mut self) -> Result<u64> {
+    pub(in crate::bench) fn requests(&mut self) -> Result<u64> {
         self.questions.write_all(b"\n").context("ask the receiver")?;
         self.line()?.parse().context("a number of requests")
     }
