@@ -154,6 +154,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn of_programs_that_take_turns_the_fastest_turn_of_each_counts() {
+        let taking = |seconds: [u64; 3]| {
+            let mut turns = seconds.into_iter().map(Duration::from_secs);
+            move || Ok(Run { took: turns.next().unwrap(), ..Run::default() })
+        };
+        let (one, other) = fastest_in_turns(3, taking([3, 1, 2]), taking([5, 6, 4])).unwrap();
+        assert_eq!((one.took.as_secs(), other.took.as_secs()), (1, 4));
+    }
+
+    #[test]
     fn what_a_program_prints_and_needs_is_known() {
         let seen = run(Command::new("sh").args(["-c", "read x < /proc/self/stat; echo $x"]), true);
         let seen = seen.unwrap();
