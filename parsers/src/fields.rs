@@ -7,7 +7,7 @@ use std::time::Duration;
 use nom::{
     IResult, Parser as _,
     branch::alt,
-    bytes::complete::{tag, take, take_while1},
+    bytes::complete::{take, take_while1},
     error::{Error, ErrorKind},
     multi::fold_many0,
     sequence::preceded,
@@ -22,6 +22,15 @@ pub(crate) fn failed(input: &[u8]) -> nom::Err<Error<&[u8]>> {
     nom::Err::Error(Error::new(input, ErrorKind::Verify))
 }
 
+/// `text`, compared at once: nom's own compares byte by byte, and this is asked several times a
+/// line.
+pub(crate) fn tag<'a>(text: &'static str) -> impl Fn(&'a [u8]) -> Parsed<'a, &'a [u8]> {
+    move |input| match input.split_at_checked(text.len()) {
+        Some((head, rest)) if head == text.as_bytes() => Ok((rest, head)),
+        _ => Err(failed(input)),
+    }
+}
+
 /// `, key=` in front of a value.
 pub(crate) fn key<'a>(name: &'static str) -> impl Fn(&'a [u8]) -> Parsed<'a, ()> {
     move |input| {
@@ -34,30 +43,55 @@ pub(crate) fn key<'a>(name: &'static str) -> impl Fn(&'a [u8]) -> Parsed<'a, ()>
 ///
 /// At most ten digits before the point; digits beyond nanoseconds are read and dropped.
 pub(crate) fn seconds(input: &[u8]) -> Parsed<'_, Duration> {
-    let (rest, whole) = digits(1, 10)(input)?;
-    let whole = large_number(whole).unwrap_or_default();
-    let fraction = rest.strip_prefix(b".").and_then(|rest| digits(1, 18)(rest).ok());
-    Ok(match fraction {
-        Some((rest, fraction)) => (rest, Duration::new(whole, nanoseconds(fraction))),
+    let (rest, whole) = decimal(1, 10)(input)?;
+    Ok(match rest.strip_prefix(b".").and_then(|rest| fraction(rest).ok()) {
+        Some((rest, nanoseconds)) => (rest, Duration::new(whole, nanoseconds)),
         None => (rest, Duration::from_secs(whole)),
     })
 }
 
-/// The digits behind a decimal point of seconds, as nanoseconds. Digits beyond the ninth are
+/// Up to 18 digits behind the decimal point of seconds, as nanoseconds. Digits beyond the ninth are
 /// dropped.
-pub(crate) fn nanoseconds(fraction: &[u8]) -> u32 {
-    let (mut sum, mut worth) = (0, 1_000_000_000);
-    for digit in fraction.iter().take(9) {
-        worth /= 10;
-        sum += u32::from(digit.saturating_sub(b'0') % 10) * worth;
+pub(crate) fn fraction(input: &[u8]) -> Parsed<'_, u32> {
+    let (rest, value) = decimal(1, 9)(input)?;
+    let worth = WORTH.get(input.len() - rest.len()).copied().unwrap_or_default();
+    let (rest, _dropped) = digits(0, 9)(rest)?;
+    Ok((rest, u32::try_from(value).unwrap_or_default() * worth))
+}
+
+/// Nanoseconds in the last of so many digits behind the point.
+const WORTH: [u32; 10] = [0, 100_000_000, 10_000_000, 1_000_000, 100_000, 10_000, 1000, 100, 10, 1];
+
+/// A number of `min` to `max` ASCII digits; `max` is at most 19, which always fit.
+pub(crate) fn decimal<'a>(min: usize, max: usize) -> impl Fn(&'a [u8]) -> Parsed<'a, u64> {
+    move |input| {
+        let (value, count) = leading_number(input, max);
+        match input.get(count..) {
+            Some(rest) if count >= min => Ok((rest, value)),
+            _ => Err(failed(input)),
+        }
     }
-    sum
+}
+
+/// The value of the ASCII digits in front, `max` at most, and how many those are. A value of more
+/// than 19 digits means nothing.
+fn leading_number(input: &[u8], max: usize) -> (u64, usize) {
+    let (mut value, mut count) = (0_u64, 0);
+    for byte in input.iter().take(max) {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            break;
+        }
+        value = value.wrapping_mul(10).wrapping_add(digit.into());
+        count += 1;
+    }
+    (value, count)
 }
 
 /// Between `min` and `max` ASCII digits.
 pub(crate) fn digits<'a>(min: usize, max: usize) -> impl Fn(&'a [u8]) -> Parsed<'a, &'a [u8]> {
     move |input| {
-        let count = input.iter().take(max).take_while(|byte| byte.is_ascii_digit()).count();
+        let (_, count) = leading_number(input, max);
         match input.split_at_checked(count) {
             Some((digits, rest)) if count >= min => Ok((rest, digits)),
             _ => Err(failed(input)),

@@ -8,7 +8,7 @@
 pub use crate::header::Process;
 use crate::{
     filters, gap, haraka, haraka_plugin,
-    header::{self, Program},
+    header::{self, Header, Program},
     postfix,
     time::Stamp,
 };
@@ -89,6 +89,13 @@ impl Parser {
     ///
     /// What the record borrows lies in the line, or in the parser where the line had it escaped.
     pub fn parse<'a>(&'a mut self, line: &'a [u8]) -> LogRecord<'a> {
+        if let Some(header) = self.header.of_postfix(line) {
+            // Read below as well. Here no part has to wait in memory for what the others are.
+            let Header { stamp, host, process, text, .. } = header;
+            let (repeated, text) = header::unfold(text);
+            let body = postfix::read(process.service, text);
+            return LogRecord { line, stamp, host, process, repeated, body };
+        }
         match haraka_plugin::read(line) {
             Some(record) => record,
             None => read(line, self.header.split(line)),
@@ -132,7 +139,7 @@ fn read<'a>(line: &'a [u8], split: Result<header::Split<'a>, Reason>) -> LogReco
         Program::Haraka => haraka::read(text),
         Program::Other => other_program(&header.process, text),
     };
-    let header::Header { stamp, host, process, .. } = header;
+    let Header { stamp, host, process, .. } = header;
     LogRecord { line, stamp, host, process, repeated, body }
 }
 

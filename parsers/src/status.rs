@@ -7,13 +7,13 @@ use std::fmt;
 use nom::{
     Parser as _,
     branch::alt,
-    bytes::complete::{tag, take},
+    bytes::complete::take,
     character::complete::satisfy,
     combinator::{eof, map_opt, not},
     sequence::terminated,
 };
 
-use crate::fields::{Parsed, digits, small_number};
+use crate::fields::{Parsed, decimal, tag};
 
 /// An enhanced status code: class, subject, detail (RFC 3463 §2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -61,7 +61,9 @@ pub fn reply_codes(reply: &[u8]) -> ReplyCodes {
 /// `X.Y.Z`, as after `dsn=`.
 pub(crate) fn dsn(input: &[u8]) -> Parsed<'_, Dsn> {
     let class = map_opt(take(1_usize), |class: &[u8]| match class {
-        b"2" | b"4" | b"5" => small_number(class),
+        b"2" => Some(2),
+        b"4" => Some(4),
+        b"5" => Some(5),
         _ => None,
     });
     let (rest, (class, _, subject, _, detail)) =
@@ -70,14 +72,13 @@ pub(crate) fn dsn(input: &[u8]) -> Parsed<'_, Dsn> {
 }
 
 fn up_to_three(input: &[u8]) -> Parsed<'_, u16> {
-    map_opt(digits(1, 3), small_number).parse(input)
+    map_opt(decimal(1, 3), |number| number.try_into().ok()).parse(input)
 }
 
 /// `550 `, `550-`, or `550` at the end.
 fn code(input: &[u8]) -> Parsed<'_, u16> {
-    let code = map_opt(digits(3, 3), |digits| {
-        small_number(digits).filter(|code| (200..=599).contains(code))
-    });
+    let in_range = |code: &u16| (200..=599).contains(code);
+    let code = map_opt(decimal(3, 3), |code| code.try_into().ok().filter(in_range));
     terminated(code, alt((tag(" "), tag("-"), eof))).parse(input)
 }
 

@@ -154,7 +154,8 @@ proptest! {
         line in any::<Index>(),
         changes in vec((any::<Index>(), any::<u8>(), 0_u8..4), 1..8),
     ) {
-        let mut line = recorded_line(line).to_vec();
+        let recorded = recorded_line(line);
+        let mut line = recorded.to_vec();
         for (at, byte, kind) in changes {
             let at = at.index(line.len() + 1);
             match kind {
@@ -164,7 +165,14 @@ proptest! {
                 _ => if let Some(old) = line.get_mut(at) { *old = byte },
             }
         }
-        use_up(&Parser::new().parse(&line));
+        let mut fresh = Parser::new();
+        let record = fresh.parse(&line);
+        use_up(&record);
+        // It mostly has the stamp of the line before, of which it is no part.
+        let mut warm = Parser::new();
+        warm.parse(recorded);
+        warm.turn();
+        prop_assert_eq!(warm.parse(&line), record);
     }
 
     #[test]
@@ -172,7 +180,10 @@ proptest! {
         let mut parser = Parser::new();
         for line in lines.into_iter().map(recorded_line) {
             let mut fresh = Parser::new();
-            prop_assert_eq!(parser.parse(line), fresh.parse(line));
+            let record = fresh.parse(line);
+            prop_assert_eq!(&parser.parse(line), &record);
+            parser.turn();
+            prop_assert_eq!(parser.parse(line), record, "with the stamp of the line before");
         }
     }
 

@@ -8,13 +8,12 @@
 use nom::{
     Parser as _,
     branch::alt,
-    bytes::complete::tag,
     combinator::{rest, value},
 };
 
 use super::members::{Members, text};
 use crate::{
-    fields::Parsed,
+    fields::{Parsed, tag},
     json::Room,
     time::{self, Stamp},
 };

@@ -78,6 +78,12 @@ pub(crate) struct Split<'a> {
 }
 
 impl Splitter {
+    /// A line of Postfix with the stamp of the last one and no more in front than a tag: the way
+    /// nearly all lines look. None for any other, which [`Splitter::split`] reads.
+    pub(crate) fn of_postfix<'a>(&mut self, line: &'a [u8]) -> Option<Header<'a>> {
+        syslog::of_postfix(&mut self.stamps, line)
+    }
+
     /// Splits `line`; a reason when it has no known prefix.
     pub(crate) fn split<'a>(&'a mut self, line: &'a [u8]) -> Result<Split<'a>, Reason> {
         if !is_object(line) || haraka::is_record(line) {

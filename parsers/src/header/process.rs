@@ -28,8 +28,8 @@ pub struct Process<'a> {
 /// A policy server that Postfix spawns logs as `postfix/policy-spf`: it shares the instance, but
 /// its words are not Postfix's.
 pub(super) fn tagged(tag: &[u8], pid: Option<u32>) -> (Process<'_>, Program) {
-    if let Some((instance, service)) = plain(tag) {
-        return (Process { tag, instance, service, pid }, Program::Postfix);
+    if let Some(process) = of_postfix(tag, pid) {
+        return (process, Program::Postfix);
     }
     let Some(last_slash) = memchr::memrchr(b'/', tag) else {
         let process = Process { tag, instance: tag, service: b"", pid };
@@ -52,10 +52,11 @@ fn program(is_postfix: bool) -> Program {
 
 /// `postfix/smtpd`, as nearly all tags are: read above as well, but not as fast. No daemon has a
 /// slash in its name.
-fn plain(tag: &[u8]) -> Option<(&[u8], &[u8])> {
+pub(super) fn of_postfix(tag: &[u8], pid: Option<u32>) -> Option<Process<'_>> {
     let (instance, service) = tag.split_at_checked(PREFIX.len())?;
     let service = service.strip_prefix(b"/")?;
-    (instance == PREFIX && is_daemon(service)).then_some((instance, service))
+    let is_plain = instance == PREFIX && is_daemon(service);
+    is_plain.then_some(Process { tag, instance, service, pid })
 }
 
 /// What `syslog_name` begins with unless an operator renamed the whole instance.

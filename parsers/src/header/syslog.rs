@@ -1,19 +1,22 @@
 //! The grammars of the two syslog layouts, with the columns that some loggers add.
 
 use nom::{
-    IResult, Parser as _,
+    Parser as _,
     branch::alt,
-    bytes::complete::{tag, take_till, take_till1, take_while1},
+    bytes::complete::{take_till, take_till1, take_while1},
     character::complete::{digit1, u8 as byte_number, u32 as number},
     combinator::{eof, map, opt, recognize, rest, success, verify},
     multi::fold_many1,
     sequence::{delimited, preceded, separated_pair, terminated},
 };
 
-use super::{Header, Process, Program as Author, process::tagged};
+use super::{
+    Header, Process, Program as Author,
+    process::{self, tagged},
+};
 use crate::{
     Body,
-    fields::{Parsed, quoted_body, small_number},
+    fields::{Parsed, decimal, quoted_body, small_number, tag},
     haraka, postfix,
     time::{self, Stamp},
 };
@@ -55,6 +58,14 @@ fn traditional<'a>(memo: &mut time::Memo, line: &'a [u8]) -> Parsed<'a, Header<'
     Ok((b"", Header { stamp, host, process, program, text }))
 }
 
+/// A line of Postfix as nearly all are: the same as above, in half the time.
+pub(super) fn of_postfix<'a>(memo: &mut time::Memo, line: &'a [u8]) -> Option<Header<'a>> {
+    let (stamp, line) = memo.again(line)?;
+    let (host, (tag, pid), text) = common(line)?;
+    let process = process::of_postfix(tag, pid)?;
+    Some(Header { stamp, host, process, program: Author::Postfix, text })
+}
+
 /// ` haraka[18223]: RECORD`: a datagram of the local socket has no host, and a stream of them is
 /// sometimes kept as it comes.
 fn without_host(line: &[u8]) -> Option<(Process<'_>, &[u8])> {
@@ -74,19 +85,30 @@ fn common(line: &[u8]) -> Option<(&[u8], Program<'_>, &[u8])> {
     let line = line.strip_prefix(b" ")?;
     let (host, rest) = line.split_at_checked(memchr::memchr(b' ', line)?)?;
     let rest = rest.strip_prefix(b" ")?;
-    let end = rest.iter().position(|byte| !is_name(*byte))?;
-    let (tag, rest) = rest.split_at_checked(end)?;
-    let rest = rest.strip_prefix(b"[")?;
-    let (pid, rest) =
-        rest.split_at_checked(rest.iter().position(|byte| !byte.is_ascii_digit())?)?;
+    let (tag, rest) = rest.split_at_checked(rest.iter().position(|byte| !is_name(*byte))?)?;
+    let (rest, pid) = decimal(1, 10)(rest.strip_prefix(b"[")?).ok()?;
     let text = rest.strip_prefix(b"]: ")?;
     let is_plain = !host.is_empty() && host.first() != Some(&b'<') && !tag.is_empty();
-    (is_plain && !text.starts_with(b"[ID ")).then(|| (host, (tag, small_number(pid)), text))
+    (is_plain && !text.starts_with(b"[ID ")).then(|| (host, (tag, pid.try_into().ok()), text))
 }
 
+/// May the byte stand in a tag?
 fn is_name(byte: u8) -> bool {
-    byte.is_ascii_graphic() && byte != b'[' && byte != b':'
+    NAME.get(usize::from(byte)).copied().unwrap_or_default()
 }
+
+/// The answer for each byte: it is asked for several in each line.
+const NAME: [bool; 256] = {
+    let (mut name, mut byte) = ([false; 256], 0_u8);
+    while byte.is_ascii() {
+        #[expect(clippy::indexing_slicing, reason = "no byte is out of range")]
+        {
+            name[byte as usize] = byte.is_ascii_graphic() && byte != b'[' && byte != b':';
+        }
+        byte += 1;
+    }
+    name
+};
 
 /// `postfix/smtp[337]: `, also without PID. A line without a colon behind the tag has none.
 fn program(input: &[u8]) -> Parsed<'_, Program<'_>> {
@@ -189,12 +211,12 @@ fn token(input: &[u8]) -> Parsed<'_, &[u8]> {
 }
 
 /// `last message repeated 3 times`, and how often.
-pub(super) fn repeated_last(text: &[u8]) -> IResult<&[u8], u32, ()> {
+pub(super) fn repeated_last(text: &[u8]) -> Parsed<'_, u32> {
     delimited(tag("last message repeated "), number, (tag(" times"), eof)).parse(text)
 }
 
 /// `message repeated 3 times: [ `, and how often.
-pub(super) fn repeated(text: &[u8]) -> IResult<&[u8], u32, ()> {
+pub(super) fn repeated(text: &[u8]) -> Parsed<'_, u32> {
     delimited(tag("message repeated "), verify(number, |times| *times > 0), tag(" times: [ "))
         .parse(text)
 }

@@ -1,7 +1,8 @@
 //! Failed authentication (`smtpd_sasl_glue.c`).
 
+use crate::fields::tag;
 use memchr::memmem;
-use nom::{Parser as _, bytes::complete::tag, sequence::terminated};
+use nom::{Parser as _, sequence::terminated};
 
 use super::{Peer, peer::peer};
 

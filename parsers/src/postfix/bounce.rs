@@ -1,11 +1,9 @@
 //! Lines of the bounce daemon that tie a notification to its message.
 
-use nom::{
-    Parser as _, branch::alt, bytes::complete::tag, combinator::all_consuming, sequence::terminated,
-};
+use nom::{Parser as _, branch::alt, combinator::all_consuming, sequence::terminated};
 
 use super::{Notification, NotificationKind, QueueId, queue_id::queue_id};
-use crate::fields::Parsed;
+use crate::fields::{Parsed, tag};
 
 /// `sender non-delivery notification: 5E1B753F4D8` (`bounce_notify_service.c`,
 /// `bounce_notify_verp.c`, `bounce_one_service.c`, `bounce_warn_service.c`,

@@ -9,7 +9,6 @@ use memchr::memmem;
 use nom::{
     Parser as _,
     branch::alt,
-    bytes::complete::tag,
     combinator::{all_consuming, opt, rest},
     sequence::preceded,
 };
@@ -19,7 +18,10 @@ use super::{
     list::{List, envelope},
     peer::peer,
 };
-use crate::{Body, Reason, fields::Parsed};
+use crate::{
+    Body, Reason,
+    fields::{Parsed, tag},
+};
 
 /// Cleanup cuts content, with the error that a MIME error puts before it, at 200 bytes; a logger
 /// that escapes writes up to four for one (`#303`). So there is no end of it further right, however
@@ -27,7 +29,7 @@ use crate::{Body, Reason, fields::Parsed};
 const CONTENT_BYTES: usize = 4 * 200;
 
 /// Between the content and where it came from.
-const FROM: &[u8] = b" from ";
+const FROM: &str = " from ";
 
 /// `QID: reject: header Subject: x from name[addr]; from=<> to=<> proto= helo=<>: text`.
 ///
@@ -145,7 +147,7 @@ struct Tail<'a> {
 fn end(details: &[u8]) -> Option<End<'_>> {
     let mut found: Option<End<'_>> = None;
     let content_at_most = details.get(..CONTENT_BYTES + FROM.len()).unwrap_or(details);
-    for at in memmem::rfind_iter(content_at_most, FROM) {
+    for at in memmem::rfind_iter(content_at_most, FROM.as_bytes()) {
         let (content, rest) = details.split_at_checked(at)?;
         let Ok((_, tail)) = all_consuming(tail).parse(rest) else {
             continue;

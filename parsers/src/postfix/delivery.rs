@@ -9,7 +9,7 @@ use std::time::Duration;
 use nom::{
     Parser as _,
     branch::alt,
-    bytes::complete::{tag, take_while, take_while1},
+    bytes::complete::{take_while, take_while1},
     character::complete::u32 as number,
     combinator::{all_consuming, opt, rest, verify},
     multi::fold_many0,
@@ -19,7 +19,7 @@ use nom::{
 use super::{Delivery, QueueId, Relay, Status, peer::peer};
 use crate::{
     address,
-    fields::{Parsed, key, seconds, word},
+    fields::{Parsed, key, seconds, tag, word},
     status::{self, Dsn},
 };
 

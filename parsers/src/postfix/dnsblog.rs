@@ -1,8 +1,8 @@
 //! Lines of dnsblog, which asks DNS lists for postscreen.
 
-use nom::{Parser as _, bytes::complete::tag, combinator::all_consuming, sequence::preceded};
+use nom::{Parser as _, combinator::all_consuming, sequence::preceded};
 
-use crate::fields::word;
+use crate::fields::{tag, word};
 
 /// `addr 192.0.2.1 listed by domain zen.dnsbl.test as 127.0.0.2`.
 #[derive(Debug, Clone, Copy, PartialEq)]

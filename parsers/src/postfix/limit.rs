@@ -3,14 +3,13 @@
 use nom::{
     Parser as _,
     branch::alt,
-    bytes::complete::tag,
     character::complete::u32 as number,
     combinator::{rest, value, verify},
     sequence::{preceded, terminated},
 };
 
 use super::{Peer, peer::peer};
-use crate::fields::Parsed;
+use crate::fields::{Parsed, tag};
 
 /// `warning: Connection rate limit exceeded: 5 from unknown[192.0.2.1] for service smtp`.
 ///

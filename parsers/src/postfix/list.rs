@@ -7,7 +7,7 @@
 
 use nom::{
     Parser as _,
-    bytes::complete::{tag, take},
+    bytes::complete::take,
     character::complete::alphanumeric1,
     combinator::{all_consuming, opt, rest, verify},
     sequence::preceded,
@@ -16,7 +16,7 @@ use nom::{
 use super::list_sweep;
 use crate::{
     address,
-    fields::{Parsed, word},
+    fields::{Parsed, tag, word},
 };
 
 /// The fields behind the semicolon.

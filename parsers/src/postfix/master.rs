@@ -1,10 +1,8 @@
 //! Start and reload of Postfix (`master.c`).
 
-use nom::{
-    Parser as _, branch::alt, bytes::complete::tag, combinator::value, sequence::terminated,
-};
+use nom::{Parser as _, branch::alt, combinator::value, sequence::terminated};
 
-use crate::fields::word;
+use crate::fields::{tag, word};
 
 /// `daemon started -- version 3.7.11, configuration /etc/postfix`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

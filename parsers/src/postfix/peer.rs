@@ -1,7 +1,7 @@
 //! `name[address]:port`, the way Postfix names a host.
 
 use super::Peer;
-use crate::fields::{Parsed, digits, failed, small_number};
+use crate::fields::{Parsed, decimal, failed};
 
 /// `mx1.good.test[127.0.1.1]:25`, `localhost[127.0.0.1]`, `::1[::1]:2606`,
 /// `mx.test[private/dovecot-lmtp]`, and postscreen's `[192.0.2.1]:45678`.
@@ -23,8 +23,8 @@ fn bracketed(input: &[u8]) -> Option<(&[u8], &[u8])> {
 
 /// `:25`; a number that is no port is not part of the peer.
 fn port(input: &[u8]) -> Option<(u16, &[u8])> {
-    let (rest, digits) = digits(1, usize::MAX)(input.strip_prefix(b":")?).ok()?;
-    Some((small_number(digits)?, rest))
+    let (rest, port) = decimal(1, 19)(input.strip_prefix(b":")?).ok()?;
+    Some((port.try_into().ok()?, rest))
 }
 
 /// What names a host or is its address, and what follows.

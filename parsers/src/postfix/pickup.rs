@@ -2,7 +2,6 @@
 
 use nom::{
     Parser as _,
-    bytes::complete::tag,
     combinator::{all_consuming, opt},
     sequence::preceded,
 };
@@ -10,7 +9,7 @@ use nom::{
 use super::{Pickup, QueueId, queue_id::queue_id};
 use crate::{
     address,
-    fields::{Parsed, digits},
+    fields::{Parsed, digits, tag},
 };
 
 /// `uid=102 from=<sam@sender.test>`, and ` orig_id=97C0A53F4D6` after a requeue

@@ -6,17 +6,14 @@
 //! same, as it can when it is logged without quotes, none of the fields is taken.
 
 use nom::{
-    Parser as _,
-    bytes::complete::{tag, take_while},
-    character::complete::alphanumeric1,
-    combinator::all_consuming,
-    sequence::preceded,
+    Parser as _, bytes::complete::take_while, character::complete::alphanumeric1,
+    combinator::all_consuming, sequence::preceded,
 };
 
 use super::list::{Found, List};
 use crate::{
     address,
-    fields::{Parsed, failed},
+    fields::{Parsed, failed, tag},
 };
 
 /// The text, and the list if there is one: a connection is refused without (`all server ports busy`).

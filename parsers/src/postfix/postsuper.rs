@@ -3,14 +3,13 @@
 use nom::{
     Parser as _,
     branch::alt,
-    bytes::complete::tag,
     character::complete::u32 as number,
     combinator::{all_consuming, value},
     sequence::terminated,
 };
 
 use super::QueueId;
-use crate::fields::Parsed;
+use crate::fields::{Parsed, tag};
 
 /// `QID: placed on hold`, by `postsuper`.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -3,7 +3,7 @@
 use nom::{
     Parser as _,
     branch::alt,
-    bytes::complete::{tag, take_while1},
+    bytes::complete::take_while1,
     sequence::{delimited, terminated},
 };
 
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     Body,
-    fields::Parsed,
+    fields::{Parsed, tag},
     status::{ReplyCodes, reply_codes},
 };
 

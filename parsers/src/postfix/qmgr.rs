@@ -3,7 +3,6 @@
 use nom::{
     Parser as _,
     branch::alt,
-    bytes::complete::tag,
     character::complete::{u32 as count, u64 as number},
     combinator::all_consuming,
     sequence::{delimited, preceded},
@@ -12,7 +11,7 @@ use nom::{
 use super::{Entry, Expired, QueueActive, QueueId, Removed};
 use crate::{
     address,
-    fields::{Parsed, key},
+    fields::{Parsed, key, tag},
 };
 
 /// What follows a sender.

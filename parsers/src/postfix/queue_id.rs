@@ -1,9 +1,9 @@
 //! Queue IDs, short and long (`mail_queue.h`, `mail_queue.c`, `mail_queue_enter()`).
 
 use jiff::Timestamp;
-use nom::{Parser as _, bytes::complete::tag, sequence::terminated};
+use nom::{Parser as _, sequence::terminated};
 
-use crate::fields::{Parsed, failed};
+use crate::fields::{Parsed, failed, tag};
 
 /// A queue ID as logged. Unique only for a host, an instance and a time.
 ///
@@ -73,7 +73,11 @@ pub(super) fn queue_id(input: &[u8]) -> Parsed<'_, QueueId<'_>> {
 /// The letters and digits in front, if they are a queue ID, and what follows.
 fn word(input: &[u8]) -> Option<(QueueId<'_>, &[u8])> {
     let (mut length, mut common) = (0, SHORT | LONG);
-    for kinds in input.iter().map(|byte| kinds_of(*byte)).take_while(|kinds| kinds & WORD != 0) {
+    for byte in input {
+        let kinds = kinds_of(*byte);
+        if kinds & WORD == 0 {
+            break;
+        }
         length += 1;
         common &= kinds;
     }

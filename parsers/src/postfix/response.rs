@@ -14,14 +14,14 @@ use memchr::{
 use nom::{
     Parser as _,
     branch::alt,
-    bytes::complete::{tag, take_while1},
+    bytes::complete::take_while1,
     combinator::{value, verify},
     sequence::{delimited, preceded, terminated},
 };
 
 use super::{Peer, QueueId, peer::peer, queue_id::queue_id};
 use crate::{
-    fields::Parsed,
+    fields::{Parsed, tag},
     status::{ReplyCodes, reply_codes},
 };
 

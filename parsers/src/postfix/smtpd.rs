@@ -5,13 +5,12 @@ use std::sync::LazyLock;
 use memchr::memmem::FinderRev;
 use nom::{
     Parser as _,
-    bytes::complete::tag,
     combinator::{all_consuming, opt, verify},
     sequence::preceded,
 };
 
 use super::{Client, Peer, QueueId, peer::peer};
-use crate::fields::{Parsed, key, word};
+use crate::fields::{Parsed, key, tag, word};
 
 // Made once, because making one takes longer than the search.
 static ORIG_CLIENT: LazyLock<FinderRev<'_>> = LazyLock::new(|| FinderRev::new(", orig_client="));

@@ -1,14 +1,11 @@
 //! Warnings that tell the end of a whole message.
 
 use nom::{
-    Parser as _,
-    bytes::complete::{tag, take_while1},
-    combinator::all_consuming,
-    sequence::delimited,
+    Parser as _, bytes::complete::take_while1, combinator::all_consuming, sequence::delimited,
 };
 
 use super::{QueueId, queue_id::queue_id};
-use crate::fields::Parsed;
+use crate::fields::{Parsed, tag};
 
 /// `warning: QID: message rejected: hopcount exceeded` and its kin.
 ///

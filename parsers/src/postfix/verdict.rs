@@ -4,12 +4,7 @@
 //! `smtpd.c` and `cleanup_milter.c` for milters. What was matched in a message's content:
 //! [`super::content`].
 
-use nom::{
-    Parser as _,
-    bytes::complete::{tag, take_while1},
-    combinator::map_opt,
-    sequence::terminated,
-};
+use nom::{Parser as _, bytes::complete::take_while1, combinator::map_opt, sequence::terminated};
 
 use super::{
     Action, Entry, Peer, QueueId, Verdict,
@@ -17,7 +12,11 @@ use super::{
     peer::peer,
     postscreen,
 };
-use crate::{Body, Reason, fields::Parsed, status::reply_codes};
+use crate::{
+    Body, Reason,
+    fields::{Parsed, tag},
+    status::reply_codes,
+};
 
 /// Reads what follows `QID: ` or `NOQUEUE: `; none when it is no verdict at all:
 ///

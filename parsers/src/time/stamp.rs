@@ -7,12 +7,12 @@ use jiff::{Timestamp, civil::DateTime, tz::Offset};
 use nom::{
     Parser as _,
     branch::alt,
-    bytes::complete::{tag, take, take_while_m_n},
+    bytes::complete::{take, take_while_m_n},
     combinator::{map_opt, opt, verify},
     sequence::preceded,
 };
 
-use crate::fields::{Parsed, digits, nanoseconds, small_number};
+use crate::fields::{Parsed, digits, fraction, small_number, tag};
 
 /// When a line was logged, as far as the line itself says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +70,20 @@ impl Memo {
         } else {
             self.traditional(line).or_else(|_| full(line))
         }
+    }
+
+    /// A stamp whose second is the last one's, and what follows it: the stamps of most lines.
+    pub(crate) fn again<'a>(&mut self, line: &'a [u8]) -> Option<(Stamp, &'a [u8])> {
+        if let Some((known, seconds)) = &self.civil
+            && let Some((head, rest)) = line.split_first_chunk::<CIVIL_LEN>()
+            && head == known
+        {
+            let seconds = *seconds;
+            return self.microseconds(rest, seconds);
+        }
+        let (known, value) = self.traditional.as_ref()?;
+        let is_known = line.first_chunk() == Some(known);
+        is_known.then(|| Some((value.stamp, line.get(value.len..)?))).flatten()
     }
 
     fn traditional<'a>(&mut self, line: &'a [u8]) -> Parsed<'a, Stamp> {
@@ -241,9 +255,9 @@ fn zone_name(input: &[u8]) -> Parsed<'_, Option<i64>> {
 
 /// `.123456+00:00` behind the civil time: fraction and zone.
 fn zoned(input: &[u8], civil_seconds: i64) -> Parsed<'_, Stamp> {
-    let fraction = opt(preceded(tag("."), digits(1, 18)));
+    let fraction = opt(preceded(tag("."), fraction));
     map_opt((fraction, offset), |(fraction, offset)| {
-        at(civil_seconds, offset, fraction.map_or(0, nanoseconds))
+        at(civil_seconds, offset, fraction.unwrap_or_default())
     })
     .parse(input)
 }
