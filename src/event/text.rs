@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use ascii::AsciiStr;
 use smol_str::{SmolStr, StrExt};
 
 /// A piece of foreign text, ready for an event.
@@ -35,7 +36,7 @@ pub fn bounded(bytes: &[u8], limit: usize) -> Text {
 fn plain(bytes: &[u8]) -> Option<&str> {
     // Without a way out of the loop, so that many bytes are looked at in one step.
     let is_plain = bytes.iter().fold(true, |all, byte| all & matches!(byte, b' '..=b'~'));
-    is_plain.then(|| std::str::from_utf8(bytes).ok()).flatten()
+    is_plain.then(|| AsciiStr::from_ascii(bytes).ok()).flatten().map(AsciiStr::as_str)
 }
 
 /// The domain of an address, in lower case: what stands behind its last `@`, where a domain

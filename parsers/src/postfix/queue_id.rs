@@ -1,5 +1,6 @@
 //! Queue IDs, short and long (`mail_queue.h`, `mail_queue.c`, `mail_queue_enter()`).
 
+use ascii::AsciiStr;
 use jiff::Timestamp;
 use nom::{Parser as _, sequence::terminated};
 
@@ -83,7 +84,7 @@ fn word(input: &[u8]) -> Option<(QueueId<'_>, &[u8])> {
     }
     let (text, rest) = input.split_at_checked(length)?;
     if (common & SHORT != 0 && is_short(text)) || (common & LONG != 0 && is_long(text)) {
-        return Some((QueueId(std::str::from_utf8(text).ok()?), rest));
+        return Some((QueueId(AsciiStr::from_ascii(text).ok()?.as_str()), rest));
     }
     None
 }
