@@ -6,7 +6,7 @@
 
 use std::ops::ControlFlow;
 
-use memchr::memchr;
+use memchr::{memchr, memchr_iter};
 
 use crate::limits::{BATCH_BYTES, LINE_BYTES};
 
@@ -18,6 +18,7 @@ const BATCH_LINES: usize = 32 * 1024;
 /// Lines that go into one batch.
 #[derive(Debug)]
 pub(crate) struct Cut {
+    /// The lines with their ends.
     pub(crate) bytes: Vec<u8>,
     pub(crate) lines: Vec<LineSpan>,
     /// Offset of the first line.
@@ -86,18 +87,16 @@ impl Cutter {
     ) -> ControlFlow<()> {
         // Asked once for all lines, because there is hardly ever one.
         let has_nul = memchr(0, data).is_some();
-        while let Some((line, rest)) =
-            memchr(b'\n', data).and_then(|end| data.split_at_checked(end + 1))
-        {
-            self.keep(line.strip_suffix(b"\n").unwrap_or(line), has_nul);
-            self.line_read += 1;
-            self.end_line();
-            if self.bytes.len() + LINE_BYTES > BATCH_BYTES || self.lines.len() >= BATCH_LINES {
+        while !data.is_empty() {
+            let taken = match self.line_read == 0 && !has_nul {
+                true => self.keep_lines(data).unwrap_or_else(|| self.keep_piece(data, false)),
+                false => self.keep_piece(data, has_nul),
+            };
+            if self.bytes.len() + LINE_BYTES >= BATCH_BYTES || self.lines.len() >= BATCH_LINES {
                 self.take().map_or(ControlFlow::Continue(()), &mut *full)?;
             }
-            data = rest;
+            data = data.get(taken..).unwrap_or_default();
         }
-        self.keep(data, has_nul);
         ControlFlow::Continue(())
     }
 
@@ -137,6 +136,43 @@ impl Cutter {
         Some(cut)
     }
 
+    /// Appends the whole lines at the front of `data` in one piece. Only where no line is under way,
+    /// and for data without NULs. Returns how many bytes they were; None when there is none, or when
+    /// the first is longer than what is kept of a line.
+    fn keep_lines(&mut self, data: &[u8]) -> Option<usize> {
+        let data = data.get(..LINE_BYTES).unwrap_or(data);
+        let room = BATCH_LINES - self.lines.len();
+        let mut start = 0;
+        for end in memchr_iter(b'\n', data).take(room) {
+            let has_return = end > start && data.get(end - 1) == Some(&b'\r');
+            self.lines.push(LineSpan {
+                start: narrow(self.line_start + start),
+                end: narrow(self.line_start + end - usize::from(has_return)),
+                offset: self.offset + start as u64,
+                cut: false,
+            });
+            self.line_count += 1;
+            start = end + 1;
+        }
+        self.bytes.extend_from_slice(data.get(..start)?);
+        self.line_start = self.bytes.len();
+        self.offset += start as u64;
+        (start > 0).then_some(start)
+    }
+
+    /// Appends the end of the line under way, or all of `data` when that has no line end. Returns how
+    /// many bytes it was.
+    fn keep_piece(&mut self, data: &[u8], has_nul: bool) -> usize {
+        let Some((text, _)) = memchr(b'\n', data).and_then(|end| data.split_at_checked(end)) else {
+            self.keep(data, has_nul);
+            return data.len();
+        };
+        self.keep(text, has_nul);
+        self.line_read += 1;
+        self.end_line();
+        text.len() + 1
+    }
+
     /// Appends a piece of the line under way, without NULs and within its bound.
     fn keep(&mut self, piece: &[u8], has_nul: bool) {
         self.line_read += piece.len() as u64;
@@ -173,6 +209,7 @@ impl Cutter {
             offset: self.offset,
             cut: self.line_cut,
         });
+        self.bytes.push(b'\n');
         self.offset += self.line_read;
         self.line_count += 1;
         self.line_start = self.bytes.len();

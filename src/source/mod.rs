@@ -44,7 +44,7 @@ use serde::{Deserialize, Serialize};
 pub struct Batch {
     /// Index of the source in the configuration.
     pub source: usize,
-    /// The raw bytes; `lines` point into them.
+    /// The raw bytes of the lines with their ends; `lines` point into them.
     pub bytes: Vec<u8>,
     /// The lines, without their ends (`\n`, and one `\r` before it).
     pub lines: Vec<LineSpan>,

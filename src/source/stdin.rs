@@ -108,7 +108,7 @@ mod tests {
     fn lines_come_as_they_are_written_and_a_last_one_without_an_end_is_marked() {
         let all = batches(vec![b"a\nb", b"c\n", b"half"], usize::MAX);
         let texts: Vec<_> = all.iter().map(|batch| batch.bytes.as_slice()).collect();
-        assert_eq!(texts, [b"a".as_slice(), b"bc", b"half"]);
+        assert_eq!(texts, [b"a\n".as_slice(), b"bc\n", b"half\n"]);
         assert!(all.iter().all(|batch| batch.idle && batch.lines.len() == 1));
         let cut: Vec<_> = all.iter().map(|batch| batch.lines[0].cut).collect();
         assert_eq!(cut, [false, false, true]);

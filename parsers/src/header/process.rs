@@ -28,9 +28,6 @@ pub struct Process<'a> {
 /// A policy server that Postfix spawns logs as `postfix/policy-spf`: it shares the instance, but
 /// its words are not Postfix's.
 pub(super) fn tagged(tag: &[u8], pid: Option<u32>) -> (Process<'_>, Program) {
-    if let Some(process) = of_postfix(tag, pid) {
-        return (process, Program::Postfix);
-    }
     let Some(last_slash) = memchr::memrchr(b'/', tag) else {
         let process = Process { tag, instance: tag, service: b"", pid };
         return (process, program(tag.starts_with(PREFIX)));
@@ -50,13 +47,15 @@ fn program(is_postfix: bool) -> Program {
     if is_postfix { Program::Postfix } else { Program::Other }
 }
 
-/// `postfix/smtpd`, as nearly all tags are: read above as well, but not as fast. No daemon has a
-/// slash in its name.
-pub(super) fn of_postfix(tag: &[u8], pid: Option<u32>) -> Option<Process<'_>> {
-    let (instance, service) = tag.split_at_checked(PREFIX.len())?;
-    let service = service.strip_prefix(b"/")?;
+/// `postfix/smtpd[337]`, as nearly all tags are, up to the bracket: read above as well, but not as
+/// fast. No daemon has a slash or a bracket in its name.
+pub(super) fn leading(text: &[u8]) -> Option<(Process<'_>, &[u8])> {
+    let (instance, rest) = text.split_at_checked(PREFIX.len())?;
+    let rest = rest.strip_prefix(b"/")?;
+    let (service, rest) = rest.split_at_checked(rest.iter().position(|byte| *byte == b'[')?)?;
+    let (tag, _) = text.split_at_checked(PREFIX.len() + 1 + service.len())?;
     let is_plain = instance == PREFIX && is_daemon(service);
-    is_plain.then_some(Process { tag, instance, service, pid })
+    is_plain.then_some((Process { tag, instance, service, pid: None }, rest))
 }
 
 /// What `syslog_name` begins with unless an operator renamed the whole instance.

@@ -61,8 +61,10 @@ fn traditional<'a>(memo: &mut time::Memo, line: &'a [u8]) -> Parsed<'a, Header<'
 /// A line of Postfix as nearly all are: the same as above, in half the time.
 pub(super) fn of_postfix<'a>(memo: &mut time::Memo, line: &'a [u8]) -> Option<Header<'a>> {
     let (stamp, line) = memo.again(line)?;
-    let (host, (tag, pid), text) = common(line)?;
-    let process = process::of_postfix(tag, pid)?;
+    let (host, rest) = host(line)?;
+    let (process, rest) = process::leading(rest)?;
+    let (pid, text) = pid_and_text(rest)?;
+    let process = Process { pid, ..process };
     Some(Header { stamp, host, process, program: Author::Postfix, text })
 }
 
@@ -82,14 +84,25 @@ fn without_host(line: &[u8]) -> Option<(Process<'_>, &[u8])> {
 /// Neither column can stand there: the first begins with an angle bracket, and the second has a
 /// space where this has a bracket.
 fn common(line: &[u8]) -> Option<(&[u8], Program<'_>, &[u8])> {
+    let (host, rest) = host(line)?;
+    let (tag, rest) = rest.split_at_checked(rest.iter().position(|byte| !is_name(*byte))?)?;
+    let (pid, text) = pid_and_text(rest)?;
+    (!tag.is_empty()).then_some((host, (tag, pid), text))
+}
+
+/// ` mx `, and what follows.
+fn host(line: &[u8]) -> Option<(&[u8], &[u8])> {
     let line = line.strip_prefix(b" ")?;
     let (host, rest) = line.split_at_checked(memchr::memchr(b' ', line)?)?;
-    let rest = rest.strip_prefix(b" ")?;
-    let (tag, rest) = rest.split_at_checked(rest.iter().position(|byte| !is_name(*byte))?)?;
+    let is_plain = !host.is_empty() && host.first() != Some(&b'<');
+    is_plain.then_some((host, rest.strip_prefix(b" ")?))
+}
+
+/// `[337]: TEXT`.
+fn pid_and_text(rest: &[u8]) -> Option<(Option<u32>, &[u8])> {
     let (rest, pid) = decimal(1, 10)(rest.strip_prefix(b"[")?).ok()?;
     let text = rest.strip_prefix(b"]: ")?;
-    let is_plain = !host.is_empty() && host.first() != Some(&b'<') && !tag.is_empty();
-    (is_plain && !text.starts_with(b"[ID ")).then(|| (host, (tag, pid.try_into().ok()), text))
+    (!text.starts_with(b"[ID ")).then_some((pid.try_into().ok(), text))
 }
 
 /// May the byte stand in a tag?

@@ -10,7 +10,7 @@ use crate::fields::{Parsed, failed, tag};
 ///
 /// * Short: the microsecond of arrival in five upper-case hexadecimal digits, then the inode in
 ///   as many as it takes. Neither says which second, so the ID soon recurs.
-/// * Long (`enable_long_queue_ids`): seconds in base 52 (six digits or more), microseconds in
+/// * Long (`enable_long_queue_ids`): seconds in base 52 (six digits until 2596), microseconds in
 ///   base 52 (four digits), a `z`, the inode in base 51.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct QueueId<'a>(&'a str);
@@ -20,23 +20,27 @@ const SHORT_MICROSECONDS: usize = 5;
 /// Digits of a 64-bit inode in base 16, and in base 51.
 const MAX_SHORT_INODE: usize = 16;
 const MAX_LONG_INODE: usize = 12;
-/// Seconds of a long ID: padded to six digits, which last until the year 2596.
-const LONG_SECONDS: std::ops::RangeInclusive<usize> = 6..=7;
+/// Digits of the seconds of a long ID: padded to six, which last until the year 2596.
+const LONG_SECONDS: usize = 6;
 const LONG_MICROSECONDS: usize = 4;
 /// `safe_ultostr.c`: digits and letters without vowels. `z` is the 52nd and also separates.
 const LONG_DIGITS: &[u8; 52] = b"0123456789BCDFGHJKLMNPQRSTVWXYZbcdfghjklmnpqrstvwxyz";
 /// What each byte is worth as one of [`LONG_DIGITS`]: asked for every byte of every long ID.
 const LONG_VALUES: [u8; 256] = long_values();
 const NO_DIGIT: u8 = u8::MAX;
+const SEPARATOR: u8 = 51;
 /// What each byte may be part of: asked once for every byte of every ID.
 const KINDS: [u8; 256] = kinds();
 /// A word of ASCII letters and digits.
 const WORD: u8 = 1;
 /// A short ID.
 const SHORT: u8 = 2;
-/// A long ID.
+/// The time of a long ID.
 const LONG: u8 = 4;
-const MICROSECONDS_PER_SECOND: u64 = 1_000_000;
+/// The inode of a long ID.
+const LONG_INODE: u8 = 8;
+/// 999,999 in base 52.
+const LAST_MICROSECOND: &[u8; LONG_MICROSECONDS] = b"75pl";
 
 impl<'a> QueueId<'a> {
     /// The whole of `text`, if it has the shape of a queue ID.
@@ -54,7 +58,10 @@ impl<'a> QueueId<'a> {
     /// When the message arrived; only long IDs tell (`enable_long_queue_ids`).
     #[must_use]
     pub fn arrival(self) -> Option<Timestamp> {
-        let (second, microsecond) = time(self.0.as_bytes())?;
+        let id = self.0.as_bytes();
+        long(id)?;
+        let (second, rest) = id.split_first_chunk::<LONG_SECONDS>()?;
+        let (microsecond, _) = rest.split_first_chunk::<LONG_MICROSECONDS>()?;
         let (second, microsecond) = (number(second)?, number(microsecond)?);
         let nanosecond = i32::try_from(microsecond).ok()?.checked_mul(1000)?;
         Timestamp::new(i64::try_from(second).ok()?, nanosecond).ok()
@@ -73,47 +80,43 @@ pub(super) fn queue_id(input: &[u8]) -> Parsed<'_, QueueId<'_>> {
 
 /// The letters and digits in front, if they are a queue ID, and what follows.
 fn word(input: &[u8]) -> Option<(QueueId<'_>, &[u8])> {
-    let (mut length, mut common) = (0, SHORT | LONG);
-    for byte in input {
-        let kinds = kinds_of(*byte);
-        if kinds & WORD == 0 {
-            break;
-        }
-        length += 1;
-        common &= kinds;
-    }
-    let (text, rest) = input.split_at_checked(length)?;
-    if (common & SHORT != 0 && is_short(text)) || (common & LONG != 0 && is_long(text)) {
-        return Some((QueueId(AsciiStr::from_ascii(text).ok()?.as_str()), rest));
-    }
-    None
+    let (text, rest) = input.split_at_checked(long(input).or_else(|| short(input))?)?;
+    let is_end = rest.first().is_none_or(|byte| kinds_of(*byte) & WORD == 0);
+    is_end.then_some((QueueId(AsciiStr::from_ascii(text).ok()?.as_str()), rest))
 }
 
-/// Is it one, as digits of a short ID?
-fn is_short(digits: &[u8]) -> bool {
-    let Some((microseconds, inode)) = digits.split_at_checked(SHORT_MICROSECONDS) else {
-        return false;
-    };
+/// Length of the short ID in front.
+fn short(input: &[u8]) -> Option<usize> {
+    let (microseconds, rest) = input.split_first_chunk::<SHORT_MICROSECONDS>()?;
+    let inode = count(rest, SHORT);
     // Upper-case hexadecimal digits of equal length compare like the numbers they write.
-    (1..=MAX_SHORT_INODE).contains(&inode.len()) && microseconds <= b"F423F".as_slice()
+    let is_one = are_all(microseconds, SHORT)
+        && microseconds <= b"F423F"
+        && (1..=MAX_SHORT_INODE).contains(&inode);
+    is_one.then_some(SHORT_MICROSECONDS + inode)
 }
 
-/// Is it one, as digits of a long ID?
-fn is_long(digits: &[u8]) -> bool {
-    let microsecond = time(digits).and_then(|(_, microsecond)| number(microsecond));
-    microsecond.is_some_and(|microsecond| microsecond < MICROSECONDS_PER_SECOND)
+/// Length of the long ID in front.
+fn long(input: &[u8]) -> Option<usize> {
+    let (second, rest) = input.split_first_chunk::<LONG_SECONDS>()?;
+    let (microsecond, rest) = rest.split_first_chunk::<LONG_MICROSECONDS>()?;
+    let inode = count(rest.strip_prefix(b"z")?, LONG_INODE);
+    // The digits are in the order of ASCII.
+    let is_one = are_all(second, LONG)
+        && are_all(microsecond, LONG)
+        && microsecond <= LAST_MICROSECOND
+        && (1..=MAX_LONG_INODE).contains(&inode);
+    is_one.then_some(LONG_SECONDS + LONG_MICROSECONDS + 1 + inode)
 }
 
-/// Digits of the second and the microsecond of a long ID.
-fn time(digits: &[u8]) -> Option<(&[u8], &[u8])> {
-    // `z` is a digit of the time as well, but none of the inode.
-    let (time, inode) = digits.split_at_checked(digits.iter().rposition(|byte| *byte == b'z')?)?;
-    let inode = inode.strip_prefix(b"z")?;
-    let seconds = time.len().checked_sub(LONG_MICROSECONDS)?;
-    if !LONG_SECONDS.contains(&seconds) || !(1..=MAX_LONG_INODE).contains(&inode.len()) {
-        return None;
-    }
-    time.split_at_checked(seconds)
+/// May all the bytes be part of that?
+fn are_all<const N: usize>(bytes: &[u8; N], kind: u8) -> bool {
+    bytes.iter().fold(kind, |common, byte| common & kinds_of(*byte)) != 0
+}
+
+/// Bytes in front that may be part of that.
+fn count(bytes: &[u8], kind: u8) -> usize {
+    bytes.iter().take_while(|byte| kinds_of(**byte) & kind != 0).count()
 }
 
 fn kinds_of(byte: u8) -> u8 {
@@ -127,7 +130,11 @@ const fn kinds() -> [u8; 256] {
         #[expect(clippy::indexing_slicing, reason = "no byte is out of range")]
         {
             let short = if matches!(byte, b'0'..=b'9' | b'A'..=b'F') { SHORT } else { 0 };
-            let long = if LONG_VALUES[byte as usize] == NO_DIGIT { 0 } else { LONG };
+            let long = match LONG_VALUES[byte as usize] {
+                NO_DIGIT => 0,
+                SEPARATOR => LONG,
+                _ => LONG | LONG_INODE,
+            };
             let word = if byte.is_ascii_alphanumeric() { WORD } else { 0 };
             kinds[byte as usize] = word | short | long;
         }
@@ -150,7 +157,7 @@ const fn long_values() -> [u8; 256] {
     values
 }
 
-/// At most seven digits come here, so nothing overflows.
+/// At most six digits come here, so nothing overflows.
 fn number(digits: &[u8]) -> Option<u64> {
     digits.iter().try_fold(0, |sum, byte| Some(sum * 52 + digit(*byte)?))
 }

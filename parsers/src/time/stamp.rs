@@ -119,9 +119,6 @@ impl Memo {
     fn microseconds<'a>(&mut self, line: &'a [u8], seconds: i64) -> Option<(Stamp, &'a [u8])> {
         let (fraction, rest) = line.strip_prefix(b".")?.split_first_chunk::<6>()?;
         let (zone, after) = rest.split_first_chunk::<ZONE_LEN>()?;
-        let microseconds = fraction.iter().try_fold(0_u32, |sum, byte| {
-            byte.is_ascii_digit().then(|| sum * 10 + u32::from(byte - b'0'))
-        })?;
         let offset = match &self.zone {
             Some((known, offset)) if known == zone => *offset,
             _ => {
@@ -130,8 +127,17 @@ impl Memo {
                 offset
             }
         };
-        Some((at(seconds, offset, microseconds * 1000)?, after))
+        Some((at(seconds, offset, six_digits(fraction)? * 1000)?, after))
     }
+}
+
+/// The number that six digits write.
+fn six_digits(text: &[u8; 6]) -> Option<u32> {
+    let (value, largest) = text.iter().fold((0_u32, 0), |(value, largest), byte| {
+        let digit = byte.wrapping_sub(b'0');
+        (value.wrapping_mul(10).wrapping_add(digit.into()), digit.max(largest))
+    });
+    (largest <= 9).then_some(value)
 }
 
 /// A whole RFC 3339 stamp, as in the header of RFC 5424.

@@ -28,7 +28,7 @@ impl<'a> Outbox<'a> {
     pub(super) fn push(&mut self, batch: Batch) -> ControlFlow<()> {
         self.tally.lines += batch.lines.len() as u64;
         self.tally.lines_cut += batch.lines.iter().filter(|line| line.cut).count() as u64;
-        let read_bytes = (batch.bytes.len() + batch.lines.len()) as u64;
+        let read_bytes = batch.bytes.len() as u64;
         self.health.send_modify(|health| {
             health.lag_bytes = health.lag_bytes.saturating_sub(read_bytes);
         });

@@ -883,7 +883,7 @@ fn the_thread_delivers_what_is_written_and_ends_when_told() {
     assert_eq!(started.position.fingerprint, Fingerprint::NONE);
     bench.append("mail.log", "a\n");
     let batch = batches.blocking_recv().unwrap();
-    assert_eq!((batch.source, batch.bytes.as_slice(), batch.idle), (3, b"a".as_slice(), true));
+    assert_eq!((batch.source, batch.bytes.as_slice(), batch.idle), (3, b"a\n".as_slice(), true));
     stop.cancel();
     while batches.blocking_recv().is_some() {}
     assert_eq!(thread.join().unwrap().lines, 1);
