@@ -127,12 +127,12 @@ impl Memo {
                 offset
             }
         };
-        Some((at(seconds, offset, six_digits(fraction)? * 1000)?, after))
+        Some((at(seconds, offset, six_digits(*fraction)? * 1000)?, after))
     }
 }
 
 /// The number that six digits write.
-fn six_digits(text: &[u8; 6]) -> Option<u32> {
+fn six_digits(text: [u8; 6]) -> Option<u32> {
     let (value, largest) = text.iter().fold((0_u32, 0), |(value, largest), byte| {
         let digit = byte.wrapping_sub(b'0');
         (value.wrapping_mul(10).wrapping_add(digit.into()), digit.max(largest))
