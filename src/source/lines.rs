@@ -88,10 +88,9 @@ impl Cutter {
         // Asked once for all lines, because there is hardly ever one.
         let has_nul = memchr(0, data).is_some();
         while !data.is_empty() {
-            let taken = match self.line_read == 0 && !has_nul {
-                true => self.keep_lines(data).unwrap_or_else(|| self.keep_piece(data, false)),
-                false => self.keep_piece(data, has_nul),
-            };
+            let is_simple = self.line_read == 0 && !has_nul;
+            let lines = if is_simple { self.keep_lines(data) } else { None };
+            let taken = lines.unwrap_or_else(|| self.keep_piece(data, has_nul));
             if self.bytes.len() + LINE_BYTES >= BATCH_BYTES || self.lines.len() >= BATCH_LINES {
                 self.take().map_or(ControlFlow::Continue(()), &mut *full)?;
             }
