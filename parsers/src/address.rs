@@ -12,6 +12,8 @@
 //!
 //! Addresses are not validated and not unquoted here.
 
+use std::net::{Ipv4Addr, Ipv6Addr};
+
 use nom::{Parser as _, bytes::complete::take};
 
 use crate::fields::{Parsed, failed};
@@ -46,7 +48,8 @@ pub(crate) fn angle(input: &[u8]) -> Parsed<'_, &[u8]> {
 ///
 /// Behind a domain literal one more check is needed: a literal that a local user submitted with
 /// an escaped bracket is logged without the escape, so it can imitate the end of the address and
-/// all that follows. When `after` accepts more than one end, none is trusted.
+/// all that follows. When `after` accepts more than one end, none is trusted, unless the literal is
+/// a network address: mail goes there, and what its server answers must not hide the outcome.
 pub(crate) fn field<'a, T>(
     input: &'a [u8],
     after: impl Fn(&'a [u8]) -> Option<T>,
@@ -59,8 +62,19 @@ pub(crate) fn field<'a, T>(
     let rest = rest.get(1..)?;
     let value = after(rest)?;
     let forged = end.literal
+        && !is_deliverable(address)
         && memchr::memchr_iter(b'>', rest).any(|at| rest.get(at + 1..).and_then(&after).is_some());
     (!forged).then_some((address, value))
+}
+
+/// Does it end in a literal that names a host (RFC 5321 §4.1.3)?
+fn is_deliverable(address: &[u8]) -> bool {
+    let literal = domain(address).and_then(|domain| domain.strip_prefix(b"[")?.strip_suffix(b"]"));
+    let text = literal.and_then(|literal| std::str::from_utf8(literal).ok());
+    text.is_some_and(|text| match text.strip_prefix("IPv6:") {
+        Some(text) => text.parse::<Ipv6Addr>().is_ok(),
+        None => text.parse::<Ipv4Addr>().is_ok(),
+    })
 }
 
 fn bare<'a, T>(input: &'a [u8], after: impl Fn(&'a [u8]) -> Option<T>) -> Option<(&'a [u8], T)> {
@@ -156,6 +170,14 @@ mod tests {
     fn a_literal_with_two_possible_ends_is_not_trusted() {
         let after = |rest: &'static [u8]| rest.starts_with(b", next").then_some(());
         assert!(field(b"<a@[192.0.2.1]>, next", after).is_some());
+        for literal in ["192.0.2.1", "IPv6:2001:db8::1"] {
+            let said = format!("<a@[{literal}]>, next (550 no x>, next");
+            let after = |rest: &[u8]| rest.starts_with(b", next").then_some(());
+            assert!(
+                field(said.as_bytes(), after).is_some(),
+                "{literal}: its server imitates the end"
+            );
+        }
         assert!(field(b"<a@[x]>, next y]>, next", after).is_none());
         // Without a literal the rest is the remote's to write.
         assert!(field(b"<a@x>, next y]>, next", after).is_some());

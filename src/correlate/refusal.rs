@@ -36,8 +36,9 @@ pub(crate) struct Refusal<'a> {
     pub(crate) codes: ReplyCodes,
     /// The client was told `250 Ok`, and the message thrown away.
     pub(crate) discarded: bool,
-    /// It was refused for what it is: a filter may be behind it.
-    pub(crate) is_of_content: bool,
+    /// It was refused for what it is, in these words of this host, which may be none: a filter may be
+    /// behind it.
+    pub(crate) words: Option<&'a [u8]>,
     /// A policy server was behind it.
     pub(crate) policy: Option<Policy>,
 }
@@ -45,6 +46,7 @@ pub(crate) struct Refusal<'a> {
 impl Step<'_> {
     /// An access verdict of smtpd or postscreen, or a milter's.
     pub(crate) fn verdict(&mut self, verdict: &Verdict<'_>) {
+        let verdict = &unimitated(*verdict);
         // What VRFY asks for is an address, and no recipient of a message.
         if verdict.stage == b"VRFY" || self.foretells(verdict) || self.awaits_relay(verdict) {
             return;
@@ -106,15 +108,16 @@ impl Step<'_> {
         self.lost_recipient(verdict);
         let policy = self.policy_behind(verdict, is_temporary(verdict.codes));
         let policy = policy.or_else(|| self.lists_behind(verdict));
+        let is_of_content = is_milter(verdict.action) || verdict.stage == b"END-OF-MESSAGE";
         self.refuse(&Refusal {
-            is_of_content: is_milter(verdict.action) || verdict.stage == b"END-OF-MESSAGE",
+            words: is_of_content.then_some(verdict.text),
             policy,
             queue_id: verdict.queue_id,
             peer: Some(verdict.peer),
             sender: verdict.sender,
             recipient: verdict.recipient,
             helo: verdict.helo,
-            user: verdict.sasl_username.filter(|_| !verdict.ambiguous),
+            user: verdict.sasl_username,
             stage: verdict.stage,
             text: verdict.text,
             codes: verdict.codes,
@@ -139,7 +142,7 @@ impl Step<'_> {
         };
         // A refused local submission bounces, and its status lines tell.
         if check.peer.is_some() || discarded {
-            let text = check.text.unwrap_or(check.content);
+            // What matched are words of a stranger: shown where no others are, and not interpreted.
             self.refuse(&Refusal {
                 queue_id: Some(check.queue_id),
                 peer: check.peer.filter(|_| !check.ambiguous),
@@ -148,10 +151,10 @@ impl Step<'_> {
                 helo: check.helo,
                 user: None,
                 stage: b"END-OF-MESSAGE",
-                text,
-                codes: reply_codes(text),
+                text: check.text.unwrap_or(check.content),
+                codes: check.text.map(reply_codes).unwrap_or_default(),
                 discarded,
-                is_of_content: true,
+                words: Some(check.text.unwrap_or_default()),
                 policy: None,
             });
             self.system.close(check.queue_id.as_str());
@@ -229,9 +232,9 @@ impl Step<'_> {
 
     /// The events of a refusal, for a recipient of `message` and for those that only a filter named.
     pub(crate) fn refuse_as(&mut self, message: &Message, refusal: &Refusal<'_>) {
-        let is_final = refusal.is_of_content && !is_temporary(refusal.codes);
+        let words = refusal.words.filter(|_| !is_temporary(refusal.codes));
         let known = message.finding.as_deref();
-        let finding = is_final.then(|| Finding::behind(known, refusal.text)).flatten();
+        let finding = words.and_then(|words| Finding::behind(known, words));
         let mut lossy = message.lossy;
         let named = refusal.recipient.map(|to| bounded(to, &mut lossy));
         let named = named.or_else(|| message.last_recipient.clone());
@@ -265,7 +268,7 @@ impl Step<'_> {
             (None, false) => by_class(class, EventType::OutboundDropped, EventType::InboundBlocked),
         };
         if finding.is_none() {
-            let words = refusal.is_of_content.then(|| engine_of_words(refusal.text)).flatten();
+            let words = refusal.words.and_then(engine_of_words);
             let policy = refusal.policy.as_ref();
             data.engine = policy.map(|policy| policy.engine.into()).or(words);
             data.rules = policy.and_then(|policy| policy.reason.clone());
@@ -353,6 +356,21 @@ fn unforged(check: ContentCheck<'_>) -> ContentCheck<'_> {
         return check;
     }
     ContentCheck { content: b"", text: None, sender: None, recipient: None, helo: None, ..check }
+}
+
+/// The same of a verdict: a text may imitate the list behind it, and an address in the list a list.
+fn unimitated(verdict: Verdict<'_>) -> Verdict<'_> {
+    if !verdict.ambiguous {
+        return verdict;
+    }
+    Verdict {
+        sender: None,
+        recipient: None,
+        proto: None,
+        helo: None,
+        sasl_username: None,
+        ..verdict
+    }
 }
 
 /// Only for now. The words of cleanup may have no code.

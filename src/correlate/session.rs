@@ -174,15 +174,17 @@ fn is_swallowed(answer: &ProxyAnswer<'_>) -> bool {
 }
 
 fn refusal<'a>(answer: &ProxyAnswer<'a>) -> Refusal<'a> {
+    // The answer may imitate the list behind it.
+    let is_sure = |_: &&[u8]| !answer.ambiguous;
     Refusal {
-        sender: answer.sender,
-        recipient: answer.recipient,
-        helo: answer.helo,
+        sender: answer.sender.filter(is_sure),
+        recipient: answer.recipient.filter(is_sure),
+        helo: answer.helo.filter(is_sure),
         stage: answer.stage,
         text: answer.text,
         codes: answer.codes,
         discarded: answer.accepted,
-        is_of_content: true,
+        words: Some(answer.text),
         ..Refusal::default()
     }
 }

@@ -8,6 +8,7 @@ mod drift;
 mod gaps;
 pub mod json;
 mod occurrence;
+mod repeats;
 
 use std::collections::HashMap;
 
@@ -31,6 +32,7 @@ pub use occurrence::Occurrences;
 
 use drift::Drift;
 use gaps::Gaps;
+use repeats::Repeats;
 
 /// One line, as the correlator wants it.
 #[derive(Debug)]
@@ -120,6 +122,7 @@ pub struct Reader {
     resolvers: HashMap<Fingerprint, Resolver>,
     /// When the last line of the run before was logged.
     resumed: Option<Timestamp>,
+    repeats: Repeats,
     memory: Memory,
 }
 
@@ -151,6 +154,7 @@ impl Reader {
             zone,
             resolvers: HashMap::new(),
             resumed: state.latest_us.and_then(|us| Timestamp::from_microsecond(us).ok()),
+            repeats: Repeats::default(),
             memory: Memory { state, ..Memory::default() },
         }
     }
@@ -168,9 +172,11 @@ impl Reader {
         let mut resolver = self.resolver(batch);
         let before = self.memory.counts;
         for (bytes, span) in lines(batch) {
-            let record = self.parser.parse(bytes);
-            if let Some(note) = self.memory.note(&record, &mut resolver, batch.anchor) {
-                each(&note.line(&record, span));
+            let record = &self.parser.parse(bytes);
+            let repeated = self.repeats.behind(record);
+            let record = repeated.as_ref().unwrap_or(record);
+            if let Some(note) = self.memory.note(record, &mut resolver, batch.anchor) {
+                each(&note.line(record, span));
             }
         }
         let Memory { state, counts, drift, .. } = &mut self.memory;
@@ -211,6 +217,7 @@ impl Reader {
     fn turn_to(&mut self, generation: Fingerprint) {
         if self.generation.replace(generation) != Some(generation) {
             self.parser.turn();
+            self.repeats.turn();
         }
     }
 

@@ -8,6 +8,11 @@
 //! client goes on, with `drop` it had not asked for anything yet, and each recipient that is
 //! refused afterwards gets a `NOQUEUE: reject:` of its own (`postscreen_smtpd.c`).
 
+use nom::{Parser as _, sequence::terminated};
+
+use super::peer::peer;
+use crate::fields::tag;
+
 /// A text that begins like none about a message: sessions, TLS, housekeeping, warnings.
 ///
 /// Sorted by first letter, because this is asked of every line and most lines are of this kind.
@@ -45,6 +50,8 @@ pub(super) fn without_id(text: &[u8]) -> bool {
         Some(b'B') => &["BARE NEWLINE ", "BLACKLISTED ", "BDAT without valid RCPT "],
         Some(b'C') => &[
             "CONNECT from ",
+            // `tlsproxy.c`, in front of smtp.
+            "CONNECT to ",
             "COMMAND PIPELINING ",
             "COMMAND TIME LIMIT ",
             "COMMAND COUNT LIMIT ",
@@ -91,6 +98,8 @@ pub(super) fn without_id(text: &[u8]) -> bool {
 /// `smtp_bulk_fail()`), in the words that an RFC 5424 APP-NAME cut at its slash leaves to know it by.
 pub(super) fn with_id(text: &[u8]) -> bool {
     let known: &[&str] = match text.first() {
+        // `smtpd.c`, `tls_state_start()`: the client has no certificate that counts.
+        Some(b'a') => &["abort: TLS from "],
         Some(b'c') => &["conversation with ", "connect to ", "canceled"],
         Some(b'e') => &["enabling PIX workarounds: "],
         Some(b'h') => &["host "],
@@ -116,6 +125,31 @@ pub(super) fn with_id(text: &[u8]) -> bool {
         _ => &[],
     };
     begins_with_one(text, known)
+}
+
+/// What TLS says of a peer, in front of whose words its name and address stand (`tls_client.c`,
+/// `tls_server.c`, `tls_verify.c`): `mx.test[192.0.2.1]:25: subject_CN=…`.
+pub(super) fn of_peer(text: &[u8]) -> bool {
+    let known = [
+        "subject_CN=",
+        "raw public key ",
+        "re-using session with ",
+        "Reusing old session",
+        "matched peername: ",
+        "subjectAltName: ",
+        "SNI hostname: ",
+        "TLS cipher list ",
+        "depth=",
+        "verify=",
+        "Issuing session ticket",
+        "Decrypting session ticket",
+        "looking up session ",
+        "reloaded session ",
+        "remove session ",
+        "save session ",
+    ];
+    let said = terminated(peer, tag(": ")).parse(text);
+    said.is_ok_and(|(said, _)| begins_with_one(said, &known))
 }
 
 /// The SMTP client names the reason of any failed attempt behind the queue ID when another host
@@ -156,6 +190,24 @@ mod tests {
         ] {
             assert!(without_id(text.as_bytes()), "{text}");
         }
+    }
+
+    /// Postfix 2.11 to 3.12.
+    #[test]
+    fn what_tls_says_of_a_peer_is_known() {
+        for text in [
+            "mx.test[192.0.2.1]:25: re-using session with untrusted peer credential, look for details earlier in the log",
+            "c.test[192.0.2.1]: subject_CN=c.test, issuer=CA, cert fingerprint=00:11",
+            "mx.test[192.0.2.1]:25: depth=0 verify=1 subject=/CN=mx.test",
+            "c.test[192.0.2.1]: Issuing session ticket, key expiration: 1795223867",
+        ] {
+            assert!(of_peer(text.as_bytes()), "{text}");
+        }
+        for text in ["c.test[192.0.2.1]: no words of TLS", "c.test: subject_CN=c.test"] {
+            assert!(!of_peer(text.as_bytes()), "{text}");
+        }
+        assert!(with_id(b"abort: TLS from c.test[192.0.2.1]: Client certificate not trusted"));
+        assert!(without_id(b"CONNECT to [192.0.2.1]:25"));
     }
 
     /// `smtp_trouble.c` with the reasons of `smtp_proto.c`, `smtp_connect.c` and

@@ -29,6 +29,7 @@ pub(crate) fn read<'a>(service: &[u8], text: &'a [u8]) -> Body<'a> {
     }
     match queue_id::leading(text) {
         Ok((text, queue_id)) => about_message(service, queue_id, text),
+        Err(_) if ignored::of_peer(text) => Body::Ignored,
         Err(_) => Body::Unrecognised(Reason::Text),
     }
 }

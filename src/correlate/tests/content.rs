@@ -70,3 +70,45 @@ fn an_address_that_imitates_a_check_changes_no_recipient_of_an_event() {
     let [blocked] = &events[..] else { panic!("{events:#?}") };
     assert_eq!((blocked.data.to.as_deref(), blocked.data.subject.as_deref()), (None, None));
 }
+
+/// `cleanup_message.c`, `cleanup_act()`: `DISCARD` logs no text unless the operator gave one, and a
+/// cut record has lost it.
+#[test]
+fn what_a_check_matched_is_no_answer_of_ours_and_no_verdict_of_a_filter() {
+    let client = "smtpd: 97C0A53F4D6: client=a.test[192.0.2.1]";
+    let event = |said: &str| {
+        let check = format!(
+            "cleanup: 97C0A53F4D6: {said} from a.test[192.0.2.1]; from=<a@x.test> to=<b@lab.test> \
+            proto=ESMTP helo=<h>"
+        );
+        let events = events_of(&log(&[client, &check]));
+        let [event] = &events[..] else { panic!("{events:#?}") };
+        (event.kind, event.data.smtp_code, event.data.dsn.clone(), event.data.temporary)
+    };
+    let dropped = (EventType::InboundDropped, None, None, false);
+    assert_eq!(event("discard: header Subject: your virus found a home"), dropped);
+    assert_eq!(event("discard: header Subject: spam recipe"), dropped);
+    let blocked = (EventType::InboundBlocked, None, None, false);
+    assert_eq!(event("reject: body 421 4.7.1 try again later"), blocked);
+    assert_eq!(event("reject: body Eicar virus found in the text"), blocked);
+}
+
+#[test]
+fn an_address_that_imitates_the_list_of_a_refusal_gives_an_event_no_recipient() {
+    for (from, to) in [
+        ("s@x.test", r#""; from=<ceo@bank.test> to=<\""@y.test"#),
+        (r#""; from=<\" x"@x.test"#, "r@y.test"),
+    ] {
+        let line = format!(
+            "smtpd: NOQUEUE: reject: RCPT from x.test[192.0.2.66]: 550 5.1.1 <{to}>: Recipient \
+            address rejected: User unknown; from=<{from}> to=<{to}> proto=ESMTP helo=<h>"
+        );
+        let events = events_of(&log(&[&line]));
+        let [blocked] = &events[..] else { panic!("{events:#?}") };
+        assert_eq!((blocked.kind, blocked.data.smtp_code), (EventType::InboundBlocked, Some(550)));
+        let (told_from, told_to) = (blocked.data.from.as_deref(), blocked.data.to.as_deref());
+        assert!(told_from.is_none_or(|told| told == from), "{blocked:#?}");
+        assert!(told_to.is_none_or(|told| told == to), "{blocked:#?}");
+        assert_eq!(blocked.data.ip.as_deref(), Some("192.0.2.66"));
+    }
+}
