@@ -178,6 +178,16 @@ impl Step<'_> {
         self.links.push(Link { queue_id: next.as_str().into(), kin });
     }
 
+    /// Was it sent nowhere? By discard(8), by qmgr when it goes to the sender of double bounces, or by
+    /// local(8) for want of an alias that has to exist (`local/unknown.c`).
+    fn is_thrown_away(&self, delivery: &Delivery<'_>) -> bool {
+        match delivery.relay {
+            Relay::None => self.is_of(b"discard") || self.is_of(b"qmgr"),
+            Relay::Agent(_) => self.is_of(b"local") && delivery.text == b"discarded",
+            Relay::Host(_) => false,
+        }
+    }
+
     fn kind(
         &self,
         delivery: &Delivery<'_>,
@@ -187,11 +197,7 @@ impl Step<'_> {
     ) -> EventType {
         use EventType as T;
         match delivery.status {
-            // qmgr throws away what goes to the sender of double bounces.
-            Status::Sent
-                if delivery.relay == Relay::None
-                    && (self.is_of(b"discard") || self.is_of(b"qmgr")) =>
-            {
+            Status::Sent if self.is_thrown_away(delivery) => {
                 by_class(class, T::OutboundDropped, T::InboundDropped)
             }
             Status::Sent | Status::Probe => {
@@ -214,11 +220,14 @@ impl Step<'_> {
     }
 }
 
-/// A message without a known beginning that goes out with the null sender is a DSN of our own.
+/// A message without a known beginning that goes out with the null sender is a DSN of our own; so is
+/// one that nobody is left to be told of (`qmgr_message.c`, `qmgr_message_resolve()`).
 fn is_own_notice(message: &Message, delivery: &Delivery<'_>) -> bool {
     let has_null_sender = message.sender.as_deref() == Some("");
     let goes_out = matches!(delivery.relay, Relay::Host(_) | Relay::None);
-    message.is_incomplete() && has_null_sender && goes_out
+    let has_no_reader = delivery.relay == Relay::None
+        && delivery.text == b"undeliverable postmaster notification discarded";
+    message.is_incomplete() && (has_no_reader || (has_null_sender && goes_out))
 }
 
 /// What an attempt leaves behind for its recipient.

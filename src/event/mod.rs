@@ -71,7 +71,7 @@ pub enum TimeQuality {
     Exact,
     /// Whole seconds; year and zone were supplied.
     Second,
-    /// Exact digits, but the zone was supplied.
+    /// The date and whole seconds; the zone was supplied.
     NoZone,
     /// The line had no stamp: time of reading.
     ReadTime,

@@ -369,6 +369,7 @@ fn time_quality(quality: Quality) -> TimeQuality {
     match quality {
         Quality::Exact => TimeQuality::Exact,
         Quality::Second => TimeQuality::Second,
+        Quality::NoZone => TimeQuality::NoZone,
         Quality::ReadTime => TimeQuality::ReadTime,
     }
 }

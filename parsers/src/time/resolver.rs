@@ -13,8 +13,10 @@ use super::Stamp;
 pub enum Quality {
     /// The line gave instant and fraction.
     Exact,
-    /// The line gave whole seconds, and the zone, mostly also the year, was supplied by us.
+    /// The line gave whole seconds; year and zone were supplied by us.
     Second,
+    /// The line gave the date and whole seconds, but no zone, or one by a name that several have.
+    NoZone,
     /// The line had no stamp, or one that no calendar has: it is the time of reading.
     ReadTime,
 }
@@ -76,7 +78,7 @@ impl Resolver {
             Stamp::Missing => (anchor, Quality::ReadTime),
             Stamp::Exact(at) => (at, Quality::Exact),
             Stamp::Local(civil) => match self.settle(civil) {
-                Some(at) => (at, Quality::Second),
+                Some(at) => (at, Quality::NoZone),
                 None => (anchor, Quality::ReadTime),
             },
             Stamp::Yearless { month, day, hour, minute, second } => {
@@ -256,7 +258,7 @@ mod tests {
         let civil: DateTime = "2019-07-01T12:00:00".parse().unwrap();
         let resolved =
             Resolver::new(berlin()).resolve(Stamp::Local(civil), at("2026-11-21T00:00:00Z"));
-        assert_eq!(resolved, (at("2019-07-01T10:00:00Z"), Quality::Second));
+        assert_eq!(resolved, (at("2019-07-01T10:00:00Z"), Quality::NoZone));
     }
 
     #[test]

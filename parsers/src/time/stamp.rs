@@ -218,7 +218,8 @@ fn date_and_time<'a>(separator: &'static str) -> impl Fn(&'a [u8]) -> Parsed<'a,
         let parts = (date, time_of_day);
         map_opt(parts, |((year, _, month, _, day, _), (hour, minute, second))| {
             DateTime::new(
-                small_number::<u16>(year)?.try_into().ok()?,
+                // RFC 3339 can write no year before the first.
+                small_number::<u16>(year).filter(|year| *year > 0)?.try_into().ok()?,
                 small_number::<u8>(month)?.try_into().ok()?,
                 small_number::<u8>(day)?.try_into().ok()?,
                 i8::try_from(hour).ok()?,
@@ -363,6 +364,7 @@ mod tests {
             "Nov 21 01:02:61",
             "nov 21 01:02:03",
             "2026-13-21T01:02:03Z",
+            "0000-01-01T01:02:03Z",
             "2026-02-30T01:02:03Z",
             "2026-11-21T01:02:03",
             "2026-11-21 01:02:03Z",

@@ -484,3 +484,19 @@ fn a_refusal_of_postscreen_names_the_lists_behind_it() {
     let other = refused.replace("blocked using b.test", "Protocol error");
     assert_eq!(events_of(&log(&[&plain, &other]))[0].data.rules, None);
 }
+
+/// `local/unknown.c`; `qmgr_message.c`.
+#[test]
+fn mail_that_is_sent_nowhere_is_dropped_and_a_notice_that_nobody_reads_is_no_event() {
+    let sent = |daemon: &str, fields: &str, text: &str| {
+        format!(
+            "{daemon}: 4E2D1A0C64: {fields}, delay=0, delays=0/0/0/0, dsn=2.0.0, status=sent ({text})"
+        )
+    };
+    let discarded = sent("local", "to=<postmaster@mx.test>, relay=local", "discarded");
+    let events = events_of(&log(&[&discarded]));
+    assert_eq!(events.last().map(|event| event.kind), Some(EventType::InboundDropped));
+    let said = "undeliverable postmaster notification discarded";
+    let sunk = sent("qmgr", "to=<double-bounce@mx.test>, relay=none", said);
+    assert_eq!(events_of(&log(&[&sunk])).len(), 0);
+}
