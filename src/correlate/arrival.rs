@@ -5,7 +5,7 @@ use smol_str::SmolStr;
 
 use super::{
     Step,
-    direction::is_loopback,
+    direction::{is_loopback, is_near},
     emit::{Trigger, bounded, message_data},
     hold::HOLD_US,
     lineage::Lineage,
@@ -38,22 +38,46 @@ impl Step<'_> {
         if let Some(original) = client.orig_client.filter(|_| is_filter) {
             message.note_peer(original);
         }
+        if client.orig_queue_id.is_some() && is_filter {
+            // Made of one that is not known here: its beginning is missing.
+            message.origin = Origin::Unknown;
+        }
+        if message.message_id.is_some() {
+            // That line overtook this one.
+            self.look_for_story(queue_id, &mut message);
+            self.note_message_id(queue_id, &mut message);
+        }
         self.put(queue_id, message);
         self.foretold(client.peer, Some(queue_id));
     }
 
     /// pickup took a local submission, or a requeued message under a new ID.
     pub(crate) fn pickup(&mut self, pickup: &Pickup<'_>) {
-        let requeued = pickup.orig_id.and_then(|old| self.take(old));
-        let message = requeued.unwrap_or_else(|| {
-            let mut message = self.begin(pickup.queue_id, Origin::Local);
-            let mut lossy = false;
-            message.user = Some(bounded(pickup.uid, &mut lossy));
-            message.sender = Some(bounded(pickup.sender, &mut lossy));
-            message.lossy |= lossy;
-            message
-        });
+        let message = match pickup.orig_id {
+            Some(old) => self.requeued(pickup.queue_id, old),
+            None => {
+                let mut message = self.begin(pickup.queue_id, Origin::Local);
+                let mut lossy = false;
+                message.user = Some(bounded(pickup.uid, &mut lossy));
+                message.sender = Some(bounded(pickup.sender, &mut lossy));
+                message.lossy |= lossy;
+                message
+            }
+        };
         self.put(pickup.queue_id, message);
+    }
+
+    /// The message goes on as what it was; of one whose beginning is not in the log nobody knows more
+    /// than that it had one.
+    fn requeued(&mut self, new: QueueId<'_>, old: QueueId<'_>) -> Box<Message> {
+        match self.take(old) {
+            Some(message) => {
+                let (host, instance) = (&self.system.host, &self.system.instance);
+                self.directory.forget(host, instance, old.as_str(), &message);
+                message
+            }
+            None => self.begin(new, Origin::Unknown),
+        }
     }
 
     /// cleanup saw the Message-ID. The first one counts; `<>` stands for a message without one,
@@ -63,8 +87,13 @@ impl Step<'_> {
         if header.resent {
             return;
         }
+        // A message that was in the queue before, and was requeued, has the one that it had.
+        let is_requeued = |known: &Message| {
+            known.message_id.as_ref().is_some_and(|known| known.as_bytes() == header.value)
+        };
         let mut message = self.take_if(header.queue_id, |known| {
-            !known.closed && (known.queue_line.is_none() || known.message_id.is_none())
+            let is_new = known.queue_line.is_none() || known.message_id.is_none();
+            !known.closed && (is_new || is_requeued(known))
         });
         let is_missing = matches!(header.value, b"" | b"<>");
         if message.message_id.is_none() && !is_missing {
@@ -73,25 +102,32 @@ impl Step<'_> {
             message.lossy |= lossy;
         }
         match message.origin {
+            // Its queue line overtook this one, or it was requeued.
+            _ if message.queue_line.is_some() => self.settle_origin(header.queue_id, &mut message),
             Origin::Local => self.look_for_pipe(header.queue_id, &mut message),
             Origin::Unknown if is_missing => self.wait_for_parent(header.queue_id, &mut message),
             _ => self.look_for_story(header.queue_id, &mut message),
         }
         self.heard_before(header.queue_id, &mut message);
-        let (host, instance) = (&self.system.host, &self.system.instance);
-        self.directory.note(host, instance, header.queue_id.as_str(), &mut message);
+        self.note_message_id(header.queue_id, &mut message);
         self.put(header.queue_id, message);
     }
 
-    /// What comes over loopback with the Message-ID of an open message may be that message, back
-    /// from a content filter: its lines wait for the one that tells.
+    /// Other messages may turn out to be made of this one, by their Message-ID.
+    fn note_message_id(&mut self, queue_id: QueueId<'_>, message: &mut Message) {
+        let (host, instance) = (&self.system.host, &self.system.instance);
+        self.directory.note(host, instance, queue_id.as_str(), message);
+    }
+
+    /// What comes over loopback, or from this network, with the Message-ID of an open message may be
+    /// that message, back from a content filter: its lines wait for the one that tells.
     fn look_for_story(&mut self, queue_id: QueueId<'_>, message: &mut Message) {
         let Some(message_id) = &message.message_id else { return };
         if message.origin == Origin::Unknown && message.queue_line.is_none() {
             return self.wait_among_rivals(queue_id, message);
         }
-        let is_from_here = message.over_loopback || is_of_loopback(message);
-        if message.origin != Origin::Network || !is_from_here || message.queue_line.is_some() {
+        let is_from_here = message.over_loopback || is_of_this_network(message);
+        if message.origin != Origin::Network || !is_from_here {
             return;
         }
         let (host, instance) = (&self.system.host, &self.system.instance);
@@ -170,7 +206,7 @@ impl Step<'_> {
     /// A message that neither smtpd nor pickup brought was made by our own MTA: of another message
     /// (the same Message-ID, as local(8) forwards it), or for itself (null sender). When not even
     /// its Message-ID was logged, its beginning is missing, and nothing is sure.
-    fn settle_origin(&self, queue_id: QueueId<'_>, message: &mut Message) {
+    fn settle_origin(&mut self, queue_id: QueueId<'_>, message: &mut Message) {
         if self.is_notice_of_this_host(message) {
             message.origin = Origin::Internal;
         }
@@ -187,6 +223,9 @@ impl Step<'_> {
         let story = self.directory.story(host, instance, queue_id.as_str(), message_id);
         if let Some(story) = story {
             story.adopt(message);
+            if message.over_loopback {
+                self.directory.note_stage(&self.system.host, queue_id.as_str(), message.uid);
+            }
         } else if sender.is_empty() {
             message.origin = Origin::Internal;
         }
@@ -203,7 +242,7 @@ impl Step<'_> {
 
     /// Takes over what the message was before a content filter, when that is known.
     fn inherit(&mut self, queue_id: QueueId<'_>, message: &mut Message, parent: QueueId<'_>) {
-        if let Some(parent) = self.known(parent) {
+        if let Some(parent) = self.known(parent).filter(|_| parent != queue_id) {
             Lineage::of(parent).adopt(message);
             self.directory.note_stage(&self.system.host, queue_id.as_str(), message.uid);
         }
@@ -321,6 +360,10 @@ impl Step<'_> {
             self.system.changed.push(queue_id.into());
         }
     }
+}
+
+fn is_of_this_network(message: &Message) -> bool {
+    message.client_address.as_ref().is_some_and(|address| is_near(address.as_bytes()))
 }
 
 fn is_of_loopback(message: &Message) -> bool {

@@ -25,10 +25,11 @@ impl Step<'_> {
     /// often told and taken out.
     pub(crate) fn keep_facts(&mut self, check: &ContentCheck<'_>) {
         let header = check.header();
-        if header.is_none() && check.recipient.is_none() {
+        if header.is_none() && check.recipient.is_none() && check.sender.is_none() {
             return;
         }
         let mut message = self.take_or_new(check.queue_id);
+        message.note_sender(check.sender);
         if let Some(recipient) = check.recipient {
             message.last_recipient = Some(bounded(recipient, &mut message.lossy));
         }

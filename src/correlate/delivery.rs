@@ -8,7 +8,7 @@ use smol_str::SmolStr;
 
 use super::{
     Link, Step,
-    direction::{is_local_agent, is_near},
+    direction::{is_local_agent, is_loopback, is_near},
     emit::{bounded, dsn_text, message_data, set_recipient},
     finding::{filter_outcome, is_asked_here},
     lineage::{Kin, Lineage},
@@ -163,11 +163,17 @@ impl Step<'_> {
         let Some(next) = answer.queued_as.filter(|_| is_near(relay.address)) else {
             return false;
         };
+        // Without a beginning it has no end to tell, and what came back over loopback has.
+        let came_back = message.is_incomplete()
+            && is_loopback(relay.address)
+            && self.known(next).is_some_and(|next| {
+                !next.is_held() && (next.over_loopback || next.is_incomplete())
+            });
         let is_stage = self.directory.is_stage(&self.system.host, next.as_str(), message);
-        if is_stage {
+        if is_stage && !came_back {
             self.link(next, message);
         }
-        is_stage
+        is_stage || came_back
     }
 
     /// That queue ID is the next stage of `message`.

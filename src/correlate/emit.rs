@@ -125,7 +125,8 @@ pub(crate) fn message_data(message: &Message, queue_id: &str, class: Class) -> B
     data.helo.clone_from(&message.helo);
     data.given.clone_from(&message.given);
     data.envelope_id.clone_from(&message.envelope_id);
-    let name = message.client_name.as_ref().filter(|name| *name != "unknown").cloned();
+    let is_known = |name: &&SmolStr| !matches!(name.as_str(), "" | "unknown");
+    let name = message.client_name.as_ref().filter(is_known).cloned();
     match class {
         Class::Outbound => data.client_name = name,
         Class::Inbound => {

@@ -146,13 +146,18 @@ impl Step<'_> {
     }
 }
 
-/// Recipients that wait, by their status lines; before there is any, by what a filter said of them.
-/// None where no line ever named one.
+/// Recipients that wait, by their status lines; before there is any, by what a filter or a check said
+/// of them. None stands for those that no line named.
 fn waiting(message: &Message) -> Vec<Option<(SmolStr, Option<SmolStr>)>> {
     if !message.recipients.is_empty() {
-        return message.pending().cloned().map(Some).collect();
+        let known = u32::try_from(message.recipients.iter().count()).unwrap_or(u32::MAX);
+        let unnamed = message.nrcpt.is_some_and(|all| all > known).then_some(None);
+        return message.pending().cloned().map(Some).chain(unnamed).collect();
     }
-    let named = message.finding.iter().flat_map(|finding| &finding.recipients);
-    let named: Vec<_> = named.map(|to| Some((to.clone(), None))).collect();
-    if named.is_empty() { vec![None] } else { named }
+    let by_filter = message.finding.iter().flat_map(|finding| &finding.recipients);
+    let mut named: Vec<_> = by_filter.map(|to| Some((to.clone(), None))).collect();
+    if named.is_empty() {
+        named.push(message.last_recipient.clone().map(|to| (to, None)));
+    }
+    named
 }

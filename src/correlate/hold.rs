@@ -168,7 +168,8 @@ impl Correlator {
             Some(kin) => kin.adopt(message),
             // What a pipe took and nobody resubmitted was at its end there.
             None if held.for_pickup => message.filtered_by_pipe = Some(false),
-            None => {}
+            // An answer that comes later ends the message that it is of.
+            None => self.directory.forget_stage(&system.host, queue_id),
         }
         self.directory.note(&system.host, &system.instance, queue_id, message);
         system.mark_changed(queue_id);

@@ -341,6 +341,11 @@ impl Directory {
         self.host_mut(host).stages.insert(queue_id.into(), stage);
     }
 
+    /// A message is no stage of another after all.
+    pub(crate) fn forget_stage(&mut self, host: &[u8], queue_id: &str) {
+        self.host_mut(host).stages.remove(queue_id);
+    }
+
     /// Is that queue ID known as a possible stage of the story of `message`?
     pub(crate) fn is_stage(&self, host: &[u8], queue_id: &str, message: &Message) -> bool {
         let stage = self.host(host).and_then(|host| host.stages.get(queue_id));

@@ -206,6 +206,13 @@ impl Message {
         };
     }
 
+    /// Notes the envelope sender of a line that may be the only one to name it.
+    pub(crate) fn note_sender(&mut self, sender: Option<&[u8]>) {
+        if let Some(sender) = sender.filter(|_| self.sender.is_none()) {
+            self.sender = Some(bounded(sender, &mut self.lossy));
+        }
+    }
+
     /// Its beginning was not in the log.
     #[must_use]
     pub fn is_incomplete(&self) -> bool {

@@ -69,6 +69,7 @@ impl Step<'_> {
         let mut lossy = false;
         message.on_hold = true;
         message.last_recipient = verdict.recipient.map(|to| bounded(to, &mut lossy));
+        message.note_sender(verdict.sender);
         message.lossy |= lossy;
         if message.origin != Origin::Internal {
             self.warn_known(queue_id.as_str(), &mut message);
@@ -106,7 +107,8 @@ impl Step<'_> {
             return;
         }
         self.lost_recipient(verdict);
-        let policy = self.policy_behind(verdict, is_temporary(verdict.codes));
+        let codes = codes_of(verdict);
+        let policy = self.policy_behind(verdict, is_temporary(codes));
         let policy = policy.or_else(|| self.lists_behind(verdict));
         let is_of_content = is_milter(verdict.action) || verdict.stage == b"END-OF-MESSAGE";
         self.refuse(&Refusal {
@@ -120,7 +122,7 @@ impl Step<'_> {
             user: verdict.sasl_username,
             stage: verdict.stage,
             text: verdict.text,
-            codes: verdict.codes,
+            codes,
             discarded,
         });
         let is_whole = matches!(verdict.stage, b"DATA" | b"BDAT" | b"END-OF-MESSAGE")
@@ -298,7 +300,7 @@ impl Step<'_> {
         data.stage = Some(bounded(refusal.stage, &mut lossy));
         let response = text::bounded(refusal.text, limits::RESPONSE_BYTES);
         data.lossy |= lossy || response.lossy;
-        data.response = Some(response.value);
+        data.response = Some(response.value).filter(|text| !text.is_empty());
         data.smtp_code = refusal.codes.code;
         data.dsn = refusal.codes.dsn.map(dsn_text);
         data.temporary = is_temporary(refusal.codes);
@@ -371,6 +373,19 @@ fn unimitated(verdict: Verdict<'_>) -> Verdict<'_> {
         sasl_username: None,
         ..verdict
     }
+}
+
+/// The codes of the answer. postscreen does not log those for a client that it has no room for
+/// (`postscreen.c`, `psc_service()`).
+fn codes_of(verdict: &Verdict<'_>) -> ReplyCodes {
+    let (subject, detail) = match verdict.text {
+        b"too many connections" => (7, 0),
+        b"all server ports busy" => (3, 2),
+        _ => return verdict.codes,
+    };
+    let is_of_postscreen = verdict.peer.name.is_empty() && verdict.stage == b"CONNECT";
+    let dsn = Some(Dsn { class: 4, subject, detail });
+    if is_of_postscreen { ReplyCodes { code: Some(421), dsn } } else { verdict.codes }
 }
 
 /// Only for now. The words of cleanup may have no code.

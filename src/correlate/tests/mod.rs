@@ -15,6 +15,7 @@ mod pipe;
 mod route;
 mod rows;
 mod session;
+mod stages;
 mod traps;
 
 use super::*;

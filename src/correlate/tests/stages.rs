@@ -1,0 +1,225 @@
+//! Messages that go on under another queue ID: requeued, filtered, forwarded, handed to another
+//! instance, also where lines are missing or swapped.
+
+use super::*;
+
+const IN: [&str; 3] = [
+    "smtpd: 1A2B3C4D5E: client=mail.far.test[192.0.2.1]",
+    "cleanup: 1A2B3C4D5E: message-id=<1@far.test>",
+    "qmgr: 1A2B3C4D5E: from=<s@far.test>, size=369, nrcpt=1 (queue active)",
+];
+
+fn sent(queue_id: &str, daemon: &str, fields: &str, text: &str) -> String {
+    format!(
+        "{daemon}: {queue_id}: to=<{fields}, delay=0.2, delays=0.1/0/0/0.1, dsn=2.0.0, status=sent ({text})"
+    )
+}
+
+fn deferred(queue_id: &str) -> String {
+    format!(
+        "lmtp: {queue_id}: to=<a@lab.test>, relay=none, delay=0.2, delays=0.1/0/0/0.1, dsn=4.4.1, \
+        status=deferred (connect to mx.lab.test[private/lmtp]: Connection refused)"
+    )
+}
+
+/// What a filter that listens there answers when the message goes on under that queue ID.
+fn handed_over(queue_id: &str, address: &str, next: &str) -> String {
+    let fields = format!("a@lab.test>, relay=filter[{address}]:10024");
+    sent(queue_id, "smtp", &fields, &format!("250 2.0.0 Ok: queued as {next}"))
+}
+
+fn saved(queue_id: &str) -> String {
+    let fields = "a@lab.test>, relay=mx.lab.test[private/lmtp]";
+    sent(queue_id, "lmtp", fields, "250 2.0.0 Saved")
+}
+
+/// The lines of a message, as a daemon other than smtpd begins it under a new ID.
+fn again(queue_id: &str, first: &str) -> Vec<String> {
+    let [_, message_id, active] = IN.map(|line| line.replace("1A2B3C4D5E", queue_id));
+    vec![format!("{first}"), message_id, active]
+}
+
+fn all(parts: &[&[String]]) -> Vec<String> {
+    log(&parts.concat().iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+fn begin() -> Vec<String> {
+    IN.map(str::to_owned).to_vec()
+}
+
+/// Type and recipient of each event, which all must have one uid, at whatever line the reader was
+/// started anew.
+#[track_caller]
+fn one_story(lines: &[String]) -> Vec<String> {
+    let events = events_of(lines);
+    assert!(events.iter().all(|event| event.data.uid == events[0].data.uid), "{events:#?}");
+    for cut in 0..lines.len() {
+        assert_eq!(events_with_restart(lines, cut), events, "restart before line {cut}");
+    }
+    let name = |event: &Event| {
+        let incomplete = if event.data.incomplete { " incomplete" } else { "" };
+        format!("{} {}{incomplete}", event.kind.name(), event.data.to.as_deref().unwrap_or("-"))
+    };
+    events.iter().map(name).collect()
+}
+
+const TOLD: [&str; 2] = ["inbound.received a@lab.test", "inbound.delivered a@lab.test"];
+
+#[test]
+fn what_was_requeued_behind_a_filter_goes_on_with_its_story() {
+    let filtered = again(
+        "2A2B3C4D52",
+        "smtpd: 2A2B3C4D52: client=localhost[127.0.0.1], orig_queue_id=1A2B3C4D5E, orig_client=mail.far.test[192.0.2.1]",
+    );
+    let requeued =
+        again("3A2B3C4D52", "pickup: 3A2B3C4D52: uid=106 from=<s@far.test> orig_id=2A2B3C4D52");
+    let lines = all(&[
+        &begin(),
+        &filtered,
+        &[handed_over("1A2B3C4D5E", "127.0.0.1", "2A2B3C4D52"), deferred("2A2B3C4D52")],
+        &requeued,
+        &[saved("3A2B3C4D52")],
+    ]);
+    let [received, delivered] = TOLD;
+    assert_eq!(one_story(&lines), [received, "inbound.deferred a@lab.test", delivered]);
+    assert_eq!(events_of(&lines)[2].data.attempt, Some(2));
+}
+
+#[test]
+fn a_requeued_message_keeps_its_uid_among_others_with_its_message_id() {
+    let rival =
+        begin().iter().map(|line| line.replace("1A2B3C4D5E", "1A2B3C4D5F")).collect::<Vec<_>>();
+    let requeued =
+        again("3A2B3C4D52", "pickup: 3A2B3C4D52: uid=106 from=<s@far.test> orig_id=1A2B3C4D5E");
+    let lines = all(&[
+        &begin(),
+        &[deferred("1A2B3C4D5E")],
+        &rival,
+        &[deferred("1A2B3C4D5F")],
+        &requeued,
+        &[saved("3A2B3C4D52")],
+    ]);
+    let events = events_of(&lines);
+    let delivered = events.last().unwrap();
+    assert_eq!(delivered.kind, EventType::InboundDelivered);
+    assert_eq!(delivered.data.uid, events[0].data.uid, "{events:#?}");
+}
+
+#[test]
+fn a_recipient_is_not_forgotten_when_its_message_is_requeued() {
+    let requeued = [
+        "pickup: 3A2B3C4D52: uid=106 from=<s@far.test> orig_id=1A2B3C4D5E".to_owned(),
+        "cleanup: 3A2B3C4D52: message-id=<1@far.test>".to_owned(),
+        "postsuper: 3A2B3C4D52: removed".to_owned(),
+    ];
+    let lines = all(&[&begin(), &[deferred("1A2B3C4D5E")], &requeued]);
+    let dropped = "inbound.dropped a@lab.test";
+    assert_eq!(one_story(&lines)[1..], ["inbound.deferred a@lab.test", dropped]);
+}
+
+#[test]
+fn a_requeued_message_whose_beginning_is_missing_is_no_new_submission() {
+    let requeued =
+        again("3A2B3C4D52", "pickup: 3A2B3C4D52: uid=106 from=<s@far.test> orig_id=2A2B3C4D52");
+    let lines = all(&[&requeued, &[saved("3A2B3C4D52")]]);
+    assert_eq!(one_story(&lines), ["inbound.delivered a@lab.test incomplete"]);
+    assert_eq!(events_of(&lines)[0].data.user, None);
+    let notice: Vec<_> = requeued.iter().map(|line| line.replace("s@far.test", "")).collect();
+    assert_eq!(one_story(&all(&[&notice, &[saved("3A2B3C4D52")]])).len(), 0, "a DSN of our own");
+}
+
+#[test]
+fn a_filter_or_an_instance_on_a_private_address_is_a_stage() {
+    for client in [
+        "filter[172.18.0.5]",
+        "mx[10.0.0.5], orig_queue_id=1A2B3C4D5E, orig_client=mail.far.test[192.0.2.1]",
+    ] {
+        let filtered = again("2A2B3C4D52", &format!("smtpd: 2A2B3C4D52: client={client}"));
+        let answer = handed_over("1A2B3C4D5E", "172.18.0.5", "2A2B3C4D52");
+        let lines = all(&[&begin(), &filtered, &[answer, saved("2A2B3C4D52")]]);
+        assert_eq!(one_story(&lines), TOLD, "{client}");
+    }
+}
+
+#[test]
+fn a_log_that_begins_while_a_filter_works_tells_of_each_recipient_once() {
+    let client = "smtpd: 2A2B3C4D52: client=localhost[127.0.0.1], orig_queue_id=1A2B3C4D5E, orig_client=mail.far.test[192.0.2.1]";
+    let end = [saved("2A2B3C4D52"), handed_over("1A2B3C4D5E", "127.0.0.1", "2A2B3C4D52")];
+    let lines = all(&[&again("2A2B3C4D52", client), &end]);
+    assert_eq!(one_story(&lines), ["inbound.delivered a@lab.test incomplete"]);
+    assert_eq!(one_story(&all(&[&end])), ["inbound.delivered a@lab.test incomplete"]);
+}
+
+#[test]
+fn an_answer_that_comes_after_the_hold_ends_its_own_message() {
+    let filtered = again("2A2B3C4D52", "smtpd: 2A2B3C4D52: client=localhost[127.0.0.1]");
+    let mut lines = all(&[&begin(), &filtered, &[saved("2A2B3C4D52")]]);
+    let late = all(&[&[handed_over("1A2B3C4D5E", "127.0.0.1", "2A2B3C4D52")]]);
+    lines.push(late[0].replace("T01:00:00", "T01:00:40"));
+    let events = events_of(&lines);
+    let ends = events.iter().filter(|event| event.kind == EventType::InboundDelivered);
+    assert_eq!(ends.count(), 1, "{events:#?}");
+    assert_eq!(events.iter().filter(|event| event.kind == EventType::InboundReceived).count(), 1);
+}
+
+#[test]
+fn a_message_id_that_overtook_its_client_is_looked_for_all_the_same() {
+    let mut filtered = again("2A2B3C4D52", "smtpd: 2A2B3C4D52: client=localhost[127.0.0.1]");
+    filtered.swap(0, 1);
+    let answer = handed_over("1A2B3C4D5E", "127.0.0.1", "2A2B3C4D52");
+    let lines = all(&[&begin(), &filtered, &[answer, saved("2A2B3C4D52")]]);
+    assert_eq!(one_story(&lines), TOLD);
+}
+
+#[test]
+fn what_local_forwards_is_a_stage_also_when_its_queue_line_comes_first() {
+    let mut child = again("2A2B3C4D52", "")[1..].to_vec();
+    child.swap(0, 1);
+    let forwarded =
+        sent("1A2B3C4D5E", "local", "a@lab.test>, relay=local", "forwarded as 2A2B3C4D52");
+    let out = sent(
+        "2A2B3C4D52",
+        "smtp",
+        "x@gm.test>, orig_to=<a@lab.test>, relay=mx.gm.test[203.0.113.9]:25",
+        "250 ok",
+    );
+    let lines = all(&[&begin(), &child, &[forwarded, out]]);
+    assert_eq!(one_story(&lines), ["inbound.received a@lab.test", "inbound.delivered x@gm.test"]);
+}
+
+#[test]
+fn recipients_that_no_line_named_end_with_those_that_one_did() {
+    let three = begin().iter().map(|line| line.replace("nrcpt=1", "nrcpt=3")).collect::<Vec<_>>();
+    let deleted = "postsuper: 1A2B3C4D5E: removed".to_owned();
+    let lines = all(&[&three, &[deferred("1A2B3C4D5E"), saved("1A2B3C4D5E"), deleted]]);
+    let [received, delivered] = TOLD;
+    let told = one_story(&lines);
+    assert_eq!(told, [received, "inbound.deferred a@lab.test", delivered, "inbound.dropped -"]);
+}
+
+#[test]
+fn mail_on_hold_that_is_deleted_tells_whose_it_was() {
+    let [client, message_id, _] = IN;
+    for held in [
+        "cleanup: 1A2B3C4D5E: hold: header Subject: x from mail.far.test[192.0.2.1]; from=<s@far.test> to=<a@lab.test> proto=ESMTP helo=<h>",
+        "cleanup: 1A2B3C4D5E: milter-hold: END-OF-MESSAGE from mail.far.test[192.0.2.1]: milter triggers HOLD action; from=<s@far.test> to=<a@lab.test> proto=ESMTP helo=<h>",
+    ] {
+        let events = events_of(&log(&[client, message_id, held, "postsuper: 1A2B3C4D5E: removed"]));
+        let [dropped] = &events[..] else { panic!("{events:#?}") };
+        assert_eq!(dropped.kind, EventType::InboundDropped);
+        let names = (dropped.data.from.as_deref(), dropped.data.to.as_deref());
+        assert_eq!(names, (Some("s@far.test"), Some("a@lab.test")), "{held}");
+    }
+}
+
+/// `postscreen.c`, `psc_service()` answers with 421 and does not log that.
+#[test]
+fn a_client_that_postscreen_has_no_room_for_may_come_again() {
+    for text in ["too many connections", "all server ports busy"] {
+        let line = format!("postscreen: NOQUEUE: reject: CONNECT from [192.0.2.9]:4567: {text}");
+        let events = events_of(&log(&[&line]));
+        let [blocked] = &events[..] else { panic!("{events:#?}") };
+        assert_eq!((blocked.data.temporary, blocked.data.smtp_code), (true, Some(421)), "{text}");
+        assert_eq!(blocked.data.host, None);
+    }
+}
