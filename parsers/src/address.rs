@@ -12,7 +12,7 @@
 //!
 //! Addresses are not validated and not unquoted here.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use core::net::{Ipv4Addr, Ipv6Addr};
 
 use nom::{Parser as _, bytes::complete::take};
 

@@ -53,16 +53,15 @@ impl Step<'_> {
 
     /// pickup took a local submission, or a requeued message under a new ID.
     pub(crate) fn pickup(&mut self, pickup: &Pickup<'_>) {
-        let message = match pickup.orig_id {
-            Some(old) => self.requeued(pickup.queue_id, old),
-            None => {
-                let mut message = self.begin(pickup.queue_id, Origin::Local);
-                let mut lossy = false;
-                message.user = Some(bounded(pickup.uid, &mut lossy));
-                message.sender = Some(bounded(pickup.sender, &mut lossy));
-                message.lossy |= lossy;
-                message
-            }
+        let message = if let Some(old) = pickup.orig_id {
+            self.requeued(pickup.queue_id, old)
+        } else {
+            let mut message = self.begin(pickup.queue_id, Origin::Local);
+            let mut lossy = false;
+            message.user = Some(bounded(pickup.uid, &mut lossy));
+            message.sender = Some(bounded(pickup.sender, &mut lossy));
+            message.lossy |= lossy;
+            message
         };
         self.put(pickup.queue_id, message);
     }
@@ -223,9 +222,7 @@ impl Step<'_> {
         let story = self.directory.story(host, instance, queue_id.as_str(), message_id);
         if let Some(story) = story {
             story.adopt(message);
-            if message.over_loopback {
-                self.directory.note_stage(&self.system.host, queue_id.as_str(), message.uid);
-            }
+            self.directory.note_stage(&self.system.host, queue_id.as_str(), message.uid);
         } else if sender.is_empty() {
             message.origin = Origin::Internal;
         }

@@ -26,10 +26,23 @@ impl Step<'_> {
         if delivery.status == Status::Probe || is_own_notice(&message, delivery) {
             message.origin = Origin::Internal;
         }
-        if message.origin != Origin::Internal && !self.waits_for_pickup(&mut message, delivery) {
+        if message.origin == Origin::Internal {
+            self.follow_notice(delivery);
+        } else if !self.waits_for_pickup(&mut message, delivery) {
             self.fate(delivery, &mut message);
         }
         self.put(delivery.queue_id, message);
+    }
+
+    /// What local(8) makes of a notice of our own is one, too, whatever sender an `owner-` alias gave it.
+    fn follow_notice(&mut self, delivery: &Delivery<'_>) {
+        let child = response(delivery.text).forwarded_as;
+        let child = child.filter(|_| delivery.status == Status::Sent);
+        if let Some(child) = child.filter(|child| self.known(*child).is_some_and(|it| !it.closed)) {
+            let mut message = self.take_or_new(child);
+            message.origin = Origin::Internal;
+            self.put(child, message);
+        }
     }
 
     fn fate(&mut self, delivery: &Delivery<'_>, message: &mut Message) {

@@ -78,8 +78,8 @@ pub struct Message {
     // Since the fourth:
     /// What the sender gave as ENVID.
     pub envelope_id: Option<SmolStr>,
-    /// A program on this host handed it over, whoever its client is. A restart forgets it, and nothing
-    /// but its next line asks.
+    /// A program on this host handed it over, whoever its client is. A restart forgets it: its next line
+    /// asks, and the answer of a message whose beginning is missing, which takes it for known then.
     #[serde(skip)]
     pub(crate) over_loopback: bool,
     /// How the directory knows its Message-ID, if it does.

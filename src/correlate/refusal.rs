@@ -59,6 +59,17 @@ impl Step<'_> {
         }
     }
 
+    /// Notes whose a message is that waits for a person to decide.
+    fn note_envelope(&mut self, verdict: &Verdict<'_>) {
+        if let Some(queue_id) = verdict.queue_id {
+            let mut message = self.take_or_new(queue_id);
+            let recipient = verdict.recipient.map(|to| bounded(to, &mut message.lossy));
+            message.last_recipient = recipient.or(message.last_recipient.take());
+            message.note_sender(verdict.sender);
+            self.put(queue_id, message);
+        }
+    }
+
     /// A milter has the message kept for a person to decide.
     fn quarantine(&mut self, verdict: &Verdict<'_>) {
         let Some(queue_id) = verdict.queue_id.filter(|queue_id| self.known(*queue_id).is_some())
@@ -100,6 +111,7 @@ impl Step<'_> {
             Action::Discard => true,
             // Before there is a queue ID, smtpd logs what cleanup logs again with it.
             Action::MilterDiscard if verdict.queue_id.is_some() => true,
+            Action::Hold => return self.note_envelope(verdict),
             _ => return,
         };
         // A local submission that a milter refuses bounces, and its status lines tell.

@@ -32,11 +32,13 @@ const PROXIED_US: i64 = 3_600 * 1_000_000;
 
 impl Step<'_> {
     /// An access table said something about the message that comes next. True when it waits for
-    /// that message: of all actions only `DISCARD` ends it.
+    /// that message: of all actions only `DISCARD` ends it, and `HOLD` may be all that names whose a
+    /// message is that an operator deletes.
     pub(crate) fn foretells(&mut self, verdict: &Verdict<'_>) -> bool {
         let Some(pid) = self.line.record.process.pid else { return false };
         let topic = Topic::Access(self.system.host.as_slice().into(), pid);
-        let waits = verdict.action == Action::Discard && verdict.queue_id.is_none();
+        let is_of_message = matches!(verdict.action, Action::Discard | Action::Hold);
+        let waits = is_of_message && verdict.queue_id.is_none();
         waits && self.put_aside(topic, ACCESS_US)
     }
 

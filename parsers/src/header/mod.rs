@@ -186,8 +186,8 @@ fn lend<'a>(memory: &'a mut Vec<u8>, line: &[u8]) -> Option<Room<'a>> {
 /// Unfolds `message repeated 3 times: [ TEXT]`: how often, and the text.
 ///
 /// rsyslog writes it with `RepeatedMsgReduction`, under the tag of the repeated line. The
-/// `last message repeated 3 times` of older loggers has neither tag nor text: it is nobody's
-/// line, and can only be counted.
+/// `last message repeated 3 times` of older loggers has neither tag nor text: only the line in front
+/// tells what it stands for.
 pub(crate) fn unfold(text: &[u8]) -> (u32, &[u8]) {
     match text.first() {
         Some(b'm') => syslog::repeated(text)

@@ -33,10 +33,21 @@ fn saved(queue_id: &str) -> String {
     sent(queue_id, "lmtp", fields, "250 2.0.0 Saved")
 }
 
+/// What local(8) forwarded leaves.
+fn out(original: &str) -> String {
+    let fields = format!("x@gm.test>, orig_to=<{original}>, relay=mx.gm.test[203.0.113.9]:25");
+    sent("2A2B3C4D52", "smtp", &fields, "250 ok")
+}
+
 /// The lines of a message, as a daemon other than smtpd begins it under a new ID.
 fn again(queue_id: &str, first: &str) -> Vec<String> {
     let [_, message_id, active] = IN.map(|line| line.replace("1A2B3C4D5E", queue_id));
     vec![format!("{first}"), message_id, active]
+}
+
+/// The same lines with other words in them.
+fn with(lines: &[String], old: &str, new: &str) -> Vec<String> {
+    lines.iter().map(|line| line.replace(old, new)).collect()
 }
 
 fn all(parts: &[&[String]]) -> Vec<String> {
@@ -87,8 +98,7 @@ fn what_was_requeued_behind_a_filter_goes_on_with_its_story() {
 
 #[test]
 fn a_requeued_message_keeps_its_uid_among_others_with_its_message_id() {
-    let rival =
-        begin().iter().map(|line| line.replace("1A2B3C4D5E", "1A2B3C4D5F")).collect::<Vec<_>>();
+    let rival = with(&begin(), "1A2B3C4D5E", "1A2B3C4D5F");
     let requeued =
         again("3A2B3C4D52", "pickup: 3A2B3C4D52: uid=106 from=<s@far.test> orig_id=1A2B3C4D5E");
     let lines = all(&[
@@ -124,8 +134,20 @@ fn a_requeued_message_whose_beginning_is_missing_is_no_new_submission() {
     let lines = all(&[&requeued, &[saved("3A2B3C4D52")]]);
     assert_eq!(one_story(&lines), ["inbound.delivered a@lab.test incomplete"]);
     assert_eq!(events_of(&lines)[0].data.user, None);
-    let notice: Vec<_> = requeued.iter().map(|line| line.replace("s@far.test", "")).collect();
+    let notice = with(&requeued, "s@far.test", "");
     assert_eq!(one_story(&all(&[&notice, &[saved("3A2B3C4D52")]])).len(), 0, "a DSN of our own");
+}
+
+#[test]
+fn another_instance_over_loopback_is_a_stage_wherever_the_reader_was_stopped() {
+    let client = "smtpd: 2A2B3C4D52: client=localhost[127.0.0.1], orig_queue_id=1A2B3C4D5E, orig_client=mail.far.test[192.0.2.1]";
+    let out = again("2A2B3C4D52", client);
+    let answer = handed_over("1A2B3C4D5E", "127.0.0.1", "2A2B3C4D52");
+    let mut lines = all(&[&begin(), &out, &[answer, saved("2A2B3C4D52")]]);
+    for line in lines.iter_mut().filter(|line| line.contains("]: 2A2B3C4D52: ")) {
+        *line = line.replace(" postfix/", " postfix-out/");
+    }
+    assert_eq!(one_story(&lines), TOLD);
 }
 
 #[test]
@@ -177,19 +199,14 @@ fn what_local_forwards_is_a_stage_also_when_its_queue_line_comes_first() {
     child.swap(0, 1);
     let forwarded =
         sent("1A2B3C4D5E", "local", "a@lab.test>, relay=local", "forwarded as 2A2B3C4D52");
-    let out = sent(
-        "2A2B3C4D52",
-        "smtp",
-        "x@gm.test>, orig_to=<a@lab.test>, relay=mx.gm.test[203.0.113.9]:25",
-        "250 ok",
-    );
+    let out = out("a@lab.test");
     let lines = all(&[&begin(), &child, &[forwarded, out]]);
     assert_eq!(one_story(&lines), ["inbound.received a@lab.test", "inbound.delivered x@gm.test"]);
 }
 
 #[test]
 fn recipients_that_no_line_named_end_with_those_that_one_did() {
-    let three = begin().iter().map(|line| line.replace("nrcpt=1", "nrcpt=3")).collect::<Vec<_>>();
+    let three = with(&begin(), "nrcpt=1", "nrcpt=3");
     let deleted = "postsuper: 1A2B3C4D5E: removed".to_owned();
     let lines = all(&[&three, &[deferred("1A2B3C4D5E"), saved("1A2B3C4D5E"), deleted]]);
     let [received, delivered] = TOLD;
@@ -210,6 +227,9 @@ fn mail_on_hold_that_is_deleted_tells_whose_it_was() {
         let names = (dropped.data.from.as_deref(), dropped.data.to.as_deref());
         assert_eq!(names, (Some("s@far.test"), Some("a@lab.test")), "{held}");
     }
+    let by_access = "smtpd: NOQUEUE: hold: RCPT from mail.far.test[192.0.2.1]: <a@lab.test>: Recipient address triggers HOLD action; from=<s@far.test> to=<a@lab.test> proto=ESMTP helo=<h>";
+    let lines = [by_access, client, message_id, "postsuper: 1A2B3C4D5E: removed"];
+    assert_eq!(one_story(&log(&lines)), ["inbound.dropped a@lab.test"]);
 }
 
 /// `postscreen.c`, `psc_service()` answers with 421 and does not log that.
@@ -222,4 +242,16 @@ fn a_client_that_postscreen_has_no_room_for_may_come_again() {
         assert_eq!((blocked.data.temporary, blocked.data.smtp_code), (true, Some(421)), "{text}");
         assert_eq!(blocked.data.host, None);
     }
+}
+
+#[test]
+fn a_notice_of_our_own_that_an_alias_forwards_is_no_event() {
+    let child = again("2A2B3C4D52", "")[1..].to_vec();
+    let child = with(&child, "s@far.test", "owner-root@lab.test");
+    let notice = again("6A2B3C4D5E", "")[1..].to_vec();
+    let notice = with(&notice, "s@far.test", "");
+    let forwarded =
+        sent("6A2B3C4D5E", "local", "root@lab.test>, relay=local", "forwarded as 2A2B3C4D52");
+    let out = out("root@lab.test");
+    assert_eq!(one_story(&all(&[&notice, &child, &[forwarded, out]])).len(), 0);
 }
