@@ -162,6 +162,13 @@ pub const ANSWER_KEPT_BYTES: usize = 8 * 1024;
 /// Chunks of attempts kept for one webhook, of [`ATTEMPT_CHUNK_BYTES`] each: 64 MiB.
 pub const ATTEMPT_CHUNKS: u64 = 16_384;
 
+/// Hosts of one log whose years are told by their queue IDs. In the log of more, the years of the
+/// others' lines are told by the file's time.
+pub const DATED_HOSTS: usize = 64;
+
+/// Bytes of such a host's name (RFC 1035 §2.3.4).
+pub const DATED_HOST_BYTES: usize = 255;
+
 /// Recent lines whose occurrence count is stored with each commit of a source.
 pub const OCCURRENCES_STORED: usize = 256;
 

@@ -1,9 +1,10 @@
 //! Total, zero-copy parsers for what mail servers write into their logs.
 //!
 //! Bytes in, values out: no IO, no clock, no threads, no panic, and for lines no allocation but for
-//! the one buffer of 128 KiB that a [`Parser`] gets at the first line of JSON. Any line gives a
-//! [`LogRecord`]; a line that nothing here understands gives [`Body::Unrecognised`] with the
-//! reason, which is a value and not an error.
+//! the one buffer of 128 KiB that a [`Parser`] gets at the first line of JSON, and one of at most
+//! 64 KiB for each stream of a container whose lines come in parts. Any line gives a [`LogRecord`];
+//! a line that nothing here understands gives [`Body::Unrecognised`] with the reason, which is a
+//! value and not an error.
 //!
 //! * [`header`] splits off what the logging system put in front or around (stamp, host, tag, PID),
 //! * [`time`] reads time stamps and resolves those that carry no year,

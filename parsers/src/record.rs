@@ -2,8 +2,8 @@
 //!
 //! A [`Parser`] remembers the previous line's stamp, because consecutive lines mostly share it, and
 //! owns the memory that escaped texts are written to. The answer for a line does not depend on what
-//! was parsed before, but for one case: the parts of a line that a container runtime split belong
-//! together, and none of them is read as a line ([`Reason::Partial`]).
+//! was parsed before, but for one case: of a line that a container runtime split, the last part is
+//! read as all of it, and the others as nothing ([`Reason::Partial`]).
 
 pub use crate::header::Process;
 use crate::{
@@ -16,9 +16,10 @@ use crate::{
 /// One line of a log, split into its fields. Borrows from the line and the parser.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LogRecord<'a> {
-    /// What the line is known by: the line as given, except for an entry of the journal as JSON.
-    /// The order of its members changes from export to export, so that is its canonical line
-    /// ([`crate::journal`]).
+    /// What the line is known by: the line as given, with two exceptions. Of an entry of the journal as
+    /// JSON the order of members changes from export to export, so that is its canonical line
+    /// ([`crate::journal`]). What a container's runtime split is known by the line that it would have
+    /// been. Either reads as the same record again, but for an exact stamp.
     pub line: &'a [u8],
     /// When it was logged, as far as the line says.
     pub stamp: Stamp,
@@ -60,7 +61,8 @@ pub enum Body<'a> {
 pub enum Reason {
     /// No known logging prefix.
     Header,
-    /// A part of a line that a container runtime split.
+    /// A part of a line that a container runtime split, in front of its last one; or that one, where
+    /// the line is longer than 64 KiB.
     Partial,
     /// A Postfix tag, but a text that fits none of its shapes.
     Text,
@@ -83,6 +85,19 @@ impl Parser {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Goes on behind lines that left this [unfinished](Self::unfinished).
+    #[must_use]
+    pub fn resume(unfinished: [&[u8]; 2]) -> Self {
+        Self { header: header::Splitter::resume(unfinished) }
+    }
+
+    /// What there is of lines that a container runtime split and that have not ended yet: of standard
+    /// output and of standard error, at most 64 KiB and a byte each, mostly nothing.
+    #[must_use]
+    pub fn unfinished(&self) -> [&[u8]; 2] {
+        self.header.unfinished()
     }
 
     /// Parses one line, given without its line end. Never fails, never panics.

@@ -150,15 +150,49 @@ fn the_wrapper_s_time_counts_only_where_the_line_s_own_lacks_year_and_zone() {
     assert_eq!(stamp(&cri(own)), exact("2026-11-21T01:28:21.5Z"));
 }
 
+/// A line of Kubernetes' or of podman's, or a part of one.
+fn part(stream: &str, mark: &str, text: &str) -> String {
+    format!("{RECEIVED} {stream} {mark} {text}")
+}
+
+/// conmon (CRI-O, podman) ends a part where one read of its pipe ends, so anywhere.
 #[test]
-fn no_part_of_a_line_that_a_runtime_split_is_read_as_a_line() {
+fn a_line_that_a_runtime_split_is_joined_wherever_that_was() {
+    let mut other = Parser::new();
+    let whole = other.parse(PLAIN.as_bytes()).body;
+    for at in 0..=PLAIN.len() {
+        let (head, tail) = PLAIN.split_at(at);
+        let (middle, tail) = tail.split_at(tail.len() / 2);
+        let mut parser = Parser::new();
+        assert_eq!(reason(&mut parser, &part("stdout", "P", head)), Some(Reason::Partial));
+        assert_eq!(reason(&mut parser, &part("stderr", "F", PLAIN)), None, "another stream");
+        assert_eq!(reason(&mut parser, &part("stdout", "P", middle)), Some(Reason::Partial));
+        let last = part("stdout", "F", tail);
+        let record = parser.parse(last.as_bytes());
+        assert_eq!((&record.body, record.line), (&whole, cri(PLAIN).as_bytes()), "{at}");
+        assert_eq!(reason(&mut parser, &part("stdout", "F", PLAIN)), None);
+    }
+}
+
+#[test]
+fn a_line_that_docker_split_is_joined() {
+    let mut other = Parser::new();
+    let whole = other.parse(PLAIN.as_bytes()).body;
+    let (head, tail) = PLAIN.split_at(100);
     let mut parser = Parser::new();
-    let part = |stream, mark, text| format!("{RECEIVED} {stream} {mark} {text}");
+    assert_eq!(reason(&mut parser, &docker(head).replace("\\n", "")), Some(Reason::Partial));
+    let record = parser.parse(docker(tail).as_bytes()).line.to_vec();
+    assert_eq!(record, cri(PLAIN).as_bytes(), "known by a line that reads the same");
+    assert_eq!(parser.parse(&record).body, whole);
+    assert_eq!(reason(&mut parser, &docker(PLAIN)), None);
+}
+
+#[test]
+fn the_end_of_a_split_line_is_no_line_of_its_own() {
+    let mut parser = Parser::new();
     for (line, expected) in [
         (part("stdout", "P", "{\"log\":\"x"), Some(Reason::Partial)),
-        (part("stdout", "P", PLAIN), Some(Reason::Partial)),
-        (part("stderr", "F", PLAIN), None),
-        (part("stdout", "F", PLAIN), Some(Reason::Partial)),
+        (part("stdout", "F", PLAIN), Some(Reason::Header)),
         (part("stdout", "F", PLAIN), None),
     ] {
         assert_eq!(reason(&mut parser, &line), expected, "{line}");
@@ -166,12 +200,26 @@ fn no_part_of_a_line_that_a_runtime_split_is_read_as_a_line() {
 }
 
 #[test]
-fn no_part_of_a_line_that_docker_split_is_read_as_a_line() {
+fn a_line_of_parts_without_end_is_not_kept() {
     let mut parser = Parser::new();
-    let part = docker(PLAIN).replace("\\n", "");
-    assert_eq!(reason(&mut parser, &part), Some(Reason::Partial));
-    assert_eq!(reason(&mut parser, &docker(PLAIN)), Some(Reason::Partial));
-    assert_eq!(reason(&mut parser, &docker(PLAIN)), None);
+    let long = part("stdout", "P", &"x".repeat(60_000));
+    for _ in 0..3 {
+        assert_eq!(reason(&mut parser, &long), Some(Reason::Partial));
+        assert!(parser.unfinished()[0].len() <= 64 * 1024 + 1);
+    }
+    assert_eq!(reason(&mut parser, &part("stdout", "F", PLAIN)), Some(Reason::Partial));
+    assert_eq!(reason(&mut parser, &part("stdout", "F", PLAIN)), None);
+}
+
+#[test]
+fn another_parser_can_end_a_split_line() {
+    let (head, tail) = PLAIN.split_at(100);
+    let mut parser = Parser::new();
+    parser.parse(part("stderr", "P", head).as_bytes());
+    assert_eq!(parser.unfinished(), [&b""[..], part("stderr", "F", head).as_bytes()]);
+    let mut next = Parser::resume(parser.unfinished());
+    assert_eq!(reason(&mut next, &part("stderr", "F", tail)), None);
+    assert_eq!(next.unfinished(), [b"", b""]);
 }
 
 #[test]

@@ -272,7 +272,7 @@ fn trap_13_18_a_line_of_december_that_is_read_in_january_is_of_last_year() {
             let line = format!("{line} vm postfix/qmgr[1]: 97C0A53F4D6: removed");
             Parser::new().parse(line.as_bytes()).stamp
         });
-        stamps.map(|stamp| resolver.resolve(stamp, anchor).0.to_string()).collect::<Vec<_>>()
+        stamps.map(|stamp| resolver.resolve(stamp, anchor, None).0.to_string()).collect::<Vec<_>>()
     };
     let turn = ["Dec 31 23:59:59", "Jan  1 00:00:01", "Dec 31 23:59:59", "Jan  2 00:00:00"];
     assert_eq!(

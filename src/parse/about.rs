@@ -56,7 +56,8 @@ pub fn about(line: &[u8]) -> About {
     About { queue_id: queue_id(entry).map(text), hop, is_recognised }
 }
 
-fn queue_id<'a>(entry: &Entry<'a>) -> Option<QueueId<'a>> {
+/// The message that a line of Postfix is about.
+pub(super) fn queue_id<'a>(entry: &Entry<'a>) -> Option<QueueId<'a>> {
     match entry {
         Entry::Client(client) => client.queue_id,
         Entry::Pickup(pickup) => Some(pickup.queue_id),

@@ -9,6 +9,7 @@ mod gaps;
 pub mod json;
 mod occurrence;
 mod repeats;
+mod years;
 
 use std::collections::HashMap;
 
@@ -33,6 +34,7 @@ pub use occurrence::Occurrences;
 use drift::Drift;
 use gaps::Gaps;
 use repeats::Repeats;
+use years::Years;
 
 /// One line, as the correlator wants it.
 #[derive(Debug)]
@@ -82,6 +84,12 @@ pub struct State {
     /// Events before this time are not wanted (`start = "24h"`), microseconds. Fixed at the first
     /// start, so that a later one does not drop what it has to catch up on.
     pub since_us: Option<i64>,
+    /// What was read last.
+    pub generation: Option<Fingerprint>,
+    /// Of that: what there is of lines that a container runtime split ([`Parser::unfinished`]).
+    pub unfinished: [Vec<u8>; 2],
+    /// Of that: which years its hosts' lines are of.
+    pub years: Years,
 }
 
 /// Whose lines mean something.
@@ -116,8 +124,6 @@ impl Start {
 #[derive(Debug)]
 pub struct Reader {
     parser: Parser,
-    /// What the previous batch was of.
-    generation: Option<Fingerprint>,
     zone: TimeZone,
     resolvers: HashMap<Fingerprint, Resolver>,
     /// When the last line of the run before was logged.
@@ -149,8 +155,7 @@ impl Reader {
     #[must_use]
     pub fn new(zone: TimeZone, state: State) -> Self {
         Self {
-            parser: Parser::new(),
-            generation: None,
+            parser: Parser::resume(state.unfinished.each_ref().map(Vec::as_slice)),
             zone,
             resolvers: HashMap::new(),
             resumed: state.latest_us.and_then(|us| Timestamp::from_microsecond(us).ok()),
@@ -168,7 +173,7 @@ impl Reader {
 
     /// Gives each line of `batch` that tells something to `each`, in order.
     pub fn read(&mut self, batch: &Batch, mut each: impl FnMut(&Line<'_>)) {
-        self.turn_to(batch.position.fingerprint);
+        self.turn_to(batch);
         let mut resolver = self.resolver(batch);
         let before = self.memory.counts;
         for (bytes, span) in lines(batch) {
@@ -182,6 +187,7 @@ impl Reader {
         let Memory { state, counts, drift, .. } = &mut self.memory;
         drift.note(batch.position.fingerprint, before, *counts);
         state.latest_us = resolver.latest().map(Timestamp::as_microsecond);
+        state.unfinished = self.parser.unfinished().map(<[u8]>::to_vec);
         self.resolvers.insert(batch.position.fingerprint, resolver);
     }
 
@@ -214,10 +220,13 @@ impl Reader {
         self.memory.counts
     }
 
-    fn turn_to(&mut self, generation: Fingerprint) {
-        if self.generation.replace(generation) != Some(generation) {
+    fn turn_to(&mut self, batch: &Batch) {
+        let state = &mut self.memory.state;
+        let last = state.generation.replace(batch.position.fingerprint);
+        if batch.first_of_generation || last != state.generation {
             self.parser.turn();
             self.repeats.turn();
+            state.years.clear();
         }
     }
 
@@ -242,7 +251,7 @@ impl Memory {
         let is_of_others = self.whose.passes_over(&record.body);
         let body = if is_of_others { &Body::Ignored } else { &record.body };
         self.counts.add(body);
-        let (at, quality) = resolver.resolve(record.stamp, anchor);
+        let (at, quality) = self.state.years.date(record, resolver, anchor);
         let (at_us, second) = (at.as_microsecond(), at.as_second());
         match body {
             Body::Postfix(_) | Body::Haraka(_) | Body::HarakaPlugin(_) | Body::Filter(_) => {}
@@ -377,8 +386,9 @@ fn time_quality(quality: Quality) -> TimeQuality {
 /// The instant of the first stamp of a log line, for ordering files; None when it has none.
 #[must_use]
 pub fn first_stamp(line: &[u8], zone: &TimeZone, anchor: Timestamp) -> Option<Timestamp> {
-    let stamp = Parser::new().parse(line).stamp;
-    let (at, quality) = Resolver::new(zone.clone()).resolve(stamp, anchor);
+    let mut parser = Parser::new();
+    let mut resolver = Resolver::new(zone.clone());
+    let (at, quality) = Years::default().date(&parser.parse(line), &mut resolver, anchor);
     (quality != Quality::ReadTime).then_some(at)
 }
 
@@ -398,24 +408,36 @@ mod tests {
         batch
     }
 
+    const REMOVED: &str = "Nov 21 01:28:22 vm postfix/qmgr[1]: 4jWZN668XQzn0b1: removed";
+
+    fn part(mark: &str, text: &str) -> String {
+        format!("2026-11-21T01:28:22Z stdout {mark} {text}")
+    }
+
     #[test]
     fn a_line_that_a_runtime_split_ends_in_the_next_batch_of_its_file_and_in_no_other() {
-        let line = |mark: &str| {
-            format!(
-                "2026-11-21T01:28:22Z stdout {mark} Nov 21 01:28:22 vm postfix/qmgr[1]: \
-                4jWZN668XQzn0b1: removed"
-            )
-        };
-        let recognised = |lines: [(&str, u8); 2]| {
+        let (head, tail) = REMOVED.split_at(40);
+        let recognised = |parts: [(&str, &str, u8); 2]| {
             let mut reader = Reader::new(TimeZone::UTC, State::default());
-            for (mark, generation) in lines {
-                reader.read(&batch(&line(mark), generation), |_| {});
+            for (mark, text, generation) in parts {
+                reader.read(&batch(&part(mark, text), generation), |_| {});
             }
             reader.counts().recognised
         };
-        assert_eq!(recognised([("P", 1), ("F", 1)]), 0);
-        assert_eq!(recognised([("P", 1), ("F", 2)]), 1);
-        assert_eq!(recognised([("F", 1), ("F", 1)]), 2);
+        assert_eq!(recognised([("P", head, 1), ("F", tail, 1)]), 1);
+        assert_eq!(recognised([("P", head, 1), ("F", tail, 2)]), 0);
+        assert_eq!(recognised([("P", head, 1), ("F", REMOVED, 2)]), 1);
+    }
+
+    #[test]
+    fn a_line_that_a_runtime_split_is_joined_over_a_restart() {
+        let (head, tail) = REMOVED.split_at(40);
+        let mut reader = Reader::new(TimeZone::UTC, State::default());
+        reader.read(&batch(&part("P", head), 1), |_| {});
+        let mut next = Reader::new(TimeZone::UTC, reader.state().clone());
+        next.read(&batch(&part("F", tail), 1), |_| {});
+        assert_eq!(next.counts().recognised, 1);
+        assert_eq!(next.state().unfinished, [b"", b""]);
     }
 
     #[test]

@@ -17,9 +17,7 @@ use crate::{
 /// Version of the stored positions in the journal.
 const VERSION: u8 = 1;
 /// Version of the stored source states.
-const STATE_VERSION: u8 = 2;
-/// What came before it.
-const FIRST_STATE_VERSION: u8 = 1;
+const STATE_VERSION: u8 = 3;
 
 /// Lines with which a commit is due, about.
 const COMMIT_LINES: usize = 10_000;
@@ -140,7 +138,9 @@ impl Stage {
     pub(super) fn source_state(&mut self, source: &str, state: &State) {
         self.touch();
         let occurrences = state.occurrences.newest(limits::OCCURRENCES_STORED);
-        self.states.insert(source.to_owned(), State { occurrences, ..*state });
+        let (unfinished, years) = (state.unfinished.clone(), state.years.clone());
+        let state = State { occurrences, unfinished, years, ..*state };
+        self.states.insert(source.to_owned(), state);
     }
 
     /// The commit, when there is anything to commit.
@@ -216,13 +216,27 @@ struct FirstState {
     since_us: Option<i64>,
 }
 
+/// What was stored next: nothing of one generation.
+#[derive(Deserialize)]
+struct SecondState {
+    latest_us: Option<i64>,
+    occurrences: Occurrences,
+    since_us: Option<i64>,
+}
+
 fn decode_state(value: &[u8]) -> Result<State, CodecError> {
     const WHAT: &str = "source state";
-    if value.first() != Some(&FIRST_STATE_VERSION) {
-        return codec::decode(WHAT, STATE_VERSION, value);
+    match value.first() {
+        Some(1) => {
+            let FirstState { occurrences, since_us, .. } = codec::decode(WHAT, 1, value)?;
+            Ok(State { occurrences, since_us, ..State::default() })
+        }
+        Some(2) => {
+            let SecondState { latest_us, occurrences, since_us } = codec::decode(WHAT, 2, value)?;
+            Ok(State { latest_us, occurrences, since_us, ..State::default() })
+        }
+        _ => codec::decode(WHAT, STATE_VERSION, value),
     }
-    let FirstState { occurrences, since_us, .. } = codec::decode(WHAT, FIRST_STATE_VERSION, value)?;
-    Ok(State { latest_us: None, occurrences, since_us })
 }
 
 #[cfg(test)]
@@ -232,13 +246,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn source_states_of_the_first_form_are_read() {
+    fn source_states_of_earlier_forms_are_read() {
         let mut occurrences = Occurrences::default();
         occurrences.count(b"a line", 7);
-        let value = codec::encode(1, &(Some((2026_i16, 11_u8)), &occurrences, Some(5_i64)));
-        let expected = State { latest_us: None, occurrences, since_us: Some(5) };
-        assert_eq!(decode_state(&value).unwrap(), expected);
-        assert_eq!(decode_state(&codec::encode(2, &expected)).unwrap(), expected);
-        assert!(decode_state(value.get(..3).unwrap()).is_err());
+        let first = codec::encode(1, &(Some((2026_i16, 11_u8)), &occurrences, Some(5_i64)));
+        let second = codec::encode(2, &(Some(9_i64), &occurrences, Some(5_i64)));
+        let expected = State { occurrences, since_us: Some(5), ..State::default() };
+        assert_eq!(decode_state(&first).unwrap(), expected);
+        let expected = State { latest_us: Some(9), ..expected };
+        assert_eq!(decode_state(&second).unwrap(), expected);
+        assert_eq!(decode_state(&codec::encode(STATE_VERSION, &expected)).unwrap(), expected);
+        assert!(decode_state(first.get(..3).unwrap()).is_err());
     }
 }

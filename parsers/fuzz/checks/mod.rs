@@ -192,10 +192,12 @@ pub(crate) fn time(data: &[u8]) {
         let Ok(zone) = TimeZone::posix(zone) else { panic!("{zone} is a zone of POSIX") };
         let (mut resolver, mut again) = (Resolver::new(zone.clone()), Resolver::new(zone));
         let lines = stamps.split(|byte| *byte == b'\n');
+        let mut after = None;
         for stamp in lines.map(|line| [line, b" vm a: b"].concat()) {
             let stamp = Parser::new().parse(&stamp).stamp;
-            let (at, quality) = resolver.resolve(stamp, anchor);
-            assert_eq!((at, quality), again.resolve(stamp, anchor));
+            let (at, quality) = resolver.resolve(stamp, anchor, after);
+            assert_eq!((at, quality), again.resolve(stamp, anchor, after));
+            after = Some(at);
             let latest = anchor + SignedDuration::from_hours(26);
             let has_year = !matches!(stamp, Stamp::Yearless { .. });
             assert!(has_year || quality == Quality::ReadTime || at <= latest, "{stamp:?}: {at}");

@@ -10,7 +10,10 @@ use crate::Body;
 /// ```text
 /// lmtp(anna)<2345><75YxNGH0AGtCCQAAg+zDdQ>: msgid=<1@x.test>: saved mail to INBOX
 /// lmtp(anna)<2345><75YxNGH0AGtCCQAAg+zDdQ>: sieve: msgid=<1@x.test>: stored mail into mailbox 'Junk'
+/// lmtp(2345, anna@x.test): 75YxNGH0AGtCCQAAg+zDdQ: sieve: msgid=<1@x.test>: stored mail into mailbox 'Junk'
 /// ```
+///
+/// The last is that of Dovecot 2.2.
 pub(super) fn read(text: &[u8]) -> Body<'_> {
     let stored = text::split_once(text, b": ").and_then(|(agent, rest)| stored(agent, rest));
     text::verdict_or_ignored(stored)
@@ -23,6 +26,10 @@ pub(super) fn tagged<'a>(agent: &'a [u8], text: &'a [u8]) -> Body<'a> {
 
 fn stored<'a>(agent: &'a [u8], text: &'a [u8]) -> Option<Verdict<'a>> {
     let (user, session) = agent_names(agent)?;
+    let (session, text) = match text::split_once(text, b": ") {
+        Some((older, rest)) if session.is_none() && is_session(agent, older) => (Some(older), rest),
+        _ => (session, text),
+    };
     let text = text.strip_prefix(b"sieve: ").unwrap_or(text);
     let filed = text.strip_prefix(b"msgid=")?;
     let mut verdict = Verdict::new(Engine::DovecotLmtp, Kind::Stored, Action::Passed);
@@ -63,6 +70,12 @@ fn agent_names(agent: &[u8]) -> Option<(&[u8], Option<&[u8]>)> {
         return names(rest).map(|(user, _)| (user, None));
     }
     names(agent.strip_prefix(b"lmtp(")?)
+}
+
+/// 22 letters of base64, of 128 bits (Dovecot's `guid_128_generate()`), or fewer.
+fn is_session(agent: &[u8], word: &[u8]) -> bool {
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
+    agent.starts_with(b"lmtp(") && (16..=32).contains(&word.len()) && word.iter().all(plain)
 }
 
 fn names(rest: &[u8]) -> Option<(&[u8], Option<&[u8]>)> {

@@ -25,6 +25,7 @@ mod spampd;
 mod text;
 mod verdict;
 
+pub use amavis::join_pieces;
 pub(crate) use dispatch::{own_file, read};
 pub use headers::{HeaderFinding, HeaderSaid, header};
 pub use lists::{QueuedAs, Recipients, Rule, Rules};

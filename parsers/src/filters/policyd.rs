@@ -5,7 +5,8 @@
 use super::{Action, Engine, Kind, Recipients, Verdict, text};
 use crate::Body;
 
-/// policyd-weight, `weighted_check()`'s caller; the answer to Postfix stands first:
+/// policyd-weight, `weighted_check()`'s caller; the answer to Postfix stands first, and older versions
+/// have the client's address alone:
 ///
 /// ```text
 /// decided action=550 Mail appeared to be SPAM or forged.; <client=out5.client.test[192.0.2.1]> <helo=x> <from=una@partner.test> <to=games@lab.test>; delay: 1s
@@ -20,11 +21,11 @@ pub(super) fn weight(text: &[u8]) -> Body<'_> {
     let mut verdict = Verdict::new(Engine::PolicydWeight, kind, action);
     let fields = text::split_once(text, b"; <client=");
     verdict.detail = Some(fields.map_or(text, |(answer, _)| answer));
-    verdict.client = fields
-        .and_then(|(_, fields)| {
-            text::split_once(fields, b"[")?.1.split(|byte| *byte == b']').next()
-        })
-        .and_then(text::ip);
+    let client = fields.and_then(|(_, fields)| fields.split(|byte| *byte == b'>').next());
+    verdict.client = client.and_then(|client| {
+        let address = client.split(|byte| *byte == b'[').next_back()?;
+        text::ip(address.strip_suffix(b"]").unwrap_or(address))
+    });
     let rest = fields.map_or(&b""[..], |(_, fields)| fields);
     // Sender and recipient may hold a `>`; what follows each of them is the program's own.
     if let Some((_, envelope)) = text::split_only(rest, b" <from=")
@@ -94,6 +95,8 @@ mod tests {
         ));
         assert_eq!((verdict.kind, verdict.action), (Kind::Policy, Action::Rejected));
         assert_eq!(verdict.client, Some(&b"192.0.2.1"[..]));
+        let older = filter(&weight(b"decided action=550 no; <client=192.0.2.1> <helo=x>"));
+        assert_eq!(older.client, verdict.client);
         assert_eq!(verdict.sender, Some(&b"una@partner.test"[..]));
         assert_eq!(verdict.recipients.raw(), b"games@lab.test");
         let passed = filter(&weight(b"decided action=DUNNO; <client=a[192.0.2.1]> x"));

@@ -3,7 +3,8 @@
 use super::{Action, Engine, Kind, Recipients, Verdict, text};
 use crate::Body;
 
-/// The sender is empty for the null reverse-path:
+/// The sender is empty for the null reverse-path, or left out; the address may end with the network's
+/// size:
 ///
 /// ```text
 /// action=greylist, reason=new, client_name=out5.client.test, client_address=127.0.2.5, sender=una@partner.test, recipient=games@lab.test
@@ -30,13 +31,17 @@ fn verdict(text: &[u8]) -> Option<Verdict<'_>> {
     let mut verdict = Verdict::new(Engine::Postgrey, kind, action);
     verdict.detail = Some(reason);
     // Up to here nobody else had a say, and a verified host name holds no comma.
-    let Some((address, transaction)) = text::split_once(rest, b"client_address=")
-        .and_then(|(_, rest)| text::split_once(rest, b", sender="))
+    let address = text::split_once(rest, b"client_address=");
+    let Some((address, envelope)) = address.and_then(|(_, rest)| text::split_once(rest, b", "))
     else {
         return Some(verdict);
     };
-    verdict.client = text::ip(address);
-    if let Some((sender, recipient)) = text::split_only(transaction, b", recipient=") {
+    verdict.client = text::ip(address.split(|byte| *byte == b'/').next()?);
+    let envelope = match envelope.strip_prefix(b"sender=") {
+        Some(envelope) => text::split_only(envelope, b", recipient="),
+        None => envelope.strip_prefix(b"recipient=").map(|recipient| (&b""[..], recipient)),
+    };
+    if let Some((sender, recipient)) = envelope {
         verdict.sender = Some(sender);
         verdict.recipients = Recipients::new(recipient);
     }
@@ -68,6 +73,15 @@ mod tests {
         let Body::Filter(passed) = read(line.as_bytes()) else { panic!("{line}") };
         assert_eq!((passed.kind, passed.action), (Kind::Clean, Action::Passed));
         assert_eq!(passed.sender, Some(&b""[..]));
+    }
+
+    /// As mail hosts have logged them.
+    #[test]
+    fn a_null_sender_may_be_left_out_and_the_network_be_named() {
+        let line = "action=greylist, reason=new, client_name=x, client_address=192.0.2.7/32, recipient=b@lab.test";
+        let Body::Filter(held) = read(line.as_bytes()) else { panic!("{line}") };
+        assert_eq!((held.client, held.sender), (Some(&b"192.0.2.7"[..]), Some(&b""[..])));
+        assert!(held.recipients.iter().eq([b"b@lab.test"]));
     }
 
     #[test]

@@ -22,6 +22,11 @@ pub(super) fn read(text: &[u8]) -> Body<'_> {
         return Body::Ignored;
     };
     let verdict = summary(scan).map(|verdict| Verdict { scan_id: Some(scan_id), ..verdict });
+    // What somebody asks the controller by hand (`rspamc`) is about no mail on its way.
+    let is_by_hand = |verdict: &Verdict<'_>| worker == b"csession" && verdict.queue_id.is_none();
+    if verdict.as_ref().is_some_and(is_by_hand) {
+        return Body::Ignored;
+    }
     text::verdict_or_broken(verdict)
 }
 
@@ -43,8 +48,8 @@ fn summary(text: &[u8]) -> Option<Verdict<'_>> {
     let (symbols, rest) = symbols(rest);
     let (kind, action) = judged(scores.action, symbols)?;
     let mut verdict = Verdict::new(Engine::Rspamd, kind, action);
-    verdict.score = Some(scores.score);
-    verdict.required = Some(scores.required);
+    verdict.score = scores.score;
+    verdict.required = scores.required;
     verdict.rules = symbols;
     verdict.detail = if kind == Kind::Virus { virus(symbols) } else { None };
     verdict.queue_id = queue_id.and_then(QueueId::parse);
@@ -71,8 +76,8 @@ fn sender(text: &[u8]) -> Option<(Option<&[u8]>, &[u8])> {
 
 struct Scores<'a> {
     action: &'a [u8],
-    score: f64,
-    required: f64,
+    score: Option<f64>,
+    required: Option<f64>,
 }
 
 /// `(default: T (add header): [8.50/15.00] `, right where it must be.
@@ -82,8 +87,16 @@ fn scores(text: &[u8]) -> Option<(Scores<'_>, &[u8])> {
     let (action, rest) = text::split_once(rest, b"): [")?;
     let (score, rest) = text::split_once(rest, b"/")?;
     let (required, rest) = text::split_once(rest, b"] ")?;
-    let (score, required) = (text::score(score)?, text::score(required)?);
+    if ![score, required].into_iter().all(is_score) {
+        return None;
+    }
+    let (score, required) = (text::score(score), text::score(required));
     Some((Scores { action, score, required }, rest))
+}
+
+/// A number, or none where settings took all limits away (`task.c`, `rspamd_task_get_required_score()`).
+fn is_score(text: &[u8]) -> bool {
+    text::score(text).is_some() || matches!(text, b"nan" | b"-nan")
 }
 
 /// `[SYM(1.00){a;b;},SYM(0.00){}]), `, and what follows.
@@ -154,7 +167,7 @@ fn own_stamp(line: &[u8]) -> Option<(Stamp, &[u8])> {
     let [hour, minute, second] = numbers(time, b':')?;
     let date = Date::new(year, i8::try_from(month).ok()?, i8::try_from(day).ok()?).ok()?;
     let time = Time::new(hour, minute, second, 0).ok()?;
-    Some((Stamp::Local(date.to_datetime(time)), rest))
+    Some((Stamp::Local { civil: date.to_datetime(time), zone: None }, rest))
 }
 
 /// Three numbers with separators between them.
@@ -233,11 +246,15 @@ mod tests {
 
     #[test]
     fn a_scan_without_queue_id_or_client_is_still_one() {
-        let line = "<cf1261>; csession; rspamd_task_write_log: id: <undef>, user: anna, \
+        let line = "<cf1261>; task; rspamd_task_write_log: id: <undef>, user: anna, \
             (default: F (no action): [6.10/25.00] []), len: 3";
         let scan = verdict(line);
         assert_eq!((scan.queue_id, scan.sender, scan.message_id), (None, None, None));
         assert_eq!((scan.user, scan.rules.iter().count()), (Some(&b"anna"[..]), 0));
+        let by_hand = line.replace("; task;", "; csession;");
+        assert_eq!(read(by_hand.as_bytes()), Body::Ignored);
+        let no_limit = line.replace("[6.10/25.00]", "[6.10/nan]");
+        assert_eq!((verdict(&no_limit).score, verdict(&no_limit).required), (Some(6.1), None));
         let undef = "<1>; task; rspamd_task_write_log: id: <a>, qid: <undef>, from: <>, \
             (default: F (no action): [6.10/25.00] []), len: 3";
         assert_eq!((verdict(undef).queue_id, verdict(undef).sender), (None, Some(&b""[..])));
@@ -261,7 +278,8 @@ mod tests {
         );
         let mut parser = Parser::new();
         let record = parser.parse(line.as_bytes());
-        let expected = Stamp::Local(jiff::civil::date(2026, 11, 21).at(1, 35, 40, 0));
+        let civil = jiff::civil::date(2026, 11, 21).at(1, 35, 40, 0);
+        let expected = Stamp::Local { civil, zone: None };
         assert_eq!((record.stamp, record.process.pid), (expected, Some(6535)));
         let Body::Filter(scan) = record.body else { panic!("{line}") };
         assert_eq!(scan.score, Some(0.64));
@@ -274,7 +292,7 @@ mod tests {
         let line = b"2019-02-28 23:59:59.123 #6535(main) <xn1>; cfg; rspamd_config_read: loaded";
         let stamp = Parser::new().parse(line).stamp;
         let read_at = "2026-11-21T00:00:00Z".parse().unwrap();
-        let (at, _) = Resolver::new(TimeZone::UTC).resolve(stamp, read_at);
+        let (at, _) = Resolver::new(TimeZone::UTC).resolve(stamp, read_at, None);
         assert_eq!(at.to_string(), "2019-02-28T23:59:59Z");
     }
 

@@ -249,16 +249,20 @@ pub enum Part {
     Details,
     /// The same verdict once more, one recipient at a time: amavis at `log_level` 1 and above.
     Repeat,
+    /// A part of a line that amavis split, because syslog takes no longer ones. It says nothing but
+    /// which scan it is of.
+    Piece,
 }
 
 impl Part {
-    /// In a word: `verdict`, `details`, `repeat`.
+    /// In a word: `verdict`, `details`, `repeat`, `piece`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Verdict => "verdict",
             Self::Details => "details",
             Self::Repeat => "repeat",
+            Self::Piece => "piece",
         }
     }
 }

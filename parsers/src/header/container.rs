@@ -1,9 +1,8 @@
 //! What container runtimes put around the lines of a program that logs to its standard output.
 //!
-//! Both known layouts split long lines, after 16 KiB as they come, and mark the parts. Nothing is
-//! joined again: Postfix's lines end at 2,000 bytes, and the end of a foreign line must not be
-//! taken for a line of its own, because a stranger may have written it. So a split line is not
-//! understood, in all of its parts, which [`Parts`] keeps track of.
+//! Both known layouts split lines and mark the parts: long ones after 16 KiB, and what conmon runs
+//! (CRI-O, podman) wherever one read of its pipe ends, which any line may meet. [`Parts`] joins them.
+//! The end of a line is never taken for a line of its own, because a stranger may have written it.
 
 use nom::{
     Parser as _,
@@ -11,7 +10,10 @@ use nom::{
     combinator::{rest, value},
 };
 
-use super::members::{Members, text};
+use super::{
+    LINE_BYTES,
+    members::{Members, text},
+};
 use crate::{
     fields::{Parsed, tag},
     json::Room,
@@ -25,6 +27,8 @@ pub(super) struct Entry<'a> {
     stream: Stream,
     /// When the runtime read it.
     pub(super) stamp: Stamp,
+    /// The same as written.
+    time: &'a [u8],
     /// As written, without its end.
     pub(super) text: &'a [u8],
     /// The line ends here.
@@ -37,35 +41,95 @@ enum Stream {
     Stderr,
 }
 
-/// Which streams are inside a line that was split.
-#[derive(Debug, Clone, Copy, Default)]
+/// Of each stream, the line that was split last.
+#[derive(Debug, Clone, Default)]
 pub(super) struct Parts {
-    stdout: bool,
-    stderr: bool,
+    stdout: Part,
+    stderr: Part,
+}
+
+/// What there is of a line: as Kubernetes' runtimes would have written it, with the first part's time,
+/// had they not split it.
+#[derive(Debug, Clone, Default)]
+struct Part {
+    line: Vec<u8>,
+    /// More follows.
+    is_open: bool,
 }
 
 impl Parts {
-    /// Is `entry` a part of a line only?
-    pub(super) fn has(&mut self, entry: &Entry<'_>) -> bool {
-        let inside = match entry.stream {
+    /// Goes on where others ended: with what [`Parts::unfinished`] gave.
+    pub(super) fn resume([stdout, stderr]: [&[u8]; 2]) -> Self {
+        Self { stdout: Part::resume(stdout), stderr: Part::resume(stderr) }
+    }
+
+    /// What there is of lines that have not ended, of standard output and standard error.
+    pub(super) fn unfinished(&self) -> [&[u8]; 2] {
+        [self.stdout.unfinished(), self.stderr.unfinished()]
+    }
+
+    /// The whole line that ends with `entry`, which is `line`. None while more follows, and where it
+    /// got longer than [`LINE_BYTES`].
+    pub(super) fn whole<'a>(
+        &'a mut self,
+        stamps: &mut time::Memo,
+        line: &'a [u8],
+        entry: Entry<'a>,
+    ) -> Option<(&'a [u8], Entry<'a>)> {
+        let part = match entry.stream {
             Stream::Stdout => &mut self.stdout,
             Stream::Stderr => &mut self.stderr,
         };
-        let continues = std::mem::replace(inside, !entry.ends);
-        continues || !entry.ends
+        let continues = std::mem::replace(&mut part.is_open, !entry.ends);
+        if entry.ends && !continues {
+            return Some((line, entry));
+        }
+        if !continues {
+            part.begin(&entry);
+        }
+        part.add(entry.text);
+        let is_whole = entry.ends && part.line.len() <= LINE_BYTES;
+        is_whole.then(|| Some((&*part.line, cri(stamps, &part.line)?))).flatten()
+    }
+}
+
+impl Part {
+    fn resume(line: &[u8]) -> Self {
+        Self { line: line.to_vec(), is_open: !line.is_empty() }
+    }
+
+    fn unfinished(&self) -> &[u8] {
+        if self.is_open { &self.line } else { b"" }
+    }
+
+    fn begin(&mut self, entry: &Entry<'_>) {
+        let stream: &[u8] = match entry.stream {
+            Stream::Stdout => b" stdout F ",
+            Stream::Stderr => b" stderr F ",
+        };
+        self.line.clear();
+        self.add(entry.time);
+        self.add(stream);
+    }
+
+    /// One byte more than may be in a line tells that it was longer.
+    fn add(&mut self, text: &[u8]) {
+        let room = (LINE_BYTES + 1).saturating_sub(self.line.len());
+        self.line.extend_from_slice(text.get(..room).unwrap_or(text));
     }
 }
 
 /// `2026-11-21T01:28:22.522880123Z stdout F TEXT`, or `P` for a part that more follows
 /// (Kubernetes CRI; containerd, CRI-O, podman's `k8s-file`).
 pub(super) fn cri<'a>(stamps: &mut time::Memo, line: &'a [u8]) -> Option<Entry<'a>> {
-    let (line, stamp) = stamps.stamp(line).ok()?;
+    let (rest_of_line, stamp) = stamps.stamp(line).ok()?;
+    let (time, _) = line.split_at_checked(line.len() - rest_of_line.len())?;
     let stream =
         alt((value(Stream::Stdout, tag(" stdout ")), value(Stream::Stderr, tag(" stderr "))));
     let ends = alt((value(true, tag("F ")), value(false, tag("P "))));
-    let entry: Parsed<'_, _> = (stream, ends, rest).parse(line);
+    let entry: Parsed<'_, _> = (stream, ends, rest).parse(rest_of_line);
     let (_, (stream, ends, text)) = entry.ok()?;
-    Some(Entry { stream, stamp, text, ends })
+    Some(Entry { stream, stamp, time, text, ends })
 }
 
 /// `{"log":"TEXT\n","stream":"stdout","time":"2026-11-21T01:28:22.522880123Z"}` (Docker
@@ -82,8 +146,9 @@ pub(super) fn docker<'a>(
         b"stderr" => Stream::Stderr,
         _ => return None,
     };
-    let (_, stamp) = stamps.stamp(text(members.stamp, room)?).ok()?;
+    let time = text(members.stamp, room)?;
+    let (_, stamp) = stamps.stamp(time).ok().filter(|(rest, _)| rest.is_empty())?;
     let line = log.strip_suffix(b"\n");
     let text = line.map_or(log, |line| line.strip_suffix(b"\r").unwrap_or(line));
-    Some(Entry { stream, stamp, text, ends: line.is_some() })
+    Some(Entry { stream, stamp, time, text, ends: line.is_some() })
 }

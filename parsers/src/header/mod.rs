@@ -32,16 +32,17 @@ use members::Enclosed;
 pub(crate) struct Splitter {
     /// The previous stamps: mostly the next one's, too.
     stamps: time::Memo,
-    /// What was split, and has not ended yet.
+    /// What a container runtime split.
     parts: container::Parts,
     /// For texts that were escaped, and the line made of them: nothing before the first JSON
-    /// object, then twice [`OBJECT_BYTES`].
+    /// object, then twice [`LINE_BYTES`].
     memory: Vec<u8>,
 }
 
-/// Bytes of the longest JSON object that is looked into. Sources cut lines there anyway, which
-/// leaves no whole object; Postfix's texts end at 2,000 bytes.
-const OBJECT_BYTES: usize = 64 * 1024;
+/// Bytes of the longest line that is joined from parts, and of the longest JSON object that is looked
+/// into. Sources cut lines there anyway, which leaves no whole object; Postfix's texts end at 2,000
+/// bytes.
+const LINE_BYTES: usize = 64 * 1024;
 
 /// A line without its prefix.
 #[derive(Debug)]
@@ -72,7 +73,7 @@ pub(crate) enum Program {
 /// A line that was split, and what it is known by.
 #[derive(Debug)]
 pub(crate) struct Split<'a> {
-    /// The line as given, or the one that stands for an entry of the journal.
+    /// The line as given, or the one that stands for an entry of the journal, or for parts.
     pub(crate) line: &'a [u8],
     pub(crate) header: Header<'a>,
 }
@@ -94,12 +95,12 @@ impl Splitter {
         match members::read(stamps, line, room).ok_or(Reason::Header)? {
             Enclosed::Whole(header) => Ok(Split { line, header: of_haraka(stamps, header) }),
             Enclosed::Journal(line) => Ok(Split { line, header: plain(stamps, line)? }),
-            Enclosed::Container(entry) => enclosed(stamps, parts, line, &entry),
+            Enclosed::Container(entry) => enclosed(stamps, parts, line, entry),
         }
     }
 
     /// A line that is no JSON object: nothing of it was escaped.
-    fn split_text<'a>(&mut self, line: &'a [u8]) -> Result<Split<'a>, Reason> {
+    fn split_text<'a>(&'a mut self, line: &'a [u8]) -> Result<Split<'a>, Reason> {
         let Self { stamps, parts, .. } = self;
         let header = plain(stamps, line);
         // A container's line looks like one whose host is the stream, behind a stamp that
@@ -107,9 +108,20 @@ impl Splitter {
         let is_stream = matches!(&header, Ok(header) if matches!(header.host, b"stdout" | b"stderr"))
             && line.first().is_some_and(u8::is_ascii_digit);
         match is_stream.then(|| container::cri(stamps, line)).flatten() {
-            Some(entry) => enclosed(stamps, parts, line, &entry),
+            Some(entry) => enclosed(stamps, parts, line, entry),
             None => Ok(Split { line, header: header? }),
         }
+    }
+
+    /// A splitter that goes on behind lines of which this was unfinished.
+    pub(crate) fn resume(unfinished: [&[u8]; 2]) -> Self {
+        Self { parts: container::Parts::resume(unfinished), ..Self::default() }
+    }
+
+    /// What there is of lines that a container runtime split and that have not ended yet, of standard
+    /// output and standard error.
+    pub(crate) fn unfinished(&self) -> [&[u8]; 2] {
+        self.parts.unfinished()
     }
 
     /// The next line is not the one behind the previous line.
@@ -126,13 +138,11 @@ fn is_object(line: &[u8]) -> bool {
 /// The line of text in a container's line.
 fn enclosed<'a>(
     stamps: &mut time::Memo,
-    parts: &mut container::Parts,
+    parts: &'a mut container::Parts,
     line: &'a [u8],
-    entry: &container::Entry<'a>,
+    entry: container::Entry<'a>,
 ) -> Result<Split<'a>, Reason> {
-    if parts.has(entry) {
-        return Err(Reason::Partial);
-    }
+    let (line, entry) = parts.whole(stamps, line, entry).ok_or(Reason::Partial)?;
     let header = plain(stamps, entry.text)?;
     let stamp = match header.stamp {
         Stamp::Exact(_) => header.stamp,
@@ -178,9 +188,9 @@ fn of_haraka<'a>(stamps: &mut time::Memo, header: Header<'a>) -> Header<'a> {
 /// Room for all texts of `line`; none when it is too long.
 fn lend<'a>(memory: &'a mut Vec<u8>, line: &[u8]) -> Option<Room<'a>> {
     if memory.is_empty() {
-        *memory = vec![0; 2 * OBJECT_BYTES];
+        *memory = vec![0; 2 * LINE_BYTES];
     }
-    (line.len() <= OBJECT_BYTES).then_some(Room::new(memory))
+    (line.len() <= LINE_BYTES).then_some(Room::new(memory))
 }
 
 /// Unfolds `message repeated 3 times: [ TEXT]`: how often, and the text.
@@ -229,6 +239,8 @@ mod tests {
             "2026-11-21T01:28:22+0000 vm postfix/smtp[337]: connect to x",
             "Sat 2026-11-21 01:28:22 UTC vm postfix/smtp[337]: connect to x",
             "Nov 21 01:28:22 vm mail.info postfix/smtp[337]: connect to x",
+            "Nov 21 01:28:22 mail.info vm postfix/smtp[337]: connect to x",
+            "2026-11-21T01:28:22+00:00 local0.warning vm postfix/smtp[337]: connect to x",
             "Nov 21 01:28:22 <mail.info> vm postfix/smtp[337]: connect to x",
             "Nov 21 01:28:22 <2.6> vm postfix/smtp[337]: connect to x",
             "Nov 21 01:28:22 vm postfix/smtp[337]: [ID 197553 mail.info] connect to x",
@@ -238,6 +250,29 @@ mod tests {
         ] {
             assert_split(line, Some(("vm", "postfix/smtp", Some(337), "connect to x")));
         }
+    }
+
+    /// Images for containers write such lines; they were taken for other programs' and ignored.
+    #[test]
+    fn a_line_may_name_no_host_and_have_a_stamp_in_front() {
+        for line in [
+            "Sep 10 13:18:46 postfix/smtp[417]: a",
+            "2021-01-26T17:47:29.762763+01:00 INFO    postfix/smtp[417]: a",
+            "2018-08-22T07:30:18.130405545Z postfix/smtp[417]: a",
+        ] {
+            assert_split(line, Some(("", "postfix/smtp", Some(417), "a")));
+        }
+        for line in [
+            "2024-07-03T17:18:06.883743616Z Jul 03 19:18:06 vm postfix/smtp[417]: a",
+            "2024-07-03T17:18:06.883743616Z Jul  3 19:18:06 vm postfix/smtp[417]: a",
+        ] {
+            assert_split(line, Some(("vm", "postfix/smtp", Some(417), "a")));
+        }
+        let mut splitter = Splitter::default();
+        let line = b"2024-07-03T17:18:06Z Jul 03 19:18:06 vm postfix/smtp[417]: a";
+        assert!(matches!(splitter.split(line).unwrap().header.stamp, Stamp::Exact { .. }));
+        assert_split("Nov 21 01:28:22 vm a: b", Some(("vm", "a", None, "b")));
+        assert_split("Nov 21 01:28:22 INFO a[1]: b", Some(("INFO", "a", Some(1), "b")));
     }
 
     #[test]
@@ -253,6 +288,10 @@ mod tests {
         assert_split(
             "Nov 21 01:28:22 mail.info postfix/smtp[337]: a",
             Some(("mail.info", "postfix/smtp", Some(337), "a")),
+        );
+        assert_split(
+            "Nov 21 01:28:22 mail.example postfix mail: a",
+            Some(("mail.example", "", None, "postfix mail: a")),
         );
         assert_split("Nov 21 01:28:22 vm mail.info: a", Some(("vm", "mail.info", None, "a")));
         for text in ["[ID x mail.info] a", "[ID 1 mail] a", "[ID 1 mail.info]a"] {

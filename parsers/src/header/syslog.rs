@@ -5,7 +5,7 @@ use nom::{
     branch::alt,
     bytes::complete::{take_till, take_till1, take_while1},
     character::complete::{digit1, u8 as byte_number, u32 as number},
-    combinator::{eof, map, opt, recognize, rest, success, verify},
+    combinator::{eof, map, opt, peek, recognize, rest, success, verify},
     multi::fold_many1,
     sequence::{delimited, preceded, separated_pair, terminated},
 };
@@ -46,10 +46,14 @@ fn traditional<'a>(memo: &mut time::Memo, line: &'a [u8]) -> Parsed<'a, Header<'
         let (process, program) = tagged(tag, pid);
         return Ok((b"", Header { stamp, host, process, program, text }));
     }
-    if let Some((process, text)) = without_host(line) {
-        return Ok((b"", Header { stamp, host: b"", process, program: Author::Haraka, text }));
+    if let Some((process, program, text)) = without_host(line) {
+        return Ok((b"", Header { stamp, host: b"", process, program, text }));
+    }
+    if let Some(header) = behind_stamp(line) {
+        return Ok((b"", Header { stamp, ..header }));
     }
     let (line, _) = (tag(" "), opt(bracketed_column)).parse(line)?;
+    let (line, _) = opt(leading_column).parse(line)?;
     let (line, host) = terminated(token, tag(" ")).parse(line)?;
     let (line, _) = opt(column).parse(line)?;
     let (line, (tag, pid)) = alt((program, success((&b""[..], None)))).parse(line)?;
@@ -69,13 +73,37 @@ pub(super) fn of_postfix<'a>(memo: &mut time::Memo, line: &'a [u8]) -> Option<He
 }
 
 /// ` haraka[18223]: RECORD`: a datagram of the local socket has no host, and a stream of them is
-/// sometimes kept as it comes.
-fn without_host(line: &[u8]) -> Option<(Process<'_>, &[u8])> {
-    let line = line.strip_prefix(b" ")?;
+/// sometimes kept as it comes; nor have lines whose template leaves it out (` INFO    postfix/smtp[337]:
+/// TEXT`). No host's name ends as a tag does.
+fn without_host(line: &[u8]) -> Option<(Process<'_>, Author, &[u8])> {
+    let line = behind_severity(line.strip_prefix(b" ")?);
     let (tag, text) = line.split_at_checked(memchr::memchr(b' ', line)?)?;
-    let text = text.get(1..).filter(|text| tag.ends_with(b":") && haraka::is_record(text))?;
+    let text = text.get(1..)?;
+    let is_haraka = haraka::is_record(text);
+    if !(tag.ends_with(b"]:") || (is_haraka && tag.ends_with(b":"))) {
+        return None;
+    }
     let (_, (tag, pid)) = whole_tag(tag).ok()?;
-    Some((tagged(tag, pid).0, text))
+    let (process, program) = tagged(tag, pid);
+    Some((process, if is_haraka { Author::Haraka } else { program }, text))
+}
+
+/// What follows a severity in capital letters, and spaces.
+fn behind_severity(line: &[u8]) -> &[u8] {
+    let end = line.iter().position(|byte| !byte.is_ascii_uppercase()).unwrap_or_default();
+    let (word, rest) = line.split_at(end);
+    let is_severity = |known: &&[u8]| known.eq_ignore_ascii_case(word);
+    if SEVERITIES.iter().any(is_severity) { rest.trim_ascii_start() } else { line }
+}
+
+/// A line with a stamp of its own behind the first (`docker logs --timestamps`), which has the year and
+/// the zone.
+fn behind_stamp(line: &[u8]) -> Option<Header<'_>> {
+    let mut memo = time::Memo::default();
+    let (line, stamp) = memo.stamp(line.strip_prefix(b" ")?).ok()?;
+    let (host, (tag, pid), text) = common(line)?;
+    let (process, program) = tagged(tag, pid);
+    Some(Header { stamp, host, process, program, text })
 }
 
 /// ` mx postfix/smtp[337]: TEXT`, where the grammar below has nothing to choose: the way nearly all
@@ -148,6 +176,30 @@ fn name_and_pid(input: &[u8]) -> Parsed<'_, Program<'_>> {
 fn column(input: &[u8]) -> Parsed<'_, ()> {
     map((facility_and_severity, tag(" ")), |_| ()).parse(input)
 }
+
+/// `mail.info ` between stamp and host, by templates as above. A host may have such a name, so the
+/// words must be facility and severity, and host and tag must follow.
+fn leading_column(input: &[u8]) -> Parsed<'_, ()> {
+    let is_one = |(facility, severity): &(&[u8], &[u8])| {
+        is_facility(facility) && SEVERITIES.contains(severity)
+    };
+    let column = terminated(verify(facility_and_severity, is_one), tag(" "));
+    let header = (token, tag(" "), name_and_pid, tag(":"));
+    map((column, peek(header)), |_| ()).parse(input)
+}
+
+/// syslog.h, `facilitynames`: those that a mail server is made to log to.
+fn is_facility(name: &[u8]) -> bool {
+    let is_local = |digit: &[u8]| matches!(digit, [b'0'..=b'7']);
+    matches!(name, b"mail" | b"daemon" | b"user")
+        || name.strip_prefix(b"local").is_some_and(is_local)
+}
+
+/// syslog.h, `prioritynames`.
+const SEVERITIES: [&[u8]; 11] = [
+    b"debug", b"info", b"notice", b"warn", b"warning", b"err", b"error", b"crit", b"alert",
+    b"emerg", b"panic",
+];
 
 /// `<mail.info> ` or `<2.6> ` between stamp and host: FreeBSD `syslogd -v`.
 fn bracketed_column(input: &[u8]) -> Parsed<'_, ()> {

@@ -38,48 +38,28 @@ pub(super) fn without_id(text: &[u8]) -> bool {
             "stopping the Postfix ",
             "setting up TLS connection ",
             "subject_CN=",
+            // `tls_verify.c`, `smtp_addr.c`.
+            "server certificate verification failed for ",
+            "skipping SRV lookup for ",
         ],
+        // `smtp_proto.c`: `host NAME offers SMTPUTF8 support, but not 8BITMIME`.
+        Some(b'h') => &["host "],
+        // `dsn_util.c`, `master.c`.
+        Some(b'm') => &["mapping DSN status ", "master exit time has arrived"],
         Some(b'a') => &["addr ", "aborting the Postfix "],
-        Some(b'e') => &["error: ", "entering STRESS mode"],
+        Some(b'e') => &["error: ", "entering STRESS mode", "exiting to reopen external "],
         Some(b'f') => &["fatal: "],
-        Some(b'i') => &["improper command pipelining ", "initializing the "],
+        Some(b'i') => &[
+            "improper command pipelining ",
+            "initializing the ",
+            "ignoring DNS RR: ",
+            "ignoring status update from child ",
+            "instead, send to ",
+        ],
         Some(b'p') => &["panic: "],
         Some(b'r') => &["reload ", "refreshing the Postfix "],
         Some(b'w') => &["warning: ", "waiting for the Postfix "],
-        Some(b'A') => &["Anonymous TLS connection ", "ALLOWLISTED ", "ALLOWLIST VETO "],
-        Some(b'B') => &["BARE NEWLINE ", "BLACKLISTED ", "BDAT without valid RCPT "],
-        Some(b'C') => &[
-            "CONNECT from ",
-            // `tlsproxy.c`, in front of smtp.
-            "CONNECT to ",
-            "COMMAND PIPELINING ",
-            "COMMAND TIME LIMIT ",
-            "COMMAND COUNT LIMIT ",
-            "COMMAND LENGTH LIMIT ",
-        ],
-        Some(b'D') => &["DISCONNECT ", "DNSBL rank ", "DENYLISTED ", "DATA without valid RCPT "],
-        Some(b'H') => &["HANGUP after ", "Host offered STARTTLS: "],
-        Some(b'N') => &["NON-SMTP COMMAND "],
-        // `postfix.c`: a `compatibility_level` of long ago, in three lines.
-        Some(b'P') => &["PASS NEW ", "PASS OLD ", "PREGREET ", "Postfix is "],
-        Some(b'R') => &["Renamed to match inode number: "],
-        Some(b'S') => &[
-            "SSL_accept ",
-            "SSL_connect ",
-            "SSL_accept:",
-            "SSL_connect:",
-            "SSL3 alert ",
-            "See http",
-        ],
-        Some(b'T') => &[
-            "Trusted TLS connection ",
-            "TLS SNI ",
-            "TLS handshake failed for ",
-            "To disable backwards compatibility ",
-        ],
-        Some(b'U') => &["Untrusted TLS connection "],
-        Some(b'V') => &["Verified TLS connection "],
-        Some(b'W') => &["WHITELISTED ", "WHITELIST VETO "],
+        Some(letter @ b'A'..=b'Z') => capital(*letter),
         // `master_ent.c`: `/etc/postfix/master.cf: line 12: using …`.
         Some(b'/') => &["/"],
         // `postscreen_smtpd.c`: `[192.0.2.1]:4567: discarding EHLO keywords: …`.
@@ -90,6 +70,52 @@ pub(super) fn without_id(text: &[u8]) -> bool {
         _ => &[],
     };
     begins_with_one(text, known)
+}
+
+/// Of texts that begin with a capital letter.
+fn capital(first: u8) -> &'static [&'static str] {
+    match first {
+        b'A' => &["Anonymous TLS connection ", "ALLOWLISTED ", "ALLOWLIST VETO "],
+        b'B' => &["BARE NEWLINE ", "BLACKLISTED ", "BDAT without valid RCPT "],
+        b'C' => &[
+            "CONNECT from ",
+            // `tlsproxy.c`, in front of smtp.
+            "CONNECT to ",
+            "COMMAND PIPELINING ",
+            "COMMAND TIME LIMIT ",
+            "COMMAND COUNT LIMIT ",
+            "COMMAND LENGTH LIMIT ",
+            "CLIENT wrappermode ",
+        ],
+        b'D' => &["DISCONNECT ", "DNSBL rank ", "DENYLISTED ", "DATA without valid RCPT "],
+        b'H' => &["HANGUP after ", "Host offered STARTTLS: "],
+        b'N' => &["NON-SMTP COMMAND "],
+        // `postfix.c`: a `compatibility_level` of long ago, in three lines.
+        b'P' => &["PASS NEW ", "PASS OLD ", "PREGREET ", "Postfix is "],
+        b'R' => &["Renamed to match inode number: "],
+        b'S' => &[
+            "SSL_accept ",
+            "SSL_connect ",
+            "SSL_accept:",
+            "SSL_connect:",
+            "SSL3 alert ",
+            "SMTPS wrappermode ",
+            "See http",
+        ],
+        b'T' => &[
+            "Trusted TLS connection ",
+            "TLS SNI ",
+            "TLS handshake failed for ",
+            // `tlsrpt_wrapper.c` since 3.10, one for each connection.
+            "TLSRPT: ",
+            "TLS policy lookup error for ",
+            "To disable backwards compatibility ",
+        ],
+        b'U' => &["Untrusted TLS connection "],
+        b'V' => &["Verified TLS connection "],
+        b'W' => &["WHITELISTED ", "WHITELIST VETO "],
+        _ => &[],
+    }
 }
 
 /// What may follow a queue ID, or `NOQUEUE: ` since 3.10, without deciding anything.
@@ -107,10 +133,19 @@ pub(super) fn with_id(text: &[u8]) -> bool {
         Some(b'l') => &["lost connection ", "local data error while talking to "],
         // `global/deliver_pass.c`: the status line of the other transport follows.
         Some(b'p') => &["passing <"],
-        // `postsuper.c`.
-        Some(b'r') => &["renamed "],
-        // `bounce.c`, `bounce_flush()`; `qmgr_message.c` after a reload.
-        Some(b's') => &["status=deferred (bounce failed)", "skipped, still being delivered"],
+        // `global/bounce.c`, of a probe or another message that is sent once.
+        Some(b'n') => &["not sending trace/success notification "],
+        // `postsuper.c`; `smtpd_chat.c`.
+        Some(b'r') => &["renamed ", "reply filter "],
+        // `bounce.c`, `bounce_flush()`, `qmgr_active.c`: a notification was not written, whose message
+        // stays in the queue for it; `qmgr_message.c` after a reload.
+        Some(b's') => &[
+            "status=deferred (bounce failed)",
+            "status=deferred (verp-bounce failed)",
+            "status=deferred (delay warning failed)",
+            "status=deferred (trace failed)",
+            "skipped, still being delivered",
+        ],
         // `smtpd.c` since 3.10.
         Some(b't') => &["timeout after ", "too many errors after "],
         Some(b'C') => &["Cannot start TLS: "],
@@ -147,6 +182,10 @@ pub(super) fn of_peer(text: &[u8]) -> bool {
         "reloaded session ",
         "remove session ",
         "save session ",
+        // `smtp_chat.c`; `qmqpd_peer.c`, which names the queue ID in front.
+        "replacing server reply ",
+        "lost connection while ",
+        "timeout while ",
     ];
     let said = terminated(peer, tag(": ")).parse(text);
     said.is_ok_and(|(said, _)| begins_with_one(said, &known))
@@ -187,6 +226,20 @@ mod tests {
             "ALLOWLISTED [192.0.2.1]:4567",
             "WHITELISTED [192.0.2.1]:4567",
             "WHITELIST VETO [192.0.2.1]:4567",
+            "TLSRPT: status=success, domain=b.test, receiving_mx=mx.b.test[192.0.2.1]",
+            "TLSRPT: status=failure, domain=b.test, receiving_mx=mx.b.test[192.0.2.1], failure_type=starttls_not_supported",
+            "SMTPS wrappermode (TCP port 465) requires setting \"smtp_tls_wrappermode = yes\"",
+            "server certificate verification failed for mx.b.test[192.0.2.1]:25: num=62:hostname mismatch",
+            "host mx.b.test[192.0.2.1] offers SMTPUTF8 support, but not 8BITMIME",
+            "ignoring DNS RR: mx.b.test. 300 IN AAAA 2001:db8::1",
+            "skipping SRV lookup for _submission._tcp.b.test: Host not found",
+            "mapping DSN status 4.1.1 into User status 5.1.1",
+            "ignoring status update from child pid 77 generation 3",
+            "master exit time has arrived",
+            "exiting to reopen external entropy source dev:/dev/urandom",
+            "TLS policy lookup error for mx.b.test/192.0.2.1: x",
+            "CLIENT wrappermode (port smtps/465) is unimplemented",
+            "instead, send to (port submission/587) with STARTTLS",
         ] {
             assert!(without_id(text.as_bytes()), "{text}");
         }
@@ -200,6 +253,8 @@ mod tests {
             "c.test[192.0.2.1]: subject_CN=c.test, issuer=CA, cert fingerprint=00:11",
             "mx.test[192.0.2.1]:25: depth=0 verify=1 subject=/CN=mx.test",
             "c.test[192.0.2.1]: Issuing session ticket, key expiration: 1795223867",
+            "mx.test[192.0.2.1]:25: replacing server reply \"554 5.7.1 x\" with \"454 4.7.1 x\"",
+            "c.test[192.0.2.1]: lost connection while receiving message content",
         ] {
             assert!(of_peer(text.as_bytes()), "{text}");
         }
@@ -226,6 +281,9 @@ mod tests {
             "local data error while talking to mx.test[192.0.2.1]",
             "passing <b@lab.test> to transport=lmtp",
             "enabling PIX workarounds: disable_esmtp delay_dotcrlf for mx.test[192.0.2.1]:25",
+            "not sending trace/success notification for single-bounce message",
+            "status=deferred (delay warning failed)",
+            "reply filter in: 550 5.1.1 <a@b.test>: Recipient address rejected: User unknown",
         ] {
             assert!(with_id(text.as_bytes()), "{text}");
         }

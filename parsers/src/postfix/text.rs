@@ -18,7 +18,7 @@ pub(crate) fn read<'a>(service: &[u8], text: &'a [u8]) -> Body<'a> {
         let known = ignored::without_id(text);
         return if known { Body::Ignored } else { Body::Unrecognised(Reason::Text) };
     }
-    if let Some(body) = standalone(text) {
+    if let Some(body) = standalone(service, text) {
         return body;
     }
     if ignored::without_id(text) {
@@ -28,20 +28,21 @@ pub(crate) fn read<'a>(service: &[u8], text: &'a [u8]) -> Body<'a> {
         return without_message(text);
     }
     match queue_id::leading(text) {
-        Ok((text, queue_id)) => about_message(service, queue_id, text),
+        Ok((text, queue_id)) if names_messages(service) => about_message(service, queue_id, text),
         Err(_) if ignored::of_peer(text) => Body::Ignored,
-        Err(_) => Body::Unrecognised(Reason::Text),
+        _ => Body::Unrecognised(Reason::Text),
     }
 }
 
 /// A text that begins with words of its own, and tells something all the same.
 ///
 /// Asked of every line, so it looks at the first letter before anything else.
-fn standalone(text: &[u8]) -> Option<Body<'_>> {
+fn standalone<'a>(service: &[u8], text: &'a [u8]) -> Option<Body<'a>> {
     let entry = match text.first()? {
-        b'w' => warning(text.strip_prefix(b"warning: ")?),
+        b'w' => warning(service, text.strip_prefix(b"warning: ")?),
         b'p' => return proxy::answer(text),
         b'a' => dnsblog::listed(text).map(Entry::DnsListed),
+        b'r' if text.starts_with(b"reject: ") => verdict::without_room(text).map(Entry::Verdict),
         b'd' | b'r' => master::started(text).map(Entry::Started),
         b'D' | b'P' | b'R' | b'F' => postsuper::total(text).map(Entry::OperationTotal),
         _ => None,
@@ -51,9 +52,10 @@ fn standalone(text: &[u8]) -> Option<Body<'_>> {
 
 /// A text behind `warning: `. Most warnings are for the operator; they quote strangers, so only
 /// their first words count.
-fn warning(text: &[u8]) -> Option<Entry<'_>> {
+fn warning<'a>(service: &[u8], text: &'a [u8]) -> Option<Entry<'a>> {
     if let Ok((text, queue_id)) = queue_id::leading(text) {
-        return trouble::refused(queue_id, text).map(Entry::Refused);
+        let refused = || trouble::refused(queue_id, text).map(Entry::Refused);
+        return names_messages(service).then(refused).flatten();
     }
     let limit = || limit::exceeded(text).map(Entry::RateLimit);
     let corrupt = || trouble::corrupt(text).map(Entry::Corrupt);
@@ -71,6 +73,39 @@ fn without_message(text: &[u8]) -> Body<'_> {
     verdict::verdict(None, text)
         .or_else(|| proxy::answer(text))
         .unwrap_or(Body::Unrecognised(Reason::Text))
+}
+
+/// Can a text of `service` begin with a queue ID? The other programs never see a message: what looks
+/// like one there is a table's key, or what somebody typed.
+fn names_messages(service: &[u8]) -> bool {
+    !matches!(
+        service,
+        b"anvil"
+            | b"dnsblog"
+            | b"flush"
+            | b"master"
+            | b"post-install"
+            | b"postalias"
+            | b"postcat"
+            | b"postconf"
+            | b"postfix"
+            | b"postfix-script"
+            | b"postfix-wrapper"
+            | b"postkick"
+            | b"postlock"
+            | b"postlog"
+            | b"postlogd"
+            | b"postmap"
+            | b"postmulti"
+            | b"postqueue"
+            | b"proxymap"
+            | b"scache"
+            | b"showq"
+            | b"spawn"
+            | b"tlsmgr"
+            | b"tlsproxy"
+            | b"trivial-rewrite"
+    )
 }
 
 /// A text behind a queue ID.
@@ -107,7 +142,8 @@ fn remark<'a>(service: &[u8], queue_id: QueueId<'a>, text: &'a [u8]) -> Body<'a>
     if let Some(refused) = trouble::refused(queue_id, text) {
         return Body::Postfix(Entry::Refused(refused));
     }
-    if ignored::with_id(text) || ignored::is_attempt_note(service) {
+    let is_note = ignored::with_id(text) || ignored::is_attempt_note(service);
+    if is_note || ignored::of_peer(text) {
         return Body::Ignored;
     }
     content::check(queue_id, text)
@@ -124,6 +160,15 @@ fn entry(entry: Option<Entry<'_>>, otherwise: Reason) -> Body<'_> {
 mod tests {
     use super::*;
     use crate::postfix::NotificationKind;
+
+    /// Beside `NOQUEUE: reject: CONNECT from …`, which has other words.
+    #[test]
+    fn a_client_that_postscreen_has_no_room_for_is_refused() {
+        let line = "reject: connect from [203.0.113.5]:1005: all screening ports busy";
+        let Entry::Verdict(verdict) = entry_of(line) else { panic!("{line}") };
+        assert_eq!((verdict.stage, verdict.peer.address), (&b"CONNECT"[..], &b"203.0.113.5"[..]));
+        assert_eq!(verdict.text, b"all screening ports busy");
+    }
 
     fn text(text: &str) -> Body<'_> {
         read(b"", text.as_bytes())
@@ -249,6 +294,19 @@ mod tests {
         let line = b"97C0A53F4D6: unable to do what was asked";
         assert_eq!(read(b"smtp", line), Body::Ignored);
         assert_eq!(read(b"qmgr", line), Body::Unrecognised(Reason::Text));
+    }
+
+    #[test]
+    fn a_program_that_sees_no_message_names_none() {
+        let status = "97C0A53F4D6: to=<a@x>, relay=none, delay=1, delays=0/0/0/1, dsn=2.0.0, \
+            status=sent (ok)";
+        for service in [&b"postlog"[..], b"postmap", b"anvil", b"postfix-script"] {
+            let body = read(service, status.as_bytes());
+            assert_eq!(body, Body::Unrecognised(Reason::Text));
+        }
+        let refused = b"warning: 97C0A53F4D6: queue file size limit exceeded";
+        assert_eq!(read(b"postlog", refused), Body::Ignored);
+        assert!(matches!(read(b"smtpd", refused), Body::Postfix(Entry::Refused(_))));
     }
 
     #[test]

@@ -36,6 +36,27 @@ pub(super) fn verdict<'a>(queue_id: Option<QueueId<'a>>, text: &'a [u8]) -> Opti
     })
 }
 
+/// postscreen has no room for a client (`postscreen.c`, `psc_service()`), in words that differ a little
+/// from those of other refusals: `reject: connect from [192.0.2.1]:4567: all screening ports busy`.
+pub(super) fn without_room(text: &[u8]) -> Option<Verdict<'_>> {
+    let details = text.strip_prefix(b"reject: connect from ")?;
+    let (text, peer) = terminated(peer, tag(": ")).parse(details).ok()?;
+    Some(Verdict {
+        queue_id: None,
+        action: Action::Reject,
+        stage: b"CONNECT",
+        peer,
+        text,
+        codes: reply_codes(text),
+        sender: None,
+        recipient: None,
+        proto: None,
+        helo: None,
+        sasl_username: None,
+        ambiguous: false,
+    })
+}
+
 /// The word in front, with its colon.
 pub(super) fn action(input: &[u8]) -> Parsed<'_, Action> {
     let word = take_while1(|byte: u8| byte.is_ascii_lowercase() || byte == b'_' || byte == b'-');

@@ -6,5 +6,5 @@ mod resolver;
 mod stamp;
 
 pub use resolver::{Quality, Resolver};
-pub use stamp::Stamp;
 pub(crate) use stamp::{Memo, internet};
+pub use stamp::{Stamp, ZoneName};

@@ -6,7 +6,7 @@ use jiff::{
     tz::{AmbiguousOffset, TimeZone},
 };
 
-use super::Stamp;
+use super::{Stamp, stamp::ZoneName};
 
 /// How far a resolved time can be trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,11 +27,12 @@ pub enum Quality {
 /// live file (anchor: now) and its archive (anchor: its modification time) resolve alike, a late
 /// line of December that comes after the first of January stays in the old year, and one wrong
 /// clock misleads no line but its own. Lines that were written more than a year before `anchor`
-/// are taken for those of a later year: their stamps say nothing else, and how many years a file
-/// spans is only known at its end.
+/// are taken for those of a later year, unless an instant is known that they were written after:
+/// their stamps say nothing else, and how many years a file spans is only known at its end.
 ///
-/// In the hour that the end of summer time repeats, order decides: the first pass is summer time,
-/// and once the clock falls back by more than a minute it is winter time. An hour that the
+/// In the hour that the end of summer time repeats, the zone's name decides where a stamp has it, else
+/// order: the first pass is summer time, and once the clock falls back by more than a minute it is
+/// winter time. An hour that the
 /// beginning of summer time skips is shifted forward.
 #[derive(Debug, Clone)]
 pub struct Resolver {
@@ -40,6 +41,8 @@ pub struct Resolver {
     latest: Option<Timestamp>,
     /// The last anchor, and the time on its clock that no stamp lies after.
     limit: Option<(Timestamp, DateTime)>,
+    /// The last instant that a line was written after, and the time that it does not lie before.
+    floor: Option<(Timestamp, DateTime)>,
 }
 
 /// How far lines may stray from their order. Postfix's daemons write their `maillog_file` through
@@ -62,7 +65,7 @@ impl Resolver {
     /// Continues where a former run stopped: behind a stamp without a zone that meant `latest`.
     #[must_use]
     pub fn resume(zone: TimeZone, latest: Option<Timestamp>) -> Self {
-        Self { zone, latest, limit: None }
+        Self { zone, latest, limit: None, floor: None }
     }
 
     /// What [`Resolver::resume`] needs.
@@ -73,17 +76,25 @@ impl Resolver {
 
     /// The instant that `stamp` means. `anchor` is now for a live line and the modification time
     /// for an archive; it also stands in for a missing stamp.
-    pub fn resolve(&mut self, stamp: Stamp, anchor: Timestamp) -> (Timestamp, Quality) {
+    ///
+    /// `after` is an instant that the line was written after, and before a year was over. Where it
+    /// contradicts `anchor`, it counts for nothing.
+    pub fn resolve(
+        &mut self,
+        stamp: Stamp,
+        anchor: Timestamp,
+        after: Option<Timestamp>,
+    ) -> (Timestamp, Quality) {
         match stamp {
             Stamp::Missing => (anchor, Quality::ReadTime),
             Stamp::Exact(at) => (at, Quality::Exact),
-            Stamp::Local(civil) => match self.settle(civil) {
+            Stamp::Local { civil, zone } => match self.settle(civil, zone) {
                 Some(at) => (at, Quality::NoZone),
                 None => (anchor, Quality::ReadTime),
             },
             Stamp::Yearless { month, day, hour, minute, second } => {
                 let clock = Clock { month, day, hour, minute, second };
-                match self.date(clock, anchor) {
+                match self.date(clock, anchor, after) {
                     Some(at) => (at, Quality::Second),
                     None => (anchor, Quality::ReadTime),
                 }
@@ -91,39 +102,58 @@ impl Resolver {
         }
     }
 
-    fn date(&mut self, clock: Clock, anchor: Timestamp) -> Option<Timestamp> {
-        let limit = self.civil_limit(anchor)?;
-        self.settle(clock.latest_until(limit)?)
-    }
-
-    /// Asked for each line, and lines come in batches of one anchor.
-    fn civil_limit(&mut self, anchor: Timestamp) -> Option<DateTime> {
-        if let Some((_, limit)) = self.limit.filter(|(known, _)| *known == anchor) {
-            return Some(limit);
-        }
-        let limit = self.zone.to_datetime(anchor.checked_add(LEEWAY).ok()?);
-        self.limit = Some((anchor, limit));
-        Some(limit)
+    fn date(
+        &mut self,
+        clock: Clock,
+        anchor: Timestamp,
+        after: Option<Timestamp>,
+    ) -> Option<Timestamp> {
+        let limit = civil(&mut self.limit, &self.zone, anchor, LEEWAY)?;
+        let floor = after.and_then(|after| civil(&mut self.floor, &self.zone, after, -LEEWAY));
+        let behind = floor.and_then(|floor| clock.earliest_from(floor)).filter(|at| *at <= limit);
+        self.settle(behind.or_else(|| clock.latest_until(limit))?, None)
     }
 
     /// Remembers the instant for the lines to come.
-    fn settle(&mut self, at: DateTime) -> Option<Timestamp> {
-        let instant = self.instant(at)?;
+    fn settle(&mut self, at: DateTime, zone: Option<ZoneName>) -> Option<Timestamp> {
+        let instant = self.instant(at, zone)?;
         self.latest = Some(instant);
         Some(instant)
     }
 
-    fn instant(&self, at: DateTime) -> Option<Timestamp> {
+    fn instant(&self, at: DateTime, zone: Option<ZoneName>) -> Option<Timestamp> {
         let ambiguous = self.zone.to_ambiguous_timestamp(at);
         if !matches!(ambiguous.offset(), AmbiguousOffset::Fold { .. }) {
             return ambiguous.compatible().ok();
         }
-        let first_pass = ambiguous.earlier().ok()?;
-        match self.latest {
-            Some(latest) if first_pass.duration_until(latest) > DISORDER => ambiguous.later().ok(),
-            _ => Some(first_pass),
-        }
+        let (first, second) = (ambiguous.earlier().ok()?, ambiguous.later().ok()?);
+        let is_second = match zone.map(|name| [first, second].map(|at| self.is_called(name, at))) {
+            Some([first, second]) if first != second => second,
+            _ => self.latest.is_some_and(|latest| first.duration_until(latest) > DISORDER),
+        };
+        Some(if is_second { second } else { first })
     }
+
+    /// Has our zone that name then?
+    fn is_called(&self, name: ZoneName, at: Timestamp) -> bool {
+        name.is(self.zone.to_offset_info(at).abbreviation())
+    }
+}
+
+/// The time on the zone's clock that lies `leeway` after an instant. Asked for each line, and mostly
+/// for the same instant: the last answer is in `known`.
+fn civil(
+    known: &mut Option<(Timestamp, DateTime)>,
+    zone: &TimeZone,
+    at: Timestamp,
+    leeway: SignedDuration,
+) -> Option<DateTime> {
+    if let Some((_, civil)) = known.filter(|(last, _)| *last == at) {
+        return Some(civil);
+    }
+    let civil = zone.to_datetime(at.checked_add(leeway).ok()?);
+    *known = Some((at, civil));
+    Some(civil)
 }
 
 /// A stamp without its year.
@@ -147,6 +177,12 @@ impl Clock {
         Some(date.to_datetime(time))
     }
 
+    /// The first such time from `floor` on, before a year is over.
+    fn earliest_from(self, floor: DateTime) -> Option<DateTime> {
+        let later = |years| floor.year().checked_add(years).and_then(|year| self.in_year(year));
+        [0, 1].into_iter().filter_map(later).find(|at| *at >= floor)
+    }
+
     /// The last such time until `limit`. 29 February only falls into leap years.
     fn latest_until(self, limit: DateTime) -> Option<DateTime> {
         (0..=LONGEST_LEAP_GAP)
@@ -162,6 +198,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::time::Memo;
 
     /// Berlin's rules, written out so that no time zone database is needed.
     fn berlin() -> TimeZone {
@@ -183,11 +220,17 @@ mod tests {
         }
     }
 
+    fn local(civil: DateTime) -> Stamp {
+        Stamp::Local { civil, zone: None }
+    }
+
     /// What `clocks` resolve to when read in order.
     fn resolve(zone: TimeZone, anchor: &str, clocks: &[&str]) -> Vec<String> {
         let mut resolver = Resolver::new(zone);
         let clocks = clocks.iter().map(|clock| format!("2000-{clock}").parse().unwrap());
-        clocks.map(|clock| resolver.resolve(yearless(clock), at(anchor)).0.to_string()).collect()
+        clocks
+            .map(|clock| resolver.resolve(yearless(clock), at(anchor), None).0.to_string())
+            .collect()
     }
 
     #[test]
@@ -224,8 +267,8 @@ mod tests {
         let stamp = Stamp::Yearless { month: 2, day: 30, hour: 0, minute: 0, second: 0 };
         let mut resolver = Resolver::new(TimeZone::UTC);
         let anchor = at("2026-11-21T00:00:00Z");
-        assert_eq!(resolver.resolve(stamp, anchor), (anchor, Quality::ReadTime));
-        assert_eq!(resolver.resolve(Stamp::Missing, anchor), (anchor, Quality::ReadTime));
+        assert_eq!(resolver.resolve(stamp, anchor, None), (anchor, Quality::ReadTime));
+        assert_eq!(resolver.resolve(Stamp::Missing, anchor, None), (anchor, Quality::ReadTime));
     }
 
     #[test]
@@ -257,8 +300,25 @@ mod tests {
     fn a_stamp_that_only_lacks_its_zone_keeps_its_year() {
         let civil: DateTime = "2019-07-01T12:00:00".parse().unwrap();
         let resolved =
-            Resolver::new(berlin()).resolve(Stamp::Local(civil), at("2026-11-21T00:00:00Z"));
+            Resolver::new(berlin()).resolve(local(civil), at("2026-11-21T00:00:00Z"), None);
         assert_eq!(resolved, (at("2019-07-01T10:00:00Z"), Quality::NoZone));
+    }
+
+    /// journald's `short-full`; lines of both passes may be in any order.
+    #[test]
+    fn row_22_the_name_of_the_zone_tells_the_passes_of_a_repeated_hour_apart() {
+        let mut resolver = Resolver::new(berlin());
+        let mut resolve = |line: &str| {
+            let stamp = Memo::default().stamp(line.as_bytes()).unwrap().1;
+            resolver.resolve(stamp, at("2026-10-27T00:00:00Z"), None).0.to_string()
+        };
+        assert_eq!(resolve("Sun 2026-10-25 02:30:00 CET mx"), "2026-10-25T01:30:00Z");
+        assert_eq!(resolve("Sun 2026-10-25 02:30:00 CEST mx"), "2026-10-25T00:30:00Z");
+        assert_eq!(
+            resolve("Sun 2026-10-25 02:40:00 EST mx"),
+            "2026-10-25T00:40:00Z",
+            "no name of ours"
+        );
     }
 
     #[test]
@@ -297,10 +357,18 @@ mod tests {
     }
 
     #[test]
+    fn row_20_an_instant_behind_the_anchor_counts_for_nothing() {
+        let mut resolver = Resolver::new(TimeZone::UTC);
+        let stamp = yearless("2000-11-20T00:00:00".parse().unwrap());
+        let (anchor, after) = (at("2026-11-21T00:00:00Z"), at("2031-05-01T00:00:00Z"));
+        assert_eq!(resolver.resolve(stamp, anchor, Some(after)).0, at("2026-11-20T00:00:00Z"));
+    }
+
+    #[test]
     fn row_21_a_log_that_was_silent_for_months_goes_on_in_the_right_year() {
         let mut resolver = Resolver::new(TimeZone::UTC);
         let mut resolve = |clock: &str, anchor: &str| {
-            resolver.resolve(yearless(clock.parse().unwrap()), at(anchor)).0.to_string()
+            resolver.resolve(yearless(clock.parse().unwrap()), at(anchor), None).0.to_string()
         };
         resolve("2000-04-01T00:00:00", "2025-04-01T00:00:00Z");
         let next = resolve("2000-02-01T00:00:00", "2026-02-01T00:00:00Z");
@@ -331,9 +399,9 @@ mod tests {
                 if !is_told && zone.to_ambiguous_timestamp(clock).is_ambiguous() {
                     continue;
                 }
-                prop_assert_eq!(live.resolve(yearless(clock), instant).0, instant);
+                prop_assert_eq!(live.resolve(yearless(clock), instant, None).0, instant);
                 let mut next = Resolver::resume(zone.clone(), restarted);
-                prop_assert_eq!(next.resolve(yearless(clock), instant).0, instant);
+                prop_assert_eq!(next.resolve(yearless(clock), instant, None).0, instant);
                 restarted = next.latest();
                 written.push((instant, clock));
             }
@@ -345,7 +413,7 @@ mod tests {
             {
                 let mut archive = Resolver::new(zone);
                 for (instant, clock) in &written {
-                    prop_assert_eq!(archive.resolve(yearless(*clock), last.0).0, *instant);
+                    prop_assert_eq!(archive.resolve(yearless(*clock), last.0, None).0, *instant);
                 }
             }
         }
@@ -363,9 +431,9 @@ mod tests {
                 second += step;
                 let instant = Timestamp::from_second(second).unwrap();
                 let stamp = yearless(zone.to_datetime(instant));
-                prop_assert_eq!(archive.resolve(stamp, end_of_archive).0, instant);
+                prop_assert_eq!(archive.resolve(stamp, end_of_archive, None).0, instant);
                 let mut next = Resolver::resume(zone.clone(), restarted);
-                prop_assert_eq!(next.resolve(stamp, instant).0, instant);
+                prop_assert_eq!(next.resolve(stamp, instant, None).0, instant);
                 restarted = next.latest();
             }
         }
@@ -374,13 +442,32 @@ mod tests {
         fn any_stamp_resolves(
             month in 1_u8..=12, day in 1_u8..=31, hour in 0_u8..24, minute in 0_u8..60,
             second in 0_u8..=60, anchor in any::<i64>(), latest in any::<i64>(),
+            after in any::<i64>(),
         ) {
             let range = Timestamp::MIN.as_second()..=Timestamp::MAX.as_second();
-            let [anchor, latest] = [anchor, latest].map(|second| {
+            let [anchor, latest, after] = [anchor, latest, after].map(|second| {
                 Timestamp::from_second(second.clamp(*range.start(), *range.end())).unwrap()
             });
             let mut resolver = Resolver::resume(berlin(), Some(latest));
-            resolver.resolve(Stamp::Yearless { month, day, hour, minute, second }, anchor);
+            let stamp = Stamp::Yearless { month, day, hour, minute, second };
+            resolver.resolve(stamp, anchor, None);
+            resolver.resolve(stamp, anchor, Some(after));
+        }
+
+        /// However old the file is, and whatever a clock said before.
+        #[test]
+        fn what_a_line_was_written_after_tells_its_year(
+            second in 0_i64..4_000_000_000,
+            before in -3600_i64..86_400 * 363,
+            age in 0_i64..86_400 * 365 * 20,
+        ) {
+            let at = |second| Timestamp::from_second(second).unwrap();
+            let clock = berlin().to_datetime(at(second));
+            prop_assume!(!berlin().to_ambiguous_timestamp(clock).is_ambiguous());
+            let mut resolver = Resolver::new(berlin());
+            let (anchor, after) = (at(second + age), at(second - before));
+            let resolved = resolver.resolve(yearless(clock), anchor, Some(after));
+            prop_assert_eq!(resolved.0, at(second));
         }
     }
 }

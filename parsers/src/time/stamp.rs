@@ -8,7 +8,7 @@ use nom::{
     Parser as _,
     branch::alt,
     bytes::complete::{take, take_while_m_n},
-    combinator::{map_opt, opt, verify},
+    combinator::{map_opt, opt, success, value, verify},
     sequence::preceded,
 };
 
@@ -21,8 +21,13 @@ pub enum Stamp {
     Missing,
     /// A full stamp with zone (RFC 3339).
     Exact(Timestamp),
-    /// Date and time without a zone, whole seconds (`short-full` in a zone known by name).
-    Local(DateTime),
+    /// Date and time without an offset, whole seconds.
+    Local {
+        /// As the clock showed it.
+        civil: DateTime,
+        /// The zone, where it is known by name (`short-full`).
+        zone: Option<ZoneName>,
+    },
     /// A traditional stamp (RFC 3164): no year, no zone, whole seconds.
     Yearless {
         /// 1–12.
@@ -36,6 +41,23 @@ pub enum Stamp {
         /// 0–60.
         second: u8,
     },
+}
+
+/// What a zone is called, as `CEST`: three to six letters. Several zones may share a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ZoneName([u8; 6]);
+
+impl ZoneName {
+    fn new(name: &[u8]) -> Option<Self> {
+        let mut letters = [0; 6];
+        letters.get_mut(..name.len())?.copy_from_slice(name);
+        Some(Self(letters))
+    }
+
+    /// Is that the zone's name?
+    pub(super) fn is(self, name: &str) -> bool {
+        Self::new(name.as_bytes()) == Some(self)
+    }
 }
 
 /// Bytes of `Nov 21 01:02:03`.
@@ -237,14 +259,17 @@ fn date_and_time<'a>(separator: &'static str) -> impl Fn(&'a [u8]) -> Parsed<'a,
 /// `journalctl -o short-full`).
 ///
 /// The zone is strftime(3)'s `%Z`: its name, or its offset where it has no name. A name other than
-/// UTC's means no certain offset (`IST`, `CST`).
+/// UTC's means no certain offset (`IST`, `CST`), but tells summer time from winter time.
 fn full(input: &[u8]) -> Parsed<'_, Stamp> {
     let (rest, _) = (weekday, tag(" ")).parse(input)?;
     let (rest, civil) = date_and_time(" ")(rest)?;
     let (rest, _) = tag(" ").parse(rest)?;
-    let (rest, zone) = alt((offset.map(Some), zone_name)).parse(rest)?;
-    let exact = zone.and_then(|offset| at(seconds(civil)?, offset, 0));
-    Ok((rest, exact.unwrap_or(Stamp::Local(civil))))
+    let utc = verify(zone_name, |name| name.is("UTC") || name.is("GMT"));
+    let (rest, offset) = opt(alt((offset, value(0, utc)))).parse(rest)?;
+    match offset {
+        Some(offset) => map_opt(success(()), |()| at(seconds(civil)?, offset, 0)).parse(rest),
+        None => zone_name.map(|zone| Stamp::Local { civil, zone: Some(zone) }).parse(rest),
+    }
 }
 
 fn weekday(input: &[u8]) -> Parsed<'_, &[u8]> {
@@ -254,10 +279,8 @@ fn weekday(input: &[u8]) -> Parsed<'_, &[u8]> {
     verify(take(3_usize), is_one).parse(input)
 }
 
-/// The offset that a zone's name means, if it is sure to mean one.
-fn zone_name(input: &[u8]) -> Parsed<'_, Option<i64>> {
-    let name = take_while_m_n(3, 6, |byte: u8| byte.is_ascii_alphabetic());
-    name.map(|name: &[u8]| matches!(name, b"UTC" | b"GMT").then_some(0)).parse(input)
+fn zone_name(input: &[u8]) -> Parsed<'_, ZoneName> {
+    map_opt(take_while_m_n(3, 6, |byte: u8| byte.is_ascii_alphabetic()), ZoneName::new).parse(input)
 }
 
 /// `.123456+00:00` behind the civil time: fraction and zone.
@@ -341,8 +364,9 @@ mod tests {
 
     #[test]
     fn a_full_stamp_with_a_zone_of_many_meanings_has_no_zone() {
-        let expected = Stamp::Local(jiff::civil::date(2026, 11, 21).at(1, 47, 12, 0));
+        let civil = jiff::civil::date(2026, 11, 21).at(1, 47, 12, 0);
         for zone in ["CET", "CST", "ACWST"] {
+            let expected = Stamp::Local { civil, zone: ZoneName::new(zone.as_bytes()) };
             let text = format!("Sat 2026-11-21 01:47:12 {zone} mx");
             assert_eq!(stamp(&text), Some((expected, &b" mx"[..])), "{text}");
         }

@@ -131,7 +131,7 @@ fn stamp(stamp: Stamp) -> Option<String> {
     match stamp {
         Stamp::Missing => None,
         Stamp::Exact(at) => Some(at.to_string()),
-        Stamp::Local(civil) => Some(civil.to_string()),
+        Stamp::Local { civil, .. } => Some(civil.to_string()),
         Stamp::Yearless { month, day, hour, minute, second } => {
             Some(format!("{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}"))
         }

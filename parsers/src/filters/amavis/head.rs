@@ -115,7 +115,8 @@ pub(super) fn recipients(text: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 /// The queue ID, behind items of amavis' own.
-fn queue_id(mut text: &[u8]) -> (Option<QueueId<'_>>, &[u8]) {
+fn queue_id(text: &[u8]) -> (Option<QueueId<'_>>, &[u8]) {
+    let mut text = behind_trace(text);
     for key in [&b", tls: "[..], b", quarantine: "] {
         if let Some(value) = text.strip_prefix(key) {
             text = from_comma(value);
@@ -125,6 +126,20 @@ fn queue_id(mut text: &[u8]) -> (Option<QueueId<'_>>, &[u8]) {
     let rest = from_comma(value);
     let id = value.get(..value.len() - rest.len()).and_then(QueueId::parse);
     (id, rest)
+}
+
+/// Behind `, (ESMTP://192.0.2.1 < 192.0.2.2)`, the servers that the message came through, which may be
+/// none; only the verbose template has it.
+fn behind_trace(text: &[u8]) -> &[u8] {
+    let trace = text.strip_prefix(b", (").and_then(|text| text::split_once(text, b")"));
+    let plain = |byte: &u8| {
+        byte.is_ascii_alphanumeric()
+            || matches!(byte, b' ' | b'<' | b'.' | b':' | b'/' | b'[' | b']' | b'_' | b'-')
+    };
+    match trace {
+        Some((trace, rest)) if trace.iter().all(plain) && rest.starts_with(b", ") => rest,
+        _ => text,
+    }
 }
 
 /// From the next `, ` on.

@@ -18,6 +18,12 @@ use crate::{
 /// ```
 pub(in crate::filters) fn read(text: &[u8]) -> Body<'_> {
     let Some((scan_id, text)) = scan_id(text) else { return Body::Ignored };
+    let is_verdict = [&b"Passed "[..], b"Blocked ", b"spam-tag, "];
+    let is_verdict = is_verdict.iter().any(|word| text.starts_with(word));
+    if text.starts_with(CUT) || (is_verdict && text.ends_with(CUT)) {
+        let piece = Verdict::new(Engine::Amavis, Kind::Clean, Action::Unknown);
+        return Body::Filter(Verdict { part: Part::Piece, scan_id: Some(scan_id), ..piece });
+    }
     let verdict = if let Some(rest) = text.strip_prefix(b"Passed ") {
         verdict(rest, true)
     } else if let Some(rest) = text.strip_prefix(b"Blocked ") {
@@ -28,6 +34,19 @@ pub(in crate::filters) fn read(text: &[u8]) -> Body<'_> {
         return Body::Ignored;
     };
     text::verdict_or_broken(verdict.map(|verdict| Verdict { scan_id: Some(scan_id), ..verdict }))
+}
+
+/// What ends a piece of a line, and begins the next one (`Amavis/Log.pm`, `write_log()`).
+const CUT: &[u8] = b"...";
+
+/// A line that amavis split over several, put together: `before` ends with the first pieces, and `line`
+/// is the next one. None when it is not.
+#[must_use]
+pub fn join_pieces(before: &[u8], line: &[u8], scan_id: &[u8]) -> Option<Vec<u8>> {
+    let begin = [b"(", scan_id, b") ", CUT].concat();
+    let at = memchr::memmem::find(line, &begin)?;
+    let rest = line.get(at + begin.len()..)?;
+    Some([before.strip_suffix(CUT)?, rest].concat())
 }
 
 /// `(00182-03-2) `: process, message, and which one of those on the same connection.

@@ -9,6 +9,7 @@ mod head;
 mod line;
 mod tail;
 
+pub use line::join_pieces;
 pub(super) use line::read;
 
 #[cfg(test)]

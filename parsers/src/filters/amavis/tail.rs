@@ -19,19 +19,20 @@ pub(super) struct Tail<'a> {
     pub(super) rules: Rules<'a>,
 }
 
+/// Places that may be the score and are looked at: a Message-ID or a subject may imitate many.
+const MAX_SCORES: usize = 16;
+
 /// Reads the end of `line`; `rest` is the end of it that follows the head, empty if no head was
 /// understood.
 ///
-/// The last score counts when only amavis' own words follow it: a Message-ID stands further left,
-/// and whoever imitates a score in a subject cannot get rid of the quote behind it. Otherwise a
-/// score counts when it is the only one.
+/// The score is the one that only amavis' own words follow: up to the end of the line, which nothing
+/// quoted reaches; or up to the quoted subject, which a Message-ID may imitate too, so that of two such
+/// scores neither counts. Any other score counts only when it is the only one.
 pub(super) fn tail<'a>(line: &'a [u8], rest: &'a [u8]) -> Tail<'a> {
     let whole = if rest.is_empty() { line } else { rest };
-    let Some((before, scored)) = text::split_last(whole, HITS) else { return Tail::default() };
-    let is_own = is_own(scored) && !quotes_words(before);
-    if !is_own && text::split_only(whole, HITS).is_none() {
-        return Tail::default();
-    }
+    let found = owned(whole).filter(|(before, _)| !quotes_words(before));
+    let found = found.or_else(|| text::split_only(whole, HITS));
+    let Some((before, scored)) = found else { return Tail::default() };
     let (hits, items) = split_comma(scored);
     let mut tail = Tail { score: points(hits), ..Tail::default() };
     if !rest.is_empty() {
@@ -41,19 +42,31 @@ pub(super) fn tail<'a>(line: &'a [u8], rest: &'a [u8]) -> Tail<'a> {
     tail
 }
 
+/// What stands around the one score that amavis' own words follow.
+fn owned(whole: &[u8]) -> Option<(&[u8], &[u8])> {
+    let last = text::split_last(whole, HITS)?;
+    if behind_own_items(last.1).is_some_and(<[u8]>::is_empty) {
+        return Some(last);
+    }
+    let places = || memmem::find_iter(whole, HITS).take(MAX_SCORES + 1);
+    let parts = |at: usize| Some((whole.get(..at)?, whole.get(at + HITS.len()..)?));
+    let own = |at: usize| parts(at).filter(|(_, scored)| behind_own_items(scored).is_some());
+    let mut owned = places().filter_map(own);
+    let first = owned.next()?;
+    (owned.next().is_none() && places().count() <= MAX_SCORES).then_some(first)
+}
+
 /// In front of the score.
 const HITS: &[u8] = b", Hits: ";
 
 impl<'a> Tail<'a> {
     /// `size: 416, queued_as: QID, Subject: "…", …, Tests: [A=1,B=2], 289 ms`.
     fn read_items(&mut self, items: &'a [u8]) {
-        let tests = text::split_only(items, b"Tests: [");
-        let tests = tests.and_then(|(_, tests)| text::split_once(tests, b"]"));
-        self.rules = tests.map(|(tests, _)| Rules::new(tests)).unwrap_or_default();
         let mut rest = items;
         while !rest.is_empty() {
-            if let Some(subject) = rest.strip_prefix(b"Subject: \"") {
-                self.subject = quoted(subject);
+            if let Some((subject, behind)) = subject(rest) {
+                self.subject = Some(subject);
+                self.rules = tests(behind);
                 return;
             }
             let (item, next) = split_comma(rest);
@@ -61,29 +74,43 @@ impl<'a> Tail<'a> {
                 self.queued_as = QueuedAs::new(ids);
             }
             if !is_own_item(item) && !next.is_empty() {
-                return;
+                break;
             }
             rest = next;
         }
+        self.rules = tests(items);
     }
 }
 
-/// Only items of amavis' own follow the score, whose values no stranger can fill with spaces or
-/// quotes.
-fn is_own(scored: &[u8]) -> bool {
+/// The rules, where only one list can be they.
+fn tests(text: &[u8]) -> Rules<'_> {
+    let list = text::split_only(text, b"Tests: [");
+    let list = list.and_then(|(_, list)| text::split_once(list, b"]"));
+    list.map(|(list, _)| Rules::new(list)).unwrap_or_default()
+}
+
+/// What follows the score and amavis' own items, whose values no stranger can fill with spaces or
+/// quotes: the quoted subject, whose end a stranger cannot write, or nothing. None if it is neither.
+fn behind_own_items(scored: &[u8]) -> Option<&[u8]> {
     let (hits, mut rest) = split_comma(scored);
     if points(hits).is_none() && hits != b"-" {
-        return false;
+        return None;
     }
-    while !rest.is_empty() {
+    while !rest.is_empty() && subject(rest).is_none() {
         let (item, next) = split_comma(rest);
         let is_time = next.is_empty() && item.ends_with(b" ms");
         if !is_time && !is_own_item(item) {
-            return false;
+            return None;
         }
         rest = next;
     }
-    true
+    Some(rest)
+}
+
+/// `Subject: "…"`, and what follows.
+fn subject(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (subject, rest) = quoted(text.strip_prefix(b"Subject: \"")?)?;
+    (rest.is_empty() || rest.starts_with(b", ")).then_some((subject, rest))
 }
 
 fn is_own_item(item: &[u8]) -> bool {
@@ -127,13 +154,13 @@ fn message_id(before: &[u8]) -> Option<&[u8]> {
     Some(text::split_last(value, b", Resent-Message-ID: ").map_or(value, |(value, _)| value))
 }
 
-/// Up to the closing quote; quotes inside are doubled (`Amavis.pm`, macro `dquote`).
-fn quoted(text: &[u8]) -> Option<&[u8]> {
+/// Up to the closing quote, and behind it; quotes inside are doubled (`Amavis.pm`, macro `dquote`).
+fn quoted(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let mut at = 0;
     loop {
         at += memchr::memchr(b'"', text.get(at..)?)?;
         if text.get(at + 1) != Some(&b'"') {
-            return text.get(..at);
+            return Some((text.get(..at)?, text.get(at + 1..)?));
         }
         at += 2;
     }

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use super::read;
+use super::{join_pieces, read};
 use crate::{
     Body,
     filters::{Action, Direction, Kind, Part, Verdict},
@@ -161,7 +161,6 @@ fn other_lines_of_amavis_are_ignored() {
         "starting. /usr/sbin/amavisd-new at mx.lab.test amavisd-new-2.13.0",
         "(00182-02) Checking: uH9lMB7_zMz6 [127.0.2.5] <amy@sender.test> -> <games@lab.test>",
         "(00182-02) extra modules loaded: Amavis/Lookup/Opaque.pm",
-        "(00182-02) ...<b@lab.test>, Queue-ID: 97C0A53F4D6, Hits: 1",
         "Blocked SPAM, <a@x> -> <b@y>, Hits: 1",
     ] {
         assert_eq!(read(line.as_bytes()), Body::Ignored, "{line}");
@@ -203,16 +202,82 @@ fn a_domain_literal_with_two_possible_ends_leaves_the_envelope_out() {
 }
 
 #[test]
-fn a_subject_that_imitates_a_score_leaves_the_score_out() {
+fn a_subject_that_imitates_a_score_or_rules_changes_neither() {
     let line = CLEAN.replace(", 287 ms", &format!(", Subject: \"x{FORGED}\", 287 ms"));
     let clean = verdict(&line);
-    assert_eq!((clean.score, clean.kind), (None, Kind::Clean));
+    assert_eq!((clean.score, clean.kind), (Some(-1.0), Kind::Clean));
+    assert_eq!(ids(&clean), (Some("4jWZl047nYznR77"), vec!["4jWZl10wjGznR7Q"]));
+    let line = CLEAN.replace(
+        ", 287 ms",
+        ", Subject: \"x, Hits: 99, Tests: [X=1]\", From: <a@x.test>, Tests: [A=1], 287 ms",
+    );
+    let clean = verdict(&line);
+    assert_eq!(clean.subject, Some(&b"x, Hits: 99, Tests: [X=1]"[..]));
+    assert!(clean.rules.iter().map(|rule| rule.name).eq([b"A"]));
+}
+
+/// The doubled quote may look like an end and a beginning.
+#[test]
+fn a_quoted_subject_inside_the_subject_leaves_the_score_out() {
+    let line = CLEAN.replace(
+        ", 287 ms",
+        ", Subject: \"x, Hits: 99, size: 3, Subject: \"\", b\", From: <a@x.test>, 287 ms",
+    );
+    let clean = verdict(&line);
+    assert_eq!((clean.score, clean.message_id), (None, None));
     assert_eq!(clean.queue_id.map(QueueId::as_str), Some("4jWZl047nYznR77"));
+}
+
+/// syslog takes no longer lines (`Amavis/Log.pm`, `write_log()`).
+#[test]
+fn pieces_of_a_line_make_the_line_again() {
+    let prefix = "Nov 21 10:00:00 mx amavis[79]: ";
+    let (id, words) = CLEAN.split_at(11);
+    let (first, rest) = words.split_at(40);
+    let (second, third) = rest.split_at(50);
+    let pieces = [
+        format!("{prefix}{id}{first}..."),
+        format!("{prefix}{id}...{second}..."),
+        format!("{prefix}{id}...{third}"),
+    ];
+    for piece in &pieces {
+        let piece = verdict(piece.strip_prefix(prefix).unwrap());
+        assert_eq!((piece.part, piece.scan_id), (Part::Piece, Some(&b"00182-02"[..])));
+    }
+    let joined = pieces[1..].iter().try_fold(pieces[0].clone().into_bytes(), |before, piece| {
+        join_pieces(&before, piece.as_bytes(), b"00182-02")
+    });
+    assert_eq!(joined.unwrap(), format!("{prefix}{CLEAN}").as_bytes());
+    assert_eq!(join_pieces(pieces[0].as_bytes(), pieces[1].as_bytes(), b"00182-03"), None);
+}
+
+/// `$log_verbose_templ` (`Amavis.pm`).
+#[test]
+fn the_verbose_template_names_servers_in_front_of_the_queue_id() {
+    for trace in ["", "ESMTPS://192.0.2.1 < SMTP://[2001:db8::1]:25"] {
+        let line = CLEAN.replace(", Queue-ID", &format!(", ({trace}), Queue-ID"));
+        let line = line.replace(", Hits", ", b: 28jdsKs, Hits");
+        let line = line.replace(
+            ", 287 ms",
+            ", Subject: \"a\", From: <a@x.test>, helo=mx.x.test, Tests: [A=1,B=2], autolearn=no, 287 ms",
+        );
+        let clean = verdict(&line);
+        assert_eq!(ids(&clean), (Some("4jWZl047nYznR77"), vec!["4jWZl10wjGznR7Q"]));
+        assert_eq!((clean.score, clean.rules.iter().count()), (Some(-1.0), 2));
+        assert_eq!(clean.message_id, Some(&b"<40_amavis.sy.2@gen.lab.test>"[..]));
+    }
 }
 
 #[test]
 fn a_helo_that_imitates_a_score_leaves_the_score_out() {
     let line = CLEAN.replace(", 287 ms", ", helo=x, Hits: -99, size: 1, 287 ms");
+    assert_eq!(verdict(&line).score, None);
+}
+
+#[test]
+fn a_message_id_that_hides_the_score_in_a_subject_of_its_own_leaves_the_score_out() {
+    let line = CLEAN.replace(", mail_id", ", Hits: -99, Subject: \", helo=x, mail_id");
+    let line = line.replace(", 287 ms", ", Subject: \", x\", From: a, 287 ms");
     assert_eq!(verdict(&line).score, None);
 }
 
