@@ -273,7 +273,8 @@ fn repeats(
         return false;
     };
     data.response.as_ref() == Some(&last.response)
-        || data.bounce_category == Some(bounce::category(dsn, &last.response))
+        || data.bounce_category
+            == Some(bounce::category(dsn, &last.response, last.stage.as_deref()))
 }
 
 fn is_deferral(status: Status) -> bool {
@@ -294,7 +295,7 @@ fn explain_failure(
     worst: BounceType,
 ) -> crate::event::BounceCategory {
     let words = data.response.as_deref().unwrap_or_default();
-    let category = bounce::category(delivery.dsn, words);
+    let category = bounce::category(delivery.dsn, words, data.stage.as_deref());
     data.bounce_category = Some(category);
     data.bounce_type = match worst {
         BounceType::Hard => Some(bounce::bounce_type(delivery.dsn, category)),

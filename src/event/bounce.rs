@@ -1,7 +1,8 @@
 //! Why a delivery failed, and whether the address is to blame (events.md §5).
 //!
 //! The enhanced status code speaks first; where it is too general, the words of the response are
-//! held against the rules in `bounce_rules.toml`. The reply code inside the text never decides:
+//! held against the rules in `bounce_rules.toml`. What a server refuses before it knows a recipient is
+//! no fault of the recipient's. The reply code inside the text never decides:
 //! Postfix's own status word and `dsn=` did that.
 
 use std::{cell::RefCell, collections::HashMap, sync::LazyLock};
@@ -72,24 +73,60 @@ static NOT_WORDS: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(&format!("{address}|{codes}")).expect("the expression compiles")
 });
 
-/// The reason for a failure with this code and this response.
+/// The reason for a failure with this code and this response, at that stage of SMTP if it is known.
 #[must_use]
-pub fn category(dsn: Dsn, response: &str) -> Category {
+pub fn category(dsn: Dsn, response: &str, stage: Option<&str>) -> Category {
+    let category = by_response(dsn, response);
+    if is_of_sender(dsn, stage) { against_sender(dsn, category) } else { category }
+}
+
+/// Nobody has named a recipient at `MAIL FROM`, and two codes are for senders' addresses (RFC 3463,
+/// section 3.2).
+fn is_of_sender(dsn: Dsn, stage: Option<&str>) -> bool {
+    stage == Some("MAIL FROM") || matches!((dsn.subject, dsn.detail), (1, 7 | 8))
+}
+
+/// What else is said of recipients is said of the sender here.
+fn against_sender(dsn: Dsn, category: Category) -> Category {
+    use Category as C;
+    match category {
+        C::InvalidRecipient | C::InvalidDomain | C::NoMx | C::InactiveMailbox => C::Policy,
+        C::Other if dsn.class == 5 => C::Policy,
+        category => category,
+    }
+}
+
+fn by_response(dsn: Dsn, response: &str) -> Category {
     let by_code = by_code(dsn);
-    // Of all codes only that one is overruled by words, and looking for them takes its time.
-    if let Some(category) = by_code.filter(|category| *category != Category::InvalidRecipient) {
+    // Of the codes only these are overruled by words, and looking for them takes its time.
+    let may_be_overruled = |code: &Category| {
+        use Category as C;
+        matches!(code, C::InvalidRecipient | C::InvalidDomain | C::MailboxFull)
+    };
+    if let Some(category) = by_code.filter(|code| !may_be_overruled(code)) {
         return category;
     }
     let said = said_before(dsn, response);
-    match (by_code, said) {
-        // Orange, Comcast and GoDaddy say "no such user" (5.1.1) of one whose mailbox is full, or
-        // when there are too many. The words are right, and receivers must not strike the address.
-        (Some(Category::InvalidRecipient), Some(Category::MailboxFull | Category::RateLimited)) => {
-            said
+    let said = said.filter(|rule| by_code.is_none_or(|code| overrules(rule, code)));
+    said.map(|rule| rule.category).or(by_code).unwrap_or_else(|| general(dsn))
+}
+
+/// Are words right where the code says something else? Receivers must not strike an address for what
+/// is no fault of it.
+fn overrules(rule: &Rule, code: Category) -> bool {
+    use Category as C;
+    match code {
+        // Orange, Comcast and GoDaddy say "no such user" (5.1.1) of one whose mailbox is full, or when
+        // there are too many; others of a sender who is on a list.
+        C::InvalidRecipient => {
+            rule.code.is_some()
+                || matches!(rule.category, C::MailboxFull | C::RateLimited | C::Reputation)
         }
-        (code, _) => code.or(said),
+        C::InvalidDomain => rule.category == C::RelayDenied,
+        // 4.2.2 is also the code of a greylist.
+        C::MailboxFull => rule.category == C::Greylisted,
+        _ => false,
     }
-    .unwrap_or_else(|| general(dsn))
 }
 
 /// Hard or soft for a final failure. Receivers stop sending to hard-bounced addresses, so reasons
@@ -125,8 +162,9 @@ pub fn is_policy(dsn: Dsn, category: Category) -> bool {
 /// other reasons, too, are not among them; their words speak first, and [`general`] last:
 /// 5.1.10 and 5.4.1 (Exchange Online: unknown recipient), 4.1.x (Comcast: too many messages),
 /// x.2.1 (Google: too many messages), x.3.x (Exchange: too many connections), 4.4.4 (Exchange
-/// Online: busy), x.5.3 (Google: too many messages), x.7.5 (Postfix: TLS; others: DMARC), x.7.25
-/// and x.7.27 (Google: PTR and SPF).
+/// Online: busy), 5.4.5 (Google: too many messages), x.5.x (Google: too many messages, and a login;
+/// Hornetsecurity: reputation), x.7.5 (Postfix: TLS; others: DMARC), x.7.23, x.7.25 and x.7.27
+/// (Google: PTR and SPF) and x.7.29 (Google: TLS).
 fn by_code(dsn: Dsn) -> Option<Category> {
     Some(match (dsn.class, dsn.subject, dsn.detail) {
         (5, 1, 1 | 3 | 6) => Category::InvalidRecipient,
@@ -136,10 +174,10 @@ fn by_code(dsn: Dsn) -> Option<Category> {
         (_, 4, 3) => Category::Dns,
         (_, 4, 6) => Category::Loop,
         (_, 4, 7) => Category::Expired,
-        (_, 5, 1 | 2 | 4..) | (_, 6, 7..=10) => Category::Protocol,
+        (_, 6, 7..=10) => Category::Protocol,
         (_, 6, 1..) => Category::Content,
-        (_, 7, 10 | 11 | 29) => Category::Tls,
-        (_, 7, 20..=24 | 26) => Category::Authentication,
+        (_, 7, 10 | 11) => Category::Tls,
+        (_, 7, 20..=22 | 24 | 26) => Category::Authentication,
         (_, 7, 28) => Category::RateLimited,
         _ => return None,
     })
@@ -147,17 +185,16 @@ fn by_code(dsn: Dsn) -> Option<Category> {
 
 /// What the words say; of a server that says the same to many, or at each attempt, known from the
 /// first time.
-fn said_before(dsn: Dsn, response: &str) -> Option<Category> {
+fn said_before(dsn: Dsn, response: &str) -> Option<&'static Rule> {
+    type Said = HashMap<(Dsn, SmolStr), Option<&'static Rule>, RandomState>;
     thread_local! {
-        static SAID: RefCell<HashMap<(Dsn, SmolStr), Option<Category>, RandomState>> =
-            RefCell::default();
+        static SAID: RefCell<Said> = RefCell::default();
     }
     SAID.with_borrow_mut(|said| {
         if said.len() >= RESPONSES_KNOWN {
             said.clear();
         }
-        let look = || first_rule(dsn, response).map(|rule| rule.category);
-        *said.entry((dsn, response.into())).or_insert_with(look)
+        *said.entry((dsn, response.into())).or_insert_with(|| first_rule(dsn, response))
     })
 }
 
@@ -195,11 +232,13 @@ fn general(dsn: Dsn) -> Category {
         (1, 2) | (4, 4) => Category::Dns,
         (1, _) => Category::InvalidRecipient,
         (2, 1) if dsn.class == 5 => Category::InactiveMailbox,
-        (3, _) => Category::MailSystem,
+        (3, _) | (4, 5) => Category::MailSystem,
         (4, _) => Category::Connection,
         (5, _) => Category::Protocol,
         (6, _) => Category::Content,
         (7, 4 | 5) => Category::Tls,
+        (7, 8) => Category::RelayDenied,
+        (7, 23 | 29) => Category::Authentication,
         (7, _) => Category::Policy,
         _ => Category::Other,
     }

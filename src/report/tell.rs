@@ -118,7 +118,7 @@ fn say_status(data: &mut EventData, status: &RecipientStatus) -> EventType {
         limits::RESPONSE_BYTES,
     );
     data.lossy |= response.lossy;
-    let category = bounce::category(dsn, &response.value);
+    let category = bounce::category(dsn, &response.value, None);
     data.response = Some(response.value).filter(|text| !text.is_empty());
     data.smtp_code = status.smtp_code;
     data.dsn = Some(dsn.to_smolstr());

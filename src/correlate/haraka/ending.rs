@@ -300,7 +300,7 @@ impl Failure {
         let dsn = set_reply(data, reply);
         let by_cause = self.category().filter(|_| answer.is_none());
         let (dsn, category) = match (dsn, by_cause) {
-            (Some(dsn), None) => (dsn, bounce::category(dsn, reply)),
+            (Some(dsn), None) => (dsn, bounce::category(dsn, reply, None)),
             (dsn, by_cause) => {
                 let class = if self.is_permanent() { 5 } else { 4 };
                 let unknown = Dsn { class, subject: 0, detail: 0 };

@@ -23,7 +23,7 @@ fn parts(example: &str) -> (Dsn, &str) {
 
 fn category_of(example: &str) -> Category {
     let (code, text) = parts(example);
-    category(code, text)
+    category(code, text, None)
 }
 
 #[track_caller]
@@ -72,37 +72,39 @@ fn no_rule_takes_what_it_must_not() {
 
 #[test]
 fn the_enhanced_code_speaks_before_the_words() {
-    assert_eq!(category(dsn(5, 1, 1), "550 spam spam spam"), Category::InvalidRecipient);
-    assert_eq!(category(dsn(5, 0, 0), "550 No such user here"), Category::InvalidRecipient);
-    assert_eq!(category(dsn(5, 0, 0), "550 no"), Category::Other);
-    assert_eq!(category(dsn(5, 7, 1), "550 5.7.1 no"), Category::Policy);
+    assert_eq!(category(dsn(5, 1, 1), "550 spam spam spam", None), Category::InvalidRecipient);
+    assert_eq!(category(dsn(5, 0, 0), "550 No such user here", None), Category::InvalidRecipient);
+    assert_eq!(category(dsn(5, 0, 0), "550 no", None), Category::Other);
+    assert_eq!(category(dsn(5, 7, 1), "550 5.7.1 no", None), Category::Policy);
     let unknown = "550 5.4.1 Recipient address rejected: Access denied";
-    assert_eq!(category(dsn(5, 4, 1), unknown), Category::InvalidRecipient);
-    assert_eq!(category(dsn(4, 2, 2), "452 4.2.2 Connection refused"), Category::MailboxFull);
+    assert_eq!(category(dsn(5, 4, 1), unknown, None), Category::InvalidRecipient);
+    assert_eq!(category(dsn(4, 2, 2), "452 4.2.2 Connection refused", None), Category::MailboxFull);
 }
 
 /// Google says 5.2.1 of a rate, which the registry calls a disabled mailbox; it was once believed.
 #[test]
 fn a_code_that_servers_misuse_leaves_it_to_the_words() {
     let null_mx = "Domain b.test does not accept mail (nullMX)";
-    assert_eq!(category(dsn(5, 1, 10), null_mx), Category::NoMx);
-    assert_eq!(category(dsn(5, 1, 10), "556 5.1.10 no"), Category::NoMx);
-    assert_eq!(category(dsn(5, 2, 1), "550 5.2.1 no"), Category::InactiveMailbox);
+    assert_eq!(category(dsn(5, 1, 10), null_mx, None), Category::NoMx);
+    assert_eq!(category(dsn(5, 1, 10), "556 5.1.10 no", None), Category::NoMx);
+    assert_eq!(category(dsn(5, 2, 1), "550 5.2.1 no", None), Category::InactiveMailbox);
     assert_eq!(
-        category(dsn(5, 7, 5), "550 5.7.5 Error evaluating DMARC"),
+        category(dsn(5, 7, 5), "550 5.7.5 Error evaluating DMARC", None),
         Category::Authentication
     );
-    assert_eq!(category(dsn(4, 7, 5), "no"), Category::Tls);
-    assert_eq!(category(dsn(5, 7, 25), "550 5.7.25 no"), Category::Policy);
-    assert_eq!(category(dsn(4, 4, 2), "no"), Category::Connection);
-    assert_eq!(category(dsn(4, 3, 2), "no"), Category::MailSystem);
+    assert_eq!(category(dsn(4, 7, 5), "no", None), Category::Tls);
+    let login = "535 5.7.8 Error: authentication failed";
+    assert_eq!(category(dsn(4, 7, 8), login, None), Category::RelayDenied);
+    assert_eq!(category(dsn(5, 7, 25), "550 5.7.25 no", None), Category::Policy);
+    assert_eq!(category(dsn(4, 4, 2), "no", None), Category::Connection);
+    assert_eq!(category(dsn(4, 3, 2), "no", None), Category::MailSystem);
 }
 
 /// A mailing list that cannot be expanded, and a feature that is missing, are not about size.
 #[test]
 fn the_neighbours_of_the_codes_for_size_are_not_size() {
-    assert_ne!(category(dsn(5, 2, 4), "550 5.2.4 no"), Category::MessageTooLarge);
-    assert_ne!(category(dsn(5, 3, 3), "550 5.3.3 no"), Category::MessageTooLarge);
+    assert_ne!(category(dsn(5, 2, 4), "550 5.2.4 no", None), Category::MessageTooLarge);
+    assert_ne!(category(dsn(5, 3, 3), "550 5.3.3 no", None), Category::MessageTooLarge);
 }
 
 #[test]
@@ -112,7 +114,7 @@ fn a_full_mailbox_is_soft_even_where_the_server_says_that_there_is_none() {
         "550 5.1.1 <a@b.test> - 192.0.2.1 has sent to too many recipients this hour. IB607",
     ] {
         let (code, text) = parts(example);
-        assert_eq!(bounce_type(code, category(code, text)), BounceType::Soft, "{example}");
+        assert_eq!(bounce_type(code, category(code, text, None)), BounceType::Soft, "{example}");
     }
 }
 
@@ -177,6 +179,32 @@ fn codes_without_doubt() {
     assert_categories(Category::Other, &["554 Transaction failed", "550 Rejected"]);
 }
 
+/// Servers that check the sender first used to cost recipients their good name.
+#[test]
+fn what_is_refused_before_a_recipient_is_known_is_the_senders_fault() {
+    let at = |example: &str, stage| {
+        let (code, text) = parts(example);
+        category(code, text, stage)
+    };
+    for example in [
+        "553 5.1.0 x sender.test does not exist E2110",
+        "553-5.1.2 The sender address <x@y+z@sender.test> is not a valid 553 5.1.2 RFC-5321 address.",
+        "517-Domain does not exist: sender.test. 517 Invalid domain, see <URL:https://b.test/rfc1035>",
+        "556 5.1.10 Domain has a null MX",
+        "553 mx.sender.test does not exist",
+        "501 <x@mx-System> Invalid mail address, must be fully qualified domain",
+    ] {
+        assert_eq!(at(example, Some("MAIL FROM")), Category::Policy, "{example}");
+    }
+    for example in ["550 5.1.7 No such domain sender.test.", "550 5.1.7 Invalid address"] {
+        assert_eq!(at(example, Some("RCPT TO")), Category::Policy, "{example}");
+    }
+    let full = "452 4.3.1 Insufficient system storage";
+    assert_eq!(at(full, Some("MAIL FROM")), Category::MailSystem);
+    assert_eq!(at("451 try again", Some("MAIL FROM")), Category::Other);
+    assert_eq!(at("550 5.1.1 No such user", Some("RCPT TO")), Category::InvalidRecipient);
+}
+
 /// Every category is reached by a real response; a new one is held to that, too.
 #[test]
 fn every_category_has_a_rule_or_a_code() {
@@ -184,7 +212,7 @@ fn every_category_has_a_rule_or_a_code() {
     let code = |n: u16| dsn(5, n / 30, n % 30);
     let codes = (0..300).map(code).chain((0..300).map(|n| Dsn { class: 4, ..code(n) }));
     let reached: Vec<_> =
-        by_rule.chain(codes.map(|code| category(code, ""))).map(Category::name).collect();
+        by_rule.chain(codes.map(|code| category(code, "", None))).map(Category::name).collect();
     for name in EVERY {
         assert!(reached.contains(&name), "{name}");
     }
@@ -255,14 +283,14 @@ fn a_reply_of_many_lines_is_read_as_one_sentence() {
 #[test]
 fn only_the_head_is_looked_at_and_never_half_a_character() {
     let late = format!("550 {} spam", "é".repeat(LOOKED_AT_BYTES));
-    assert_eq!(category(dsn(5, 0, 0), &late), Category::Other);
+    assert_eq!(category(dsn(5, 0, 0), &late, None), Category::Other);
     assert!(words(&late).len() <= LOOKED_AT_BYTES);
 }
 
 #[test]
 fn a_pattern_goes_into_lower_case_but_for_what_is_escaped() {
     assert_eq!(in_lower_case(r"\bIP \S+\\B[A\]]\.X"), r"\bip \S+\\b[a\]]\.x");
-    assert_eq!(category(dsn(5, 0, 0), "550 NO SUCH USER"), Category::InvalidRecipient);
+    assert_eq!(category(dsn(5, 0, 0), "550 NO SUCH USER", None), Category::InvalidRecipient);
 }
 
 /// Classes and escapes could mean something else.
