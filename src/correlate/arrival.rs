@@ -5,7 +5,6 @@ use smol_str::SmolStr;
 
 use super::{
     Step,
-    direction::{is_loopback, is_near},
     emit::{Trigger, bounded, message_data},
     hold::HOLD_US,
     lineage::Lineage,
@@ -27,13 +26,15 @@ impl Step<'_> {
             self.foretold(client.peer, None);
             return self.proxied();
         };
-        let mut message = self.begin(queue_id, Origin::Network);
+        // One that XFORWARD names the parent of may have been known for its stage before.
+        let is_child = client.orig_queue_id.is_some();
+        let mut message = self.begin(queue_id, Origin::Network, is_child);
         self.note_client(client, self.line.record.process.tag, &mut message);
         if let Some(parent) = client.orig_queue_id {
             self.inherit(queue_id, &mut message, parent);
         }
         // A filter whose message is not known by that ID still tells who the client was.
-        message.over_loopback = is_of_loopback(&message);
+        message.over_loopback = message.has_local_client();
         let is_filter = message.over_loopback && message.origin == Origin::Network;
         if let Some(original) = client.orig_client.filter(|_| is_filter) {
             message.note_peer(original);
@@ -56,7 +57,7 @@ impl Step<'_> {
         let message = if let Some(old) = pickup.orig_id {
             self.requeued(pickup.queue_id, old)
         } else {
-            let mut message = self.begin(pickup.queue_id, Origin::Local);
+            let mut message = self.begin(pickup.queue_id, Origin::Local, false);
             let mut lossy = false;
             message.user = Some(bounded(pickup.uid, &mut lossy));
             message.sender = Some(bounded(pickup.sender, &mut lossy));
@@ -75,7 +76,7 @@ impl Step<'_> {
                 self.directory.forget(host, instance, old.as_str(), &message);
                 message
             }
-            None => self.begin(new, Origin::Unknown),
+            None => self.begin(new, Origin::Unknown, false),
         }
     }
 
@@ -100,7 +101,9 @@ impl Step<'_> {
             message.message_id = Some(bounded(header.value, &mut lossy));
             message.lossy |= lossy;
         }
+        let is_told = !message.announced.is_empty() || !message.recipients.is_empty();
         match message.origin {
+            Origin::Network if !is_told => self.look_for_story(header.queue_id, &mut message),
             // Its queue line overtook this one, or it was requeued.
             _ if message.queue_line.is_some() => self.settle_origin(header.queue_id, &mut message),
             Origin::Local => self.look_for_pipe(header.queue_id, &mut message),
@@ -119,22 +122,34 @@ impl Step<'_> {
     }
 
     /// What comes over loopback, or from this network, with the Message-ID of an open message may be
-    /// that message, back from a content filter: its lines wait for the one that tells.
+    /// that message, back from a content filter: its lines wait for the one that tells. So may, of
+    /// what comes over loopback, anything else while a message without a Message-ID is on its way.
     fn look_for_story(&mut self, queue_id: QueueId<'_>, message: &mut Message) {
-        let Some(message_id) = &message.message_id else { return };
         if message.origin == Origin::Unknown && message.queue_line.is_none() {
             return self.wait_among_rivals(queue_id, message);
         }
-        let is_from_here = message.over_loopback || is_of_this_network(message);
-        if message.origin != Origin::Network || !is_from_here {
+        if message.origin != Origin::Network || !self.is_from_here(message) {
             return;
         }
         let (host, instance) = (&self.system.host, &self.system.instance);
-        let story = self.directory.story(host, instance, queue_id.as_str(), message_id);
-        let held = story.map(|story| self.may_belong_to(story.clone(), HOLD_US));
+        let (directory, id) = (&self.directory, queue_id.as_str());
+        let named = message
+            .message_id
+            .as_deref()
+            .and_then(|message_id| directory.story(host, instance, id, message_id).cloned());
+        // Of which nameless one, only an answer that names this queue ID tells.
+        let is_nameless =
+            || message.is_of_loopback() && directory.is_nameless_away(host, instance, id);
+        let story = named.or_else(|| is_nameless().then(Lineage::default));
+        let held = story.map(|story| self.may_belong_to(story, HOLD_US));
         let Some(held) = held.or_else(|| self.hold_for_proxy(message)) else { return };
         self.hold_back(queue_id, message, held);
         self.directory.note_possible_stage(&self.system.host, queue_id.as_str(), message);
+    }
+
+    fn is_from_here(&self, message: &Message) -> bool {
+        let is_near = |address: &SmolStr| self.direction.is_near(address.as_bytes());
+        message.over_loopback || message.client_address.as_ref().is_some_and(is_near)
     }
 
     /// What local(8) made is known by its Message-ID; of messages that share one, only the status line
@@ -182,6 +197,9 @@ impl Step<'_> {
             self.announce_all(active.queue_id, &mut message, &recipients);
         } else {
             self.sending(active.queue_id, &message);
+        }
+        if message.message_id.is_none() {
+            self.note_message_id(active.queue_id, &mut message);
         }
         self.put(active.queue_id, message);
     }
@@ -239,20 +257,20 @@ impl Step<'_> {
 
     /// Takes over what the message was before a content filter, when that is known.
     fn inherit(&mut self, queue_id: QueueId<'_>, message: &mut Message, parent: QueueId<'_>) {
-        if let Some(parent) = self.known(parent).filter(|_| parent != queue_id) {
-            Lineage::of(parent).adopt(message);
+        if let Some(known) = self.known(parent).filter(|_| parent != queue_id) {
+            Lineage::of(known).adopt(message);
             self.directory.note_stage(&self.system.host, queue_id.as_str(), message.uid);
+            self.directory.note_return(&self.system.host, parent.as_str(), queue_id.as_str());
         }
     }
 
     /// A content filter on this host tells a sender what it did with his message, or another
     /// instance has handed over a DSN of its own.
     fn is_notice_of_this_host(&self, message: &Message) -> bool {
-        let is_notice = is_of_loopback(message)
-            && message.sender.as_deref() == Some("")
-            && message.user.is_none();
-        let Some(id) = message.message_id.as_deref().filter(|_| is_notice) else { return false };
-        is_of_filter(id) || self.directory.is_own(&self.system.host, id)
+        let may_be = message.has_local_client() && message.user.is_none();
+        let Some(id) = message.message_id.as_deref().filter(|_| may_be) else { return false };
+        let is_dsn = message.sender.as_deref() == Some("");
+        is_of_filter(id) || (is_dsn && self.directory.is_own(&self.system.host, id))
     }
 
     /// `outbound.sending`: once for each time that the message enters the active queue. What may be
@@ -291,10 +309,10 @@ impl Step<'_> {
     }
 
     /// A new message, unless lines that swapped places with this one already began it.
-    fn begin(&mut self, queue_id: QueueId<'_>, origin: Origin) -> Box<Message> {
+    fn begin(&mut self, queue_id: QueueId<'_>, origin: Origin, is_child: bool) -> Box<Message> {
         let at_us = self.line.at_us;
         let mut message = self.take_if(queue_id, |known| {
-            known.origin == Origin::Unknown
+            (known.origin == Origin::Unknown || (is_child && known.origin == Origin::Child))
                 && !known.closed
                 && known.recipients.is_empty()
                 && (at_us - known.seen_us).abs() <= SWAP_US
@@ -359,17 +377,9 @@ impl Step<'_> {
     }
 }
 
-fn is_of_this_network(message: &Message) -> bool {
-    message.client_address.as_ref().is_some_and(|address| is_near(address.as_bytes()))
-}
-
-fn is_of_loopback(message: &Message) -> bool {
-    message.client_address.as_ref().is_some_and(|address| is_loopback(address.as_bytes()))
-}
-
 /// Beginnings of the Message-IDs of amavis' own notices (`Amavis.pm`, the notification templates);
 /// its 12-character mail ID follows.
-const NOTICES: [&str; 3] = ["<DSN", "<VS", "<VA"];
+const NOTICES: [&str; 9] = ["<DSN", "<VS", "<VA", "<VR", "<SS", "<SA", "<QRA", "<ARF", "<ARE"];
 
 fn is_of_filter(message_id: &str) -> bool {
     message_id.split_once('@').is_some_and(|(local, _)| {

@@ -61,6 +61,8 @@ pub enum Name {
     Scan(Box<[u8]>),
     /// Sender and recipient.
     Envelope(Box<[u8]>),
+    /// One recipient of a queue ID, where others of it have another verdict.
+    Recipient(SmolStr, SmolStr),
 }
 
 impl Topic {

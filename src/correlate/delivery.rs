@@ -8,9 +8,9 @@ use smol_str::SmolStr;
 
 use super::{
     Link, Step,
-    direction::{is_local_agent, is_loopback, is_near},
+    direction::{is_local_agent, is_loopback},
     emit::{bounded, dsn_text, message_data, set_recipient},
-    finding::{filter_outcome, is_asked_here},
+    finding::{Finding, FoundBefore, filter_outcome, is_asked_here, is_passed_on, is_socket},
     lineage::{Kin, Lineage},
     message::{Class, Deferral, Message, Origin, Recipient},
 };
@@ -29,9 +29,26 @@ impl Step<'_> {
         if message.origin == Origin::Internal {
             self.follow_notice(delivery);
         } else if !self.waits_for_pickup(&mut message, delivery) {
+            let general = self.take_own_finding(delivery, &mut message);
             self.fate(delivery, &mut message);
+            if general.is_some() {
+                message.finding = general;
+            }
+        }
+        if message.noted_as.is_some() && message.message_id.is_none() {
+            self.settle_nameless(delivery, &mut message);
         }
         self.put(delivery.queue_id, message);
+    }
+
+    /// A message without a Message-ID that was answered by no filter went to none.
+    fn settle_nameless(&mut self, delivery: &Delivery<'_>, message: &mut Message) {
+        let is_near = is_socket(delivery)
+            || matches!(delivery.relay, Relay::Host(relay) if self.direction.is_near(relay.address));
+        if !is_near {
+            let (host, instance) = (&self.system.host, &self.system.instance);
+            self.directory.forget_nameless(host, instance, delivery.queue_id.as_str(), message);
+        }
     }
 
     /// What local(8) makes of a notice of our own is one, too, whatever sender an `owner-` alias gave it.
@@ -62,7 +79,9 @@ impl Step<'_> {
             return;
         }
         self.hear_of_scan(delivery, message, &answer);
-        if self.lives_on(message, delivery, &answer) {
+        let is_blocked = |finding: &Finding| finding.blocked(delivery, &answer).is_some();
+        let is_blocked = message.finding.as_deref().is_some_and(is_blocked);
+        if !is_blocked && self.lives_on(message, delivery, &answer) {
             self.warn(queue_id, message, &key);
             message.recipients.get_or_default(key).done = true;
             return;
@@ -157,13 +176,15 @@ impl Step<'_> {
             _ => {
                 self.is_handed_over(message, delivery, answer)
                     || self.is_filtered_by_pipe(message, delivery)
+                    || self.has_returned(message, delivery, answer)
             }
         }
     }
 
     /// Did a content filter or another instance on this host take it, whose queue ID continues the
     /// story? Only an address of this machine or of its own network can be one (a filter in a
-    /// container has the latter); any remote may say `queued as`.
+    /// container has a private one, another instance perhaps the host's own); any remote may say
+    /// `queued as`.
     fn is_handed_over(
         &mut self,
         message: &Message,
@@ -173,20 +194,86 @@ impl Step<'_> {
         let (Status::Sent, Relay::Host(relay)) = (delivery.status, delivery.relay) else {
             return false;
         };
-        let Some(next) = answer.queued_as.filter(|_| is_near(relay.address)) else {
+        let is_near = || is_socket(delivery) || self.direction.is_near(relay.address);
+        let Some(next) = answer.queued_as.filter(|_| is_near()) else {
             return false;
         };
         // Without a beginning it has no end to tell, and what came back over loopback has.
         let came_back = message.is_incomplete()
-            && is_loopback(relay.address)
+            && (is_loopback(relay.address) || is_socket(delivery))
             && self.known(next).is_some_and(|next| {
-                !next.is_held() && (next.over_loopback || next.is_incomplete())
+                !next.is_held() && (next.is_of_loopback() || next.is_incomplete())
             });
         let is_stage = self.directory.is_stage(&self.system.host, next.as_str(), message);
-        if is_stage && !came_back {
+        if came_back {
+            self.forget_beginning(next);
+        } else if is_stage {
             self.link(next, message);
+            self.hand_on_finding(next, message);
         }
         is_stage || came_back
+    }
+
+    /// Has a filter that tells no new queue ID returned it, by SMTP? Then XFORWARD has told of it, or
+    /// what waits has its Message-ID and its sender: a mailing list's copies have another.
+    fn has_returned(
+        &mut self,
+        message: &Message,
+        delivery: &Delivery<'_>,
+        answer: &Response<'_>,
+    ) -> bool {
+        let (host, queue_id) = (&self.system.host, delivery.queue_id.as_str());
+        let may_be = || {
+            delivery.status == Status::Sent
+                && answer.queued_as.is_none()
+                && is_passed_on(answer)
+                && self.may_filter(delivery)
+        };
+        let is_known = self.directory.has_returned(host, queue_id)
+            || !self.directory.waiting(host, message.uid).is_empty();
+        if !is_known || !may_be() {
+            return false;
+        }
+        let waits = |id: &&SmolStr| {
+            self.system.messages.get(id).is_some_and(|child| child.waits_for(message))
+        };
+        let waiting = self.directory.waiting(host, message.uid).iter().filter(waits);
+        let is_sure = !self.directory.is_shared(host, message);
+        let returned: Vec<_> = waiting.filter(|_| is_sure).cloned().collect();
+        for child in returned {
+            self.directory.note_return(host, queue_id, &child);
+            let kin = Kin::OneStage(Lineage::of(message));
+            self.links.push(Link { queue_id: child, kin });
+        }
+        self.directory.has_returned(host, queue_id)
+    }
+
+    /// Could a filter be behind that relay? Not at the port of mail servers.
+    fn may_filter(&self, delivery: &Delivery<'_>) -> bool {
+        match delivery.relay {
+            Relay::Host(relay) => relay.port != Some(25) && self.direction.is_near(relay.address),
+            _ => self.is_sent_by_pipe(delivery),
+        }
+    }
+
+    /// Something was in front of what looked like the beginning of that message, and is not in the log.
+    fn forget_beginning(&mut self, queue_id: QueueId<'_>) {
+        let Some(message) = self.system.messages.get_mut(queue_id.as_str()) else { return };
+        let is_told = !message.announced.is_empty() || !message.recipients.is_empty();
+        if message.origin == Origin::Network && !is_told {
+            message.origin = Origin::Unknown;
+            (message.client_name, message.client_address) = (None, None);
+            self.system.mark_changed(queue_id.as_str());
+        }
+    }
+
+    /// The filter tells what it found when the next stage has begun.
+    fn hand_on_finding(&mut self, next: QueueId<'_>, message: &Message) {
+        let found = FoundBefore::of(message);
+        if let Some(next) = self.system.messages.get_mut(next.as_str()).filter(|_| found.is_some())
+        {
+            next.found_before = found;
+        }
     }
 
     /// That queue ID is the next stage of `message`.

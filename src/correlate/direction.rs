@@ -76,6 +76,12 @@ impl Direction {
         })
     }
 
+    /// Could a program of ours be at that address: one of this machine or of its own network?
+    pub(crate) fn is_near(&self, address: &[u8]) -> bool {
+        let text = || std::str::from_utf8(address).unwrap_or_default();
+        is_near(address) || self.class_of_client(text()) == Class::Outbound
+    }
+
     /// A header for the sender's own use, as the configuration writes its name.
     pub(crate) fn metadata_header(&self, name: &str) -> Option<&str> {
         let mut known = self.metadata_headers.iter();
@@ -97,7 +103,8 @@ pub(crate) fn is_local_agent(process: &Process<'_>, relay: Relay<'_>) -> bool {
         Relay::Host(peer) => {
             process.service == b"lmtp" || peer.address.contains(&b'/') || peer.name.contains(&b'/')
         }
-        Relay::None => false,
+        // They had no mailbox, or no server behind their socket, to hand it to.
+        Relay::None => matches!(process.service, b"lmtp" | b"virtual" | b"local"),
     }
 }
 
@@ -111,7 +118,7 @@ pub(crate) fn is_loopback(address: &[u8]) -> bool {
 }
 
 /// An address of this machine, or one that the Internet has no route to.
-pub(crate) fn is_near(address: &[u8]) -> bool {
+fn is_near(address: &[u8]) -> bool {
     let is_private = |address: IpAddr| match address.to_canonical() {
         IpAddr::V4(v4) => v4.is_private() || v4.is_link_local(),
         IpAddr::V6(v6) => v6.is_unique_local() || v6.is_unicast_link_local(),

@@ -63,6 +63,30 @@ impl Held {
     }
 }
 
+impl Message {
+    /// Do its lines wait because it may be `parent` once more, from the same sender?
+    pub(crate) fn waits_for(&self, parent: &Self) -> bool {
+        let Some(held) = self.held.as_deref() else { return false };
+        let is_senders =
+            |sender: &[u8]| parent.sender.as_ref().is_some_and(|known| known.as_bytes() == sender);
+        let is_it = !held.for_pickup && held.story.uid == parent.uid;
+        is_it && held.lines.iter().any(|line| line.names_sender(is_senders))
+    }
+}
+
+impl KeptLine {
+    /// Is it the line of qmgr that names such a sender?
+    fn names_sender(&self, is_it: impl Fn(&[u8]) -> bool + Copy) -> bool {
+        let mut found = false;
+        self.read(|line| {
+            if let Body::Postfix(Entry::QueueActive(active)) = &line.record.body {
+                found = is_it(active.sender);
+            }
+        });
+        found
+    }
+}
+
 impl Step<'_> {
     /// What makes a message wait for so much log time: it may belong to `story`.
     pub(crate) fn may_belong_to(&self, story: Lineage, wait_us: i64) -> Held {

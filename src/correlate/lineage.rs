@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
 use super::{
+    finding::FoundBefore,
     message::{Class, Message, Origin},
     system::Map,
 };
@@ -52,6 +53,9 @@ pub struct Lineage {
     /// What the sender gave as ENVID. A restart forgets it, too.
     #[serde(skip)]
     pub envelope_id: Option<SmolStr>,
+    /// What was found in it, and is told of it there. A restart forgets it, too.
+    #[serde(skip)]
+    pub(crate) found: Option<Box<FoundBefore>>,
 }
 
 /// What a message turned out to be, when another line told.
@@ -94,6 +98,7 @@ impl Lineage {
             service: message.service.clone(),
             given: message.given.clone(),
             envelope_id: message.envelope_id.clone(),
+            found: FoundBefore::of(message),
         }
     }
 
@@ -103,6 +108,7 @@ impl Lineage {
         child.uid = self.uid;
         child.class = self.class;
         child.route.clone_from(&self.route);
+        child.found_before.clone_from(&self.found);
         self.speak_for(child);
         if child.subject.is_none() {
             child.subject.clone_from(&self.subject);
@@ -125,12 +131,18 @@ impl Lineage {
     }
 }
 
+/// Stands for the Message-ID of messages that have none.
+const NAMELESS: &str = "";
+
 /// Bytes of a Message-ID that tell it from others.
 const KEY_BYTES: usize = 512;
 
 /// Open messages of one Message-ID that are known beside the newest: a list server has one for each
 /// subscriber.
 const RIVALS: usize = 16;
+
+/// Queue IDs of one message that came back from a filter.
+const RETURNS: usize = 64;
 
 /// One form of a Message-ID for all programs that log it: spamd keeps what stands in brackets,
 /// rspamd leaves the brackets out, and both write `?` for each byte that is not printable ASCII.
@@ -172,9 +184,25 @@ struct Host {
     own: HashMap<u64, Place, RandomState>,
     /// The story that a queue ID continues, or may continue.
     stages: Map<Stage>,
+    /// Queue IDs that wait because they may be of a story.
+    waiting: HashMap<MessageUid, Vec<SmolStr>, RandomState>,
+    /// Queue IDs that a filter returned one as. A restart forgets them.
+    returned: Map<Vec<SmolStr>>,
+    /// A pipe(8) service was seen to filter its mail.
+    filters_by_pipe: bool,
 }
 
 impl Host {
+    fn forget_stage(&mut self, queue_id: &str) {
+        let Some(stage) = self.stages.remove(queue_id) else { return };
+        if let Occupied(mut waiting) = self.waiting.entry(stage.uid) {
+            waiting.get_mut().retain(|known| known != queue_id);
+            if waiting.get().is_empty() {
+                waiting.remove();
+            }
+        }
+    }
+
     /// A message is the newest of its Message-ID.
     fn put(&mut self, key: u64, entry: Entry) {
         let Some(before) = self.by_message_id.insert(key, entry) else { return };
@@ -253,17 +281,22 @@ impl Directory {
         queue_id: &str,
         message: &mut Message,
     ) {
-        let Some(message_id) = &message.message_id else { return };
+        // Once it is in the queue, no Message-ID comes any more.
+        let nameless = message.queue_line.is_some().then_some(NAMELESS);
+        let Some(message_id) = message.message_id.as_deref().or(nameless) else { return };
         let may_be_another = message.held.as_ref().is_some_and(|held| !held.for_pickup);
         if !message.origin.is_from_outside() || may_be_another {
             return;
         }
         let key = self.key(message_id);
-        message.noted_as = Some(key);
+        let before = message.noted_as.replace(key);
         let entry = Entry { place: Place::new(instance, queue_id), lineage: Lineage::of(message) };
         let host = self.host_mut(host);
         if !host.instances.iter().any(|known| known == instance) {
             host.instances.push(Arc::clone(instance));
+        }
+        if let Some(before) = before.filter(|before| *before != key) {
+            host.remove(before, instance, queue_id);
         }
         host.put(key, entry);
     }
@@ -333,25 +366,78 @@ impl Directory {
     }
 
     /// Notes that a held message may continue a story, or that of another message with its
-    /// Message-ID.
+    /// Message-ID, or that of one without.
     pub(crate) fn note_possible_stage(&mut self, host: &[u8], queue_id: &str, message: &Message) {
         let Some(held) = &message.held else { return };
-        let key = message.message_id.as_ref().map(|message_id| self.key(message_id));
-        let stage = Stage { uid: held.story.uid, key };
-        self.host_mut(host).stages.insert(queue_id.into(), stage);
+        let key = self.key(message.message_id.as_deref().unwrap_or(NAMELESS));
+        let stage = Stage { uid: held.story.uid, key: Some(key) };
+        let host = self.host_mut(host);
+        host.stages.insert(queue_id.into(), stage);
+        let waiting = host.waiting.entry(held.story.uid).or_default();
+        if waiting.len() < RETURNS && !waiting.iter().any(|known| known == queue_id) {
+            waiting.push(queue_id.into());
+        }
+    }
+
+    /// Notes that `parent` came back as `child`.
+    pub(crate) fn note_return(&mut self, host: &[u8], parent: &str, child: &str) {
+        let returned = self.host_mut(host).returned.entry(parent.into()).or_default();
+        if returned.len() < RETURNS && !returned.iter().any(|known| known == child) {
+            returned.push(child.into());
+        }
+    }
+
+    /// Did a filter return that queue ID?
+    pub(crate) fn has_returned(&self, host: &[u8], parent: &str) -> bool {
+        self.host(host).is_some_and(|host| host.returned.contains_key(parent))
+    }
+
+    /// Queue IDs that wait because they may be of that story.
+    pub(crate) fn waiting(&self, host: &[u8], story: MessageUid) -> &[SmolStr] {
+        let waiting = self.host(host).and_then(|host| host.waiting.get(&story));
+        waiting.map(Vec::as_slice).unwrap_or_default()
     }
 
     /// A message is no stage of another after all.
     pub(crate) fn forget_stage(&mut self, host: &[u8], queue_id: &str) {
-        self.host_mut(host).stages.remove(queue_id);
+        self.host_mut(host).forget_stage(queue_id);
     }
 
     /// Is that queue ID known as a possible stage of the story of `message`?
     pub(crate) fn is_stage(&self, host: &[u8], queue_id: &str, message: &Message) -> bool {
         let stage = self.host(host).and_then(|host| host.stages.get(queue_id));
+        // What has no Message-ID may get one on its way.
+        let is_nameless = message.noted_as == Some(self.key(NAMELESS));
         stage.is_some_and(|stage| {
-            stage.uid == message.uid || (stage.key.is_some() && stage.key == message.noted_as)
+            let is_of_key = stage.key == message.noted_as || is_nameless;
+            stage.uid == message.uid || (stage.key.is_some() && is_of_key)
         })
+    }
+
+    /// A message without a Message-ID was answered elsewhere than here: it is on its way to no filter.
+    pub(crate) fn forget_nameless(
+        &mut self,
+        host: &[u8],
+        instance: &[u8],
+        queue_id: &str,
+        message: &mut Message,
+    ) {
+        let key = self.key(NAMELESS);
+        if message.noted_as == Some(key) {
+            self.host_mut(host).remove(key, instance, queue_id);
+            message.noted_as = None;
+        }
+    }
+
+    /// A pipe(8) service filters the mail of that host.
+    pub(crate) fn note_pipe(&mut self, host: &[u8]) {
+        self.host_mut(host).filters_by_pipe = true;
+    }
+
+    /// May a message without a Message-ID be in a filter on that host, which returns it by SMTP?
+    pub(crate) fn is_nameless_away(&self, host: &[u8], instance: &[u8], queue_id: &str) -> bool {
+        self.host(host).is_some_and(|host| !host.filters_by_pipe)
+            && self.story(host, instance, queue_id, NAMELESS).is_some()
     }
 
     /// Forgets a message that ended.
@@ -363,7 +449,10 @@ impl Directory {
         message: &Message,
     ) {
         let host = self.host_mut(host);
-        host.stages.remove(queue_id);
+        host.forget_stage(queue_id);
+        if !host.returned.is_empty() {
+            host.returned.remove(queue_id);
+        }
         let Some(key) = message.noted_as else { return };
         if let Occupied(known) = host.own.entry(key)
             && known.get().is(instance, queue_id)

@@ -4,7 +4,13 @@ use mailherald_parsers::{Parser, postfix::Peer};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
-use super::{emit::bounded, few::Few, finding::Finding, hold::Held};
+use super::{
+    direction::is_loopback,
+    emit::bounded,
+    few::Few,
+    finding::{Finding, FoundBefore},
+    hold::Held,
+};
 use crate::{
     event::{Given, MessageUid, Service, TimeQuality},
     parse::Line,
@@ -82,6 +88,9 @@ pub struct Message {
     /// asks, and the answer of a message whose beginning is missing, which takes it for known then.
     #[serde(skip)]
     pub(crate) over_loopback: bool,
+    /// What was found in it before it went through a filter. A restart forgets it.
+    #[serde(skip)]
+    pub(crate) found_before: Option<Box<FoundBefore>>,
     /// How the directory knows its Message-ID, if it does.
     #[serde(skip)]
     pub(crate) noted_as: Option<u64>,
@@ -211,6 +220,17 @@ impl Message {
         if let Some(sender) = sender.filter(|_| self.sender.is_none()) {
             self.sender = Some(bounded(sender, &mut self.lossy));
         }
+    }
+
+    /// A program on this host handed it over, as far as that is known.
+    pub(crate) fn is_of_loopback(&self) -> bool {
+        self.over_loopback || self.has_local_client()
+    }
+
+    /// Its client, as far as a program that handed it over told who that was, is on this host.
+    pub(crate) fn has_local_client(&self) -> bool {
+        let address = self.client_address.as_ref();
+        address.is_some_and(|address| is_loopback(address.as_bytes()))
     }
 
     /// Its beginning was not in the log.

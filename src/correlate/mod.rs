@@ -62,6 +62,7 @@ pub use message::Message;
 pub use open::{Open, Sought};
 
 use aside::{Aside, Asides};
+use hold::Held;
 use known::Known;
 use lineage::{Directory, Kin};
 use system::System;
@@ -323,7 +324,8 @@ impl Correlator {
         if let Some(system) = self.systems.get_mut(index) {
             self.directory.note(host, &system.instance, queue_id, &mut message);
             self.directory.note_own(host, &system.instance, queue_id, &mut message);
-            if message.is_held() && message.message_id.is_none() {
+            let waits = |held: &Held| held.for_pickup || message.origin == message::Origin::Local;
+            if message.message_id.is_none() && message.held.as_deref().is_some_and(waits) {
                 system.nameless.insert(queue_id.into());
             }
             system.messages.put(queue_id, Box::new(message));

@@ -8,6 +8,7 @@
 //! which is for filters (Postfix `src/cleanup/cleanup_message.c`).
 
 use mailherald_parsers::postfix::{Delivery, QueueId, Relay, Status};
+use memchr::memmem;
 use smol_str::SmolStr;
 
 use super::{
@@ -17,20 +18,22 @@ use super::{
     message::{KeptLine, Message},
 };
 
-/// Services of the stock `master.cf`, and other usual ones, that are the end of a delivery: nobody
-/// should wait for these.
-const FINAL: [&[u8]; 11] = [
+/// Programs that are the end of a delivery, in the names of services that run them (`dovecot-lda`,
+/// `spamass-dovecot`, `old-cyrus`): nobody should wait for these, and what their Sieve scripts redirect
+/// is a message of its own.
+const FINAL: [&[u8]; 12] = [
     b"dovecot",
-    b"dovecot-lda",
+    b"lda",
+    b"deliver",
     b"maildrop",
     b"cyrus",
-    b"old-cyrus",
     b"procmail",
     b"mailman",
+    b"sympa",
     b"uucp",
     b"ifmail",
     b"bsmtp",
-    b"scalemail-backend",
+    b"scalemail",
 ];
 
 /// Submissions that may be one message once more, and messages without a Message-ID that wait. A
@@ -116,9 +119,13 @@ impl Step<'_> {
         }
         for queue_id in std::mem::take(&mut message.resubmitted) {
             message.filtered_by_pipe = Some(true);
-            self.links.push(Link { queue_id, kin: Kin::Stage(Lineage::of(message)) });
+            self.links.push(Link { queue_id, kin: Kin::OneStage(Lineage::of(message)) });
         }
-        message.filtered_by_pipe == Some(true)
+        let is_filtered = message.filtered_by_pipe == Some(true);
+        if is_filtered {
+            self.directory.note_pipe(&self.system.host);
+        }
+        is_filtered
     }
 
     /// Holds a message that a pipe took, until it is known whether to filter it. True when this
@@ -153,12 +160,12 @@ impl Step<'_> {
         self.hold_back(queue_id, message, held);
     }
 
-    fn is_sent_by_pipe(&self, delivery: &Delivery<'_>) -> bool {
+    pub(crate) fn is_sent_by_pipe(&self, delivery: &Delivery<'_>) -> bool {
         let Relay::Agent(service) = delivery.relay else { return false };
         delivery.status == Status::Sent
             && self.is_of(b"pipe")
             && !MAILBOXES.contains(&service)
-            && !FINAL.contains(&service)
+            && !FINAL.iter().any(|program| memmem::find(service, program).is_some())
     }
 
     /// The open message that `message` could be once more.

@@ -47,8 +47,9 @@ impl Step<'_> {
     /// An access verdict of smtpd or postscreen, or a milter's.
     pub(crate) fn verdict(&mut self, verdict: &Verdict<'_>) {
         let verdict = &unimitated(*verdict);
-        // What VRFY asks for is an address, and no recipient of a message.
-        if verdict.stage == b"VRFY" || self.foretells(verdict) || self.awaits_relay(verdict) {
+        // What VRFY asks for is an address, and no recipient of a message; ETRN asks for no mail of its own.
+        let is_of_mail = !matches!(verdict.stage, b"VRFY" | b"ETRN");
+        if !is_of_mail || self.foretells(verdict) || self.awaits_relay(verdict) {
             return;
         }
         self.ask_clamav(verdict);
@@ -203,18 +204,20 @@ impl Step<'_> {
 
     /// A client did too much and was sent away for now.
     pub(crate) fn rate_limit(&mut self, limit: &RateLimit<'_>) {
-        let (text, code): (&[u8], _) = match limit.limit {
-            Limit::ConnectionConcurrency => (b"connection concurrency limit exceeded", 421),
-            Limit::ConnectionRate => (b"connection rate limit exceeded", 421),
-            Limit::TlsSessionRate => (b"new TLS session rate limit exceeded", 421),
-            Limit::MessageRate => (b"message delivery request rate limit exceeded", 450),
-            Limit::RecipientRate => (b"recipient address rate limit exceeded", 450),
-            Limit::AuthRate => (b"AUTH command rate limit exceeded", 450),
+        let (stage, text, code): (&[u8], &[u8], _) = match limit.limit {
+            Limit::ConnectionConcurrency => {
+                (b"CONNECT", b"connection concurrency limit exceeded", 421)
+            }
+            Limit::ConnectionRate => (b"CONNECT", b"connection rate limit exceeded", 421),
+            Limit::TlsSessionRate => (b"STARTTLS", b"new TLS session rate limit exceeded", 421),
+            Limit::MessageRate => (b"MAIL", b"message delivery request rate limit exceeded", 450),
+            Limit::RecipientRate => (b"RCPT", b"recipient address rate limit exceeded", 450),
+            Limit::AuthRate => (b"AUTH", b"AUTH command rate limit exceeded", 450),
         };
         let dsn = Some(Dsn { class: 4, subject: 7, detail: u16::from(code == 450) });
         self.refuse(&Refusal {
             peer: Some(limit.peer),
-            stage: b"CONNECT",
+            stage,
             text,
             codes: ReplyCodes { code: Some(code), dsn },
             ..Refusal::default()
@@ -392,7 +395,7 @@ fn unimitated(verdict: Verdict<'_>) -> Verdict<'_> {
 fn codes_of(verdict: &Verdict<'_>) -> ReplyCodes {
     let (subject, detail) = match verdict.text {
         b"too many connections" => (7, 0),
-        b"all server ports busy" => (3, 2),
+        b"all server ports busy" | b"all screening ports busy" => (3, 2),
         _ => return verdict.codes,
     };
     let is_of_postscreen = verdict.peer.name.is_empty() && verdict.stage == b"CONNECT";

@@ -169,10 +169,13 @@ fn is_about(aside: &Aside, peer: Peer<'_>) -> bool {
     is_it
 }
 
-/// Did the filter say `250` and throw the message away?
+/// Did the filter say `250`, and throw the message away or return it to the sender by itself?
 fn is_swallowed(answer: &ProxyAnswer<'_>) -> bool {
-    let outcome = response(answer.text).filter.map(|filter| filter.outcome);
-    outcome == Some(FilterOutcome::Discarded)
+    matches!(outcome(answer), Some(FilterOutcome::Discarded | FilterOutcome::Bounced))
+}
+
+fn outcome(answer: &ProxyAnswer<'_>) -> Option<FilterOutcome> {
+    response(answer.text).filter.map(|filter| filter.outcome)
 }
 
 fn refusal<'a>(answer: &ProxyAnswer<'a>) -> Refusal<'a> {
@@ -185,7 +188,7 @@ fn refusal<'a>(answer: &ProxyAnswer<'a>) -> Refusal<'a> {
         stage: answer.stage,
         text: answer.text,
         codes: answer.codes,
-        discarded: answer.accepted,
+        discarded: answer.accepted && outcome(answer) != Some(FilterOutcome::Bounced),
         words: Some(answer.text),
         ..Refusal::default()
     }

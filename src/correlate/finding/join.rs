@@ -6,19 +6,19 @@
 //! not known yet waits for it.
 
 use mailherald_parsers::{
-    Body,
-    filters::{Action, Engine, Kind, Part, Verdict},
+    Body, LogRecord,
+    filters::{Action, Engine, Kind, Part, Verdict, join_pieces},
     postfix::{Delivery, QueueId, Response},
 };
-use smol_str::SmolStr;
+use smol_str::{SmolStr, StrExt};
 
-use super::{Finding, is_asked_here, rules};
+use super::{Finding, is_asked_here, is_socket, rules};
 use crate::{
     correlate::{
         Correlator, Step,
         aside::{Aside, Name, Topic},
         lineage::message_key,
-        message::{Message, Origin},
+        message::{KeptLine, Message, Origin},
         system::System,
     },
     event::Event,
@@ -42,8 +42,28 @@ impl Correlator {
         line: &Line<'_>,
         events: &mut Vec<Event>,
     ) {
+        match self.host_of(line.record.host) {
+            Some(host) => {
+                let record = LogRecord { host: &host, ..line.record.clone() };
+                self.filter_of_host(verdict, &Line { record: &record, ..*line }, events);
+            }
+            None => self.filter_of_host(verdict, line, events),
+        }
+    }
+
+    /// The host of the mail server, where a filter's own log names none (rspamd), or by its full name
+    /// (amavis): it is sure where there is one such host.
+    fn host_of(&self, logged: &[u8]) -> Option<Vec<u8>> {
+        let is_it = |host: &&Vec<u8>| logged.is_empty() || short_name(host) == short_name(logged);
+        let mut hosts = self.systems.iter().map(|system| &system.host).filter(is_it);
+        let first = hosts.next().filter(|first| **first != logged)?;
+        hosts.all(|host| host == first).then(|| first.clone())
+    }
+
+    fn filter_of_host(&mut self, verdict: &Verdict<'_>, line: &Line<'_>, events: &mut Vec<Event>) {
         match verdict.engine {
             _ if verdict.part == Part::Repeat => return,
+            _ if verdict.part == Part::Piece => return self.join_piece(verdict, line, events),
             Engine::Amavis
             | Engine::Rspamd
             | Engine::SpamAssassin
@@ -56,6 +76,30 @@ impl Correlator {
             _ => return,
         }
         self.tell_overdue(self.horizon_us, events);
+    }
+
+    /// Puts a line together that amavis split, and reads it when it is whole.
+    fn join_piece(&mut self, verdict: &Verdict<'_>, line: &Line<'_>, events: &mut Vec<Event>) {
+        let Some(scan_id) = verdict.scan_id else { return };
+        let key = [scan_id, b" piece"].concat().into();
+        let topic = Topic::Beginning(line.record.host.into(), key);
+        let is_first = join_pieces(b"...", line.bytes, scan_id).is_none();
+        let before = self.asides.take(&topic).pop().filter(|_| !is_first);
+        let joined = before.and_then(|before| {
+            let bytes = join_pieces(&before.line.bytes, line.bytes, scan_id)?;
+            Some(KeptLine { bytes, ..before.line })
+        });
+        let kept = joined.or_else(|| is_first.then(|| KeptLine::from(line)));
+        let Some(kept) = kept else { return };
+        let is_whole = |verdict: &Verdict<'_>| verdict.part != Part::Piece;
+        kept.read(|joined| match &joined.record.body {
+            Body::Filter(verdict) if is_whole(verdict) => self.filter(verdict, joined, events),
+            Body::Filter(_) => {
+                let until_us = self.wait_from(joined, VERDICT_US);
+                self.asides.put(Aside::new(topic, joined, until_us));
+            }
+            _ => {}
+        });
     }
 
     fn judge(&mut self, verdict: &Verdict<'_>, line: &Line<'_>, events: &mut Vec<Event>) {
@@ -75,7 +119,7 @@ impl Correlator {
             _ => Vec::new(),
         };
         if !is_finding {
-            return;
+            return self.acquit(verdict, line);
         }
         for name in names(verdict) {
             let topic = Topic::Verdict(line.record.host.into(), name);
@@ -86,6 +130,19 @@ impl Correlator {
             }
             self.attach(&lines, line, events);
             lines.pop();
+        }
+    }
+
+    /// spamd is asked anew for each recipient that a delivery command is run for: what it found for one
+    /// is told, and nothing for the next.
+    fn acquit(&mut self, verdict: &Verdict<'_>, line: &Line<'_>) {
+        let id = verdict.message_id.filter(|_| verdict.engine == Engine::SpamAssassin);
+        let message = id.and_then(|id| self.newest(line.record.host, &message_key(id), line.at_us));
+        let Some((index, queue_id)) = message else { return };
+        let Some(system) = self.systems.get_mut(index) else { return };
+        let Some(message) = system.messages.get_mut(&queue_id) else { return };
+        if message.finding.take_if(|finding| finding.is_told_by(verdict.engine)).is_some() {
+            system.mark_changed(&queue_id);
         }
     }
 
@@ -125,7 +182,7 @@ impl Correlator {
         else {
             return;
         };
-        self.with_step(index, line, events, |step| step.found(queue_id, finding));
+        self.with_step(index, line, events, |step| step.found(queue_id, finding, lines));
     }
 
     /// The message of that name, in whichever queue of the host.
@@ -139,7 +196,7 @@ impl Correlator {
                 Some((self.systems.iter().position(is_it)?, queue_id.clone()))
             }
             Name::MessageId(key) => self.newest(host, key, at_us),
-            Name::Scan(_) | Name::Envelope(_) => None,
+            Name::Scan(_) | Name::Envelope(_) | Name::Recipient(..) => None,
         }
     }
 
@@ -166,9 +223,12 @@ impl Correlator {
 
 impl Step<'_> {
     /// A filter has something against a message.
-    pub(super) fn found(&mut self, queue_id: QueueId<'_>, finding: Finding) {
+    fn found(&mut self, queue_id: QueueId<'_>, finding: Finding, lines: &[Aside]) {
         let mut message = self.take_or_new(queue_id);
-        if message.origin != Origin::Internal {
+        let is_beside = message.finding.as_deref().is_some_and(|known| known.is_beside(&finding));
+        if is_beside {
+            self.found_beside(queue_id, &mut message, finding, lines);
+        } else if message.origin != Origin::Internal {
             finding.join(&mut message);
             self.warn_known(queue_id.as_str(), &mut message);
         }
@@ -176,6 +236,47 @@ impl Step<'_> {
         let refusal = Topic::Refusal(self.system.host.as_slice().into(), key_of(queue_id));
         let refusal = self.asides.take(&refusal);
         self.told_refusal(&refusal, None);
+    }
+
+    /// A verdict for other recipients than the one before: it waits for their status lines.
+    fn found_beside(
+        &mut self,
+        queue_id: QueueId<'_>,
+        message: &mut Message,
+        finding: Finding,
+        lines: &[Aside],
+    ) {
+        let general = message.finding.replace(Box::new(finding));
+        self.warn_known(queue_id.as_str(), message);
+        let Some(finding) = std::mem::replace(&mut message.finding, general) else { return };
+        let waiting = finding.recipients.iter().filter(|to| !finding.is_told(to));
+        for (to, aside) in waiting.flat_map(|to| lines.iter().map(move |aside| (to, aside))) {
+            let topic = self.of_recipient(queue_id, to);
+            self.asides.put(Aside { topic, ..aside.clone() });
+        }
+    }
+
+    fn of_recipient(&self, queue_id: QueueId<'_>, to: &str) -> Topic {
+        let name = Name::Recipient(queue_id.as_str().into(), to.to_ascii_lowercase_smolstr());
+        Topic::Verdict(self.system.host.as_slice().into(), name)
+    }
+
+    /// Gives a message the verdict on that recipient alone, if there is one, and returns that on the
+    /// others.
+    pub(crate) fn take_own_finding(
+        &mut self,
+        delivery: &Delivery<'_>,
+        message: &mut Message,
+    ) -> Option<Box<Finding>> {
+        if self.asides.is_empty() || message.finding.is_none() {
+            return None;
+        }
+        let recipients = [Some(delivery.recipient), delivery.orig_recipient].into_iter().flatten();
+        let own = recipients.filter_map(|to| std::str::from_utf8(to).ok()).find_map(|to| {
+            let lines = self.asides.take(&self.of_recipient(delivery.queue_id, to));
+            finding_in(&lines)
+        });
+        message.finding.replace(Box::new(own?))
     }
 
     /// Takes what filters said of a message before a line told its name.
@@ -204,7 +305,8 @@ impl Step<'_> {
         if self.asides.is_empty() || message.finding.is_some() {
             return;
         }
-        if let Some(filter) = answer.filter.filter(|_| is_asked_here(delivery))
+        let is_here = is_asked_here(delivery) || is_socket(delivery);
+        if let Some(filter) = answer.filter.filter(|_| is_here)
             && let Some(finding) = self.waiting_finding(Name::Scan(filter.id.into()), |_| true)
         {
             finding.join(message);
@@ -335,4 +437,9 @@ fn names(verdict: &Verdict<'_>) -> Vec<Name> {
 
 fn envelope(sender: &[u8], recipient: &[u8]) -> Box<[u8]> {
     [sender, recipient].join(&0).to_ascii_lowercase().into()
+}
+
+/// `mail` of `mail.example.com`.
+fn short_name(host: &[u8]) -> &[u8] {
+    host.split(|byte| *byte == b'.').next().unwrap_or_default()
 }

@@ -10,7 +10,7 @@ use mailherald_parsers::{
 };
 use smol_str::SmolStr;
 
-use super::{Fate, Finding, Found};
+use super::{Fate, Finding, Found, FoundBefore};
 use crate::{
     correlate::{
         Correlator, Step,
@@ -111,7 +111,7 @@ impl Step<'_> {
     }
 
     fn filed(&mut self, queue_id: &str, message: &mut Message, key: &Key, line: &KeptLine) {
-        if self.is_judged(queue_id, message) {
+        if self.is_judged(queue_id, message, key) {
             return;
         }
         let told = message.finding.take().map(|finding| finding.told).unwrap_or_default();
@@ -130,7 +130,7 @@ impl Step<'_> {
     }
 
     /// A filter has found something in the message, or in what it was before another filter.
-    fn is_judged(&self, queue_id: &str, message: &Message) -> bool {
+    fn is_judged(&self, queue_id: &str, message: &Message, key: &Key) -> bool {
         let by_filter = |message: &Message| {
             let finding = message.finding.as_deref();
             finding.is_some_and(|finding| finding.engine.as_deref() != Some(ENGINE))
@@ -141,7 +141,10 @@ impl Step<'_> {
             self.system.messages.get(first).filter(|_| first != queue_id)
         });
         let before = before.filter(|before| before.uid == message.uid);
-        by_filter(message) || before.is_some_and(by_filter)
+        let is_told = |found: &FoundBefore| found.covers(Found::Spam, key);
+        by_filter(message)
+            || before.is_some_and(by_filter)
+            || message.found_before.as_deref().is_some_and(is_told)
     }
 }
 

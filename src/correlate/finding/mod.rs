@@ -27,7 +27,7 @@ use mailherald_parsers::{
 };
 use regex::bytes::RegexSet;
 use serde::{Deserialize, Serialize};
-use smol_str::{SmolStr, format_smolstr};
+use smol_str::SmolStr;
 
 use super::{
     delivery::by_class,
@@ -41,6 +41,7 @@ use crate::{
 };
 
 pub(crate) use policy::Policy;
+pub(crate) use tell::FoundBefore;
 
 /// Rules kept of one verdict.
 const RULES: usize = 64;
@@ -194,13 +195,28 @@ impl Finding {
         self.fate.is_none_or(Fate::is_end)
     }
 
+    /// What the filter did with the copy of a recipient whom it named, while it passed on that of others:
+    /// all of them get one answer (amavis, `one_response_for_all()`).
+    pub(crate) fn blocked(&self, delivery: &Delivery<'_>, answer: &Response<'_>) -> Option<Fate> {
+        let text = |address| std::str::from_utf8(address).unwrap_or_default();
+        let is_named = || {
+            self.names(text(delivery.recipient))
+                || delivery.orig_recipient.is_some_and(|original| self.names(text(original)))
+        };
+        let is_split = self.only_these
+            && delivery.status == Status::Sent
+            && answer.queued_as.is_some()
+            && is_filter(delivery, answer);
+        self.fate.filter(|fate| is_split && fate.is_end() && is_named())
+    }
+
     /// Recipients that the filter named beside `named`, which is the mail server's word. A list
     /// without that one is not of this message.
     pub(crate) fn others(&self, named: Option<&str>) -> Vec<SmolStr> {
         let Some(named) = named else { return self.recipients.iter().cloned().collect() };
         let is_named = |to: &&SmolStr| to.eq_ignore_ascii_case(named);
         let is_known = self.recipients.iter().any(|to| {
-            is_named(&to) || without_tag(to).is_some_and(|to| to.eq_ignore_ascii_case(named))
+            is_named(&to) || mailbox_of(to).is_some_and(|to| to.eq_ignore_ascii_case(named))
         });
         let others = self.recipients.iter().filter(|to| is_known && !is_named(to));
         others.cloned().collect()
@@ -219,29 +235,39 @@ impl Finding {
     }
 }
 
-/// The rules that matched, comma-separated.
+/// The rules that matched, comma-separated. What a stranger's words in the options of one made look
+/// like another is none.
 fn rules(verdict: &Verdict<'_>, lossy: &mut bool) -> Option<SmolStr> {
-    let names = verdict.rules.iter().take(RULES).map(|rule| bounded(rule.name, lossy));
+    let plain = |byte: &u8| byte.is_ascii_graphic() && !b"{}();,".contains(byte);
+    let names = verdict.rules.iter().filter(|rule| rule.name.iter().all(plain));
+    let names = names.take(RULES).map(|rule| bounded(rule.name, lossy));
     let rules = names.collect::<Vec<_>>().join(",");
     (!rules.is_empty()).then(|| rules.into())
 }
 
-/// The recipients of a verdict. rspamd also lists `ok@x.test` for `ok+tag@x.test`, whether or not
-/// that is a recipient: such are left out.
+/// The recipients of a verdict. rspamd also lists the mailboxes that it takes addresses for, whether
+/// or not these are recipients: such are left out.
 fn recipients(verdict: &Verdict<'_>, lossy: &mut bool) -> BTreeSet<SmolStr> {
     let named = verdict.recipients.iter().filter(|recipient| !recipient.is_empty());
     let all: BTreeSet<_> = named.map(|recipient| bounded(recipient, lossy)).collect();
     if verdict.engine != Engine::Rspamd {
         return all;
     }
-    let stripped: BTreeSet<_> = all.iter().filter_map(|address| without_tag(address)).collect();
-    all.into_iter().filter(|address| !stripped.contains(address)).collect()
+    let mailboxes: BTreeSet<_> = all.iter().filter_map(|address| mailbox_of(address)).collect();
+    all.into_iter().filter(|to| !mailboxes.contains(&*to.to_ascii_lowercase())).collect()
 }
 
-fn without_tag(address: &str) -> Option<SmolStr> {
+/// The mailbox, in lower case, that rspamd takes an address for, when that is another address
+/// (`lualib/lua_util.lua`, `remove_email_aliases`): without `+tag`, and at Google without dots.
+fn mailbox_of(address: &str) -> Option<String> {
+    let address = address.to_ascii_lowercase();
     let (local, domain) = address.rsplit_once('@')?;
-    let (user, _) = local.split_once('+')?;
-    Some(format_smolstr!("{user}@{domain}"))
+    let user = local.split_once('+').map_or(local, |(user, _)| user);
+    let mailbox = match domain {
+        "gmail.com" | "googlemail.com" => format!("{}@gmail.com", user.replace('.', "")),
+        _ => format!("{user}@{domain}"),
+    };
+    (mailbox != address).then_some(mailbox)
 }
 
 /// The event for a recipient whom a content filter did not pass the message on to: it swallowed it
@@ -259,14 +285,16 @@ pub(crate) fn filter_outcome(
         b"pipe" => return refused_by_command(message, delivery, class, data),
         _ => {}
     }
-    if !is_asked_here(delivery) || answer.queued_as.is_some() {
+    let known = message.finding.as_deref();
+    let blocked = known.and_then(|finding| finding.blocked(delivery, answer));
+    if !is_filter(delivery, answer) || (answer.queued_as.is_some() && blocked.is_none()) {
         return None;
     }
-    let known = message.finding.as_deref();
-    let outcome = answer.filter.map(|filter| filter.outcome);
+    let outcome = answer.filter.map(|filter| filter.outcome).or_else(|| clamsmtp(answer.reply));
     // A mailbox that does not exist is none for what a filter says (RFC 3463, X.1.X).
     let is_refused = || known.is_some_and(Finding::may_end) && delivery.dsn.subject != 1;
     let fate = match (delivery.status, outcome) {
+        _ if blocked.is_some() => blocked?,
         (Status::Sent, Some(FilterOutcome::Discarded)) => Fate::Discarded,
         (Status::Sent, Some(FilterOutcome::Bounced))
         | (Status::Bounced, Some(FilterOutcome::Rejected)) => Fate::Rejected,
@@ -306,6 +334,33 @@ fn refused_by_command(
     finding.filter(|_| is_refused).map(|finding| finding.event(class, Fate::Rejected, data))
 }
 
+/// What clamsmtpd and proxsmtpd answer for a message with a virus (`clamsmtpd.c`).
+fn clamsmtp(reply: &[u8]) -> Option<FilterOutcome> {
+    match reply {
+        b"250 Virus Detected; Discarded Email" => Some(FilterOutcome::Discarded),
+        b"550 Virus Detected; Content Rejected" => Some(FilterOutcome::Rejected),
+        _ => None,
+    }
+}
+
+/// A filter that answers so has not ended the message itself.
+pub(crate) fn is_passed_on(answer: &Response<'_>) -> bool {
+    let outcome = answer.filter.map(|filter| filter.outcome).or_else(|| clamsmtp(answer.reply));
+    outcome.is_none_or(|outcome| outcome == FilterOutcome::Accepted)
+}
+
+/// Does this answer come from a filter on this host? What is behind a socket may be a mailbox as well,
+/// unless it answers as amavis does.
+fn is_filter(delivery: &Delivery<'_>, answer: &Response<'_>) -> bool {
+    let names_filter = answer.filter.is_some() || answer.queued_as.is_some();
+    is_asked_here(delivery) || (names_filter && is_socket(delivery))
+}
+
+/// Was it handed to a server behind a socket of this host?
+pub(crate) fn is_socket(delivery: &Delivery<'_>) -> bool {
+    matches!(delivery.relay, Relay::Host(relay) if relay.address.contains(&b'/'))
+}
+
 /// Was it handed to a server on this host, which may be a filter?
 pub(crate) fn is_asked_here(delivery: &Delivery<'_>) -> bool {
     match delivery.relay {
@@ -339,9 +394,17 @@ mod tests {
         assert_eq!(found("5.7.1 Command rejected"), None);
     }
 
+    /// Recipients that nobody had named were told for Google's addresses.
     #[test]
-    fn the_tag_of_an_address_is_what_follows_the_plus() {
-        assert_eq!(without_tag("ok+s41a@x.test").as_deref(), Some("ok@x.test"));
-        assert_eq!(without_tag("ok@x.test"), None);
+    fn a_mailbox_that_rspamd_takes_an_address_for_is_known() {
+        for (address, mailbox) in [
+            ("ok+s41a@x.test", Some("ok@x.test")),
+            ("a.b@x.test", None),
+            ("colonel.wohc@gmail.com", Some("colonelwohc@gmail.com")),
+            ("A.B+c@googlemail.com", Some("ab@gmail.com")),
+            ("Ok@x.test", None),
+        ] {
+            assert_eq!(mailbox_of(address).as_deref(), mailbox, "{address}");
+        }
     }
 }

@@ -9,6 +9,7 @@ use mailherald_parsers::{
     filters::{Engine, Kind},
     postfix::{Action, Verdict},
 };
+use memchr::memmem;
 use smol_str::SmolStr;
 
 use crate::{
@@ -60,25 +61,43 @@ impl Step<'_> {
         let (client, sender) = (verdict.peer.address, verdict.sender?);
         // policyd-spf names no recipient, unless told to, and for the null sender the HELO name.
         let helo = verdict.helo.unwrap_or_default();
-        let names = [(sender, verdict.recipient?), (sender, b""), (helo, b"")];
+        let escaped = escaped(sender);
+        let names = [(sender, verdict.recipient?), (sender, b""), (&escaped, b""), (helo, b"")];
         names.into_iter().find_map(|(sender, recipient)| {
             let key = transaction(client, sender, recipient);
             let said = self.asides.take(&Topic::Policy(self.system.host.as_slice().into(), key));
-            said.iter().rev().find_map(|aside| policy(aside, temporary))
+            said.iter().rev().find_map(|aside| policy(aside, temporary, verdict))
         })
     }
 }
 
-fn policy(aside: &Aside, temporary: bool) -> Option<Policy> {
+fn policy(aside: &Aside, temporary: bool, refusal: &Verdict<'_>) -> Option<Policy> {
     let mut policy = None;
     aside.line.read(|line| {
         if let Body::Filter(verdict) = &line.record.body
             && is_for_now(verdict.action) == Some(temporary)
+            && (verdict.kind != Kind::Greylisted || is_greylisting(refusal))
         {
             policy = Some(Policy { engine: verdict.engine.name(), reason: reason(verdict) });
         }
     });
     policy
+}
+
+/// A greylist says `DEFER_IF_PERMIT`, so that whatever else Postfix has against the mail comes first
+/// (`access(5)`).
+fn is_greylisting(refusal: &Verdict<'_>) -> bool {
+    let says = |word: &[u8]| memmem::find(refusal.text, word).is_some();
+    let is_mailbox_status = refusal.codes.dsn.is_some_and(|dsn| dsn.subject == 2);
+    is_mailbox_status || says(b"reylist") || says(b"raylist")
+}
+
+/// A sender as the macros of SPF write it into an explanation (RFC 7208, section 7.3).
+fn escaped(sender: &[u8]) -> Vec<u8> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    let escape =
+        |&byte: &u8| if is_plain(byte) { vec![byte] } else { format!("%{byte:02X}").into() };
+    sender.iter().flat_map(escape).collect()
 }
 
 /// Did it refuse, and only for now?

@@ -2,7 +2,9 @@
 //!
 //! Once for each recipient, with the first line that names it, however many filters say the same.
 
-use mailherald_parsers::postfix::Relay;
+use std::collections::BTreeSet;
+
+use mailherald_parsers::{filters::Engine, postfix::Relay};
 use smol_str::SmolStr;
 
 use super::{Fate, Finding, Found};
@@ -29,6 +31,9 @@ impl Step<'_> {
         else {
             return;
         };
+        if message.found_before.as_ref().is_some_and(|before| before.covers(finding.found, key)) {
+            return;
+        }
         let class = self.class(message, name, Relay::None);
         let mut data = message_data(message, queue_id, class);
         let original = key.1.as_ref().filter(|original| *original != name);
@@ -63,6 +68,36 @@ fn went_on(message: &Message, finding: &Finding) -> Option<Fate> {
     }
 }
 
+/// What was found in a message before it went through a filter, and told there: what is found in it
+/// behind the filter is the same once more.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct FoundBefore {
+    found: Found,
+    /// Only in that of these; of all when empty.
+    recipients: BTreeSet<SmolStr>,
+}
+
+impl FoundBefore {
+    /// What the next stage of `message` has to know.
+    pub(crate) fn of(message: &Message) -> Option<Box<Self>> {
+        let told = |finding: &&Finding| went_on(message, finding).is_some();
+        let Some(finding) = message.finding.as_deref().filter(told) else {
+            return message.found_before.clone();
+        };
+        let only_these =
+            if finding.only_these { finding.recipients.clone() } else { BTreeSet::new() };
+        Some(Box::new(Self { found: finding.found, recipients: only_these }))
+    }
+
+    pub(super) fn covers(&self, found: Found, (to, original): &Key) -> bool {
+        let is_it = |named: &SmolStr| {
+            named.eq_ignore_ascii_case(to)
+                || original.as_ref().is_some_and(|original| named.eq_ignore_ascii_case(original))
+        };
+        self.found == found && (self.recipients.is_empty() || self.recipients.iter().any(is_it))
+    }
+}
+
 impl Finding {
     /// Takes the place of what an earlier verdict on the same message said.
     pub(super) fn join(mut self, message: &mut Message) {
@@ -74,6 +109,21 @@ impl Finding {
             }
             None => message.finding = Some(Box::new(self)),
         }
+    }
+
+    /// Is `other` about other recipients of the message, of whom this one says nothing?
+    pub(super) fn is_beside(&self, other: &Self) -> bool {
+        self.only_these && other.only_these && self.recipients.is_disjoint(&other.recipients)
+    }
+
+    /// Was an event given for that recipient?
+    pub(super) fn is_told(&self, to: &SmolStr) -> bool {
+        self.told.contains(&(self.found, to.clone()))
+    }
+
+    /// Is it that filter's, and was an event given for somebody?
+    pub(super) fn is_told_by(&self, engine: Engine) -> bool {
+        self.engine.as_deref() == Some(engine.name()) && !self.told.is_empty()
     }
 
     /// A virus is worse than spam. spamd is asked by others, whose own verdict counts.
@@ -99,7 +149,7 @@ impl Finding {
         Some(original.as_ref().unwrap_or(to))
     }
 
-    fn names(&self, address: &str) -> bool {
+    pub(super) fn names(&self, address: &str) -> bool {
         self.recipients.iter().any(|named| named.eq_ignore_ascii_case(address))
     }
 }

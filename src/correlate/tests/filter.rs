@@ -572,6 +572,21 @@ fn a_policy_servers_answer_is_for_one_transaction_and_one_moment() {
     assert_eq!(summaries(&lines), ["inbound.blocked bob@lab.test"]);
 }
 
+/// postgrey answers `DEFER_IF_PERMIT`, so that what Postfix itself has against the mail comes first.
+#[test]
+fn a_greylist_is_not_behind_what_postfix_itself_refuses_for_now() {
+    for own in [
+        "4.1.8 <ann@far.test>: Sender address rejected: Domain not found",
+        "4.7.1 Client host rejected: cannot find your reverse hostname, [127.0.2.5]",
+    ] {
+        let own =
+            GREYLISTED.replace("4.2.0 <bob@lab.test>: Recipient address rejected: Greylisted", own);
+        tells(&[POSTGREY, &own], &["inbound.blocked bob@lab.test"]);
+    }
+    let older = GREYLISTED.replace("4.2.0", "4.7.1");
+    tells(&[POSTGREY, &older], &["inbound.blocked bob@lab.test postgrey new"]);
+}
+
 #[test]
 fn an_answer_after_the_refusal_comes_too_late() {
     tells(&[GREYLISTED, POSTGREY], &["inbound.blocked bob@lab.test"]);
@@ -586,6 +601,175 @@ fn spf_refuses_by_sender_or_by_the_name_of_helo() {
     let (by_helo, null) =
         (spf.replace("id=ann@far.test", "id=far.test"), reject.replace("<ann@far.test>", "<>"));
     tells(&[&by_helo, &null], &expected);
+    // The Perl version.
+    let escaped = spf.replace("id=ann@far.test", "id=ann%40far.test");
+    tells(&[&escaped, reject], &expected);
+}
+
+const AMAVIS: &str = "amavis[98]: (00098-04) Passed SPAMMY {DiscardedInbound,RelayedTaggedInbound}, [127.0.2.5]:33707 <ann@far.test> -> <bob@lab.test>, Queue-ID: 1B7F053E70F, Message-ID: <1@gen.test>, mail_id: dt5Ofj7vnGUG, Hits: 12, size: 416, queued_as: 2C8A153E71B, 289 ms";
+const AMAVIS_CAT: &str = "amavis[98]: (00098-04) Blocked SPAM {DiscardedInbound,RelayedTaggedInbound}, [127.0.2.5]:33707 <ann@far.test> -> <cat@lab.test>, Queue-ID: 1B7F053E70F, Message-ID: <1@gen.test>, mail_id: dt5Ofj7vnGUG, Hits: 13, size: 416, 289 ms";
+/// What comes back from the filter, and goes to a mailbox.
+const BACK: [&str; 5] = [
+    "smtpd[13]: 2C8A153E71B: client=localhost[127.0.0.1], orig_queue_id=1B7F053E70F, orig_client=mx.far.test[127.0.2.5]",
+    "cleanup: 2C8A153E71B: message-id=<1@gen.test>",
+    "qmgr: 2C8A153E71B: from=<ann@far.test>, size=400, nrcpt=1 (queue active)",
+    "lmtp: 2C8A153E71B: to=<bob@lab.test>, relay=mx.lab.test[private/dovecot-lmtp], delay=0.2, delays=0.1/0/0/0.1, dsn=2.0.0, status=sent (250 2.0.0 <bob@lab.test> SESSION1 Saved)",
+    "qmgr: 2C8A153E71B: removed",
+];
+
+fn mixed(to: &str) -> String {
+    format!(
+        "smtp: 1B7F053E70F: to=<{to}@lab.test>, relay=127.0.0.1[127.0.0.1]:10024, delay=0.2, delays=0.1/0/0/0.1, dsn=2.0.0, status=sent (250 2.0.0 from MTA(smtp:[127.0.0.1]:10025): 250 2.0.0 Ok: queued as 2C8A153E71B, but 1 DISCARD)"
+    )
+}
+
+/// amavis has one answer and two verdicts then (`one_response_for_all()`); one recipient was forgotten.
+#[test]
+fn a_filter_that_blocks_the_copy_of_one_recipient_tells_of_both() {
+    let (bob, cat) = (mixed("bob"), mixed("cat"));
+    let expected = [
+        "inbound.spam bob@lab.test tagged amavis 12",
+        "inbound.spam cat@lab.test discarded amavis 13",
+        "inbound.delivered bob@lab.test",
+    ];
+    for verdicts in [[AMAVIS, AMAVIS_CAT], [AMAVIS_CAT, AMAVIS]] {
+        let before = [CLIENT, MESSAGE_ID, ACTIVE, BACK[0], BACK[1], BACK[2]];
+        let after = [&*bob, &*cat, REMOVED, BACK[3], BACK[4]];
+        tells(&[&before[..], &verdicts, &after].concat(), &expected);
+    }
+    let clean = AMAVIS.replace("SPAMMY", "CLEAN").replace("RelayedTagged", "Relayed");
+    let story = [CLIENT, MESSAGE_ID, ACTIVE, BACK[0], BACK[1], BACK[2], &clean, AMAVIS_CAT];
+    tells(&[&story[..], &[&bob, &cat, REMOVED, BACK[3], BACK[4]]].concat(), &expected[1..]);
+}
+
+/// `..._destination_recipient_limit = 1`.
+#[test]
+fn two_scans_of_one_queue_id_keep_to_their_recipients() {
+    let other = AMAVIS_CAT.replace("00098-04", "00098-05");
+    let gone = |to: &str, scan: &str| {
+        let words = format!("250 2.7.0 Ok, discarded, id={scan} - spam");
+        mixed(to).replace("250 2.0.0 from MTA(smtp:[127.0.0.1]:10025): 250 2.0.0 Ok: queued as 2C8A153E71B, but 1 DISCARD", &words)
+    };
+    let first = AMAVIS_CAT.replace("cat@", "bob@").replace("Hits: 13", "Hits: 12");
+    let (bob, cat) = (gone("bob", "00098-04"), gone("cat", "00098-05"));
+    tells(
+        &[CLIENT, MESSAGE_ID, ACTIVE, &first, &other, &bob, &cat, REMOVED],
+        &[
+            "inbound.spam bob@lab.test discarded amavis 12",
+            "inbound.spam cat@lab.test discarded amavis 13",
+        ],
+    );
+}
+
+/// A restart forgets it, so this is told without one.
+#[test]
+fn what_is_found_again_behind_a_filter_is_told_once() {
+    let answer = mixed("bob").replace(", but 1 DISCARD", "");
+    let expected =
+        ["inbound.received bob@lab.test", "inbound.spam bob@lab.test tagged amavis 12", DELIVERED];
+    let filed = FILED.replace("SESSION0", "SESSION1");
+    let rspamd = rspamd("add header").replace("1B7F053E70F", "2C8A153E71B");
+    let story = |again: &str| {
+        let begin = [CLIENT, MESSAGE_ID, ACTIVE, BACK[0], BACK[1], BACK[2], AMAVIS];
+        let end = [&*answer, REMOVED, again, BACK[3], BACK[4]];
+        summaries(&stamped(&owned(&[&begin[..], &end].concat())))
+    };
+    assert_eq!(story(&filed), expected);
+    assert_eq!(story(&rspamd), expected);
+}
+
+#[test]
+fn a_filter_behind_a_socket_is_one_as_well() {
+    let behind = |text: &str| {
+        mixed("bob")
+            .replace("127.0.0.1[127.0.0.1]:10024", "mx.lab.test[/run/amavis/amavisd.sock]")
+            .replace(", but 1 DISCARD", "")
+            .replace(
+                "250 2.0.0 from MTA(smtp:[127.0.0.1]:10025): 250 2.0.0 Ok: queued as 2C8A153E71B",
+                text,
+            )
+    };
+    let handed =
+        behind("250 2.0.0 from MTA(smtp:[127.0.0.1]:10025): 250 2.0.0 Ok: queued as 2C8A153E71B");
+    let plain = BACK[0].split(", orig").next().unwrap();
+    for client in [BACK[0], plain] {
+        let story = [CLIENT, MESSAGE_ID, ACTIVE, client, BACK[1], BACK[2], &handed, REMOVED];
+        tells(&[&story[..], &BACK[3..]].concat(), &[DELIVERED]);
+    }
+    let gone = behind("250 2.7.0 Ok, discarded, id=00098-04 - spam");
+    let blocked = AMAVIS_CAT.replace("cat@", "bob@");
+    tells(
+        &[CLIENT, MESSAGE_ID, ACTIVE, &blocked, &gone, REMOVED],
+        &["inbound.spam bob@lab.test discarded amavis 13"],
+    );
+}
+
+/// amavis splits what syslog would cut: the verdict on mail to many had no queue ID, or no score.
+#[test]
+fn a_verdict_in_pieces_is_one_verdict() {
+    let (head, text) = AMAVIS.split_once(") ").unwrap();
+    let pieces = |at: usize, text: &str| {
+        let (first, second) = text.split_at(at);
+        (format!("{head}) {first}..."), format!("{head}) ...{second}"))
+    };
+    let gone = mixed("bob").replace(", but 1 DISCARD", "");
+    for at in [20, 100, 130, 180] {
+        let (first, second) = pieces(at, text);
+        let story = [CLIENT, MESSAGE_ID, ACTIVE, BACK[0], BACK[1], BACK[2], &first, &second];
+        tells(
+            &[&story[..], &[&gone, REMOVED, BACK[3], BACK[4]]].concat(),
+            &["inbound.spam bob@lab.test tagged amavis 12", DELIVERED],
+        );
+    }
+}
+
+/// The words of clamsmtpd and proxsmtpd.
+#[test]
+fn a_virus_that_clamsmtp_throws_away_is_no_delivery() {
+    let thrown = mixed("bob").replace("250 2.0.0 from MTA(smtp:[127.0.0.1]:10025): 250 2.0.0 Ok: queued as 2C8A153E71B, but 1 DISCARD", "250 Virus Detected; Discarded Email");
+    tells(
+        &[CLIENT, MESSAGE_ID, ACTIVE, &thrown, REMOVED],
+        &["inbound.virus bob@lab.test discarded"],
+    );
+    let refused = thrown.replace("dsn=2.0.0, status=sent (250 Virus Detected; Discarded Email)", "dsn=5.0.0, status=bounced (host 127.0.0.1[127.0.0.1] said: 550 Virus Detected; Content Rejected (in reply to end of DATA command))");
+    tells(
+        &[CLIENT, MESSAGE_ID, ACTIVE, &refused, REMOVED],
+        &["inbound.virus bob@lab.test rejected"],
+    );
+}
+
+/// procmail asks spamd for each recipient.
+#[test]
+fn what_spamd_finds_for_one_recipient_is_not_the_next_ones() {
+    let clean = [
+        "spamd[573]: spamd: clean message (1.3/5.0) for cat:1001 in 0.1 seconds, 498 bytes."
+            .to_owned(),
+        SPAMD[1].replace("Y  6", ".  1"),
+    ];
+    let bob = SENT.replace("delivered to maildir", "delivered to command: procmail");
+    let cat = SENT_TO_CAT.replace("delivered to maildir", "delivered to command: procmail");
+    tells(
+        &[
+            CLIENT, MESSAGE_ID, ACTIVE, SPAMD[0], SPAMD[1], &bob, &clean[0], &clean[1], &cat,
+            REMOVED,
+        ],
+        &[SPAMD_PASSED, DELIVERED, "inbound.delivered cat@lab.test"],
+    );
+}
+
+/// rspamd's own file has no host, amavis' own file the whole name.
+#[test]
+fn a_verdict_in_a_filters_own_log_is_of_the_only_mail_server() {
+    let mut lines = stamped(&owned(&[CLIENT, MESSAGE_ID, ACTIVE, RSPAMD, SENT]));
+    let (_, text) = RSPAMD.split_once(": ").unwrap();
+    lines[3] = format!("2026-11-21 01:00:00 #74(proxy) {text}");
+    let told = summaries(&lines);
+    assert_eq!(told[1], "inbound.spam bob@lab.test tagged rspamd 6.9 LAB_SEVEN,MIME_GOOD");
+    lines[3] = stamped(&owned(&[RSPAMD])).remove(0).replace(" mx ", " mx.lab.test ");
+    assert_eq!(summaries(&lines), told);
+    let other = lines[0].replace(" mx ", " mx.far.test ").replace("1B7F", "2B7F");
+    lines.insert(0, other);
+    assert_eq!(summaries(&lines).len(), told.len() - 1, "nobody knows which");
 }
 
 /// Filters alone, without a line of Postfix that would let time pass.

@@ -472,12 +472,42 @@ fn an_address_check_is_not_sending() {
     assert_eq!(with_sending(&log(&named)).len(), 1);
 }
 
+/// A mailbox whose server is down, of a message whose client is not in the log, was once outbound.
+#[test]
+fn a_delivery_to_a_mailbox_is_inbound_although_no_server_was_reached() {
+    for daemon in ["lmtp", "virtual"] {
+        let line = format!(
+            "{daemon}: 1B7F053E70F: to=<a@lab.test>, relay=none, delay=0.2, delays=0.1/0/0/0.1, dsn=4.4.1, status=deferred (connect to mx.lab.test[private/dovecot-lmtp]: No such file or directory)"
+        );
+        assert_eq!(told(&[&line]), ["inbound.deferred a@lab.test"]);
+    }
+}
+
+/// What there was too much of tells at which stage the client was sent away.
+#[test]
+fn a_limit_names_its_stage() {
+    for (limit, stage) in [
+        ("Connection rate", "CONNECT"),
+        ("Message delivery request rate", "MAIL"),
+        ("Recipient address rate", "RCPT"),
+        ("AUTH command rate", "AUTH"),
+    ] {
+        let line = format!(
+            "smtpd: warning: {limit} limit exceeded: 5 from x.test[192.0.2.1] for service smtp"
+        );
+        let events = events_of(&log(&[&line]));
+        assert_eq!(events[0].data.stage.as_deref(), Some(stage), "{limit}");
+    }
+}
+
 /// An address that VRFY asked for was once told as blocked.
 #[test]
 fn an_address_that_is_only_verified_is_no_recipient() {
     let refused = "smtpd: NOQUEUE: reject: VRFY from mail7.client.test[127.0.2.7]: 504 5.5.2 <games>: Recipient address rejected: need fully-qualified address; to=<games> proto=ESMTP helo=<h>";
     assert_eq!(told(&[refused]), [""; 0]);
     assert_eq!(told(&[&refused.replace("VRFY", "RCPT")]), ["inbound.blocked games"]);
+    let etrn = "smtpd: NOQUEUE: reject: ETRN from mail7.client.test[127.0.2.7]: 554 5.7.1 <lab.test>: Etrn command rejected: Access denied; proto=ESMTP helo=<h>";
+    assert_eq!(told(&[etrn]), [""; 0]);
 }
 
 #[test]

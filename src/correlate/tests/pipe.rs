@@ -3,7 +3,7 @@
 use super::*;
 
 const IN: [&str; 3] = [
-    "smtpd: 1B7F053E70F: client=mail7.client.test[127.0.2.7]",
+    "smtpd: 1B7F053E70F: client=mail7.client.test[192.0.2.7]",
     "cleanup: 1B7F053E70F: message-id=<1@gen.test>",
     "qmgr: 1B7F053E70F: from=<a@sender.test>, size=400, nrcpt=1 (queue active)",
 ];
@@ -43,6 +43,52 @@ fn mail_that_a_filter_resubmits_is_one_message_in_either_order() {
         assert_eq!(names(&events), ["inbound.received b@lab.test", "inbound.delivered b@lab.test"]);
         assert_eq!(events[0].data.uid, events[1].data.uid);
         assert_eq!(events[1].data.queue_id.as_deref(), Some("2C8A153E71B"));
+    }
+}
+
+/// A message without a Message-ID that is in the pipe once took what a program of this host sent.
+#[test]
+fn mail_of_this_host_is_no_part_of_what_has_no_message_id_in_a_pipe() {
+    let changed = |texts: &[&str], changes: &[[&str; 2]]| -> Vec<String> {
+        let change = |text: &&str| {
+            changes.iter().fold((*text).to_owned(), |text, [from, to]| text.replace(from, to))
+        };
+        texts.iter().map(change).collect()
+    };
+    let ids = [["1B7F053E70F", "3B7F053E70F"], ["2C8A153E71B", "4C8A153E71B"]];
+    let nameless = [ids[0], ids[1], ["<1@gen.test>", "<>"], ["b@lab", "c@lab"]];
+    let ids = [["1B7F053E70F", "5B7F053E70F"], ["2C8A153E71B", "6C8A153E71B"]];
+    let local = [
+        ids[0],
+        ids[1],
+        ["1@gen", "2@gen"],
+        ["a@sender", "d@sender"],
+        ["b@lab", "d@lab"],
+        ["mail7.client.test[192.0.2.7]", "localhost[127.0.0.1]"],
+    ];
+    let [in_, again, piped, out] =
+        [&IN[..], &AGAIN, &PIPED, &OUT].map(|texts| changed(texts, &nameless));
+    let [local_in, local_again, local_piped, local_out] =
+        [&IN[..], &AGAIN, &PIPED, &OUT].map(|texts| changed(texts, &local));
+    let lines = [
+        &IN[..],
+        &AGAIN,
+        &PIPED,
+        &OUT,
+        &texts(&in_),
+        &texts(&local_in),
+        &texts(&again),
+        &texts(&piped),
+        &texts(&out),
+        &texts(&local_again),
+        &texts(&local_piped),
+        &texts(&local_out),
+    ];
+    let events = events_of(&at_once(&lines.concat()));
+    for to in ["b@lab.test", "c@lab.test", "d@lab.test"] {
+        let told = events.iter().filter(|event| event.data.to.as_deref() == Some(to));
+        let uids: Vec<_> = told.map(|event| event.data.uid).collect();
+        assert!(uids.len() == 2 && uids[0] == uids[1], "{to}: {:#?}", names(&events));
     }
 }
 
@@ -86,9 +132,11 @@ fn each_recipient_of_a_filter_that_takes_one_at_a_time_is_followed() {
 fn what_a_pipe_took_for_good_is_delivered() {
     let events = events_of(&at_once(&[&IN[..], &PIPED].concat()));
     assert_eq!(names(&events), ["inbound.received b@lab.test", "inbound.delivered b@lab.test"]);
-    let known = PIPED.map(|text| text.replace("spamassassin", "dovecot"));
-    let lines = at_once(&[&IN[..], &[&*known[0]]].concat());
-    assert_eq!(names(&so_far(&lines).1).len(), 2, "nobody waits for a known last stage");
+    for service in ["dovecot", "spamass-dovecot", "vmail-lda", "old-cyrus", "mailman3"] {
+        let known = PIPED.map(|text| text.replace("spamassassin", service));
+        let lines = at_once(&[&IN[..], &[&*known[0]]].concat());
+        assert_eq!(names(&so_far(&lines).1).len(), 2, "nobody waits for a last stage: {service}");
+    }
 }
 
 #[test]

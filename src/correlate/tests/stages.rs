@@ -163,6 +163,143 @@ fn a_filter_or_an_instance_on_a_private_address_is_a_stage() {
     }
 }
 
+const NAMELESS: [&str; 2] = ["message-id=<1@far.test>", "message-id=<>"];
+
+#[test]
+fn mail_without_a_message_id_that_a_filter_returns_is_one_message() {
+    let began = with(&begin(), NAMELESS[0], NAMELESS[1]);
+    let returned = again("2A2B3C4D52", "smtpd: 2A2B3C4D52: client=localhost[127.0.0.1]");
+    let end = [handed_over("1A2B3C4D5E", "127.0.0.1", "2A2B3C4D52"), saved("2A2B3C4D52")];
+    for message_id in
+        ["message-id=<>", "message-id=<2A2B3C4D52@mx.lab.test>", "message-id=<made-by@filter.test>"]
+    {
+        let returned = with(&returned, NAMELESS[0], message_id);
+        assert_eq!(one_story(&all(&[&began, &returned, &end])), TOLD, "{message_id}");
+    }
+}
+
+#[test]
+fn two_messages_without_a_message_id_in_a_filter_keep_apart() {
+    let one = with(&begin(), NAMELESS[0], NAMELESS[1]);
+    let returned = again("2A2B3C4D52", "smtpd: 2A2B3C4D52: client=localhost[127.0.0.1]");
+    let returned = with(&returned, NAMELESS[0], NAMELESS[1]);
+    let end = [handed_over("1A2B3C4D5E", "127.0.0.1", "2A2B3C4D52"), saved("2A2B3C4D52")];
+    let other = |lines: &[String]| {
+        let lines = with(&with(lines, "1A2B3C4D5E", "1A2B3C4D5F"), "2A2B3C4D52", "2A2B3C4D53");
+        with(&lines, "a@lab", "b@lab")
+    };
+    let lines = all(&[
+        &one,
+        &other(&one),
+        &other(&returned),
+        &returned,
+        &end[..1],
+        &other(&end),
+        &end[1..],
+    ]);
+    let events = events_of(&lines);
+    let of = |to: &str| {
+        events.iter().filter(|event| event.data.to.as_deref() == Some(to)).collect::<Vec<_>>()
+    };
+    for to in ["a@lab.test", "b@lab.test"] {
+        let kinds: Vec<_> = of(to).iter().map(|event| event.kind).collect();
+        assert_eq!(kinds, [EventType::InboundReceived, EventType::InboundDelivered], "{to}");
+        assert_eq!(of(to)[0].data.uid, of(to)[1].data.uid);
+    }
+    assert_eq!(events.len(), 4);
+}
+
+/// What has been answered elsewhere is on its way to no filter, so nothing has to wait for it.
+#[test]
+fn mail_of_this_host_waits_for_none_without_a_message_id_that_was_delivered() {
+    let began = with(&begin(), NAMELESS[0], NAMELESS[1]);
+    let local = again("2A2B3C4D52", "smtpd: 2A2B3C4D52: client=localhost[127.0.0.1]");
+    let local = with(&local, "1@far.test", "2@lab.test");
+    let lines = all(&[&began, &[deferred("1A2B3C4D5E")], &local, &[saved("2A2B3C4D52")]]);
+    let told = so_far(&lines).1;
+    assert_eq!(told.len(), 4, "{told:#?}");
+}
+
+/// A filter's answer without the new queue ID, and what may bring the message back.
+const ANSWER: &str = "250 2.5.0 OK (60BD15DF38E3A9B3C6)";
+
+/// Proxmox Mail Gateway behind the queue told each message twice.
+#[test]
+fn a_filter_that_tells_no_queue_id_returns_one_message() {
+    let answer =
+        sent("1A2B3C4D5E", "smtp", "a@lab.test>, relay=127.0.0.1[127.0.0.1]:10024", ANSWER);
+    let zeyple =
+        sent("1A2B3C4D5E", "pipe", "a@lab.test>, relay=zeyple", "delivered via zeyple service");
+    for client in [
+        "localhost[127.0.0.1]",
+        "localhost[127.0.0.1], orig_client=mail.far.test[192.0.2.1]",
+        "localhost[127.0.0.1], orig_queue_id=1A2B3C4D5E, orig_client=mail.far.test[192.0.2.1]",
+    ] {
+        let returned = again("2A2B3C4D52", &format!("smtpd: 2A2B3C4D52: client={client}"));
+        for answer in [&answer, &zeyple] {
+            let end = [answer.clone(), saved("2A2B3C4D52")];
+            let lines = all(&[&begin(), &returned, &end]);
+            if client.contains("orig_") {
+                // A restart forgets who handed it over.
+                assert_eq!(events_of(&lines).len(), 2, "{answer}");
+            } else {
+                assert_eq!(one_story(&lines), TOLD, "{client} {answer}");
+            }
+        }
+    }
+}
+
+/// Mailing list software keeps the Message-ID and has a sender of its own; a mailbox behind LMTP returns
+/// nothing, although another recipient's copy was forwarded.
+#[test]
+fn copies_over_loopback_do_not_end_what_was_delivered() {
+    let taken =
+        sent("1A2B3C4D5E", "lmtp", "a@lab.test>, relay=127.0.0.1[127.0.0.1]:8024", "250 Ok");
+    let copy = again("2A2B3C4D52", "smtpd: 2A2B3C4D52: client=localhost[127.0.0.1]");
+    let copy = with(&copy, "s@far.test", "list-bounces@lab.test");
+    let events = events_of(&all(&[&begin(), &copy, &[taken, saved("2A2B3C4D52")]]));
+    assert_eq!(events.len(), 4, "{events:#?}");
+    let forwarded =
+        sent("1A2B3C4D5E", "local", "b@lab.test>, relay=local", "forwarded as 2A2B3C4D52");
+    let child = &again("2A2B3C4D52", "")[1..];
+    let saved =
+        sent("1A2B3C4D5E", "lmtp", "a@lab.test>, relay=127.0.0.1[127.0.0.1]:24", "250 2.0.0 Saved");
+    let events = events_of(&all(&[&begin(), child, &[forwarded, out("b@lab.test"), saved]]));
+    let ends = events.iter().filter(|event| event.kind == EventType::InboundDelivered).count();
+    assert_eq!(ends, 2, "{events:#?}");
+}
+
+/// `mynetworks_style = host` has the host's own addresses.
+#[test]
+fn an_instance_on_the_host_s_own_public_address_is_a_stage_where_mynetworks_has_it() {
+    let filtered = again("2A2B3C4D52", "smtpd: 2A2B3C4D52: client=mx[192.0.2.50]");
+    let answer = handed_over("1A2B3C4D5E", "192.0.2.50", "2A2B3C4D52");
+    let lines = all(&[&begin(), &filtered, &[answer, saved("2A2B3C4D52")]]);
+    let mut direction = direction();
+    direction.mynetworks.push("192.0.2.50/32".parse().unwrap());
+    let events = ended(follow(Correlator::new(direction, false), &lines));
+    assert!(events.iter().all(|event| event.data.uid == events[0].data.uid), "{events:#?}");
+    assert_eq!(events.len(), 2);
+    assert_eq!(events_of(&lines).len(), 4, "a remote may say anything");
+}
+
+#[test]
+fn the_lines_of_what_a_filter_returns_may_swap_places() {
+    let answer = handed_over("1A2B3C4D5E", "127.0.0.1", "2A2B3C4D52");
+    let end = [answer, saved("2A2B3C4D52")];
+    let client = "smtpd: 2A2B3C4D52: client=localhost[127.0.0.1]";
+    let mut returned = again("2A2B3C4D52", client);
+    returned.swap(1, 2);
+    assert_eq!(one_story(&all(&[&begin(), &returned, &end])), TOLD);
+    let parent =
+        format!("{client}, orig_queue_id=1A2B3C4D5E, orig_client=mail.far.test[192.0.2.1]");
+    let mut returned = again("2A2B3C4D52", &parent);
+    returned.rotate_left(1);
+    let lines = all(&[&begin(), &returned, &end]);
+    assert_eq!(one_story(&lines), TOLD);
+    assert_eq!(events_of(&lines)[1].data.from.as_deref(), Some("s@far.test"));
+}
+
 #[test]
 fn a_log_that_begins_while_a_filter_works_tells_of_each_recipient_once() {
     let client = "smtpd: 2A2B3C4D52: client=localhost[127.0.0.1], orig_queue_id=1A2B3C4D5E, orig_client=mail.far.test[192.0.2.1]";
@@ -170,6 +307,10 @@ fn a_log_that_begins_while_a_filter_works_tells_of_each_recipient_once() {
     let lines = all(&[&again("2A2B3C4D52", client), &end]);
     assert_eq!(one_story(&lines), ["inbound.delivered a@lab.test incomplete"]);
     assert_eq!(one_story(&all(&[&end])), ["inbound.delivered a@lab.test incomplete"]);
+    let unnamed = again("2A2B3C4D52", "smtpd: 2A2B3C4D52: client=localhost[127.0.0.1]");
+    let [saved, answer] = end;
+    let lines = all(&[&unnamed, &[answer, saved]]);
+    assert_eq!(one_story(&lines), ["inbound.delivered a@lab.test incomplete"]);
 }
 
 #[test]
