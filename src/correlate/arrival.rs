@@ -310,7 +310,7 @@ impl Step<'_> {
 
     /// A new message, unless lines that swapped places with this one already began it.
     fn begin(&mut self, queue_id: QueueId<'_>, origin: Origin, is_child: bool) -> Box<Message> {
-        let at_us = self.line.at_us;
+        let at_us = self.clock_us();
         let mut message = self.take_if(queue_id, |known| {
             (known.origin == Origin::Unknown || (is_child && known.origin == Origin::Child))
                 && !known.closed
@@ -335,7 +335,7 @@ impl Step<'_> {
             Some(before) => (before.is_stored, before.changed),
             None => (false, false),
         };
-        let (uid, seen_us) = (self.system.uid(queue_id, self.line), self.line.at_us);
+        let (uid, seen_us) = (self.system.uid(queue_id, self.line), self.clock_us());
         Box::new(Message { uid, seen_us, changed, is_stored, ..Message::default() })
     }
 
@@ -359,7 +359,7 @@ impl Step<'_> {
     }
 
     pub(crate) fn put(&mut self, queue_id: QueueId<'_>, mut message: Box<Message>) {
-        message.seen_us = message.seen_us.max(self.line.at_us);
+        message.seen_us = message.seen_us.max(self.clock_us());
         let queue_id = queue_id.as_str();
         let was_changed = std::mem::replace(&mut message.changed, true);
         let before = self.system.messages.put(queue_id, message);

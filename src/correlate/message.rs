@@ -197,6 +197,8 @@ impl KeptLine {
             occurrence: self.occurrence,
             at_us: self.at_us,
             quality: self.quality,
+            // Time has gone on since.
+            latest_us: i64::MIN,
             // Not kept: a line that is not whole is the last of its log, and hardly ever one that waits.
             partial: false,
             offset: 0,

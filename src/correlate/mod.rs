@@ -132,7 +132,7 @@ pub(crate) struct Step<'a> {
 /// The log time at which a wait ends that begins with a line, when the latest seen is `horizon_us`. A
 /// clock that was set back ends none before it has begun.
 fn wait_from(horizon_us: i64, line: &Line<'_>, wait_us: i64) -> i64 {
-    horizon_us.max(line.at_us).saturating_add(wait_us)
+    horizon_us.max(line.clock_us(horizon_us)).saturating_add(wait_us)
 }
 
 impl Correlator {
@@ -186,7 +186,7 @@ impl Correlator {
             Body::HarakaPlugin(record) => return self.haraka_plugin(*record, line, events),
             _ => return,
         };
-        self.horizon_us = self.horizon_us.max(line.at_us);
+        self.note_time(line);
         self.release_overdue(self.horizon_us, events);
         let instance = self.direction.instance(&line.record.process);
         let index = self.system_index(line.record.host, instance);
@@ -307,7 +307,7 @@ impl Correlator {
 
     /// Brings back a line put aside that an earlier run stored.
     pub fn restore_aside(&mut self, number: u64, aside: Aside) {
-        self.horizon_us = self.horizon_us.max(aside.line.at_us);
+        self.horizon_us = self.horizon_us.max(aside.line.at_us.min(aside.until_us));
         self.asides.restore(number, aside);
     }
 
@@ -343,6 +343,16 @@ impl Correlator {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// The log has come to that line.
+    fn note_time(&mut self, line: &Line<'_>) {
+        self.horizon_us = self.horizon_us.max(self.clock_us(line));
+    }
+
+    /// When that line was logged, by the clock of the whole log.
+    fn clock_us(&self, line: &Line<'_>) -> i64 {
+        line.clock_us(self.horizon_us)
     }
 
     /// When a wait ends that begins with this line.
@@ -409,6 +419,11 @@ impl Correlator {
 }
 
 impl Step<'_> {
+    /// When the line was logged, by the clock of the whole log.
+    pub(crate) fn clock_us(&self) -> i64 {
+        self.line.clock_us(self.horizon_us)
+    }
+
     /// When a wait ends that begins with this line.
     pub(crate) fn wait(&self, wait_us: i64) -> i64 {
         wait_from(self.horizon_us, self.line, wait_us)

@@ -47,6 +47,8 @@ pub struct Line<'a> {
     pub at_us: i64,
     /// How exact that is.
     pub quality: TimeQuality,
+    /// A clock that says more than this is wrong, microseconds.
+    pub latest_us: i64,
     /// It is not whole ([`LineSpan::cut`]).
     pub partial: bool,
     /// Offset of the line in its generation ([`LineSpan::offset`]).
@@ -54,6 +56,18 @@ pub struct Line<'a> {
     /// What it says.
     pub record: &'a LogRecord<'a>,
 }
+
+impl Line<'_> {
+    /// When it was logged by the clock of the whole log, which has come to `horizon_us`: a host whose
+    /// clock is days ahead must not end what others wait for.
+    #[must_use]
+    pub(crate) fn clock_us(&self, horizon_us: i64) -> i64 {
+        self.at_us.min(horizon_us.max(self.latest_us))
+    }
+}
+
+/// How far a clock may be ahead of the time of its log, microseconds.
+const AHEAD_US: i64 = 24 * 3600 * 1_000_000;
 
 /// Lines by what became of them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -148,6 +162,7 @@ struct Note {
     occurrence: u64,
     at_us: i64,
     quality: TimeQuality,
+    latest_us: i64,
 }
 
 impl Reader {
@@ -262,11 +277,12 @@ impl Memory {
             Body::Ignored | Body::Unrecognised(_) => return None,
         }
         let quality = time_quality(quality);
+        let latest_us = anchor.as_microsecond().saturating_add(AHEAD_US);
         if !gives_events(&record.body) {
-            return Some(Note { occurrence: 0, at_us, quality });
+            return Some(Note { occurrence: 0, at_us, quality, latest_us });
         }
         let occurrence = self.state.occurrences.count(record.line, second);
-        Some(Note { occurrence, at_us, quality })
+        Some(Note { occurrence, at_us, quality, latest_us })
     }
 }
 
@@ -290,6 +306,7 @@ impl Note {
             occurrence: self.occurrence,
             at_us: self.at_us,
             quality: self.quality,
+            latest_us: self.latest_us,
             partial: span.cut,
             offset: span.offset,
             record,

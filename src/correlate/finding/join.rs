@@ -137,7 +137,8 @@ impl Correlator {
     /// is told, and nothing for the next.
     fn acquit(&mut self, verdict: &Verdict<'_>, line: &Line<'_>) {
         let id = verdict.message_id.filter(|_| verdict.engine == Engine::SpamAssassin);
-        let message = id.and_then(|id| self.newest(line.record.host, &message_key(id), line.at_us));
+        let message =
+            id.and_then(|id| self.newest(line.record.host, &message_key(id), self.clock_us(line)));
         let Some((index, queue_id)) = message else { return };
         let Some(system) = self.systems.get_mut(index) else { return };
         let Some(message) = system.messages.get_mut(&queue_id) else { return };
@@ -168,7 +169,7 @@ impl Correlator {
                 return self.tell_refusal(&refusal, finding_in(lines), events);
             }
         }
-        let Some((index, queue_id)) = self.named(host, name, line.at_us) else {
+        let Some((index, queue_id)) = self.named(host, name, self.clock_us(line)) else {
             for aside in lines {
                 self.asides.put(aside.clone());
             }

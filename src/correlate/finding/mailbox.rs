@@ -44,7 +44,7 @@ impl Correlator {
             return;
         }
         let key = verdict.message_id.map(message_key);
-        let message = key.and_then(|key| self.newest(line.record.host, &key, line.at_us));
+        let message = key.and_then(|key| self.newest(line.record.host, &key, self.clock_us(line)));
         if let (Some((index, queue_id)), Some(user)) = (message, verdict.user)
             && let Some(delivered) = self.delivered_to(index, &queue_id, user)
         {

@@ -36,11 +36,11 @@ impl Step<'_> {
 
     /// The transaction of an item; its beginning is missing if it is not known.
     pub(super) fn meet(&mut self, name: Name) {
-        let (uid, at_us) = (self.stories.teller.uid(name), self.line.at_us);
+        let (uid, seen_us) = (self.stories.teller.uid(name), self.clock_us());
         let is_split = self.stories.is_splitting;
         let new = || Transaction { uid, is_settled: true, is_split, ..Transaction::default() };
         let story = self.stories.transactions.get_or(name, new);
-        story.seen_us = story.seen_us.max(at_us);
+        story.seen_us = story.seen_us.max(seen_us);
     }
 
     fn route_item(&mut self, name: Name, item: u32, domain: Text<'_>) {
@@ -155,7 +155,7 @@ impl Step<'_> {
         if story.answers().next().is_none() && story.refusals.is_empty() {
             self.stories.stop_waiting(name);
         }
-        self.stories.close_finished(name, self.line.at_us);
+        self.stories.close_finished(name, self.clock_us());
     }
 }
 

@@ -137,7 +137,7 @@ impl Correlator {
         line: &Line<'_>,
         events: &mut Vec<Event>,
     ) {
-        self.horizon_us = self.horizon_us.max(line.at_us);
+        self.note_time(line);
         self.release_overdue(self.horizon_us, events);
         let members = record.members();
         if !self.leaves_to_log(&members, line) {

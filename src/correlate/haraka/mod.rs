@@ -87,6 +87,11 @@ pub(crate) struct Step<'a> {
 }
 
 impl Step<'_> {
+    /// When the line was logged, by the clock of the whole log.
+    fn clock_us(&self) -> i64 {
+        self.line.clock_us(self.horizon_us)
+    }
+
     /// The story of that name waits so long, from this line on.
     fn wait(&mut self, name: Name, wait_us: i64) {
         self.stories.wait(name, wait_from(self.horizon_us, self.line, wait_us));
@@ -96,7 +101,7 @@ impl Step<'_> {
 impl Correlator {
     /// Takes one record of Haraka in.
     pub(super) fn haraka(&mut self, record: &Record<'_>, line: &Line<'_>, events: &mut Vec<Event>) {
-        self.horizon_us = self.horizon_us.max(line.at_us);
+        self.note_time(line);
         self.release_overdue(self.horizon_us, events);
         if !self.leaves_to_plugin(record, line) {
             let (stories, direction) = (&mut self.haraka, &self.direction);

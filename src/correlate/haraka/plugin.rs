@@ -69,7 +69,7 @@ impl Step<'_> {
             story.refusals.push(refusal);
             scene.tell_refusals(name, story, None);
         }
-        self.stories.close_finished(name, self.line.at_us);
+        self.stories.close_finished(name, self.clock_us());
     }
 
     /// A client that did not get as far as a transaction.
@@ -99,7 +99,7 @@ impl Step<'_> {
                 recipient.note_told(at_us);
             }
         }
-        self.stories.close_finished(name, at_us);
+        self.stories.close_finished(name, self.clock_us());
     }
 
     /// As [`Step::told_of`], where recipients were accepted. The end of the connection sums them up,
@@ -109,11 +109,12 @@ impl Step<'_> {
         let known = self.stories.transactions.get(name);
         let is_counted = is_first && known.is_some_and(|story| story.is_judged);
         if self.stories.reads.log && !is_counted {
+            let seen_us = self.clock_us();
             let client =
                 self.stories.connections.get_or(name.of_its_connection(), Default::default);
             let count = u32::try_from(members.to.len()).unwrap_or(u32::MAX);
             client.accepted = client.accepted.saturating_add(count);
-            client.seen_us = client.seen_us.max(self.line.at_us);
+            client.seen_us = client.seen_us.max(seen_us);
         }
         let story = self.told_of(name, members);
         story.accept(members);
@@ -124,10 +125,10 @@ impl Step<'_> {
     /// The transaction, of which the plugin has told how its dialogue ended.
     fn told_of(&mut self, name: Name, members: &Members<'_>) -> &mut Transaction {
         let uid = self.stories.teller.uid(name);
-        let at_us = self.line.at_us;
+        let seen_us = self.clock_us();
         let new = || Transaction { uid, ..Transaction::default() };
         let story = self.stories.transactions.get_or(name, new);
-        story.seen_us = story.seen_us.max(at_us);
+        story.seen_us = story.seen_us.max(seen_us);
         story.note(members);
         (story.is_begun, story.is_told, story.is_judged) = (true, true, true);
         story

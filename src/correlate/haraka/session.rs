@@ -45,13 +45,13 @@ impl Step<'_> {
     }
 
     fn seen(&mut self, connection: Name, transaction: Option<Name>) {
-        let at_us = self.line.at_us;
+        let seen_us = self.clock_us();
         let known = self.stories.connections.get_or(connection, Connection::default);
-        known.seen_us = known.seen_us.max(at_us);
+        known.seen_us = known.seen_us.max(seen_us);
         if let Some(transaction) = transaction
             && let Some(known) = self.stories.transactions.get_mut(transaction)
         {
-            known.seen_us = known.seen_us.max(at_us);
+            known.seen_us = known.seen_us.max(seen_us);
         }
     }
 
@@ -100,7 +100,7 @@ impl Step<'_> {
 
     /// The transaction, which begins in the middle if its first line is missing.
     pub(super) fn transaction(&mut self, connection: Name, name: Name) -> &mut Transaction {
-        let (uid, at_us) = (self.stories.teller.uid(name), self.line.at_us);
+        let (uid, seen_us) = (self.stories.teller.uid(name), self.clock_us());
         let client = self.stories.connections.get_or(connection, Connection::default);
         if !client.open.contains(&name.transaction()) {
             client.open.push(name.transaction());
@@ -108,7 +108,7 @@ impl Step<'_> {
         let (ip, user) = (client.ip.clone(), client.user.clone());
         self.stories.transactions.get_or(name, || Transaction {
             uid,
-            seen_us: at_us,
+            seen_us,
             ip,
             user,
             ..Transaction::default()
@@ -208,7 +208,7 @@ impl Step<'_> {
         let (mut scene, _) = self.scene();
         scene.tell_end_of_client(connection, &mut client, end, &names, &line);
         self.stories.stop_waiting(connection);
-        self.stories.connections.close(connection, self.line.at_us);
+        self.stories.connections.close(connection, self.clock_us());
     }
 }
 

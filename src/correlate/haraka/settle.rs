@@ -128,7 +128,7 @@ impl Step<'_> {
             self.stories.stop_waiting(name);
         }
         self.announce(name);
-        self.stories.close_finished(name, self.line.at_us);
+        self.stories.close_finished(name, self.clock_us());
     }
 
     /// What is told of a message in the queue, as soon as it is known who its recipients are.
@@ -137,7 +137,7 @@ impl Step<'_> {
         if let Some(story) = transactions.get_mut(name).filter(|story| story.is_settled) {
             scene.announce(name, story);
         }
-        self.stories.close_finished(name, self.line.at_us);
+        self.stories.close_finished(name, self.clock_us());
     }
 
     fn wait_for_denied(&mut self, name: Name) {

@@ -500,3 +500,24 @@ fn mail_that_is_sent_nowhere_is_dropped_and_a_notice_that_nobody_reads_is_no_eve
     let sunk = sent("qmgr", "to=<double-bounce@mx.test>, relay=none", said);
     assert_eq!(events_of(&log(&[&sunk])).len(), 0);
 }
+
+/// Such a host would end all messages of the others as silent, and all waiting for good.
+#[test]
+fn a_host_whose_clock_is_years_ahead_ends_no_story_of_others() {
+    let story = log_every(1, &[BEGIN[0], BEGIN[1], BEGIN[2], &sent("b@good.test"), REMOVED]);
+    let ahead = "2036-02-07T06:28:16.000000+00:00 far postfix/qmgr[7]: 4A5B6C7D8E: removed";
+    let expected = events_of(&story);
+    assert_eq!(expected.len(), 2);
+    for place in 0..=story.len() {
+        let mut lines = story.clone();
+        lines.insert(place, ahead.to_owned());
+        let (correlator, mut events) = so_far(&lines);
+        assert_eq!(events.len(), 2, "told at once");
+        assert_eq!(
+            correlator.horizon_us,
+            "2026-11-22T12:00:00Z".parse::<jiff::Timestamp>().unwrap().as_microsecond()
+        );
+        events.extend(ended((correlator, Vec::new())));
+        assert_eq!(events, expected, "{place}");
+    }
+}
