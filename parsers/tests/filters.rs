@@ -85,11 +85,13 @@ proptest! {
         text in hostile_text(), tag in any::<Index>(), start in any::<Index>(),
     ) {
         let tags = ["amavis", "rspamd", "spamd", "clamav-milter", "clamd", "opendkim", "opendmarc",
-            "postgrey", "policyd-spf", "postfix/policyd-weight", "cbpolicyd", "dovecot", "lmtp(a)<1><s>"];
+            "pmg-smtp-filter", "postgrey", "policyd-spf", "postfix/policyd-weight", "cbpolicyd", "dovecot",
+            "lmtp(a)<1><s>"];
         let starts = ["", "(1-1) Passed CLEAN", "(1-1) Blocked BANNED (", "(1-1) spam-tag, <",
             "<1>; task; rspamd_task_write_log: id: <", "spamd: result: Y 1 - ", "spamd: clean message (",
             "Message 97C0A53F4D6 from <", "97C0A53F4D6: ", "action=greylist, reason=",
-            "550 5.7.23 ", "decided action=550 ", "module=a, action=b, ", "lmtp(a)<1><s>: msgid="];
+            "550 5.7.23 ", "2C225C6817C7EEE1481: SA score=8/", "2C225C6817C7EEE1481: moved mail for <",
+            "decided action=550 ", "module=a, action=b, ", "lmtp(a)<1><s>: msgid="];
         let line = format!("Nov 21 01:44:45 vm {}[1]: {}{text}", tag.get(&tags), start.get(&starts));
         let mut parser = Parser::new();
         if let Body::Filter(verdict) = parser.parse(line.as_bytes()).body {

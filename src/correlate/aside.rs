@@ -61,7 +61,7 @@ pub enum Name {
     Scan(Box<[u8]>),
     /// Sender and recipient.
     Envelope(Box<[u8]>),
-    /// One recipient of a queue ID, where others of it have another verdict.
+    /// One recipient of a queue ID, or of a scan, where others of it have another verdict.
     Recipient(SmolStr, SmolStr),
 }
 

@@ -1,7 +1,7 @@
 //! Decides by the tag alone whose words a text is, before any field is read.
 
 use super::{
-    amavis, clamav, dovecot_lmtp, opendkim, opendmarc, policyd, policyd_spf, postgrey, rspamd,
+    amavis, clamav, dovecot_lmtp, opendkim, opendmarc, pmg, policyd, policyd_spf, postgrey, rspamd,
     spamd, spampd,
 };
 use crate::{Body, LogRecord, Process, Reason};
@@ -44,6 +44,7 @@ fn grammar(process: &Process<'_>) -> Option<Grammar> {
         b"opendmarc" => opendmarc::read,
         b"postgrey" => postgrey::read,
         b"policyd-spf" | b"policy-spf" | b"policyd-spf-perl" => policyd_spf::read,
+        b"pmg-smtp-filter" => pmg::read,
         b"policyd-weight" => policyd::weight,
         b"cbpolicyd" | b"cluebringer" | b"policyd" => policyd::cluebringer,
         b"dovecot" => dovecot_lmtp::read,

@@ -42,7 +42,7 @@ pub struct Verdict<'a> {
     /// The raw header value, brackets and all. The sender chose it.
     pub message_id: Option<&'a [u8]>,
     /// The filter's own name for this scan, which its replies to the mail server repeat: `00182-03`
-    /// of amavis, the tag of rspamd, the session of Dovecot's LMTP.
+    /// of amavis, the tag of rspamd, the session of Dovecot's LMTP, the log ID of pmg-smtp-filter.
     pub scan_id: Option<&'a [u8]>,
     /// Network address of the client, as text without brackets.
     pub client: Option<&'a [u8]>,
@@ -103,6 +103,8 @@ pub enum Engine {
     OpenDkim,
     /// opendmarc.
     OpenDmarc,
+    /// pmg-smtp-filter of Proxmox Mail Gateway.
+    Pmg,
     /// postgrey.
     Postgrey,
     /// policyd-spf (pypolicyd-spf, spf-engine, postfix-policyd-spf-perl).
@@ -128,6 +130,7 @@ impl Engine {
             Self::Clamd => "clamd",
             Self::OpenDkim => "opendkim",
             Self::OpenDmarc => "opendmarc",
+            Self::Pmg => "pmg-smtp-filter",
             Self::Postgrey => "postgrey",
             Self::PolicydSpf => "policyd-spf",
             Self::PolicydWeight => "policyd-weight",

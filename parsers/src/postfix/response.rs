@@ -22,6 +22,7 @@ use nom::{
 use super::{Peer, QueueId, peer::peer, queue_id::queue_id};
 use crate::{
     fields::{Parsed, tag},
+    filters::is_pmg_id,
     status::{ReplyCodes, reply_codes},
 };
 
@@ -51,11 +52,12 @@ pub struct Response<'a> {
     pub output: Option<&'a [u8]>,
 }
 
-/// What amavis says about a message (`amavisd`, `do_log_id`): `250 2.7.0 Ok, discarded,
-/// id=00182-03 - spam`.
+/// What a content filter says about a message: amavis (`amavisd`, `do_log_id`) `250 2.7.0 Ok, discarded,
+/// id=00182-03 - spam`, Proxmox Mail Gateway (`PMG/SMTP.pm`) `250 2.7.0 BLOCKED (2C225C6817C7EEE1481)`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FilterReply<'a> {
-    /// Its ID for the message, which its own log lines begin with: `00182-03`, `00182-03-2`.
+    /// Its ID for the message, which its own log lines begin with: `00182-03`, `00182-03-2`,
+    /// `2C225C6817C7EEE1481`.
     pub id: &'a [u8],
     /// What became of the message there.
     pub outcome: FilterOutcome,
@@ -109,7 +111,7 @@ impl<'a> Response<'a> {
             peer: None,
             forwarded_as: None,
             queued_as: queued_as(reply),
-            filter: filter_reply(reply).ok().map(|(_, filter)| filter),
+            filter: filter_reply(reply).ok().map(|(_, filter)| filter).or_else(|| pmg_reply(reply)),
             output: None,
         }
     }
@@ -218,6 +220,16 @@ fn filter_reply(reply: &[u8]) -> Parsed<'_, FilterReply<'_>> {
     let (rest, (_, outcome, id)) = (codes, outcome, id).parse(reply)?;
     let outcome = if rest == b", BOUNCE" { FilterOutcome::Bounced } else { outcome };
     Ok((b"", FilterReply { id, outcome, reason: rest.strip_prefix(b" - ") }))
+}
+
+/// `250 2.5.0 OK (2C225C6817C7EEE1481)`, `250 2.7.0 BLOCKED (2C225C6817C7EEE1481)`.
+fn pmg_reply(reply: &[u8]) -> Option<FilterReply<'_>> {
+    let (outcome, rest) = match reply.strip_prefix(b"250 2.5.0 OK (") {
+        Some(rest) => (FilterOutcome::Accepted, rest),
+        None => (FilterOutcome::Discarded, reply.strip_prefix(b"250 2.7.0 BLOCKED (")?),
+    };
+    let id = rest.strip_suffix(b")").filter(|id| is_pmg_id(id))?;
+    Some(FilterReply { id, outcome, reason: None })
 }
 
 /// `delivered via mypipe service (hello)` (`pipe.c`), `Command died with status 1: "x". Command

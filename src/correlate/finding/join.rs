@@ -68,6 +68,7 @@ impl Correlator {
             | Engine::Rspamd
             | Engine::SpamAssassin
             | Engine::Spampd
+            | Engine::Pmg
             | Engine::ClamavMilter => self.judge(verdict, line, events),
             Engine::Postgrey | Engine::PolicydSpf | Engine::PolicydWeight | Engine::Cluebringer => {
                 self.keep_policy(verdict, line);
@@ -115,6 +116,9 @@ impl Correlator {
         }
         let until_us = self.wait_from(line, SCAN_US);
         let mut lines = match &beginning {
+            Some(topic) if verdict.engine == Engine::Pmg => {
+                self.asides.of(topic).cloned().collect()
+            }
             Some(topic) if !self.asides.is_empty() => self.asides.take(topic),
             _ => Vec::new(),
         };
@@ -252,13 +256,13 @@ impl Step<'_> {
         let Some(finding) = std::mem::replace(&mut message.finding, general) else { return };
         let waiting = finding.recipients.iter().filter(|to| !finding.is_told(to));
         for (to, aside) in waiting.flat_map(|to| lines.iter().map(move |aside| (to, aside))) {
-            let topic = self.of_recipient(queue_id, to);
+            let topic = self.of_recipient(queue_id.as_str(), to);
             self.asides.put(Aside { topic, ..aside.clone() });
         }
     }
 
-    fn of_recipient(&self, queue_id: QueueId<'_>, to: &str) -> Topic {
-        let name = Name::Recipient(queue_id.as_str().into(), to.to_ascii_lowercase_smolstr());
+    fn of_recipient(&self, id: &str, to: &str) -> Topic {
+        let name = Name::Recipient(id.into(), to.to_ascii_lowercase_smolstr());
         Topic::Verdict(self.system.host.as_slice().into(), name)
     }
 
@@ -272,12 +276,18 @@ impl Step<'_> {
         if self.asides.is_empty() || message.finding.is_none() {
             return None;
         }
-        let recipients = [Some(delivery.recipient), delivery.orig_recipient].into_iter().flatten();
-        let own = recipients.filter_map(|to| std::str::from_utf8(to).ok()).find_map(|to| {
-            let lines = self.asides.take(&self.of_recipient(delivery.queue_id, to));
-            finding_in(&lines)
-        });
+        let own = self.own_finding(delivery.queue_id.as_str().as_bytes(), delivery);
         message.finding.replace(Box::new(own?))
+    }
+
+    /// The verdict on the recipient of `delivery` alone that waits under that queue ID or scan.
+    fn own_finding(&mut self, id: &[u8], delivery: &Delivery<'_>) -> Option<Finding> {
+        let id = std::str::from_utf8(id).ok()?;
+        let recipients = [Some(delivery.recipient), delivery.orig_recipient].into_iter().flatten();
+        recipients.filter_map(|to| std::str::from_utf8(to).ok()).find_map(|to| {
+            let lines = self.asides.take(&self.of_recipient(id, to));
+            finding_in(&lines)
+        })
     }
 
     /// Takes what filters said of a message before a line told its name.
@@ -303,11 +313,19 @@ impl Step<'_> {
         message: &mut Message,
         answer: &Response<'_>,
     ) {
-        if self.asides.is_empty() || message.finding.is_some() {
+        if self.asides.is_empty() {
             return;
         }
         let is_here = is_asked_here(delivery) || is_socket(delivery);
-        if let Some(filter) = answer.filter.filter(|_| is_here)
+        let filter = answer.filter.filter(|_| is_here);
+        // Of this recipient, who was named, it counts more than what was said of all.
+        if let Some(own) = filter.and_then(|filter| self.own_finding(filter.id, delivery)) {
+            message.finding = Some(Box::new(own));
+        }
+        if message.finding.is_some() {
+            return;
+        }
+        if let Some(filter) = filter
             && let Some(finding) = self.waiting_finding(Name::Scan(filter.id.into()), |_| true)
         {
             finding.join(message);
@@ -392,7 +410,7 @@ fn finding_in(lines: &[Aside]) -> Option<Finding> {
 fn is_beginning(verdict: &Verdict<'_>) -> bool {
     match verdict.engine {
         Engine::SpamAssassin => verdict.part == Part::Verdict,
-        Engine::Amavis => verdict.part == Part::Details,
+        Engine::Amavis | Engine::Pmg => verdict.part == Part::Details,
         _ => false,
     }
 }
@@ -406,7 +424,7 @@ fn is_end(verdict: &Verdict<'_>) -> bool {
 fn beginning(verdict: &Verdict<'_>, line: &Line<'_>) -> Option<Topic> {
     let key = match verdict.engine {
         Engine::SpamAssassin => line.record.process.pid?.to_string().into_bytes(),
-        Engine::Amavis => verdict.scan_id?.to_vec(),
+        Engine::Amavis | Engine::Pmg => verdict.scan_id?.to_vec(),
         _ => return None,
     };
     Some(Topic::Beginning(line.record.host.into(), key.into()))
@@ -417,6 +435,9 @@ fn names(verdict: &Verdict<'_>) -> Vec<Name> {
     let name = |queue_id: QueueId<'_>| Name::QueueId(queue_id.as_str().into());
     if let Some(queue_id) = verdict.queue_id {
         return vec![name(queue_id)];
+    }
+    if verdict.engine == Engine::Pmg {
+        return scanned_for(verdict).into_iter().collect();
     }
     let behind: Vec<_> = verdict.queued_as.iter().map(name).collect();
     if !behind.is_empty() {
@@ -434,6 +455,13 @@ fn names(verdict: &Verdict<'_>) -> Vec<Name> {
         _ => None,
     };
     first.into_iter().collect()
+}
+
+/// The scan, and the one recipient that the verdict is about.
+fn scanned_for(verdict: &Verdict<'_>) -> Option<Name> {
+    let text = |bytes| std::str::from_utf8(bytes).ok();
+    let (scan, to) = (text(verdict.scan_id?)?, text(verdict.recipients.iter().next()?)?);
+    Some(Name::Recipient(scan.into(), to.to_ascii_lowercase_smolstr()))
 }
 
 fn envelope(sender: &[u8], recipient: &[u8]) -> Box<[u8]> {

@@ -140,8 +140,8 @@ impl Finding {
             engine: Some(verdict.engine.name().into()),
             fate: Fate::of(verdict.action),
             recipients: recipients(verdict, lossy),
-            // amavis has a line for each of its actions.
-            only_these: verdict.engine == Engine::Amavis,
+            // amavis has a line for each of its actions, Proxmox Mail Gateway for each recipient.
+            only_these: matches!(verdict.engine, Engine::Amavis | Engine::Pmg),
             line: Some(KeptLine::from(line)),
             told: BTreeSet::new(),
         })
@@ -195,19 +195,25 @@ impl Finding {
         self.fate.is_none_or(Fate::is_end)
     }
 
-    /// What the filter did with the copy of a recipient whom it named, while it passed on that of others:
-    /// all of them get one answer (amavis, `one_response_for_all()`).
+    /// What the filter did with the copy of a recipient whom it named behind an answer that it took it:
+    /// all recipients get one answer (amavis, `one_response_for_all()`), or quarantine is one like any
+    /// other (Proxmox Mail Gateway).
     pub(crate) fn blocked(&self, delivery: &Delivery<'_>, answer: &Response<'_>) -> Option<Fate> {
-        let text = |address| std::str::from_utf8(address).unwrap_or_default();
-        let is_named = || {
-            self.names(text(delivery.recipient))
-                || delivery.orig_recipient.is_some_and(|original| self.names(text(original)))
-        };
+        let is_taken =
+            answer.filter.is_some_and(|filter| filter.outcome == FilterOutcome::Accepted);
         let is_split = self.only_these
             && delivery.status == Status::Sent
-            && answer.queued_as.is_some()
+            && (answer.queued_as.is_some() || is_taken)
             && is_filter(delivery, answer);
-        self.fate.filter(|fate| is_split && fate.is_end() && is_named())
+        self.fate.filter(|fate| is_split && fate.is_end() && self.is_about(delivery))
+    }
+
+    /// Is it about the recipient of `delivery`?
+    fn is_about(&self, delivery: &Delivery<'_>) -> bool {
+        let text = |address| std::str::from_utf8(address).unwrap_or_default();
+        !self.only_these
+            || self.names(text(delivery.recipient))
+            || delivery.orig_recipient.is_some_and(|original| self.names(text(original)))
     }
 
     /// Recipients that the filter named beside `named`, which is the mail server's word. A list
@@ -285,7 +291,7 @@ pub(crate) fn filter_outcome(
         b"pipe" => return refused_by_command(message, delivery, class, data),
         _ => {}
     }
-    let known = message.finding.as_deref();
+    let known = message.finding.as_deref().filter(|finding| finding.is_about(delivery));
     let blocked = known.and_then(|finding| finding.blocked(delivery, answer));
     if !is_filter(delivery, answer) || (answer.queued_as.is_some() && blocked.is_none()) {
         return None;

@@ -109,8 +109,8 @@ impl Step<'_> {
         self.stories.transactions.get_or(name, || Transaction {
             uid,
             seen_us,
-            ip,
             user,
+            ip,
             ..Transaction::default()
         })
     }

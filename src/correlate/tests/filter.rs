@@ -7,20 +7,21 @@ use super::*;
 use crate::event::EventData;
 
 /// Programs that are none of Postfix.
-const FILTERS: [&str; 9] = [
+const FILTERS: [&str; 10] = [
     "amavis",
     "rspamd",
     "spamd",
     "spampd",
     "clamav-milter",
     "clamd",
+    "pmg-smtp-filter",
     "postgrey",
     "policyd-spf",
     "dovecot",
 ];
 
 /// What tells two messages apart: of the first, and of another.
-const NAMES: [(&str, &str); 12] = [
+const NAMES: [(&str, &str); 13] = [
     ("1B7F053E70F", "20D4E53E714"),
     ("2C8A153E71B", "3D9B263E71C"),
     ("1@gen.test", "2@gen.test"),
@@ -31,6 +32,7 @@ const NAMES: [(&str, &str); 12] = [
     ("[573]", "[574]"),
     ("[12]", "[14]"),
     ("00098-04", "00099-04"),
+    ("60BD15DF38E3A9B3C6", "60BD15DF38E3A9B3C7"),
     ("127.0.2.5", "127.0.2.6"),
     ("SESSION1", "SESSION2"),
 ];
@@ -487,6 +489,36 @@ fn amavis_without_a_queue_id_is_joined_by_its_scan() {
     );
     let lie = gone.replace("127.0.0.1[127.0.0.1]", "mx.evil.test[192.0.2.66]");
     tells(&[CLIENT, MESSAGE_ID, ACTIVE, &blocked, &lie], &["inbound.delivered bob@lab.test"]);
+}
+
+/// What it keeps, and what it throws away, was told as delivered.
+#[test]
+fn proxmox_mail_gateway_keeps_mail_behind_the_answer_that_it_took_it() {
+    let score = "pmg-smtp-filter[98]: 60BD15DF38E3A9B3C6: SA score=8/5 time=2.9 bayes=undefined hits=GTUBE(1000),NO_RELAYS(-0.001)";
+    let moved = |to: &str| {
+        format!(
+            "pmg-smtp-filter[98]: 60BD15DF38E3A9B3C6: moved mail for <{to}> to spam quarantine - 60BD16 (rule: Spam)"
+        )
+    };
+    let answer = |to: &str, text: &str| {
+        format!(
+            "lmtp: 1B7F053E70F: to=<{to}>, relay=127.0.0.1[127.0.0.1]:10024, delay=0.2, delays=0.1/0/0/0.1, dsn=2.5.0, status=sent (250 {text} (60BD15DF38E3A9B3C6))"
+        )
+    };
+    let (bob, cat) = (moved("bob@lab.test"), moved("cat@lab.test"));
+    let kept = answer("bob@lab.test", "2.5.0 OK");
+    let all = [CLIENT, MESSAGE_ID, ACTIVE, score, &bob, &cat, &kept];
+    let spam = "inbound.spam bob@lab.test discarded pmg-smtp-filter 8 GTUBE,NO_RELAYS";
+    let other = answer("cat@lab.test", "2.5.0 OK");
+    let both = [spam, "inbound.spam cat@lab.test discarded pmg-smtp-filter 8 GTUBE,NO_RELAYS"];
+    tells(&[&all[..], &[&other, REMOVED]].concat(), &both);
+    let blocked = answer("cat@lab.test", "2.7.0 BLOCKED");
+    let all = [CLIENT, MESSAGE_ID, ACTIVE, score, &bob, &kept, &blocked, REMOVED];
+    tells(&all, &[spam, "inbound.dropped cat@lab.test"]);
+    let taken = [CLIENT, MESSAGE_ID, ACTIVE, score, &bob, &kept, &other, REMOVED];
+    tells(&taken, &[spam, "inbound.delivered cat@lab.test"]);
+    let lie = kept.replace("127.0.0.1[127.0.0.1]", "mx.evil.test[192.0.2.66]");
+    tells(&[CLIENT, MESSAGE_ID, ACTIVE, &bob, &lie], &["inbound.delivered bob@lab.test"]);
 }
 
 const CLAMAV_FULL: &str = "clamav-milter[65]: Message 1B7F053E70F from <ann@far.test> to <bob@lab.test> with subject 'x' message-id '<1@gen.test>' date 'Sat' infected by Eicar-Test-Signature";
