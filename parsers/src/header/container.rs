@@ -152,3 +152,14 @@ pub(super) fn docker<'a>(
     let text = line.map_or(log, |line| line.strip_suffix(b"\r").unwrap_or(line));
     Some(Entry { stream, stamp, time, text, ends: line.is_some() })
 }
+/// Bytes of the longest name of a container in front of a line; a service and a number in practice.
+const NAME_BYTES: usize = 128;
+
+/// `mail-1  | TEXT`, as `docker compose logs` writes it, gives the text; any other line itself.
+pub(super) fn behind_service(line: &[u8]) -> &[u8] {
+    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
+    let name = line.iter().take(NAME_BYTES).take_while(|byte| is_name(byte)).count();
+    let rest = line.get(name..).filter(|rest| name > 0 && rest.starts_with(b" "));
+    let text = rest.and_then(|rest| rest.trim_ascii_start().strip_prefix(b"| "));
+    text.unwrap_or(line)
+}

@@ -87,27 +87,28 @@ impl Splitter {
 
     /// Splits `line`; a reason when it has no known prefix.
     pub(crate) fn split<'a>(&'a mut self, line: &'a [u8]) -> Result<Split<'a>, Reason> {
-        if !is_object(line) || haraka::is_record(line) {
-            return self.split_text(line);
+        let text = container::behind_service(line);
+        if !is_object(text) || haraka::is_record(text) {
+            return self.split_text(line, text);
         }
         let Self { stamps, parts, memory } = self;
-        let room = &mut lend(memory, line).ok_or(Reason::Header)?;
-        match members::read(stamps, line, room).ok_or(Reason::Header)? {
+        let room = &mut lend(memory, text).ok_or(Reason::Header)?;
+        match members::read(stamps, text, room).ok_or(Reason::Header)? {
             Enclosed::Whole(header) => Ok(Split { line, header: of_haraka(stamps, header) }),
             Enclosed::Journal(line) => Ok(Split { line, header: plain(stamps, line)? }),
             Enclosed::Container(entry) => enclosed(stamps, parts, line, entry),
         }
     }
 
-    /// A line that is no JSON object: nothing of it was escaped.
-    fn split_text<'a>(&'a mut self, line: &'a [u8]) -> Result<Split<'a>, Reason> {
+    /// A line whose `text` is no JSON object: nothing of it was escaped.
+    fn split_text<'a>(&'a mut self, line: &'a [u8], text: &'a [u8]) -> Result<Split<'a>, Reason> {
         let Self { stamps, parts, .. } = self;
-        let header = plain(stamps, line);
+        let header = plain(stamps, text);
         // A container's line looks like one whose host is the stream, behind a stamp that
         // begins with the year.
         let is_stream = matches!(&header, Ok(header) if matches!(header.host, b"stdout" | b"stderr"))
-            && line.first().is_some_and(u8::is_ascii_digit);
-        match is_stream.then(|| container::cri(stamps, line)).flatten() {
+            && text.first().is_some_and(u8::is_ascii_digit);
+        match is_stream.then(|| container::cri(stamps, text)).flatten() {
             Some(entry) => enclosed(stamps, parts, line, entry),
             None => Ok(Split { line, header: header? }),
         }
@@ -249,6 +250,26 @@ mod tests {
             "<22>1 - vm postfix/smtp 337 ID7 [a@1 b=\"\\\"] \"][c] connect to x",
         ] {
             assert_split(line, Some(("vm", "postfix/smtp", Some(337), "connect to x")));
+        }
+    }
+
+    /// `docker compose logs` puts the container's name in front of its lines.
+    #[test]
+    fn a_line_may_have_its_container_in_front() {
+        for line in [
+            "mail-1  | Nov 21 01:28:22 vm postfix/smtp[337]: a",
+            "my_mail.server-1 | 2026-11-21T01:28:22Z Nov 21 01:28:22 vm postfix/smtp[337]: a",
+            "mail  | {\"log\":\"Nov 21 01:28:22 vm postfix/smtp[337]: a\\n\",\"stream\":\"stdout\",\"time\":\"2026-11-21T01:28:22Z\"}",
+        ] {
+            assert_split(line, Some(("vm", "postfix/smtp", Some(337), "a")));
+        }
+        for line in [
+            "| Nov 21 01:28:22 vm postfix/smtp[337]: a",
+            "ma il  | Nov 21 01:28:22 vm postfix/smtp[337]: a",
+            "mail-1  |Nov 21 01:28:22 vm postfix/smtp[337]: a",
+            "mail-1| Nov 21 01:28:22 vm postfix/smtp[337]: a",
+        ] {
+            assert_split(line, None);
         }
     }
 
