@@ -17,6 +17,7 @@ mod rsyslog;
 mod syslog;
 
 pub use process::Process;
+pub(crate) use process::is_without_messages;
 
 use crate::{
     haraka,

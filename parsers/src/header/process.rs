@@ -81,26 +81,44 @@ fn is_daemon(service: &[u8]) -> bool {
 }
 
 fn is_other_daemon(service: &[u8]) -> bool {
-    matches!(
+    let sees_messages = matches!(
         service,
-        b"anvil"
-            | b"bounce"
+        b"bounce"
             | b"defer"
             | b"discard"
-            | b"dnsblog"
             | b"error"
-            | b"flush"
             | b"lmtp"
             | b"local"
-            | b"master"
             | b"nqmgr"
             | b"oqmgr"
             | b"pickup"
             | b"pipe"
+            | b"postdrop"
+            | b"postscreen"
+            | b"postsuper"
+            | b"qmqpd"
+            | b"relay"
+            | b"retry"
+            | b"sendmail"
+            | b"trace"
+            | b"verify"
+            | b"virtual"
+    );
+    sees_messages || is_without_messages(service)
+}
+
+/// Programs of Postfix that keep tables, count, resolve, or are run by hand.
+pub(crate) fn is_without_messages(service: &[u8]) -> bool {
+    matches!(
+        service,
+        b"anvil"
+            | b"dnsblog"
+            | b"flush"
+            | b"master"
+            | b"post-install"
             | b"postalias"
             | b"postcat"
             | b"postconf"
-            | b"postdrop"
             | b"postfix"
             | b"postfix-script"
             | b"postfix-wrapper"
@@ -111,23 +129,13 @@ fn is_other_daemon(service: &[u8]) -> bool {
             | b"postmap"
             | b"postmulti"
             | b"postqueue"
-            | b"postscreen"
-            | b"postsuper"
-            | b"post-install"
             | b"proxymap"
-            | b"qmqpd"
-            | b"relay"
-            | b"retry"
             | b"scache"
-            | b"sendmail"
             | b"showq"
             | b"spawn"
             | b"tlsmgr"
             | b"tlsproxy"
-            | b"trace"
             | b"trivial-rewrite"
-            | b"verify"
-            | b"virtual"
     )
 }
 

@@ -4,7 +4,7 @@ use super::{
     Entry, QueueId, auth, bounce, cleanup, content, delivery, dnsblog, ignored, limit, master,
     pickup, postsuper, proxy, qmgr, queue_id, smtpd, trouble, verdict,
 };
-use crate::{Body, Reason};
+use crate::{Body, Reason, header::is_without_messages};
 
 /// Longest text that Postfix can have written: it cuts at 2000 bytes (`msg_syslog.c`,
 /// `MSG_SYSLOG_RECLEN`), and rsyslog may replace each byte by an escape of four.
@@ -78,34 +78,7 @@ fn without_message(text: &[u8]) -> Body<'_> {
 /// Can a text of `service` begin with a queue ID? The other programs never see a message: what looks
 /// like one there is a table's key, or what somebody typed.
 fn names_messages(service: &[u8]) -> bool {
-    !matches!(
-        service,
-        b"anvil"
-            | b"dnsblog"
-            | b"flush"
-            | b"master"
-            | b"post-install"
-            | b"postalias"
-            | b"postcat"
-            | b"postconf"
-            | b"postfix"
-            | b"postfix-script"
-            | b"postfix-wrapper"
-            | b"postkick"
-            | b"postlock"
-            | b"postlog"
-            | b"postlogd"
-            | b"postmap"
-            | b"postmulti"
-            | b"postqueue"
-            | b"proxymap"
-            | b"scache"
-            | b"showq"
-            | b"spawn"
-            | b"tlsmgr"
-            | b"tlsproxy"
-            | b"trivial-rewrite"
-    )
+    !is_without_messages(service)
 }
 
 /// A text behind a queue ID.
