@@ -122,7 +122,7 @@ pub(crate) fn content(data: &[u8]) {
 
 /// Other programs: the first byte chooses which.
 pub(crate) fn filters(data: &[u8]) {
-    const TAGS: [&[u8]; 18] = [
+    const TAGS: [&[u8]; 20] = [
         b"amavis[1]",
         b"rspamd[1]",
         b"spamd[1]",
@@ -141,6 +141,8 @@ pub(crate) fn filters(data: &[u8]) {
         b"rsyslogd",
         b"systemd-journald[1]",
         b"kernel",
+        b"pmg-smtp-filter[1]",
+        b"spampd[1]",
     ];
     let Some((choice, text)) = data.split_first() else { return };
     let tag = TAGS.get(usize::from(*choice) % TAGS.len()).copied().unwrap_or_default();
