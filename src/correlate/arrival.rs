@@ -6,7 +6,7 @@ use smol_str::SmolStr;
 use super::{
     Step,
     emit::{Trigger, bounded, message_data},
-    hold::HOLD_US,
+    hold::{HOLD_US, Held},
     lineage::Lineage,
     message::{Class, Message, Origin},
 };
@@ -116,7 +116,7 @@ impl Step<'_> {
     }
 
     /// Other messages may turn out to be made of this one, by their Message-ID.
-    fn note_message_id(&mut self, queue_id: QueueId<'_>, message: &mut Message) {
+    pub(crate) fn note_message_id(&mut self, queue_id: QueueId<'_>, message: &mut Message) {
         let (host, instance) = (&self.system.host, &self.system.instance);
         self.directory.note(host, instance, queue_id.as_str(), message);
     }
@@ -126,45 +126,60 @@ impl Step<'_> {
     /// what comes over loopback, anything else while a message without a Message-ID is on its way.
     fn look_for_story(&mut self, queue_id: QueueId<'_>, message: &mut Message) {
         if message.origin == Origin::Unknown && message.queue_line.is_none() {
-            return self.wait_among_rivals(queue_id, message);
+            return self.wait_to_be_named(queue_id, message);
         }
         if message.origin != Origin::Network || !self.is_from_here(message) {
             return;
         }
-        let (host, instance) = (&self.system.host, &self.system.instance);
-        let (directory, id) = (&self.directory, queue_id.as_str());
-        let named = message
-            .message_id
-            .as_deref()
-            .and_then(|message_id| directory.story(host, instance, id, message_id).cloned());
-        // Of which nameless one, only an answer that names this queue ID tells.
-        let is_nameless =
-            || message.is_of_loopback() && directory.is_nameless_away(host, instance, id);
-        let story = named.or_else(|| is_nameless().then(Lineage::default));
-        let held = story.map(|story| self.may_belong_to(story, HOLD_US));
-        let Some(held) = held.or_else(|| self.hold_for_proxy(message)) else { return };
+        let Some(held) = self.held_as_stage(queue_id, message) else { return };
         self.hold_back(queue_id, message, held);
         self.directory.note_possible_stage(&self.system.host, queue_id.as_str(), message);
     }
 
-    fn is_from_here(&self, message: &Message) -> bool {
-        let is_near = |address: &SmolStr| self.direction.is_near(address.as_bytes());
-        message.over_loopback || message.client_address.as_ref().is_some_and(is_near)
+    /// What makes a message wait that could be a stage of another one, or come from a before-queue
+    /// filter. Where the lines of that other one wait, it waits for longer than they.
+    fn held_as_stage(&mut self, queue_id: QueueId<'_>, message: &Message) -> Option<Held> {
+        let (host, instance) = (&self.system.host, &self.system.instance);
+        let (directory, id) = (&self.directory, queue_id.as_str());
+        let message_id = message.message_id.as_deref();
+        let named = message_id.and_then(|it| directory.story(host, instance, id, it).cloned());
+        let other_waits = message_id.is_some_and(|it| directory.is_held(host, it));
+        // Of which nameless one, or of which that waits, only an answer that names this queue ID tells.
+        let may_be = || {
+            other_waits
+                || (message.is_of_loopback() && directory.is_nameless_away(host, instance, id))
+        };
+        let story = named.or_else(|| may_be().then(Lineage::default));
+        let wait_us = if other_waits { 2 * HOLD_US } else { HOLD_US };
+        if let Some(story) = story.as_ref().filter(|_| !other_waits) {
+            return Some(self.may_belong_to(story.clone(), wait_us));
+        }
+        let proxied = self.hold_for_proxy(message, wait_us);
+        proxied.or_else(|| story.map(|story| self.may_belong_to(story, wait_us)))
     }
 
-    /// What local(8) made is known by its Message-ID; of messages that share one, only the status line
-    /// that names it tells which it was made of.
-    fn wait_among_rivals(&mut self, queue_id: QueueId<'_>, message: &mut Message) {
+    /// Could a filter, or another instance, have handed it over? Only an instance on this machine is
+    /// asked to authenticate.
+    fn is_from_here(&self, message: &Message) -> bool {
+        let is_users = message.user.is_some() || message.submitted;
+        let is_near = |address: &SmolStr| self.direction.is_near(address.as_bytes());
+        message.over_loopback || (!is_users && message.client_address.as_ref().is_some_and(is_near))
+    }
+
+    /// What local(8) made has the Message-ID of what it was made of. Others may have that, too, or
+    /// come with it a moment later, so it waits for the status line that names its queue ID.
+    fn wait_to_be_named(&mut self, queue_id: QueueId<'_>, message: &mut Message) {
         let Some(message_id) = message.message_id.as_ref().filter(|_| !message.is_held()) else {
             return;
         };
         let (host, instance) = (&self.system.host, &self.system.instance);
-        if !self.directory.is_shared(host, message) {
-            return;
-        }
+        let parent_waits = self.directory.is_held(host, message_id);
         let story = self.directory.story(host, instance, queue_id.as_str(), message_id);
-        if let Some(held) = story.map(|story| self.may_belong_to(story.clone(), HOLD_US)) {
+        let story = story.cloned().or_else(|| parent_waits.then(Lineage::default));
+        let wait_us = if parent_waits { 2 * HOLD_US } else { HOLD_US };
+        if let Some(held) = story.map(|story| self.may_belong_to(story, wait_us)) {
             self.hold_back(queue_id, message, held);
+            self.directory.note_possible_stage(&self.system.host, queue_id.as_str(), message);
         }
     }
 

@@ -28,7 +28,9 @@ impl Step<'_> {
         }
         if message.origin == Origin::Internal {
             self.follow_notice(delivery);
-        } else if !self.waits_for_pickup(&mut message, delivery) {
+        } else if !self.waits_for_pickup(&mut message, delivery)
+            && !self.waits_for_stage(&mut message, delivery)
+        {
             let general = self.take_own_finding(delivery, &mut message);
             self.fate(delivery, &mut message);
             if general.is_some() {
@@ -41,11 +43,13 @@ impl Step<'_> {
         self.put(delivery.queue_id, message);
     }
 
-    /// A message without a Message-ID that was answered by no filter went to none.
+    /// A message without a Message-ID that was answered by no filter went to none, when each of its
+    /// recipients was tried.
     fn settle_nameless(&mut self, delivery: &Delivery<'_>, message: &mut Message) {
         let is_near = is_socket(delivery)
             || matches!(delivery.relay, Relay::Host(relay) if self.direction.is_near(relay.address));
-        if !is_near {
+        let tried = u32::try_from(message.recipients.len()).unwrap_or(u32::MAX);
+        if !is_near && message.nrcpt.is_none_or(|nrcpt| tried >= nrcpt) {
             let (host, instance) = (&self.system.host, &self.system.instance);
             self.directory.forget_nameless(host, instance, delivery.queue_id.as_str(), message);
         }
@@ -53,8 +57,7 @@ impl Step<'_> {
 
     /// What local(8) makes of a notice of our own is one, too, whatever sender an `owner-` alias gave it.
     fn follow_notice(&mut self, delivery: &Delivery<'_>) {
-        let child = response(delivery.text).forwarded_as;
-        let child = child.filter(|_| delivery.status == Status::Sent);
+        let child = forwarded_as(delivery, &response(delivery.text));
         if let Some(child) = child.filter(|child| self.known(*child).is_some_and(|it| !it.closed)) {
             let mut message = self.take_or_new(child);
             message.origin = Origin::Internal;
@@ -76,6 +79,10 @@ impl Step<'_> {
         let (done, deferrals) =
             message.recipients.get(&key).map_or((false, 0), |known| (known.done, known.deferrals));
         if done {
+            // local(8) may keep a copy beside the one that it forwards.
+            if let Some(child) = forwarded_as(delivery, &answer) {
+                self.follow(message, child);
+            }
             return;
         }
         self.hear_of_scan(delivery, message, &answer);
@@ -150,13 +157,17 @@ impl Step<'_> {
     fn follow(&mut self, parent: &Message, child: QueueId<'_>) {
         let waits = |child: &Message| child.is_held() && child.origin == Origin::Unknown;
         if self.known(child).is_some_and(waits) {
-            self.link(child, parent);
+            let kin = Kin::OneStage(Lineage::of(parent));
+            self.links.push(Link { queue_id: child.as_str().into(), kin });
             return;
         }
         let is_open = self.known(child).is_some_and(|child| !child.closed || child.is_incomplete());
         let mut message = if is_open { self.take_or_new(child) } else { return };
         if message.origin != Origin::Child {
             Lineage::of(parent).adopt(&mut message);
+        }
+        if message.message_id.is_none() {
+            self.note_message_id(child, &mut message);
         }
         self.put(child, message);
     }
@@ -168,12 +179,12 @@ impl Step<'_> {
         delivery: &Delivery<'_>,
         answer: &Response<'_>,
     ) -> bool {
-        match (delivery.status, answer.forwarded_as) {
-            (Status::Sent, Some(child)) => {
+        match forwarded_as(delivery, answer) {
+            Some(child) => {
                 self.follow(message, child);
                 true
             }
-            _ => {
+            None => {
                 self.is_handed_over(message, delivery, answer)
                     || self.is_filtered_by_pipe(message, delivery)
                     || self.has_returned(message, delivery, answer)
@@ -334,6 +345,11 @@ fn is_own_notice(message: &Message, delivery: &Delivery<'_>) -> bool {
     let has_no_reader = delivery.relay == Relay::None
         && delivery.text == b"undeliverable postmaster notification discarded";
     message.is_incomplete() && (has_no_reader || (has_null_sender && goes_out))
+}
+
+/// The message that local(8) made of it.
+fn forwarded_as<'a>(delivery: &Delivery<'_>, answer: &Response<'a>) -> Option<QueueId<'a>> {
+    answer.forwarded_as.filter(|_| delivery.status == Status::Sent)
 }
 
 /// What an attempt leaves behind for its recipient.

@@ -27,6 +27,15 @@ impl<K: Ord, V> Few<K, V> {
         matches!(self, Self::One(None))
     }
 
+    /// How many entries it has.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::One(only) => usize::from(only.is_some()),
+            Self::Many(entries) => entries.len(),
+        }
+    }
+
     /// The value of `key`.
     #[must_use]
     pub fn get(&self, key: &K) -> Option<&V> {
@@ -104,6 +113,7 @@ mod tests {
             *few.get_or_default(key) += 1;
             *map.entry(key).or_insert(0) += 1;
             assert!(few.iter().eq(map.iter()), "{few:?}");
+            assert_eq!(few.len(), map.len());
             assert_eq!((few.get(&2), few.get(&3)), (map.get(&2), None));
         }
     }

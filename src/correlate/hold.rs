@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use mailherald_parsers::{
     Body,
-    postfix::{Entry, QueueId},
+    postfix::{Entry, Pickup, QueueId},
 };
 use smol_str::SmolStr;
 
@@ -96,7 +96,12 @@ impl Step<'_> {
     /// Lets the lines of `message` wait.
     pub(crate) fn hold_back(&mut self, queue_id: QueueId<'_>, message: &mut Message, held: Held) {
         self.system.held.push((held.until_us, queue_id.as_str().into()));
-        message.held = Some(Box::new(held));
+        if !held.for_pickup {
+            self.system.passed_on.insert(queue_id.as_str().into());
+        }
+        if message.held.replace(Box::new(held)).is_none() {
+            self.directory.note_held(&self.system.host, message);
+        }
     }
 }
 
@@ -112,6 +117,10 @@ impl Correlator {
     ) -> bool {
         if self.held.is_empty() {
             return false;
+        }
+        if let Entry::Pickup(Pickup { orig_id: Some(before), .. }) = entry {
+            // What was requeued goes on under another queue ID, with all that was said of it.
+            self.release(index, before.as_str(), None, events);
         }
         let Some(queue_id) = holdable(entry) else { return false };
         let message = self.systems.get_mut(index).and_then(|system| {
@@ -135,23 +144,38 @@ impl Correlator {
         let is_it = |system: &System| {
             system.host == host && system.messages.get(&link.queue_id).is_some_and(Message::is_held)
         };
-        if let Some(index) = self.systems.iter().position(is_it) {
-            self.release(index, &link.queue_id, Some(&link.kin), events);
-        }
-        if let Kin::Stage(lineage) = &link.kin {
-            for (index, queue_id) in self.held_for(lineage) {
-                self.release(index, &queue_id, Some(&link.kin), events);
-            }
+        let Some(index) = self.systems.iter().position(is_it) else { return };
+        let others = match &link.kin {
+            Kin::Stage(lineage) => self.held_beside(index, &link.queue_id, lineage),
+            _ => Vec::new(),
+        };
+        self.release(index, &link.queue_id, Some(&link.kin), events);
+        for (index, queue_id) in others {
+            self.release(index, &queue_id, Some(&link.kin), events);
         }
     }
 
-    /// Messages that are held because they may be a stage of that story.
-    fn held_for(&self, lineage: &Lineage) -> Vec<(usize, SmolStr)> {
-        let held = self.held.iter().filter(|(_, index, queue_id)| {
-            let message = self.systems.get(*index).and_then(|it| it.messages.get(queue_id));
-            let held = message.and_then(|message| message.held.as_ref());
+    /// Messages that are held because they may be a stage of that story, and that came from where the
+    /// named one did: a client of this network may send a message twice by itself.
+    fn held_beside(
+        &self,
+        index: usize,
+        named: &SmolStr,
+        lineage: &Lineage,
+    ) -> Vec<(usize, SmolStr)> {
+        let message = |index: usize, queue_id: &SmolStr| {
+            self.systems.get(index).and_then(|it| it.messages.get(queue_id))
+        };
+        let Some(named) = message(index, named) else { return Vec::new() };
+        let is_beside = |other: &Message| {
+            let held = other.held.as_ref();
             held.is_some_and(|held| !held.for_pickup && held.story.uid == lineage.uid)
-        });
+                && other.client_address == named.client_address
+        };
+        let held = self
+            .held
+            .iter()
+            .filter(|(_, index, queue_id)| message(*index, queue_id).is_some_and(is_beside));
         held.map(|(_, index, queue_id)| (*index, queue_id.clone())).collect()
     }
 
@@ -186,11 +210,14 @@ impl Correlator {
         let Some(system) = self.systems.get_mut(index) else { return };
         let Some(message) = system.messages.get_mut(queue_id) else { return };
         let Some(held) = message.held.take() else { return };
+        self.directory.forget_held(&system.host, message);
+        system.passed_on.remove(queue_id);
         // Nearly always the only one: most lines then need not be looked at twice.
         self.held.remove(&(held.until_us, index, queue_id.into()));
         match kin {
             Some(kin) => kin.adopt(message),
-            // What a pipe took and nobody resubmitted was at its end there.
+            // What a pipe took and nobody resubmitted was at its end there, and so was what went to a
+            // queue ID of which nothing is logged.
             None if held.for_pickup => message.filtered_by_pipe = Some(false),
             // An answer that comes later ends the message that it is of.
             None => self.directory.forget_stage(&system.host, queue_id),
@@ -218,6 +245,8 @@ fn holdable<'a>(entry: &Entry<'a>) -> Option<QueueId<'a>> {
         Entry::Removed(removed) => Some(removed.queue_id),
         Entry::Notification(notification) => Some(notification.parent),
         Entry::Verdict(verdict) => verdict.queue_id,
+        Entry::ContentCheck(check) => Some(check.queue_id),
+        Entry::Refused(refused) => Some(refused.queue_id),
         _ => None,
     }
 }

@@ -13,9 +13,9 @@ use smol_str::{SmolStr, StrExt};
 
 use super::{
     Correlator, Step,
+    directory::message_key,
     emit::bounded,
     finding::Finding,
-    lineage::message_key,
     message::{Class, Message, Origin},
     system::Map,
 };

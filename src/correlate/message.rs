@@ -63,7 +63,8 @@ pub struct Message {
     pub on_hold: bool,
     /// Its lines wait: it may be a stage of another story.
     pub held: Option<Box<Held>>,
-    /// A pipe(8) service took it only to filter it. None until that is known.
+    /// A pipe(8) service took it only to filter it. None until that is known, or until it has waited
+    /// in vain for the next stage that an answer of this machine named.
     pub filtered_by_pipe: Option<bool>,
     /// Held local submissions that may be what the pipe made of it.
     pub resubmitted: Vec<SmolStr>,

@@ -8,7 +8,7 @@
 //! * [`message`] — what is known about a message and its recipients,
 //! * [`finding`] — what a filter has against a message,
 //! * [`haraka`] — all of Haraka's, apart from Postfix's,
-//! * [`lineage`], [`hold`], `pipe` — one story across several queue IDs,
+//! * [`lineage`], `directory`, [`hold`], `pipe` — one story across several queue IDs,
 //! * [`aside`], `session` — lines that come before the queue ID is known,
 //! * [`direction`] — outbound or inbound,
 //! * `route` — the stream that a message belongs to,
@@ -16,6 +16,7 @@
 //! * `open` — messages that have not come to their end, for who asks,
 //! * `past` — messages that were under way when a source began,
 //! * `relayed` — refusals that another instance tells of,
+//! * `swapped` — answers that come before the stage that they name,
 //! * `arrival`, `delivery`, `ending`, `refusal` — what each kind of line does to it.
 //!
 //! Invariants: each recipient of a message gets at most one final event; a message that our own
@@ -26,6 +27,7 @@ pub mod aside;
 mod content;
 mod delivery;
 pub mod direction;
+mod directory;
 mod emit;
 mod ending;
 pub mod few;
@@ -43,6 +45,7 @@ mod refusal;
 mod relayed;
 mod route;
 mod session;
+mod swapped;
 mod system;
 #[cfg(test)]
 mod tests;
@@ -62,9 +65,10 @@ pub use message::Message;
 pub use open::{Open, Sought};
 
 use aside::{Aside, Asides};
+use directory::Directory;
 use hold::Held;
 use known::Known;
-use lineage::{Directory, Kin};
+use lineage::Kin;
 use system::System;
 
 /// Late lines still find a message at least this long after its end (syslog relays reorder).
@@ -318,6 +322,7 @@ impl Correlator {
         if let Some(held) = &message.held {
             self.held.insert((held.until_us, index, queue_id.into()));
             self.directory.note_possible_stage(host, queue_id, &message);
+            self.directory.note_held(host, &message);
         } else if message.origin == message::Origin::Child {
             self.directory.note_stage(host, queue_id, message.uid);
         }
@@ -327,6 +332,9 @@ impl Correlator {
             let waits = |held: &Held| held.for_pickup || message.origin == message::Origin::Local;
             if message.message_id.is_none() && message.held.as_deref().is_some_and(waits) {
                 system.nameless.insert(queue_id.into());
+            }
+            if message.held.as_deref().is_some_and(|held| !held.for_pickup) {
+                system.passed_on.insert(queue_id.into());
             }
             system.messages.put(queue_id, Box::new(message));
         }

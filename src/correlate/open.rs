@@ -2,7 +2,7 @@
 
 use smol_str::SmolStr;
 
-use super::{Correlator, haraka::Name, lineage::message_key, message::Message, system::System};
+use super::{Correlator, directory::message_key, haraka::Name, message::Message, system::System};
 use crate::event::MessageUid;
 
 /// Messages looked at for one that is not asked for by its queue ID.

@@ -145,12 +145,13 @@ impl Step<'_> {
         }
         let waits = may_be && message.resubmitted.is_empty();
         if waits {
-            self.hold_for_pickup(message, delivery.queue_id);
+            self.hold_for_next(message, delivery.queue_id);
         }
         waits
     }
 
-    fn hold_for_pickup(&mut self, message: &mut Message, queue_id: QueueId<'_>) {
+    /// Holds a message, with this line, until its next stage should have begun.
+    pub(crate) fn hold_for_next(&mut self, message: &mut Message, queue_id: QueueId<'_>) {
         let mut held = self.may_belong_to(Lineage::of(message), PIPE_US);
         held.for_pickup = true;
         held.push(KeptLine::from(self.line));
@@ -168,17 +169,23 @@ impl Step<'_> {
             && !FINAL.iter().any(|program| memmem::find(service, program).is_some())
     }
 
-    /// The open message that `message` could be once more.
+    /// The open message that `message` could be once more: the first of those that wait for that, or
+    /// the newest.
     fn resubmitted_from(&self, queue_id: QueueId<'_>, message: &Message) -> Option<SmolStr> {
-        let message_id = message.message_id.as_deref()?;
+        let message_id = message.message_id.as_deref().filter(|_| message.queue_line.is_none())?;
         let (host, instance) = (&self.system.host, &self.system.instance);
-        let parent_id = self.directory.teller(host, instance, message_id)?;
-        let parent = self.system.messages.get(parent_id)?;
-        let is_it = parent_id != queue_id.as_str()
-            && message.queue_line.is_none()
-            && parent.queue_line.is_some()
-            && parent.sender == message.sender;
-        is_it.then(|| parent_id.into())
+        let parent = |id: &&str| {
+            self.system.messages.get(id).filter(|parent| {
+                *id != queue_id.as_str()
+                    && parent.queue_line.is_some()
+                    && parent.sender == message.sender
+            })
+        };
+        let waits = |id: &&str| parent(id).is_some_and(Message::is_held);
+        let tellers = || self.directory.tellers(host, instance, message_id);
+        let oldest = tellers().filter(waits).last();
+        let found = oldest.or_else(|| tellers().find(|id| parent(id).is_some()));
+        found.map(SmolStr::from)
     }
 }
 

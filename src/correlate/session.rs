@@ -17,7 +17,7 @@ use super::{
     Link, Step,
     aside::{Aside, Topic},
     emit::bounded,
-    hold::{HOLD_US, Held},
+    hold::Held,
     lineage::{Kin, Lineage},
     message::{Message, Origin},
     refusal::Refusal,
@@ -83,7 +83,10 @@ impl Step<'_> {
                 kin: Kin::Client(Lineage::of(&client)),
             }),
             None if answer.accepted && !is_swallowed(answer) => {}
-            None => self.refuse_proxied(client, answer, said),
+            None => {
+                self.refused_behind(answer);
+                self.refuse_proxied(client, answer, said);
+            }
         }
     }
 
@@ -107,9 +110,9 @@ impl Step<'_> {
 
     /// What came over loopback while a before-queue filter is at work may come from it: its lines
     /// wait for the process that knows the client.
-    pub(crate) fn hold_for_proxy(&mut self, message: &Message) -> Option<Held> {
+    pub(crate) fn hold_for_proxy(&mut self, message: &Message, wait_us: i64) -> Option<Held> {
         let may_be = self.asides.has_proxied(&self.system.host);
-        may_be.then(|| self.may_belong_to(Lineage::of(message), HOLD_US))
+        may_be.then(|| self.may_belong_to(Lineage::of(message), wait_us))
     }
 
     fn proxied_topic(&self) -> Option<Topic> {

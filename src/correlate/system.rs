@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use smol_str::SmolStr;
 
-use super::{MOST, Message, ending::Deletions, lineage::Directory, messages::Messages};
+use super::{MOST, Message, directory::Directory, ending::Deletions, messages::Messages};
 use crate::event::Identities;
 
 /// A map with keys from the log. Its seed is random and nobody sees the order of its keys or how
@@ -37,6 +37,8 @@ pub(crate) struct System {
     pub(crate) held: Vec<(i64, SmolStr)>,
     /// Messages without a Message-ID that a pipe made, or took: those that are still held count.
     pub(crate) nameless: BTreeSet<SmolStr>,
+    /// Messages that are held since a filter, or another instance, may have passed them on.
+    pub(crate) passed_on: BTreeSet<SmolStr>,
     pub(crate) deletions: Deletions,
 }
 

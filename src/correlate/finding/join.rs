@@ -17,7 +17,7 @@ use crate::{
     correlate::{
         Correlator, Step,
         aside::{Aside, Name, Topic},
-        lineage::message_key,
+        directory::message_key,
         message::{KeptLine, Message, Origin},
         system::System,
     },

@@ -15,7 +15,7 @@ use crate::{
     correlate::{
         Correlator, Step,
         aside::{Aside, Topic},
-        lineage::message_key,
+        directory::message_key,
         message::{KeptLine, Message},
     },
     event::Event,

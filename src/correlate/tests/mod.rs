@@ -9,6 +9,7 @@ use proptest::prelude::*;
 mod content;
 mod filter;
 mod haraka_plugin;
+mod held;
 mod interleaving;
 mod known;
 mod pipe;
