@@ -67,6 +67,8 @@ struct Host {
     instances: Vec<Arc<[u8]>>,
     /// The newest message of each Message-ID.
     by_message_id: HashMap<u64, Entry, RandomState>,
+    /// What was made of one, by its Message-ID: it knows the story when the message itself is forgotten.
+    by_child: HashMap<u64, Entry, RandomState>,
     /// The others, oldest first, where there are any.
     rivals: HashMap<u64, Vec<Entry>, RandomState>,
     /// What the MTA itself wrote, by Message-ID.
@@ -176,12 +178,17 @@ impl Directory {
         let nameless = message.queue_line.is_some().then_some(NAMELESS);
         let Some(message_id) = message.message_id.as_deref().or(nameless) else { return };
         let may_be_another = message.held.as_ref().is_some_and(|held| !held.for_pickup);
-        // What local(8) made of it is known by its parent, and has a way of its own.
-        let is_nameless_child = message.origin == Origin::Child && message.message_id.is_none();
-        if !(message.origin.is_from_outside() || is_nameless_child) || may_be_another {
+        let is_child = message.origin == Origin::Child;
+        if !(message.origin.is_from_outside() || is_child) || may_be_another {
             return;
         }
         let key = self.key(message_id);
+        if is_child && message.message_id.is_some() {
+            let entry =
+                Entry { place: Place::new(instance, queue_id), lineage: Lineage::of(message) };
+            self.host_mut(host).by_child.insert(key, entry);
+            return;
+        }
         let before = message.noted_as.replace(key);
         let entry = Entry { place: Place::new(instance, queue_id), lineage: Lineage::of(message) };
         let host = self.host_mut(host);
@@ -237,7 +244,8 @@ impl Directory {
         queue_id: &str,
         message_id: &str,
     ) -> Option<&Lineage> {
-        let entry = self.host(host)?.by_message_id.get(&self.key(message_id))?;
+        let (host, key) = (self.host(host)?, self.key(message_id));
+        let entry = host.by_message_id.get(&key).or_else(|| host.by_child.get(&key))?;
         (!entry.place.is(instance, queue_id)).then_some(&entry.lineage)
     }
 
@@ -395,7 +403,14 @@ impl Directory {
         if message.is_held() {
             self.forget_held(host, message);
         }
+        let child = Some(message).filter(|message| message.origin == Origin::Child);
+        let child = child.and_then(|child| self.key_of(child));
         let host = self.host_mut(host);
+        if let Some(Occupied(child)) = child.map(|key| host.by_child.entry(key))
+            && child.get().place.is(instance, queue_id)
+        {
+            child.remove();
+        }
         host.forget_stage(queue_id);
         if !host.returned.is_empty() {
             host.returned.remove(queue_id);

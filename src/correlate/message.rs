@@ -236,6 +236,12 @@ impl Message {
         address.is_some_and(|address| is_loopback(address.as_bytes()))
     }
 
+    /// Is it known after a restart, too? What was made of another message is even when it has ended: the
+    /// answer that names it may still come.
+    pub(crate) fn is_remembered(&self) -> bool {
+        !self.closed || self.origin == Origin::Child
+    }
+
     /// Its beginning was not in the log.
     #[must_use]
     pub fn is_incomplete(&self) -> bool {

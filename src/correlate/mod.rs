@@ -279,7 +279,7 @@ impl Correlator {
     }
 
     /// Gives each change since the last call to `each`: host, instance and queue ID, the message, or
-    /// none when it has ended, and whether the store has it, which `each` keeps true.
+    /// none when it is forgotten, and whether the store has it, which `each` keeps true.
     pub fn drain_changes(
         &mut self,
         mut each: impl FnMut(&[u8], &[u8], &str, Option<&Message>, &mut bool),
@@ -295,8 +295,8 @@ impl Correlator {
                     && std::mem::take(&mut message.changed)
                 {
                     let mut is_stored = message.is_stored;
-                    let open = (!message.closed).then_some(&*message);
-                    each(&system.host, &system.instance, &queue_id, open, &mut is_stored);
+                    let kept = message.is_remembered().then_some(&*message);
+                    each(&system.host, &system.instance, &queue_id, kept, &mut is_stored);
                     message.is_stored = is_stored;
                 }
             }
@@ -319,6 +319,9 @@ impl Correlator {
     pub fn restore(&mut self, host: &[u8], instance: &[u8], queue_id: &str, mut message: Message) {
         self.horizon_us = self.horizon_us.max(message.seen_us);
         let index = self.system_index(host, instance);
+        if message.closed {
+            self.closed.push_back((self.horizon_us, index, queue_id.into()));
+        }
         if let Some(held) = &message.held {
             self.held.insert((held.until_us, index, queue_id.into()));
             self.directory.note_possible_stage(host, queue_id, &message);

@@ -96,9 +96,9 @@ impl System {
     /// Forgets what is known of a message that was taken out.
     pub(crate) fn forget(&mut self, queue_id: &str, message: &Message, directory: &mut Directory) {
         directory.forget(&self.host, &self.instance, queue_id, message);
-        // Its removal is not in the store yet. What came and went since the last time never was
-        // there: a replay stores its place so seldom that those are nearly all.
-        if message.changed && message.is_stored {
+        // It is in the store. What came and went since the last time never was there: a replay stores
+        // its place so seldom that those are nearly all.
+        if message.is_stored {
             self.gone.push(queue_id.into());
         }
     }

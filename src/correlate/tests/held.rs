@@ -255,6 +255,30 @@ fn an_answer_that_comes_before_the_stage_it_names_waits_for_it() {
     assert_eq!(stories(&lines(&[&one, &answer])), [SENT], "its server's log is not here");
 }
 
+/// An ended message is known for a while, in the store too: the answer that names it may come last.
+#[test]
+fn what_a_filter_returned_and_has_ended_is_known_after_a_restart() {
+    let client = format!("{LOOPBACK}, orig_queue_id=A1, orig_client=mail.far.test[192.0.2.1]");
+    let returned = [
+        arrives("A3", &client),
+        vec![is_delivered("A3"), "qmgr: A3: removed".to_owned(), is_handed_over("A1", "A3")],
+    ];
+    // What names the recipient first is the line of its end.
+    let told = ["inbound.delivered x1@good.test", "inbound.received x1@good.test"];
+    assert_eq!(stories(&lines(&[&arrives("A1", STRANGER), &returned.concat()])), [told]);
+}
+
+#[test]
+fn what_was_made_of_a_message_knows_the_story_when_that_is_long_forgotten() {
+    let made =
+        [arrives("A1", USER), is_forwarded("A1", "A3"), vec!["qmgr: A1: removed".to_owned()]];
+    let on =
+        [arrives("A2", LOOPBACK), vec![is_handed_over("A3", "A2"), is_delivered("A2")]].concat();
+    let early = lines(&[&made.concat()]);
+    let late = changed(&lines(&[&on]), &[["T01:00:00", "T01:20:00"]]);
+    assert_eq!(stories(&[early, late].concat()), [FORWARDED]);
+}
+
 #[test]
 fn of_messages_with_one_message_id_a_pipe_returns_the_one_of_that_sender() {
     let pipe = "pipe: A1: to=<x1@good.test>, relay=scan, delay=0.2, delays=0.1/0/0/0.1, dsn=2.0.0, status=sent (delivered via scan service)";
